@@ -1,0 +1,59 @@
+# Third-party libraries, all from Debian's packages, each under one name of ours; install/packages-build.txt lists the
+# packages. With DEPOT_STATIC they come as archives.
+if(DEPOT_STATIC)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
+  set(OPENSSL_USE_STATIC_LIBS ON)
+  set(Protobuf_USE_STATIC_LIBS ON)
+endif()
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+
+# depot_find_library(<name> [USES <target…>]): Debian's lib<name>, as target debian_<name>. USES matters for archives,
+# which do not say what they need: the linker has to meet users before what they use.
+function(depot_find_library name)
+  cmake_parse_arguments(LIBRARY "" "" "USES" ${ARGN})
+  find_library(DEBIAN_${name} ${name} REQUIRED)
+  add_library(debian_${name} UNKNOWN IMPORTED GLOBAL)
+  set_target_properties(debian_${name} PROPERTIES
+    IMPORTED_LOCATION "${DEBIAN_${name}}" INTERFACE_LINK_LIBRARIES "${LIBRARY_USES}")
+endfunction()
+
+depot_find_library(nghttp2)
+if(DEPOT_STATIC)
+  add_library(depot_static_standins STATIC "${CMAKE_CURRENT_LIST_DIR}/static_standins.c")
+  depot_find_library(z)
+  depot_find_library(zstd)
+  depot_find_library(brotlicommon)
+  depot_find_library(brotlidec USES debian_brotlicommon)
+  depot_find_library(unistring)
+  depot_find_library(idn2 USES debian_unistring)
+  depot_find_library(psl USES debian_idn2 debian_unistring)
+  depot_find_library(ssh2 USES OpenSSL::Crypto debian_z)
+  depot_find_library(curl USES depot_static_standins debian_nghttp2 debian_ssh2 debian_psl debian_idn2
+    debian_brotlidec debian_zstd debian_z OpenSSL::SSL OpenSSL::Crypto)
+else()
+  depot_find_library(curl)
+endif()
+
+add_library(depot_json INTERFACE)
+target_link_libraries(depot_json INTERFACE nlohmann_json::nlohmann_json)
+add_library(depot_openssl INTERFACE)
+target_link_libraries(depot_openssl INTERFACE OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+add_library(depot_nghttp2 INTERFACE)
+target_link_libraries(depot_nghttp2 INTERFACE debian_nghttp2)
+add_library(depot_cli11 INTERFACE)
+target_link_libraries(depot_cli11 INTERFACE CLI11::CLI11)
+add_library(depot_curl INTERFACE)
+target_link_libraries(depot_curl INTERFACE debian_curl)
+
+# depot_link_statically(<target>): one stripped file that needs nothing of the machine it runs on.
+# The linker warns that dlopen, getaddrinfo, gethostbyname and getpwuid_r "require at runtime the shared libraries from
+# the glibc version used for linking". They would, to load NSS modules; static_names.c sees to it that none is asked
+# for. The warnings stay: the only way to silence them (ld --no-warnings) also hides undefined symbols.
+function(depot_link_statically target)
+  target_link_options(${target} PRIVATE -static -s -Wl,--gc-sections)
+  target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/static_names.c")
+endfunction()
