@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "driver/base/secret.h"
+#include "driver/rpc/byte_stream.h"
+
+namespace depot::rpc {
+
+/// TLS as a client. PEM texts, never paths: key material stays in memory.
+struct TlsOptions {
+  std::string server_name;  ///< for SNI and the certificate check; a DNS name or an IP address
+  std::string ca_pem;       ///< trusted roots, replacing the system's; empty = the system's
+  std::string certificate_pem;  ///< client certificate chain; empty = none
+  Secret key_pem;               ///< its private key
+  std::string alpn;             ///< "h2", "http/1.1", or empty = none offered
+  bool verify = true;           ///< false: any server certificate will do (docker's --tls)
+};
+
+/// Connects to `host` (name, IPv4, or IPv6 without brackets), trying every address it resolves to.
+/// Failures are final for this attempt and name the address and the cause: kUnavailable (refused,
+/// unreachable, reset), kNotFound (no such host), kTimeout. The socket has TCP_NODELAY, TCP
+/// keepalive and a TCP_USER_TIMEOUT of 30 s, so that a silent link ends by itself while we write.
+Result<Fd> DialTcp(const std::string& host, std::uint16_t port, const Cancel& cancel);
+
+/// kNotFound when there is no such socket, kDenied without permission, kUnavailable when nobody
+/// listens.
+Result<Fd> DialUnix(const std::string& path, const Cancel& cancel);
+
+/// Does the TLS handshake (1.2 or newer) on a connected socket. Certificate trouble of either side
+/// is kDenied and says whose fault it is: unknown authority, wrong name, expired, our certificate
+/// refused or missing, the peer does not speak TLS. With TLS 1.3 a refusal of our certificate
+/// reaches us only with the first read after the handshake: the stream's Read() then fails with
+/// kDenied and the same text.
+Result<std::unique_ptr<ByteStream>> StartTls(Fd socket, const TlsOptions& options,
+                                             const Cancel& cancel);
+
+/// Checks that certificate and key are readable PEM and belong together, without connecting.
+Result<> CheckTlsOptions(const TlsOptions& options);
+
+/// Sends `POST path HTTP/1.1` with `Upgrade: h2c` and waits for 101, as the Docker Engine wants it
+/// for /grpc (moby client hijack.go). Any other status is an Error with the Engine's message.
+Result<std::unique_ptr<ByteStream>> UpgradeToH2c(std::unique_ptr<ByteStream> stream,
+                                                 const std::string& path, const Cancel& cancel);
+
+}  // namespace depot::rpc

@@ -1,0 +1,167 @@
+#include "driver/rpc/server.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <condition_variable>
+#include <deque>
+
+#include "driver/base/task_group.h"
+#include "driver/base/text.h"
+#include "driver/rpc/h2_connection.h"
+#include "driver/rpc/wire.h"
+
+namespace depot::rpc {
+namespace {
+
+constexpr std::size_t kMaxMessage = 16 << 20;
+/// Handlers at work; a call that the peer has reset counts until its handler has noticed.
+constexpr std::size_t kMaxHandlers = 128;
+
+class Call final : public ServerCall {
+ public:
+  Call(H2Connection& connection, H2Connection::StreamPtr stream, Metadata metadata)
+      : connection_(connection), stream_(std::move(stream)), metadata_(std::move(metadata)) {}
+
+  const Metadata& metadata() const override { return metadata_; }
+
+  Result<std::optional<std::string>> Read(const Cancel& cancel) override {
+    TRY_ASSIGN(std::optional<std::string> message, connection_.Receive(stream_, cancel));
+    if (message) return message;
+    // A half-close is the peer's good end; a reset or a lost connection is not.
+    bool half_closed =
+        connection_.With(stream_, [](const H2Stream& stream) { return stream.remote_closed; });
+    if (!half_closed) return Fail(ErrorCode::kCancelled, "the peer cancelled the call");
+    return std::nullopt;
+  }
+
+  Result<> Write(BytesList message, const Cancel& cancel) override {
+    std::string prefix;
+    AppendFrame(prefix, TotalSize(message));
+    message.insert(message.begin(), Bytes(std::move(prefix)));
+    return connection_.Send(stream_, std::move(message), cancel);
+  }
+
+  Result<> WriteFramed(BytesList frames, const Cancel& cancel) override {
+    return connection_.Send(stream_, std::move(frames), cancel);
+  }
+
+ private:
+  H2Connection& connection_;
+  H2Connection::StreamPtr stream_;
+  Metadata metadata_;
+};
+
+/// Runs handlers on threads that are used again, since a session may see thousands of short calls.
+class Workers {
+ public:
+  explicit Workers(const Cancel& cancel) : threads_(cancel) {}
+
+  /// False when too many are at work.
+  bool Run(std::function<void(const Cancel&)> job) {
+    std::lock_guard lock(mutex_);
+    if (busy_ + jobs_.size() >= kMaxHandlers) return false;
+    jobs_.push_back(std::move(job));
+    if (started_ - busy_ < jobs_.size()) {
+      ++started_;
+      threads_.Start("session-call", [this](const Cancel& cancel) { return Work(cancel); });
+    }
+    changed_.notify_one();
+    return true;
+  }
+
+  void Stop(const Error& reason) {
+    threads_.Stop(reason);
+    (void)threads_.Wait();
+  }
+
+ private:
+  Result<> Work(const Cancel& cancel) {
+    std::unique_lock lock(mutex_);
+    while (cancel.Wait(lock, changed_, [&] { return !jobs_.empty(); })) {
+      std::function<void(const Cancel&)> job = std::move(jobs_.front());
+      jobs_.pop_front();
+      ++busy_;
+      lock.unlock();
+      job(cancel);
+      lock.lock();
+      --busy_;
+    }
+    return {};
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<std::function<void(const Cancel&)>> jobs_;
+  std::size_t busy_ = 0;
+  std::size_t started_ = 0;
+  TaskGroup threads_;
+};
+
+/// Runs one handler and sends its status. The call's Cancel stops when its stream is gone, which is
+/// seen by Read and Write themselves; a handler that does neither is short.
+void Handle(H2Connection& connection, const H2Connection::StreamPtr& stream, const Handler& handler,
+            const Cancel& cancel) {
+  Metadata metadata =
+      connection.With(stream, [](const H2Stream& s) { return ReadMetadata(s.headers); });
+  connection.Respond(stream, {{":status", "200"}, {"content-type", "application/grpc"}});
+  Call call(connection, stream, std::move(metadata));
+  Status status = handler(call, cancel);
+  connection.EndSend(stream, StatusTrailers(status));
+}
+
+}  // namespace
+
+void ServiceTable::Add(const std::string& method, Handler handler) {
+  methods_.push_back(method);
+  handlers_[LowerAscii(method)] = std::move(handler);
+}
+
+const Handler* ServiceTable::Find(const std::string& path) const {
+  auto found = handlers_.find(LowerAscii(path));
+  return found == handlers_.end() ? nullptr : &found->second;
+}
+
+Handler UnaryHandler(UnaryFunction function) {
+  return [function = std::move(function)](ServerCall& call, const Cancel& cancel) -> Status {
+    Result<std::optional<std::string>> request = call.Read(cancel);
+    if (!request) return ToStatus(request.error());
+    if (!*request) return {Code::kInvalidArgument, "no request message", ""};
+    std::string response;
+    Status status = function(call.metadata(), **request, response, cancel);
+    if (!status.ok()) return status;
+    Result<> written = call.Write({Bytes(std::move(response))}, cancel);
+    return written ? status : ToStatus(written.error());
+  };
+}
+
+Result<> Serve(std::unique_ptr<ByteStream> stream, const ServiceTable& table,
+               const Cancel& cancel) {
+  Workers workers(cancel);
+  H2Connection* self = nullptr;
+  auto on_request = [&](const H2Connection::StreamPtr& request) {
+    std::string path = self->With(
+        request, [](const H2Stream& s) { return std::string(FindHeader(s.headers, ":path")); });
+    const Handler* handler = table.Find(path);
+    if (handler == nullptr) {
+      Headers refusal = {{":status", "200"}, {"content-type", "application/grpc"}};
+      self->Respond(request, refusal);
+      self->EndSend(request, StatusTrailers({Code::kUnimplemented,
+                                             Cat("unknown method ", Printable(path)), ""}));
+      return;
+    }
+    bool accepted = workers.Run([connection = self, request, handler](const Cancel& stop) {
+      Handle(*connection, request, *handler, stop);
+    });
+    if (!accepted) self->Reset(request, NGHTTP2_REFUSED_STREAM);
+  };
+  H2Connection connection(H2Connection::Role::kServer, std::move(stream), kMaxMessage, on_request);
+  self = &connection;
+  connection.Start();
+  Result<> ended = connection.WaitClosed(cancel);
+  Error reason(ErrorCode::kCancelled, "the session has ended");
+  connection.Close(reason);
+  workers.Stop(reason);
+  return ended;
+}
+
+}  // namespace depot::rpc
