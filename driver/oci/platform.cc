@@ -1,0 +1,147 @@
+#include "driver/oci/platform.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <sys/utsname.h>
+
+#include "driver/base/text.h"
+
+namespace depot {
+namespace {
+
+// Go's GOOS and GOARCH names, which OCI's image configuration borrows, and WebAssembly's "wasi".
+const std::vector<std::string_view>& SystemNames() {
+  static const std::vector<std::string_view> names = {
+      "aix",   "android", "darwin",  "dragonfly", "freebsd", "hurd", "illumos", "ios",     "js",
+      "linux", "netbsd",  "openbsd", "plan9",     "solaris", "wasi", "wasip1",  "windows", "zos"};
+  return names;
+}
+
+const std::vector<std::string_view>& ArchitectureNames() {
+  static const std::vector<std::string_view> names = {
+      "386",    "amd64", "arm",     "arm64",   "loong64", "mips",    "mips64", "mips64le",
+      "mipsle", "ppc64", "ppc64le", "riscv64", "s390x",   "sparc64", "wasm"};
+  return names;
+}
+
+bool Contains(const std::vector<std::string_view>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string NormalSystem(std::string_view text) {
+  std::string name = LowerAscii(text);
+  return name == "macos" ? "darwin" : name;
+}
+
+/// containerd platforms/database.go, normalizeArch.
+std::pair<std::string, std::string> NormalArchitecture(std::string_view text,
+                                                       std::string_view variant_text) {
+  std::string name = LowerAscii(text);
+  std::string variant = LowerAscii(variant_text);
+  if (name == "i386") return {"386", ""};
+  if (name == "x86_64" || name == "x86-64" || name == "amd64") {
+    return {"amd64", variant == "v1" ? "" : variant};
+  }
+  if (name == "aarch64" || name == "arm64") {
+    if (variant == "8" || variant == "v8" || variant == "v8.0") variant.clear();
+    return {"arm64", variant};
+  }
+  if (name == "armhf") return {"arm", "v7"};
+  if (name == "armel") return {"arm", "v6"};
+  if (name == "arm") {
+    if (variant.empty()) variant = "v7";
+    if (variant.size() == 1 && variant >= "5" && variant <= "8") variant.insert(0, "v");
+  }
+  return {name, variant};
+}
+
+Result<Platform> Refuse(std::string_view text,
+                        std::string_view kind,
+                        std::string_view name,
+                        const std::vector<std::string_view>& known) {
+  std::string_view nearest = Nearest(LowerAscii(name), known);
+  Error error(ErrorCode::kInvalid, Cat("platform \"", Printable(text), "\": unknown ", kind, " \"",
+                                       Printable(name), "\""));
+  if (!nearest.empty()) return Fail(std::move(error).WithHint(Cat("did you mean ", nearest, "?")));
+  return Fail(std::move(error).WithHint("write OS/ARCHITECTURE[/VARIANT], as in linux/arm64"));
+}
+
+bool IsVariant(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '_' || c == '.' || c == '-';
+  });
+}
+
+/// One word alone: an architecture (linux assumed) or a system (this machine's architecture).
+Result<Platform> ParseWord(std::string_view text) {
+  auto [architecture, variant] = NormalArchitecture(text, "");
+  if (Contains(ArchitectureNames(), architecture)) return Platform{"linux", architecture, variant};
+  std::string system = NormalSystem(text);
+  if (Contains(SystemNames(), system)) {
+    Platform host = HostPlatform();
+    return Platform{system, host.architecture, host.variant};
+  }
+  std::vector<std::string_view> all = ArchitectureNames();
+  all.insert(all.end(), SystemNames().begin(), SystemNames().end());
+  return Refuse(text, "system or architecture", text, all);
+}
+
+}  // namespace
+
+Result<Platform> ParsePlatform(std::string_view text) {
+  std::string_view trimmed = Trim(text);
+  if (trimmed.empty()) {
+    return Fail(Error(ErrorCode::kInvalid, "the platform is empty")
+                    .WithHint("write OS/ARCHITECTURE[/VARIANT], as in linux/arm64"));
+  }
+  if (trimmed == "local") return HostPlatform();
+  std::vector<std::string_view> parts = Split(trimmed, '/');
+  if (parts.size() == 1) return ParseWord(trimmed);
+  if (parts.size() > 3) {
+    return Fail(Error(ErrorCode::kInvalid,
+                      Cat("platform \"", Printable(trimmed), "\" has more than three parts"))
+                    .WithHint("write OS/ARCHITECTURE[/VARIANT], as in linux/arm64"));
+  }
+  std::string system = NormalSystem(parts[0]);
+  if (!Contains(SystemNames(), system)) {
+    return Refuse(trimmed, "operating system", parts[0], SystemNames());
+  }
+  auto [architecture, variant] =
+      NormalArchitecture(parts[1], parts.size() == 3 ? parts[2] : std::string_view());
+  if (!Contains(ArchitectureNames(), architecture)) {
+    return Refuse(trimmed, "architecture", parts[1], ArchitectureNames());
+  }
+  if (parts.size() == 3 && !IsVariant(LowerAscii(parts[2]))) {
+    return Fail(ErrorCode::kInvalid,
+                Cat("platform \"", Printable(trimmed), "\": the variant has a wrong form"));
+  }
+  return Platform{system, architecture, variant};
+}
+
+std::string FormatPlatform(const Platform& platform) {
+  std::string text = Cat(platform.os, '/', platform.architecture);
+  return platform.variant.empty() ? text : Cat(text, '/', platform.variant);
+}
+
+Platform HostPlatform() {
+  utsname names{};
+  ::uname(&names);
+  std::string_view machine = names.machine;
+  std::string_view variant;
+  // Linux calls 32-bit ARM by its profile: armv7l, armv6l.
+  if (machine.starts_with("armv") && machine.size() > 4) {
+    variant = machine.substr(4, 1);
+    machine = "arm";
+  } else if (machine == "i686" || machine == "i586") {
+    machine = "386";
+  } else if (machine == "loongarch64") {
+    machine = "loong64";
+  }
+  auto [architecture, normal_variant] = NormalArchitecture(machine, variant);
+  return {"linux", architecture, normal_variant};
+}
+
+}  // namespace depot

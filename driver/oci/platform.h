@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "driver/base/result.h"
+
+namespace depot {
+
+/// An OS and CPU, normalised: "aarch64" is arm64, "x86_64" is amd64, arm64/v8 is arm64, arm is
+/// arm/v7. (OCI image spec, image-index.md; containerd platforms)
+struct Platform {
+  std::string os;
+  std::string architecture;
+  std::string variant;  ///< empty = none
+
+  friend bool operator==(const Platform&, const Platform&) = default;
+};
+
+/// "linux/arm64", "linux/arm/v7", "arm64" (linux assumed), "local". Unknown OS or architecture
+/// names are errors that name the nearest known one.
+Result<Platform> ParsePlatform(std::string_view text);
+
+/// os/architecture[/variant].
+std::string FormatPlatform(const Platform& platform);
+
+/// The machine this program runs on.
+Platform HostPlatform();
+
+}  // namespace depot
