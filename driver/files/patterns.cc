@@ -1,0 +1,136 @@
+#include "driver/files/patterns.h"
+
+#include "driver/base/text.h"
+
+namespace depot::files {
+namespace {
+
+std::string_view TrimSpace(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\n\v\f\r";
+  const std::size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+}  // namespace
+
+std::string CleanPath(std::string_view path) {
+  const bool absolute = path.starts_with('/');
+  std::vector<std::string_view> kept;
+  for (const std::string_view part : Split(path, '/')) {
+    if (part.empty() || part == ".") continue;
+    if (part == ".." && !kept.empty() && kept.back() != "..") {
+      kept.pop_back();
+    } else if (part != ".." || !absolute) {
+      kept.push_back(part);
+    }
+  }
+  std::string clean;
+  for (const std::string_view part : kept) {
+    if (absolute || !clean.empty()) clean.push_back('/');
+    clean.append(part);
+  }
+  if (clean.empty()) return absolute ? "/" : ".";
+  return clean;
+}
+
+Result<PatternSet> PatternSet::Compile(const std::vector<std::string>& patterns) {
+  PatternSet set;
+  for (const std::string& line : patterns) {
+    std::string_view text = TrimSpace(line);
+    if (text.empty()) continue;
+    const auto malformed = [&line](std::string_view why) {
+      return Error(ErrorCode::kInvalid,
+                   Cat("the pattern \"", Printable(line), "\" is malformed: ", why));
+    };
+    Pattern pattern;
+    if (text.starts_with('!')) {
+      pattern.exception = true;
+      text = TrimSpace(text.substr(1));
+      if (text.empty()) return Fail(malformed("nothing follows the exclamation mark"));
+    }
+    auto glob = Glob::Compile(CleanPath(text));
+    if (!glob) return Fail(malformed(glob.error().message()));
+    pattern.glob = *std::move(glob);
+    set.patterns_.push_back(std::move(pattern));
+  }
+  return set;
+}
+
+PatternSet::Directory PatternSet::Root() const {
+  Directory root;
+  root.settled = patterns_.empty();
+  root.hit.assign(patterns_.size(), 0);
+  for (const Pattern& pattern : patterns_)
+    root.progress.push_back(pattern.glob.Start());
+  return root;
+}
+
+bool PatternSet::MatchesFile(const Directory& parent,
+                             std::string_view path,
+                             std::size_t name_at) const {
+  if (parent.settled) return parent.matched;
+  bool matched = false;
+  for (std::size_t i = 0; i < patterns_.size(); ++i) {
+    const Pattern& pattern = patterns_[i];
+    if (parent.hit[i] != 0) {
+      matched = !pattern.exception;
+    } else if (pattern.exception == matched && parent.progress[i] != 0 &&
+               pattern.glob.Matches(parent.progress[i], path, name_at)) {
+      matched = !matched;
+    }
+  }
+  return matched;
+}
+
+bool PatternSet::MatchesDirectory(const Directory& parent,
+                                  std::string_view path,
+                                  std::size_t name_at,
+                                  Directory& self) const {
+  self.settled = parent.settled;
+  self.matched = parent.matched;
+  if (parent.settled) return self.matched;
+  bool matched = false;
+  std::size_t last = 0;  // one more than the index of the last pattern that matched
+  self.progress.resize(patterns_.size());
+  self.hit.resize(patterns_.size());
+  const std::string_view name = path.substr(name_at);
+  for (std::size_t i = 0; i < patterns_.size(); ++i) {
+    const Pattern& pattern = patterns_[i];
+    const Glob::Progress progress = parent.progress[i];
+    const bool hit = parent.hit[i] != 0 || (pattern.exception == matched && progress != 0 &&
+                                            pattern.glob.Matches(progress, path, name_at));
+    self.hit[i] = hit ? 1 : 0;
+    self.progress[i] = hit || progress == 0 ? 0 : pattern.glob.Enter(progress, name);
+    if (!hit) continue;
+    matched = !pattern.exception;
+    last = i + 1;
+  }
+  self.matched = matched;
+  self.settled = !CanChangeBelow(self, last);
+  return matched;
+}
+
+bool PatternSet::CanChangeBelow(const Directory& directory, std::size_t after) const {
+  // What matched the directory matches everything below it, so only later patterns that decide
+  // otherwise, and are not used up, can make a difference.
+  for (std::size_t i = after; i < patterns_.size(); ++i) {
+    if (patterns_[i].exception == directory.matched && directory.progress[i] != 0) return true;
+  }
+  return false;
+}
+
+bool PatternSet::Matches(std::string_view path) const {
+  Directory parent = Root();
+  Directory self;
+  std::size_t name_at = 0;
+  while (true) {
+    const std::size_t slash = path.find('/', name_at);
+    if (slash == std::string_view::npos) return MatchesFile(parent, path, name_at);
+    MatchesDirectory(parent, path.substr(0, slash), name_at, self);
+    std::swap(parent, self);
+    name_at = slash + 1;
+  }
+}
+
+}  // namespace depot::files

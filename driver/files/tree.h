@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "driver/base/cancel.h"
+#include "driver/base/fd.h"
+
+namespace depot::files {
+
+/// One file, directory, link or device below a root.
+struct FileEntry {
+  std::string path;        ///< relative, '/'-separated, cleaned; raw bytes, need not be UTF-8
+  std::uint32_t mode = 0;  ///< POSIX st_mode: type and permission bits
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::int64_t size = 0;      ///< bytes; 0 for directories
+  std::int64_t mtime_ns = 0;  ///< since 1970
+  /// A symlink's target, or, for a regular file, the path of an earlier entry that is the same
+  /// inode (then size is 0). Empty otherwise.
+  std::string linkname;
+  std::int64_t dev_major = 0;
+  std::int64_t dev_minor = 0;
+  std::map<std::string, std::string> xattrs;
+};
+
+/// What of a tree is wanted. All in the syntax of .dockerignore lines (moby/patternmatcher).
+struct TreeFilter {
+  std::vector<std::string> include;  ///< empty = everything
+  std::vector<std::string> exclude;  ///< the last match wins; "!" re-includes
+  std::vector<std::string> follow;   ///< paths to send with the symlinks on the way (fsutil
+                                     ///< followlinks.go); added to `include`
+};
+
+/// A tree of files that a builder may ask for. Safe to use from several threads at once.
+class FileTree {
+ public:
+  using Visitor = std::function<Result<>(FileEntry entry)>;
+
+  virtual ~FileTree() = default;
+
+  /// Visits every wanted entry in fsutil's order: depth first, names of one directory by byte, a
+  /// parent before its children; the root itself is not visited. Entries that vanish meanwhile are
+  /// skipped. Stops at the first error of `visit`. A malformed pattern is kInvalid and named.
+  virtual Result<> Walk(const TreeFilter& filter,
+                        const Visitor& visit,
+                        const Cancel& cancel) const = 0;
+
+  /// Opens a regular file that Walk() named, for reading. Never leaves the root, whatever has
+  /// become of the path since: a symlink anywhere in it is an error.
+  virtual Result<Fd> Open(const std::string& path) const = 0;
+};
+
+/// The directory `root` (a symlink to one is resolved). kNotFound when it does not exist, kInvalid
+/// when it is something else. The directory is held open, so renaming it does no harm.
+Result<std::unique_ptr<FileTree>> OpenDirectoryTree(const std::string& root);
+
+/// Plain files at the top of an otherwise empty tree, name to content; mtime 0, mode 0644. For a
+/// Dockerfile that came from standard input.
+std::unique_ptr<FileTree> MakeMemoryTree(std::map<std::string, std::string> files);
+
+}  // namespace depot::files

@@ -1,0 +1,330 @@
+#include "driver/files/tree_writer.h"
+
+#include <cerrno>
+#include <mutex>
+#include <unordered_set>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "driver/base/text.h"
+#include "driver/files/beneath.h"
+#include "driver/files/remove_tree.h"
+#include "driver/files/temporary_name.h"
+
+namespace depot::files {
+namespace {
+
+constexpr mode_t kPermissions = 07777;
+
+std::string Place(const std::string& root, std::string_view path) {
+  return Cat(root, "/", Printable(path));
+}
+
+Error Refused(const std::string& root, std::string_view path, std::string_view why) {
+  return {ErrorCode::kInvalid,
+          Cat("refused to write \"", Printable(path), "\" below ", root, ": ", why)};
+}
+
+/// {keep, set}: for utimensat(2). The access time is left alone.
+struct Times {
+  explicit Times(std::int64_t mtime_ns) {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    std::int64_t seconds = mtime_ns / kSecond;
+    std::int64_t rest = mtime_ns % kSecond;
+    if (rest < 0) {
+      rest += kSecond;
+      --seconds;
+    }
+    values[0] = {0, UTIME_OMIT};
+    values[1] = {seconds, rest};
+  }
+  timespec values[2];
+};
+
+/// Sets what an entry says about an open file or directory. 0 or the errno. Extended attributes
+/// are best effort: the file system, or the user, may not be allowed to have them.
+int ApplyMetadata(int fd, const FileEntry& entry) {
+  for (const auto& [name, value] : entry.xattrs) {
+    fsetxattr(fd, name.c_str(), value.data(), value.size(), 0);
+  }
+  if (fchmod(fd, entry.mode & kPermissions) != 0) return errno;
+  return futimens(fd, Times(entry.mtime_ns).values) == 0 ? 0 : errno;
+}
+
+/// Where an entry goes: its open parent directory, and its name there.
+struct Target {
+  Fd parent;
+  std::string name;
+};
+
+/// rename(2) over whatever is there. 0 or the errno; `from` is gone in either case.
+int Replace(int parent, const std::string& from, const std::string& to) {
+  int error = renameat(parent, from.c_str(), parent, to.c_str()) == 0 ? 0 : errno;
+  if (error == EISDIR || error == ENOTEMPTY || error == EEXIST) {
+    error = RemoveTree(parent, to.c_str());
+    if (error == 0 && renameat(parent, from.c_str(), parent, to.c_str()) != 0) error = errno;
+  }
+  // Renaming a file to another name of itself leaves both.
+  unlinkat(parent, from.c_str(), 0);
+  return error;
+}
+
+class Writer final : public TreeWriter {
+ public:
+  Writer(Fd directory, std::string root)
+      : directory_(std::move(directory)), root_(std::move(root)) {}
+
+  Result<> Make(const FileEntry& entry) override;
+  Result<std::unique_ptr<File>> Create(const FileEntry& entry) override;
+  Result<> Finish() override;
+
+  Result<> Commit(int parent, const std::string& from, const Target& to, const FileEntry& entry);
+  const std::string& root() const { return root_; }
+
+ private:
+  Result<Target> Locate(std::string_view path) const;
+  Result<> MakeDirectory(const FileEntry& entry, const Target& target);
+  Result<> MakeHardLink(const FileEntry& entry, const Target& target);
+  Result<> MakeSymlink(const FileEntry& entry, const Target& target);
+  Result<> MakeSpecial(const FileEntry& entry, const Target& target);
+  Error Failed(const FileEntry& entry, int error) const {
+    return SystemError(Cat("write ", Place(root_, entry.path)), error);
+  }
+
+  const Fd directory_;
+  const std::string root_;  // for messages
+  std::mutex mutex_;
+  std::map<std::string, FileEntry> directories_;   // of this transfer; metadata to set at the end
+  std::unordered_set<std::string> regular_files_;  // committed in this transfer
+};
+
+class PendingFile final : public TreeWriter::File {
+ public:
+  PendingFile(Writer& writer, FileEntry entry, Target target, std::string temporary, Fd fd)
+      : writer_(writer),
+        entry_(std::move(entry)),
+        target_(std::move(target)),
+        temporary_(std::move(temporary)),
+        fd_(std::move(fd)) {}
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+
+  ~PendingFile() override {
+    if (!committed_) unlinkat(target_.parent.get(), temporary_.c_str(), 0);
+  }
+
+  Result<> Write(std::string_view data) override {
+    while (!data.empty()) {
+      const ssize_t written = write(fd_.get(), data.data(), data.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return Fail(Failed(errno));
+      data.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+  }
+
+  Result<> Commit() override {
+    int error = ApplyMetadata(fd_.get(), entry_);
+    // Some file systems report a full disk only here.
+    if (close(fd_.Release()) != 0 && error == 0) error = errno;
+    if (error != 0) return Fail(Failed(error));
+    committed_ = true;
+    return writer_.Commit(target_.parent.get(), temporary_, target_, entry_);
+  }
+
+ private:
+  Error Failed(int error) const {
+    return SystemError(Cat("write ", Place(writer_.root(), entry_.path)), error);
+  }
+
+  Writer& writer_;
+  const FileEntry entry_;
+  const Target target_;
+  const std::string temporary_;
+  Fd fd_;
+  bool committed_ = false;  // the temporary name is gone
+};
+
+Result<Target> Writer::Locate(std::string_view path) const {
+  const std::string_view defect = PathDefect(path);
+  if (!defect.empty()) return Fail(Refused(root_, path, defect));
+  const std::size_t slash = path.rfind('/');
+  const bool at_top = slash == std::string_view::npos;
+  const int fd = OpenBeneath(directory_.get(), at_top ? "." : std::string(path.substr(0, slash)),
+                             O_PATH | O_DIRECTORY);
+  if (fd == -ELOOP || fd == -ENOTDIR) {
+    return Fail(Refused(root_, path, "a parent of it is a symbolic link or a file"));
+  }
+  if (fd == -ENOENT) return Fail(Refused(root_, path, "its directory was not sent before it"));
+  if (fd < 0) return Fail(SystemError(Cat("write ", Place(root_, path)), -fd));
+  return Target{Fd(fd), std::string(at_top ? path : path.substr(slash + 1))};
+}
+
+Result<> Writer::Commit(int parent,
+                        const std::string& from,
+                        const Target& to,
+                        const FileEntry& entry) {
+  const int error = Replace(parent, from, to.name);
+  if (error != 0) return Fail(Failed(entry, error));
+  const std::lock_guard lock(mutex_);
+  regular_files_.insert(entry.path);
+  return {};
+}
+
+Result<> Writer::Make(const FileEntry& entry) {
+  TRY_ASSIGN(const Target target, Locate(entry.path));
+  if (!S_ISREG(entry.mode)) {
+    const std::lock_guard lock(mutex_);
+    regular_files_.erase(entry.path);
+  }
+  switch (entry.mode & S_IFMT) {
+    case S_IFDIR:
+      return MakeDirectory(entry, target);
+    case S_IFLNK:
+      return MakeSymlink(entry, target);
+    case S_IFIFO:
+    case S_IFBLK:
+    case S_IFCHR:
+      return MakeSpecial(entry, target);
+    case S_IFREG:
+      return MakeHardLink(entry, target);
+    default:
+      return Fail(Refused(root_, entry.path, "it is of a kind that cannot be made"));
+  }
+}
+
+Result<> Writer::MakeDirectory(const FileEntry& entry, const Target& target) {
+  const int parent = target.parent.get();
+  const char* name = target.name.c_str();
+  bool exists = mkdirat(parent, name, 0700) != 0;
+  if (exists && errno != EEXIST) return Fail(Failed(entry, errno));
+  struct stat st {};
+  if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return Fail(Failed(entry, errno));
+  if (!S_ISDIR(st.st_mode)) {
+    if (unlinkat(parent, name, 0) != 0 || mkdirat(parent, name, 0700) != 0) {
+      return Fail(Failed(entry, errno));
+    }
+    exists = false;
+  }
+  // Its final mode comes with Finish(): until then we must be able to write into it.
+  const mode_t open_mode = (st.st_mode & kPermissions) | 0700;
+  if (exists && open_mode != (st.st_mode & kPermissions) &&
+      fchmodat(parent, name, open_mode, AT_SYMLINK_NOFOLLOW) != 0) {
+    return Fail(Failed(entry, errno));
+  }
+  const std::lock_guard lock(mutex_);
+  directories_.insert_or_assign(entry.path, entry);
+  return {};
+}
+
+Result<> Writer::MakeHardLink(const FileEntry& entry, const Target& target) {
+  if (entry.linkname.empty()) {
+    return Fail(ErrorCode::kInternal, Cat(Place(root_, entry.path), " is a file, not a link"));
+  }
+  TRY_ASSIGN(const Target source, Locate(entry.linkname));
+  {
+    const std::lock_guard lock(mutex_);
+    if (!regular_files_.contains(entry.linkname)) {
+      return Fail(Refused(root_, entry.path,
+                          Cat("it is a hard link to \"", Printable(entry.linkname),
+                              "\", which is not a file that was sent before it")));
+    }
+  }
+  const std::string temporary = TemporaryName();
+  if (linkat(source.parent.get(), source.name.c_str(), target.parent.get(), temporary.c_str(), 0) !=
+      0) {
+    return Fail(Failed(entry, errno));
+  }
+  return Commit(target.parent.get(), temporary, target, entry);
+}
+
+Result<> Writer::MakeSymlink(const FileEntry& entry, const Target& target) {
+  const std::string& to = entry.linkname;
+  if (to.empty() || to.find('\0') != std::string::npos) {
+    return Fail(Refused(root_, entry.path, "it is a symbolic link to an impossible path"));
+  }
+  const int parent = target.parent.get();
+  const std::string temporary = TemporaryName();
+  if (symlinkat(to.c_str(), parent, temporary.c_str()) != 0) return Fail(Failed(entry, errno));
+  utimensat(parent, temporary.c_str(), Times(entry.mtime_ns).values, AT_SYMLINK_NOFOLLOW);
+  const int error = Replace(parent, temporary, target.name);
+  return error == 0 ? Result<>() : Fail(Failed(entry, error));
+}
+
+Result<> Writer::MakeSpecial(const FileEntry& entry, const Target& target) {
+  const int parent = target.parent.get();
+  const std::string temporary = TemporaryName();
+  const dev_t device =
+      makedev(static_cast<unsigned>(entry.dev_major), static_cast<unsigned>(entry.dev_minor));
+  if (mknodat(parent, temporary.c_str(), entry.mode & (S_IFMT | kPermissions), device) != 0) {
+    if (errno != EPERM) return Fail(Failed(entry, errno));
+    return Fail(Error(ErrorCode::kDenied, Cat("cannot make the device node ",
+                                              Place(root_, entry.path), ": only root may"))
+                    .WithHint("export to a tar file instead (--output type=tar,dest=FILE)"));
+  }
+  // mknodat() applied the umask.
+  fchmodat(parent, temporary.c_str(), entry.mode & kPermissions, 0);
+  utimensat(parent, temporary.c_str(), Times(entry.mtime_ns).values, AT_SYMLINK_NOFOLLOW);
+  const int error = Replace(parent, temporary, target.name);
+  return error == 0 ? Result<>() : Fail(Failed(entry, error));
+}
+
+Result<std::unique_ptr<TreeWriter::File>> Writer::Create(const FileEntry& entry) {
+  TRY_ASSIGN(Target target, Locate(entry.path));
+  std::string temporary = TemporaryName();
+  Fd fd(openat(target.parent.get(), temporary.c_str(),
+               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.valid()) return Fail(Failed(entry, errno));
+  return std::make_unique<PendingFile>(*this, entry, std::move(target), std::move(temporary),
+                                       std::move(fd));
+}
+
+Result<> Writer::Finish() {
+  std::map<std::string, FileEntry> directories;
+  {
+    const std::lock_guard lock(mutex_);
+    directories.swap(directories_);
+  }
+  // Children first: a parent that may no longer be searched comes after them.
+  for (auto it = directories.rbegin(); it != directories.rend(); ++it) {
+    const int fd = OpenBeneath(directory_.get(), it->first, O_RDONLY | O_DIRECTORY);
+    // What came later in the transfer may have replaced it.
+    if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP) continue;
+    const Fd open_fd(fd);
+    const int error = fd < 0 ? -fd : ApplyMetadata(fd, it->second);
+    if (error != 0) return Fail(Failed(it->second, error));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root) {
+  const std::string shown = Printable(root);
+  // BuildKit's client makes the destination with mode 0700 too (session/filesync).
+  for (std::size_t slash = root.find('/', 1); !root.empty(); slash = root.find('/', slash + 1)) {
+    const std::string path = root.substr(0, slash);
+    const int error = mkdir(path.c_str(), 0700) == 0 ? 0 : errno;
+    struct stat made {};
+    if (error != 0 && stat(path.c_str(), &made) != 0) {
+      return Fail(SystemError(Cat("make the directory ", Printable(path)), error));
+    }
+    if (slash == std::string::npos) break;
+  }
+  Fd directory(open(root.c_str(), O_PATH | O_CLOEXEC));
+  if (!directory.valid()) return Fail(SystemError(Cat("make the directory ", shown), errno));
+  struct stat st {};
+  if (fstat(directory.get(), &st) != 0 || !S_ISDIR(st.st_mode)) {
+    return Fail(ErrorCode::kInvalid, Cat(shown, " is not a directory"));
+  }
+  if (faccessat(directory.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
+    return Fail(SystemError(Cat("write into the directory ", shown), errno));
+  }
+  return std::make_unique<Writer>(std::move(directory), shown);
+}
+
+}  // namespace depot::files

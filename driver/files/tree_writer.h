@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "driver/files/tree.h"
+
+namespace depot::files {
+
+/// Recreates a tree under a directory of the user's, and never writes outside of it: paths that are
+/// absolute, contain "..", or lead through a symlink are refused. What exists is merged with;
+/// an entry that is replaced is replaced by rename, so a reader never sees half a file. Owner is
+/// the current user whatever the entries say; modes, mtimes and xattrs (best effort) are kept;
+/// directory mtimes are restored by Finish(). Several threads may write different paths at once.
+class TreeWriter {
+ public:
+  virtual ~TreeWriter() = default;
+
+  /// A regular file being written. It appears under its name with Commit(); destroyed before that,
+  /// nothing is left. Must not outlive the writer.
+  class File {
+   public:
+    virtual ~File() = default;
+    virtual Result<> Write(std::string_view data) = 0;
+    virtual Result<> Commit() = 0;
+  };
+
+  /// Makes a directory, symlink, fifo, device, or hard link (`entry.linkname` names an entry of
+  /// this transfer that was committed before). Parents must have been made before.
+  virtual Result<> Make(const FileEntry& entry) = 0;
+
+  /// Starts a regular file.
+  virtual Result<std::unique_ptr<File>> Create(const FileEntry& entry) = 0;
+
+  /// Restores the times of the directories made by this transfer.
+  virtual Result<> Finish() = 0;
+};
+
+/// Makes `root` (and its parents) when it does not exist. Fails when it is not a directory or not
+/// writable.
+Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root);
+
+}  // namespace depot::files

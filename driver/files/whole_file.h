@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "driver/base/result.h"
+
+namespace depot::files {
+
+/// A file that has its final name only when it is whole: written beside it under a temporary name,
+/// renamed by Commit(), removed when destroyed before that. One thread at a time.
+class WholeFile {
+ public:
+  virtual ~WholeFile() = default;
+  virtual Result<> Write(std::string_view data) = 0;
+  /// Flushes and renames; ENOSPC and friends surface here at the latest.
+  virtual Result<> Commit() = 0;
+};
+
+/// Checks now that the file can be written: the directory exists (`make_parents`: is made, mode
+/// 0755) and a temporary file can be created in it, and the final name is not a directory.
+/// A device or fifo (/dev/null, /dev/stdout, /proc/self/fd/1) is written directly. Mode 0666 less
+/// umask.
+Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool make_parents);
+
+/// Creates, writes and commits at once.
+Result<> WriteWholeFile(const std::string& path, std::string_view content);
+
+/// The content of a file of at most `limit` bytes; larger is kInvalid.
+Result<std::string> ReadWholeFile(const std::string& path, std::size_t limit);
+
+}  // namespace depot::files
