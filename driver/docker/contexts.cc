@@ -1,0 +1,260 @@
+#include "driver/docker/contexts.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "driver/base/json.h"
+#include "driver/base/text.h"
+#include "driver/docker/text_file.h"
+#include "driver/oci/digest.h"
+
+namespace depot::docker {
+namespace {
+
+constexpr std::string_view kDefaultSocket = "unix:///var/run/docker.sock";
+constexpr std::string_view kDefaultContext = "default";
+
+std::string Variable(const Environment& environment, const std::string& name) {
+  auto found = environment.find(name);
+  return found == environment.end() ? "" : found->second;
+}
+
+/// A context's name and who named it.
+struct Choice {
+  std::string name;
+  std::string said_by;
+};
+
+Result<Choice> ChooseContext(const EngineFlags& flags,
+                             const Environment& environment,
+                             const ConfigFile& config) {
+  if (!flags.context.empty() && !flags.host.empty()) {
+    return Fail(ErrorCode::kUsage, "--host and --context name two Engines; give only one of them");
+  }
+  if (!flags.context.empty()) return Choice{flags.context, "--context"};
+  if (!flags.host.empty() || !Variable(environment, "DOCKER_HOST").empty()) {
+    return Choice{std::string(kDefaultContext), ""};
+  }
+  std::string variable = Variable(environment, "DOCKER_CONTEXT");
+  if (!variable.empty()) return Choice{variable, "DOCKER_CONTEXT"};
+  if (!config.current_context.empty()) {
+    return Choice{config.current_context, Cat("currentContext of ", config.path)};
+  }
+  return Choice{std::string(kDefaultContext), ""};
+}
+
+Result<std::string> ReadRequired(const std::string& path) {
+  TRY_ASSIGN(std::optional<std::string> text, ReadTextFile(path));
+  if (!text) {
+    return Fail(ErrorCode::kNotFound, Cat("cannot read ", path, ": no such file or directory"));
+  }
+  return *std::move(text);
+}
+
+/// Certificate and key are only of use together.
+Result<> TakeClientCertificate(std::optional<std::string> certificate,
+                               std::optional<std::string> key,
+                               const std::string& where,
+                               EngineEndpoint& endpoint) {
+  if (certificate.has_value() != key.has_value()) {
+    return Fail(ErrorCode::kNotFound,
+                Cat(where, " has a client ", certificate ? "certificate" : "key", " but no ",
+                    certificate ? "key" : "certificate", " for it"));
+  }
+  if (!certificate) return {};
+  endpoint.certificate_pem = *std::move(certificate);
+  endpoint.key_pem = Secret(*std::move(key));
+  return {};
+}
+
+/// The TLS files of the default context. Only a certificate or key that a flag names must exist.
+Result<> ReadFlagTls(const EngineFlags& flags,
+                     const Environment& environment,
+                     const ConfigFile& config,
+                     EngineEndpoint& endpoint) {
+  std::string folder = Variable(environment, "DOCKER_CERT_PATH");
+  if (folder.empty()) folder = config.directory;
+  if (endpoint.verify) {
+    std::string path = flags.tls_ca.empty() ? folder + "/ca.pem" : flags.tls_ca;
+    Result<std::string> ca = ReadRequired(path);
+    if (!ca) {
+      return Fail(Error(ca.error())
+                      .WithHint("TLS to the Docker Engine is asked for; DOCKER_CERT_PATH or "
+                                "--tlscacert say where its certificates lie"));
+    }
+    endpoint.ca_pem = *std::move(ca);
+  }
+  auto read = [&](const std::string& flag, const char* name) -> Result<std::optional<std::string>> {
+    if (flag.empty()) return ReadTextFile(Cat(folder, '/', name));
+    TRY_ASSIGN(std::string text, ReadRequired(flag));
+    return std::optional(std::move(text));
+  };
+  TRY_ASSIGN(std::optional<std::string> certificate, read(flags.tls_cert, "cert.pem"));
+  TRY_ASSIGN(std::optional<std::string> key, read(flags.tls_key, "key.pem"));
+  return TakeClientCertificate(std::move(certificate), std::move(key), folder, endpoint);
+}
+
+bool IsSocket(const EngineEndpoint& endpoint) {
+  return endpoint.host.starts_with("unix://");
+}
+
+/// Fills in what may be left out: the scheme and the port.
+Result<> CompleteHost(EngineEndpoint& endpoint) {
+  if (endpoint.host.find("://") == std::string::npos) endpoint.host = "tcp://" + endpoint.host;
+  TRY_ASSIGN(EngineAddress address, ParseEngineHost(endpoint));
+  if (!address.socket_path.empty()) return {};
+  bool v6 = address.address.find(':') != std::string::npos;
+  endpoint.host = Cat("tcp://", v6 ? "[" : "", address.address, v6 ? "]" : "", ":", address.port);
+  return {};
+}
+
+Result<EngineEndpoint> ResolveDefault(const EngineFlags& flags,
+                                      const Environment& environment,
+                                      const ConfigFile& config) {
+  EngineEndpoint endpoint;
+  endpoint.context_name = kDefaultContext;
+  endpoint.verify = flags.tls_verify || !Variable(environment, "DOCKER_TLS_VERIFY").empty();
+  endpoint.tls = endpoint.verify || flags.tls || !Variable(environment, "DOCKER_TLS").empty();
+  endpoint.host = flags.host.empty() ? Variable(environment, "DOCKER_HOST") : flags.host;
+  if (endpoint.host.empty()) endpoint.host = endpoint.tls ? "tcp://localhost" : kDefaultSocket;
+  TRY(CompleteHost(endpoint));
+  if (IsSocket(endpoint)) endpoint.tls = false;
+  if (!endpoint.tls) {
+    endpoint.verify = true;
+    return endpoint;
+  }
+  TRY(ReadFlagTls(flags, environment, config, endpoint));
+  return endpoint;
+}
+
+/// Names of the contexts that there are, "default" first.
+std::vector<std::string> KnownContexts(const ConfigFile& config) {
+  std::vector<std::string> names;
+  std::error_code error;
+  std::filesystem::directory_iterator folder(config.directory + "/contexts/meta", error);
+  for (; !error && folder != std::filesystem::directory_iterator(); folder.increment(error)) {
+    Result<std::optional<std::string>> text = ReadTextFile((folder->path() / "meta.json").string());
+    if (!text || !*text) continue;
+    Result<Json> json = Json::Parse(**text);
+    if (json && (*json)["Name"].is_string()) names.push_back((*json)["Name"].AsString());
+  }
+  std::sort(names.begin(), names.end());
+  names.insert(names.begin(), std::string(kDefaultContext));
+  return names;
+}
+
+Error UnknownContext(const Choice& choice, const ConfigFile& config) {
+  std::vector<std::string> known = KnownContexts(config);
+  std::string text = Cat("there is no docker context \"", Printable(choice.name), "\" (named by ",
+                         choice.said_by, "); there are: ", Printable(Join(known, ", ")));
+  std::string_view nearest = Nearest(choice.name, {known.begin(), known.end()});
+  Error error(ErrorCode::kNotFound, text);
+  if (nearest.empty()) return std::move(error).WithHint("see docker context ls");
+  return std::move(error).WithHint(Cat("did you mean ", Printable(nearest), '?'));
+}
+
+/// The virtual file layout of a context (docker/cli cli/context/store/metadatastore.go,
+/// tlsstore.go).
+Result<EngineEndpoint> ResolveStored(const Choice& choice, const ConfigFile& config) {
+  std::string id = Sha256Hex(choice.name);
+  std::string path = Cat(config.directory, "/contexts/meta/", id, "/meta.json");
+  TRY_ASSIGN(std::optional<std::string> text, ReadTextFile(path));
+  if (!text) return Fail(UnknownContext(choice, config));
+  Result<Json> json = Json::Parse(*text);
+  if (!json) return Fail(Error(json.error()).While(path));
+  Json docker = (*json)["Endpoints"]["docker"];
+  if (!docker.is_object()) {
+    return Fail(ErrorCode::kInvalid, Cat("docker context \"", Printable(choice.name),
+                                         "\" has no docker endpoint (", path, ")"));
+  }
+  EngineEndpoint endpoint;
+  endpoint.context_name = choice.name;
+  endpoint.host = docker["Host"].AsString();
+  if (endpoint.host.empty()) endpoint.host = kDefaultSocket;
+  endpoint.verify = !docker["SkipTLSVerify"].AsBool();
+
+  std::string folder = Cat(config.directory, "/contexts/tls/", id, "/docker");
+  TRY_ASSIGN(std::optional<std::string> ca, ReadTextFile(folder + "/ca.pem"));
+  TRY_ASSIGN(std::optional<std::string> certificate, ReadTextFile(folder + "/cert.pem"));
+  TRY_ASSIGN(std::optional<std::string> key, ReadTextFile(folder + "/key.pem"));
+  endpoint.tls = ca || certificate || key || !endpoint.verify;
+  Result<> complete = CompleteHost(endpoint);
+  if (!complete) {
+    return Fail(Error(complete.error()).While(Cat("docker context \"", choice.name, '"')));
+  }
+  if (IsSocket(endpoint)) endpoint.tls = false;
+  if (!endpoint.tls) {
+    endpoint.verify = true;
+    return endpoint;
+  }
+  endpoint.ca_pem = std::move(ca).value_or("");
+  TRY(TakeClientCertificate(std::move(certificate), std::move(key), folder, endpoint));
+  return endpoint;
+}
+
+Error UnsupportedHost(const std::string& host) {
+  std::string scheme = host.substr(0, host.find("://"));
+  Error error(ErrorCode::kUnsupported,
+              Cat("the Docker Engine at ", RedactUrls(Printable(host)),
+                  " cannot be reached: ", Printable(scheme), ":// is not supported"));
+  if (scheme != "ssh") return std::move(error).WithHint("use a unix:// or tcp:// address");
+  return std::move(error).WithHint(
+      "forward its socket (ssh -N -L /tmp/engine.sock:/var/run/docker.sock HOST) and set "
+      "DOCKER_HOST=unix:///tmp/engine.sock");
+}
+
+}  // namespace
+
+Result<EngineEndpoint> ResolveEngine(const EngineFlags& flags,
+                                     const Environment& environment,
+                                     const ConfigFile& config) {
+  TRY_ASSIGN(Choice choice, ChooseContext(flags, environment, config));
+  TRY_ASSIGN(EngineEndpoint endpoint, choice.name == kDefaultContext
+                                          ? ResolveDefault(flags, environment, config)
+                                          : ResolveStored(choice, config));
+  for (const auto& [name, value] : config.http_headers) {
+    endpoint.headers.emplace_back(name, Secret(value));
+  }
+  return endpoint;
+}
+
+Result<EngineAddress> ParseEngineHost(const EngineEndpoint& endpoint) {
+  EngineAddress address;
+  std::string_view host = endpoint.host;
+  auto invalid = [&](std::string_view why) {
+    return Fail(ErrorCode::kInvalid, Cat("the Docker Engine's address \"",
+                                         RedactUrls(Printable(endpoint.host)), "\" ", why));
+  };
+  if (host.starts_with("unix://")) {
+    address.socket_path = host.substr(7);
+    if (!address.socket_path.starts_with('/')) return invalid("needs an absolute path");
+    return address;
+  }
+  if (!host.starts_with("tcp://")) return Fail(UnsupportedHost(endpoint.host));
+  host.remove_prefix(6);
+  if (host.ends_with('/')) host.remove_suffix(1);
+  if (host.find_first_of("/?#@ \\") != std::string_view::npos) {
+    return invalid("must be tcp://HOST:PORT and nothing more");
+  }
+  std::string_view port;
+  std::size_t bracket = host.rfind(']');
+  std::size_t colon = host.rfind(':');
+  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
+    port = host.substr(colon + 1);
+    host = host.substr(0, colon);
+    std::optional<std::uint64_t> number = ParseDecimal(port);
+    if (!number || *number == 0 || *number > 65535) return invalid("has a port that is none");
+    address.port = static_cast<unsigned short>(*number);
+  } else {
+    address.port = endpoint.tls ? 2376 : 2375;
+  }
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host.empty() || host.find_first_of("[]") != std::string_view::npos) {
+    return invalid("has no host");
+  }
+  address.address = host;
+  return address;
+}
+
+}  // namespace depot::docker

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "driver/docker/config_file.h"
+#include "driver/registry/credentials.h"
+
+namespace depot::docker {
+
+/// Which place is asked first.
+enum class AuthOrder { kEnvironmentFirst, kConfigFirst };
+
+/// DOCKER_AUTH_ORDER ("env,config" or "config,env"; anything else is kInvalid) when set; else
+/// config.json first under GITLAB_CI (a `docker login` in the job is meant to win), and Docker's
+/// own order, environment first, elsewhere.
+Result<AuthOrder> ChooseAuthOrder(const std::string& docker_auth_order, bool gitlab_ci);
+
+/// The user's credentials: DOCKER_AUTH_CONFIG's entries and config.json (credHelpers, credsStore,
+/// else auths; with none of the three, the platform's helper if it is installed, as Docker does).
+///
+/// Keys: docker.io, index.docker.io and registry-1.docker.io are "https://index.docker.io/v1/".
+/// Helpers are chosen by and get exactly this key. Entries are found by the exact key, else by the
+/// first key whose host is the same (scheme and path stripped); the Hub's names count as one host.
+/// Docker does so for config.json alone; here it holds for DOCKER_AUTH_CONFIG too, because GitLab
+/// documents both forms for it.
+///
+/// A helper that is missing, fails, or is silent for 60 s is an Error, unless DOCKER_AUTH_CONFIG
+/// has an entry: then that one serves and `say` tells why. "credentials not found in native
+/// keychain" means there are none.
+///
+/// Helpers run one at a time; an answer is kept for 4 min 50 s. The first time that a host is
+/// served, `say` gets one line such as "credentials for registry.gitlab.com: config.json (user
+/// gitlab-ci-token)" or "... helper docker-credential-x"; never a secret. `say` is called from the
+/// asking thread.
+std::unique_ptr<registry::CredentialSource> MakeCredentialStore(
+    ConfigFile config,
+    std::map<std::string, AuthEntry> environment_auths,
+    AuthOrder order,
+    std::function<void(std::string)> say);
+
+}  // namespace depot::docker

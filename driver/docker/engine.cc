@@ -1,0 +1,291 @@
+#include "driver/docker/engine.h"
+
+#include <algorithm>
+#include <set>
+
+#include "driver/base/json.h"
+#include "driver/base/text.h"
+#include "driver/docker/contexts.h"
+#include "driver/docker/message_stream.h"
+#include "driver/event/step.h"
+#include "driver/oci/digest.h"
+#include "driver/oci/reference.h"
+
+namespace depot::docker {
+namespace {
+
+constexpr std::chrono::seconds kInfoPatience(10);
+
+std::string Base64Url(std::string_view bytes) {
+  std::string text = Base64(bytes);
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  return text;
+}
+
+/// The X-Registry-Auth header (Engine API reference, "Authentication"); the Engine wants one even
+/// when there is nothing to say.
+Secret RegistryAuth(const Reference& reference,
+                    const std::optional<registry::Credential>& credential) {
+  Json auth = Json::Object();
+  if (credential) {
+    bool hub = reference.domain == "docker.io";
+    auth.Set("serveraddress", Json::String(hub ? "https://index.docker.io/v1/" : reference.domain));
+    if (!credential->identity_token.empty()) {
+      auth.Set("identitytoken", Json::String(credential->identity_token.Reveal()));
+    } else if (!credential->registry_token.empty()) {
+      auth.Set("registrytoken", Json::String(credential->registry_token.Reveal()));
+    } else {
+      auth.Set("username", Json::String(credential->username));
+      auth.Set("password", Json::String(credential->password.Reveal()));
+    }
+  }
+  return Secret(Base64Url(auth.Dump()));
+}
+
+/// The Engine's own words for a failure status.
+std::string MessageOf(std::string_view body) {
+  Result<Json> json = Json::Parse(body);
+  std::string text = json ? (*json)["message"].AsString() : std::string(body.substr(0, 500));
+  return RedactUrls(Printable(Trim(text)));
+}
+
+bool IsRefusal(std::string_view message) {
+  std::string lower = LowerAscii(message);
+  for (std::string_view word : {"denied", "unauthorized", "authentication required",
+                                "no basic auth credentials", "insufficient_scope"}) {
+    if (lower.find(word) != std::string::npos) return true;
+  }
+  return false;
+}
+
+/// Shows the layers of a message stream below a step.
+class LayerProgress {
+ public:
+  /// `ends` are the beginnings of the status words that close a layer; a load has none, there the
+  /// count closes it.
+  LayerProgress(Step& step, std::string_view verb, std::vector<std::string_view> ends)
+      : step_(step), verb_(verb), ends_(std::move(ends)) {}
+
+  void Take(const EngineMessage& message) {
+    if (message.id.empty() || closed_.contains(message.id)) return;
+    std::string id = Cat(verb_, " layer ", message.id);
+    if (message.total > 0) step_.Progress(id, message.current, message.total);
+    if (!Ends(message)) return;
+    step_.ProgressDone(id);
+    closed_.insert(message.id);
+  }
+
+ private:
+  bool Ends(const EngineMessage& message) const {
+    if (ends_.empty()) return message.total > 0 && message.current >= message.total;
+    return std::any_of(ends_.begin(), ends_.end(),
+                       [&](std::string_view word) { return message.status.starts_with(word); });
+  }
+
+  Step& step_;
+  std::string_view verb_;
+  std::vector<std::string_view> ends_;
+  std::set<std::string> closed_;
+};
+
+class HttpEngine final : public Engine {
+ public:
+  HttpEngine(http::HttpClient& client, EngineEndpoint endpoint, const EngineAddress& address)
+      : client_(client),
+        endpoint_(std::move(endpoint)),
+        name_(Cat("the Docker Engine at ", RedactUrls(Printable(endpoint_.host)))) {
+    // The connection for building goes straight to the Engine, so this one does too.
+    transport_.use_proxy = false;
+    transport_.unix_socket = address.socket_path;
+    transport_.ca_pem = endpoint_.ca_pem;
+    transport_.certificate_pem = endpoint_.certificate_pem;
+    transport_.key_pem = endpoint_.key_pem;
+    transport_.verify = endpoint_.verify;
+    bool v6 = address.address.find(':') != std::string::npos;
+    base_url_ = !address.socket_path.empty()
+                    ? "http://docker"
+                    : Cat(endpoint_.tls ? "https://" : "http://", v6 ? "[" : "", address.address,
+                          v6 ? "]" : "", ':', address.port);
+  }
+
+  Result<EngineInfo> Info(const Cancel& cancel) override {
+    http::Request request = NewRequest("GET", "/info");
+    TRY_ASSIGN(http::Response response,
+               Send(request, cancel.WithTimeout(kInfoPatience, Cat(name_, " gave no answer"))));
+    if (response.status != 200) return Fail(Refused("", response.status, response.body));
+    Result<Json> json = Json::Parse(response.body);
+    if (!json || !(*json)["ServerVersion"].is_string()) {
+      return Fail(ErrorCode::kInvalid, Cat(name_, " does not answer like a Docker Engine"));
+    }
+    EngineInfo info;
+    info.server_version = (*json)["ServerVersion"].AsString();
+    Json status = (*json)["DriverStatus"];
+    for (std::size_t i = 0; i < status.size(); ++i) {
+      info.containerd_store =
+          info.containerd_store || (status[i][0].AsString() == "driver-type" &&
+                                    status[i][1].AsString() == "io.containerd.snapshotter.v1");
+    }
+    return info;
+  }
+
+  Result<> Load(const std::function<Result<std::size_t>(char*, std::size_t)>& read,
+                EventSink& sink,
+                const Cancel& cancel) override {
+    Step step(sink, "importing to docker");
+    LayerProgress layers(step, "loading", {});
+    EngineMessageStream stream([&](const EngineMessage& message) {
+      layers.Take(message);
+      if (!message.stream.empty()) step.Log(Printable(Trim(message.stream)));
+    });
+    http::Request request = NewRequest("POST", "/images/load?quiet=0");
+    request.headers.emplace_back("Content-Type", "application/x-tar");
+    std::optional<Error> source_error;
+    request.body_source = [&](char* into, std::size_t capacity) {
+      Result<std::size_t> got = read(into, capacity);
+      if (!got) source_error = got.error();
+      return got;
+    };
+    Result<> loaded = Stream(request, stream, "could not load the image", cancel);
+    // A builder that went away is not the Engine's fault.
+    if (!loaded && source_error && !stream.error()) loaded = Fail(*source_error);
+    return step.Finish(std::move(loaded));
+  }
+
+  Result<std::string> Push(const std::string& reference,
+                           const std::optional<registry::Credential>& credential,
+                           EventSink& sink,
+                           const Cancel& cancel) override {
+    TRY_ASSIGN(Reference parsed, ParseReference(reference));
+    if (parsed.tag.empty() || !parsed.digest.empty()) {
+      return Fail(ErrorCode::kInvalid,
+                  Cat("cannot push ", reference, " with the Docker Engine: it pushes by tag only"));
+    }
+    Step step(sink, Cat("pushing ", FamiliarReference(parsed), " with docker"));
+    std::string digest;
+    LayerProgress layers(step, "pushing", {"Pushed", "Layer already exists", "Mounted from"});
+    EngineMessageStream stream([&](const EngineMessage& message) {
+      layers.Take(message);
+      if (!message.digest.empty()) digest = message.digest;
+    });
+    http::Request request = NewRequest(
+        "POST", Cat("/images/", RepositoryOf(parsed), "/push?tag=", http::UrlEncode(parsed.tag)));
+    request.secret_headers.emplace_back("X-Registry-Auth", RegistryAuth(parsed, credential));
+    std::string failure = Cat("could not push ", FamiliarReference(parsed));
+    Result<> pushed = Stream(request, stream, failure, cancel);
+    if (!pushed) {
+      Error error = WithLoginHint(std::move(pushed).error(), parsed.domain);
+      step.Failed(error);
+      return Fail(std::move(error));
+    }
+    if (IsDigest(digest)) return digest;
+    return step.Finish(Result<std::string>(
+        Fail(ErrorCode::kInvalid,
+             Cat(name_, " pushed ", FamiliarReference(parsed), " but did not say its digest"))));
+  }
+
+  Result<std::optional<std::string>> ImageId(const std::string& reference,
+                                             const Cancel& cancel) override {
+    std::string path;
+    for (char c : reference)
+      path += c == '/' || c == ':' ? std::string(1, c) : http::UrlEncode({&c, 1});
+    http::Request request = NewRequest("GET", Cat("/images/", path, "/json"));
+    TRY_ASSIGN(http::Response response, Send(request, cancel));
+    if (response.status == 404) return std::nullopt;
+    if (response.status != 200) {
+      return Fail(Refused(Cat("could not look up ", reference), response.status, response.body));
+    }
+    Result<Json> json = Json::Parse(response.body);
+    std::string id = json ? (*json)["Id"].AsString() : "";
+    if (id.empty()) {
+      return Fail(ErrorCode::kInvalid, Cat(name_, " did not say the id of ", reference));
+    }
+    return id;
+  }
+
+ private:
+  /// Without a version in the path the Engine speaks the newest it knows; what is used here is the
+  /// same from 20.10 (API 1.41) on.
+  http::Request NewRequest(std::string method, const std::string& path) const {
+    http::Request request;
+    request.method = std::move(method);
+    request.url = base_url_ + path;
+    request.secret_headers = endpoint_.headers;
+    request.transport = transport_;
+    request.peer = name_;
+    return request;
+  }
+
+  Result<http::Response> Send(const http::Request& request, const Cancel& cancel) {
+    Result<http::Response> response = client_.Send(request, cancel);
+    if (response || cancel.cancelled() || !response.error().hint().empty()) return response;
+    Error error = std::move(response).error();
+    if (error.code() == ErrorCode::kDenied) {
+      return Fail(std::move(error).WithHint(
+          transport_.unix_socket.empty()
+              ? "check the certificates in DOCKER_CERT_PATH; port 2375 usually speaks no TLS"
+              : "run as root or as a member of the group docker"));
+    }
+    if (error.code() != ErrorCode::kUnavailable && error.code() != ErrorCode::kTimeout) {
+      return Fail(std::move(error));
+    }
+    return Fail(std::move(error).WithHint(
+        "is the Docker daemon running? DOCKER_HOST, DOCKER_CONTEXT or `docker context use` say "
+        "which one is meant"));
+  }
+
+  Error Refused(std::string_view what, int status, std::string_view body) const {
+    std::string message = MessageOf(body);
+    if (message.empty()) message = "no message";
+    ErrorCode code = ErrorCode::kFailed;
+    if (status == 401 || status == 403 || IsRefusal(message)) code = ErrorCode::kDenied;
+    if (status == 404) code = ErrorCode::kNotFound;
+    if (status == 502 || status == 503 || status == 504) code = ErrorCode::kUnavailable;
+    Error error(code, Cat(name_, ' ', what.empty() ? "refused" : what, ": ", message, " (status ",
+                          status, ')'));
+    if (message.find("HTTP request to an HTTPS server") == std::string::npos) return error;
+    return std::move(error).WithHint(
+        "it speaks TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to its certificates");
+  }
+
+  /// Sends a request whose answer is a message stream.
+  Result<> Stream(http::Request& request,
+                  EngineMessageStream& stream,
+                  std::string_view failure,
+                  const Cancel& cancel) {
+    request.body_sink = [&](std::string_view data) { return stream.Feed(data); };
+    Result<http::Response> response = Send(request, cancel);
+    // When the Engine gives up in the middle, its own words say more than the broken connection.
+    if (stream.error() && !cancel.cancelled()) {
+      ErrorCode code = IsRefusal(*stream.error()) ? ErrorCode::kDenied : ErrorCode::kFailed;
+      return Fail(code, Cat(name_, ' ', failure, ": ", *stream.error()));
+    }
+    if (!response) return Fail(std::move(response).error());
+    if (response->status != 200) {
+      return Fail(Refused(failure, response->status, stream.beginning()));
+    }
+    return {};
+  }
+
+  static Error WithLoginHint(Error error, const std::string& domain) {
+    if (error.code() != ErrorCode::kDenied || !error.hint().empty()) return error;
+    std::string host = domain == "docker.io" ? "" : Cat(' ', domain);
+    return std::move(error).WithHint(
+        Cat("log in first (docker login", host, ", or DOCKER_AUTH_CONFIG) as a user who may push"));
+  }
+
+  http::HttpClient& client_;
+  EngineEndpoint endpoint_;
+  std::string name_;
+  http::Transport transport_;
+  std::string base_url_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> MakeEngine(http::HttpClient& client, EngineEndpoint endpoint) {
+  TRY_ASSIGN(EngineAddress address, ParseEngineHost(endpoint));
+  return std::make_unique<HttpEngine>(client, std::move(endpoint), address);
+}
+
+}  // namespace depot::docker

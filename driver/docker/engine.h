@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/docker/engine_endpoint.h"
+#include "driver/event/sink.h"
+#include "driver/http/client.h"
+#include "driver/registry/credentials.h"
+
+namespace depot::docker {
+
+struct EngineInfo {
+  std::string server_version;
+  bool containerd_store = false;  ///< can load OCI archives with several manifests
+};
+
+/// The Docker Engine's HTTP API, as far as building needs it (Engine API reference, v1.41 and
+/// newer). Safe to use from several threads. Errors name the Engine's address, its own message, and
+/// for a connection that fails what to do ("is the Docker daemon running?", DOCKER_HOST).
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  /// GET /info; the check that it is there at all. At most 10 s.
+  virtual Result<EngineInfo> Info(const Cancel& cancel) = 0;
+
+  /// POST /images/load, streaming the archive from `read` (0 = end). Shows a step "importing to
+  /// docker" with the layers as they load. An error inside the Engine's answer is an Error.
+  virtual Result<> Load(const std::function<Result<std::size_t>(char*, std::size_t)>& read,
+                        EventSink& sink,
+                        const Cancel& cancel) = 0;
+
+  /// POST /images/NAME/push with `credential`; shows "pushing NAME with docker". Gives the digest
+  /// the registry knows the image by.
+  virtual Result<std::string> Push(const std::string& reference,
+                                   const std::optional<registry::Credential>& credential,
+                                   EventSink& sink,
+                                   const Cancel& cancel) = 0;
+
+  /// The Id of an image the Engine has; nullopt when it has none of that name.
+  virtual Result<std::optional<std::string>> ImageId(const std::string& reference,
+                                                     const Cancel& cancel) = 0;
+};
+
+/// `client` must outlive the Engine.
+Result<std::unique_ptr<Engine>> MakeEngine(http::HttpClient& client, EngineEndpoint endpoint);
+
+}  // namespace depot::docker

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "driver/base/secret.h"
+
+namespace depot::docker {
+
+/// How to reach a Docker Engine.
+struct EngineEndpoint {
+  std::string host;          ///< as Docker writes it: unix:///var/run/docker.sock, tcp://h:2376
+  std::string context_name;  ///< "default" or the docker context it came from
+  bool tls = false;
+  bool verify = true;           ///< check the server's certificate
+  std::string ca_pem;           ///< empty with `verify`: the system's roots
+  std::string certificate_pem;  ///< client certificate; empty = none
+  Secret key_pem;
+  /// HttpHeaders of config.json, for every request; values may be credentials of a proxy.
+  std::vector<std::pair<std::string, Secret>> headers;
+};
+
+/// What `host` names, taken apart: either socket_path or address and port is set.
+struct EngineAddress {
+  std::string socket_path;
+  std::string address;
+  unsigned short port = 0;
+};
+
+}  // namespace depot::docker

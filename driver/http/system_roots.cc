@@ -1,0 +1,37 @@
+#include "driver/http/system_roots.h"
+
+#include <cstdlib>
+
+#include <unistd.h>
+
+namespace depot::http {
+namespace {
+
+std::string Variable(const char* name) {
+  const char* value = ::secure_getenv(name);
+  return value ? value : "";
+}
+
+}  // namespace
+
+SystemRoots FindSystemRoots() {
+  SystemRoots roots{Variable("SSL_CERT_FILE"), Variable("SSL_CERT_DIR")};
+  if (!roots.file.empty() || !roots.directory.empty()) return roots;
+  for (const char* file :
+       {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"}) {
+    if (::access(file, R_OK) == 0) {
+      roots.file = file;
+      return roots;
+    }
+  }
+  for (const char* directory : {"/etc/ssl/certs", "/etc/pki/tls/certs"}) {
+    if (::access(directory, R_OK | X_OK) == 0) {
+      roots.directory = directory;
+      return roots;
+    }
+  }
+  return roots;
+}
+
+}  // namespace depot::http

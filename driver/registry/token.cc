@@ -1,0 +1,222 @@
+#include "driver/registry/token.h"
+
+#include <cstring>
+#include <ctime>
+
+#include <arpa/inet.h>
+
+#include "driver/base/json.h"
+#include "driver/base/text.h"
+
+namespace depot::registry {
+namespace {
+
+constexpr std::chrono::seconds kPatience(60);
+constexpr std::int64_t kDefaultLifetime = 60;
+constexpr std::size_t kMaxAnswer = 1 << 20;
+
+struct Realm {
+  std::string url;
+  std::string shown;  ///< without the query
+  bool encrypted = false;
+  bool loopback = false;
+};
+
+bool IsLoopback(std::string_view host) {
+  std::string name(host);
+  in_addr v4{};
+  if (::inet_pton(AF_INET, name.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  return name == "localhost" || name == "[::1]";
+}
+
+/// Takes the URL apart as libcurl will. What could be read in two ways is refused: the answer
+/// decides where a password goes.
+Result<Realm> ParseRealm(const std::string& url) {
+  Realm realm{url, RedactUrls(Printable(url.substr(0, url.find_first_of("?#")))), false, false};
+  auto refuse = [&](std::string_view why) {
+    return Fail(ErrorCode::kInvalid,
+                Cat("the registry names the token server \"", realm.shown, "\", which ", why));
+  };
+  std::size_t scheme = url.find("://");
+  std::string name = LowerAscii(url.substr(0, scheme == std::string::npos ? 0 : scheme));
+  if (name != "http" && name != "https") return refuse("is not an http or https URL");
+  realm.encrypted = name == "https";
+  for (char c : url) {
+    auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte >= 0x7f || c == '\\' || c == '#') return refuse("is malformed");
+  }
+  std::string authority = url.substr(scheme + 3);
+  authority.resize(std::min(authority.find_first_of("/?"), authority.size()));
+  if (authority.find('@') != std::string::npos) return refuse("carries a user name");
+  std::size_t colon = authority.rfind(':');
+  bool has_port = colon != std::string::npos && authority.find(']', colon) == std::string::npos;
+  std::string host = LowerAscii(has_port ? authority.substr(0, colon) : authority);
+  if (host.empty()) return refuse("has no host");
+  realm.loopback = IsLoopback(host);
+  return realm;
+}
+
+/// Seconds since 1970 of an RFC 3339 time; 0 when it is none.
+std::int64_t ParseTime(const std::string& text) {
+  std::tm time{};
+  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
+  if (rest == nullptr) return 0;
+  if (*rest == '.') rest += 1 + std::strspn(rest + 1, "0123456789");
+  std::int64_t seconds = ::timegm(&time);
+  if (std::strcmp(rest, "Z") == 0 || std::strcmp(rest, "z") == 0) return seconds;
+  std::string_view zone(rest);
+  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return 0;
+  auto hours = ParseDecimal(zone.substr(1, 2));
+  auto minutes = ParseDecimal(zone.substr(4, 2));
+  if (!hours || !minutes) return 0;
+  auto offset = static_cast<std::int64_t>(*hours * 3600 + *minutes * 60);
+  return zone[0] == '+' ? seconds - offset : seconds + offset;
+}
+
+/// One token server, asked on behalf of one user.
+class TokenServer {
+ public:
+  TokenServer(http::HttpClient& client,
+              Realm realm,
+              const TokenRequest& request,
+              const std::optional<Credential>& credential)
+      : client_(client), realm_(std::move(realm)), request_(request), credential_(credential) {}
+
+  Result<Token> Fetch(const Cancel& cancel) {
+    if (!credential_) return Get(cancel);
+    TRY_ASSIGN(http::Response response, Post(cancel));
+    // Many token servers know only GET: 404 is what a missing route gives, 401 what JFrog's gives.
+    bool post_unknown = response.status == 404 || response.status == 401 ||
+                        (response.status == 405 && !credential_->username.empty());
+    if (post_unknown) return Get(cancel);
+    return Read(response, {"access_token"});
+  }
+
+ private:
+  std::string_view SecretOf() const {
+    return credential_->identity_token.empty() ? credential_->password.Reveal()
+                                               : credential_->identity_token.Reveal();
+  }
+
+  http::Request NewRequest() const {
+    http::Request out;
+    out.max_body = kMaxAnswer;
+    // A proxy would see what is meant for this machine.
+    out.transport.use_proxy = !realm_.loopback;
+    out.peer = Cat("the token server ", realm_.shown);
+    return out;
+  }
+
+  Result<http::Response> Post(const Cancel& cancel) {
+    std::vector<std::pair<std::string, std::string>> form = {{"scope", Join(request_.scopes, " ")},
+                                                             {"service", request_.service},
+                                                             {"client_id", request_.client_id}};
+    if (credential_->identity_token.empty()) {
+      form.emplace_back("grant_type", "password");
+      form.emplace_back("username", credential_->username);
+      form.emplace_back("password", SecretOf());
+    } else {
+      form.emplace_back("grant_type", "refresh_token");
+      form.emplace_back("refresh_token", SecretOf());
+    }
+    http::Request request = NewRequest();
+    request.method = "POST";
+    request.url = realm_.url;
+    request.headers = {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
+    request.body = Secret(http::FormEncode(form));
+    return client_.Send(request, cancel);
+  }
+
+  Result<Token> Get(const Cancel& cancel) {
+    http::Request request = NewRequest();
+    std::string query;
+    if (!request_.service.empty()) query = Cat("&service=", http::UrlEncode(request_.service));
+    for (const std::string& scope : request_.scopes) {
+      query += Cat("&scope=", http::UrlEncode(scope));
+    }
+    if (!query.empty() && realm_.url.find('?') == std::string::npos) query[0] = '?';
+    request.url = realm_.url + query;
+    if (credential_) {
+      request.basic_auth = {credential_->username, Secret(std::string(SecretOf()))};
+    }
+    TRY_ASSIGN(http::Response response, client_.Send(request, cancel));
+    return Read(response, {"token", "access_token"});
+  }
+
+  Result<Token> Read(const http::Response& response, const std::vector<std::string>& names) {
+    if (response.status < 200 || response.status >= 300) return Fail(Refusal(response));
+    Result<Json> json = Json::Parse(response.body);
+    Token token;
+    if (json) {
+      for (const std::string& name : names) {
+        if (token.token.empty()) token.token = Secret((*json)[name].AsString());
+      }
+    }
+    if (token.token.empty()) {
+      return Fail(ErrorCode::kInvalid,
+                  Cat("the token server ", realm_.shown, " answered without a token"));
+    }
+    token.expires_in = (*json)["expires_in"].AsInt();
+    if (token.expires_in <= 0) token.expires_in = kDefaultLifetime;
+    token.issued_at = ParseTime((*json)["issued_at"].AsString());
+    return token;
+  }
+
+  Error Refusal(const http::Response& response) {
+    std::string what = Cat("the token server ", realm_.shown);
+    if (!credential_) {
+      what += " refused an anonymous token";
+    } else if (response.status == 400 || response.status == 401 || response.status == 403) {
+      what += Cat(" refused the credentials of ", credential_->source);
+    } else {
+      what += " failed";
+    }
+    what += Cat(": status ", response.status);
+    std::string why = Explanation(response.body);
+    if (!why.empty()) what += Cat(": ", why);
+    if (response.status >= 500) return Error(ErrorCode::kUnavailable, what);
+    return Error(ErrorCode::kDenied, what)
+        .WithHint(credential_ ? "check that they are still valid and may read or push this image"
+                              : "log in first: docker login, or DOCKER_AUTH_CONFIG");
+  }
+
+  /// What the server says about itself; nothing when that repeats the secret.
+  std::string Explanation(std::string_view body) const {
+    Result<Json> json = Json::Parse(body);
+    if (!json) return "";
+    std::string text = (*json)["errors"][0]["message"].AsString();
+    for (std::string_view key : {"error_description", "details", "message", "error"}) {
+      if (text.empty()) text = (*json)[key].AsString();
+    }
+    bool leaks = credential_ && !SecretOf().empty() && text.find(SecretOf()) != std::string::npos;
+    return leaks ? "" : RedactUrls(Printable(text.substr(0, 300)));
+  }
+
+  http::HttpClient& client_;
+  Realm realm_;
+  const TokenRequest& request_;
+  const std::optional<Credential>& credential_;
+};
+
+}  // namespace
+
+Result<Token> FetchToken(http::HttpClient& client,
+                         const TokenRequest& request,
+                         const std::optional<Credential>& credential,
+                         const Cancel& cancel) {
+  if (credential && !credential->registry_token.empty()) {
+    return Token{credential->registry_token, kDefaultLifetime, 0};
+  }
+  TRY_ASSIGN(Realm realm, ParseRealm(request.realm));
+  if (credential && !realm.encrypted && !realm.loopback) {
+    return Fail(Error(ErrorCode::kDenied, Cat("the credentials of ", credential->source,
+                                              " are not sent to the token server ", realm.shown,
+                                              ": it is not encrypted"))
+                    .WithHint("the registry must name an https token server"));
+  }
+  std::string what = Cat("the token server ", realm.shown, " gave no token in 60 s");
+  return TokenServer(client, std::move(realm), request, credential)
+      .Fetch(cancel.WithTimeout(kPatience, what));
+}
+
+}  // namespace depot::registry
