@@ -1,0 +1,285 @@
+#include "driver/session/diffcopy_send.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "driver/base/task_group.h"
+#include "driver/base/text.h"
+#include "driver/session/block_pool.h"
+#include "driver/session/packets.h"
+#include "driver/session/send_queue.h"
+
+namespace depot::session {
+namespace {
+
+constexpr std::size_t kStatBlock = 64 * 1024;
+// On a slow disk the builder should not idle until a whole block of STAT packets is together.
+constexpr auto kStatDelay = std::chrono::milliseconds(10);
+// Larger packets cost the builder cache misses, smaller ones wake-ups and TLS records.
+constexpr std::size_t kDataBlock = 512 * 1024;
+// A large file starts a block of its own rather than to fill the last bytes of one.
+constexpr std::size_t kSmallestPiece = 16 * 1024;
+constexpr std::int64_t kSequentialFrom = 1 << 20;
+// Requests trickle in one by one: where there were several, more are likely to follow.
+constexpr auto kRequestPatience = std::chrono::microseconds(500);
+// A builder that asks for more only when it has what it asked for must not be slowed down by that.
+constexpr int kSkippedWaits = 16;
+constexpr auto kErrorPatience = std::chrono::seconds(5);
+
+EntryTable::Kind KindOf(const files::FileEntry& entry) {
+  switch (entry.mode & S_IFMT) {
+    case S_IFREG:
+      return EntryTable::Kind::kFile;
+    case S_IFSOCK:
+      return EntryTable::Kind::kEmptyFile;
+    case S_IFDIR:
+      return EntryTable::Kind::kDirectory;
+    default:
+      return EntryTable::Kind::kOther;
+  }
+}
+
+/// The walking thread: announces every entry, in blocks of STAT packets.
+class Walker {
+ public:
+  explicit Walker(SendQueue& queue) : queue_(queue) {}
+
+  Result<> Run(const files::FileTree& tree, const files::TreeFilter& filter, const Cancel& cancel) {
+    auto visit = [&](const files::FileEntry& entry) { return Visit(entry, cancel); };
+    TRY(tree.Walk(filter, visit, cancel));
+    AppendEndOfStats(block_);
+    return Push(cancel);
+  }
+
+ private:
+  Result<> Visit(const files::FileEntry& entry, const Cancel& cancel) {
+    TRY(queue_.Announce(entry.path, KindOf(entry)));
+    AppendStat(block_, entry);
+    if (block_.size() < kStatBlock && Cancel::Clock::now() - pushed_ < kStatDelay) return {};
+    return Push(cancel);
+  }
+
+  Result<> Push(const Cancel& cancel) {
+    std::string block;
+    block.reserve(kStatBlock + 4096);
+    block.swap(block_);
+    TRY(queue_.PushStats(std::move(block), cancel));
+    pushed_ = Cancel::Clock::now();
+    return {};
+  }
+
+  SendQueue& queue_;
+  std::string block_;
+  Cancel::Clock::time_point pushed_ = Cancel::Clock::now();
+};
+
+/// The sending thread, the only one that writes: STAT packets as they come, and files packed into
+/// blocks: many small ones into one, a large one over many.
+class Sender {
+ public:
+  Sender(rpc::ServerCall& call, const files::FileTree& tree, SendQueue& queue)
+      : call_(call), tree_(tree), queue_(queue) {}
+
+  Result<> Run(const Cancel& cancel) {
+    while (true) {
+      TRY_ASSIGN(SendQueue::Work work, NextWork(cancel));
+      TRY(WriteStats(std::move(work.stats), cancel));
+      if (work.file) {
+        TRY(SendFile(*work.file, cancel));
+        ++files_;
+      } else {
+        TRY(Flush(cancel));
+      }
+    }
+  }
+
+ private:
+  Result<SendQueue::Work> NextWork(const Cancel& cancel) {
+    if (used_ == 0) return queue_.Next(cancel);
+    bool several = files_ > 1 && used_ < kDataBlock / 4;
+    if (several && waits_to_skip_ > 0) --waits_to_skip_;
+    bool wait = several && waits_to_skip_ == 0;
+    TRY_ASSIGN(
+        SendQueue::Work work,
+        queue_.NextWithin(wait ? kRequestPatience : Cancel::Clock::duration::zero(), cancel));
+    if (wait && !work.file) waits_to_skip_ = kSkippedWaits;
+    return work;
+  }
+
+  Result<> SendFile(const SendQueue::File& file, const Cancel& cancel) {
+    if (!file.empty) {
+      Result<> sent = SendContent(file, cancel);
+      if (!sent) return Fail(std::move(sent).error());
+    }
+    TRY(MakeRoom(kMaxDataHeader, cancel));
+    used_ += WriteDataHeader(block_.get() + used_, file.id, 0);
+    return {};
+  }
+
+  Result<> SendContent(const SendQueue::File& file, const Cancel& cancel) {
+    TRY_ASSIGN(Fd fd, Open(file.path));
+    struct stat info {};
+    if (::fstat(fd.get(), &info) != 0) return Fail(Unreadable(file.path, errno));
+    if (!S_ISREG(info.st_mode)) {
+      return Fail(ErrorCode::kFailed, Cat("context file ", Printable(file.path),
+                                          " was replaced while it was being sent"));
+    }
+    if (info.st_size >= kSequentialFrom) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    // Some file systems (proc, FUSE) say 0 for files with content; those are read to their end. Any
+    // other file is sent as large as it is now, so that a log that keeps growing comes to an end.
+    auto left = info.st_size > 0 ? static_cast<std::uint64_t>(info.st_size)
+                                 : std::numeric_limits<std::uint64_t>::max();
+    while (left > 0) {
+      TRY_ASSIGN(std::size_t count, SendPiece(fd.get(), left, file, cancel));
+      if (count == 0) break;
+      left -= count;
+      if (left > 0) TRY(WriteStats(queue_.TakeStats(), cancel));
+    }
+    return {};
+  }
+
+  /// Appends one DATA packet of up to `left` bytes; 0 at the end of the file.
+  Result<std::size_t> SendPiece(int fd,
+                                std::uint64_t left,
+                                const SendQueue::File& file,
+                                const Cancel& cancel) {
+    TRY(MakeRoom(kMaxDataHeader + std::min<std::uint64_t>(left, kSmallestPiece), cancel));
+    std::size_t room = kDataBlock - used_ - kMaxDataHeader;
+    auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left, room));
+    char* packet = block_.get() + used_;
+    std::size_t header = WriteDataHeader(packet, file.id, wanted);
+    ssize_t count = 0;
+    do {
+      count = ::read(fd, packet + header, wanted);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) return Fail(Unreadable(file.path, errno));
+    auto size = static_cast<std::size_t>(count);
+    if (size == 0) return size;
+    if (size < wanted) {
+      // The header's length depends on the payload's: a short read moves the payload.
+      char right[kMaxDataHeader];
+      std::size_t right_header = WriteDataHeader(right, file.id, size);
+      std::copy(packet + header, packet + header + size, packet + right_header);
+      std::copy(right, right + right_header, packet);
+      header = right_header;
+    }
+    used_ += header + size;
+    return size;
+  }
+
+  Result<Fd> Open(const std::string& path) {
+    Result<Fd> fd = tree_.Open(path);
+    if (fd) return fd;
+    if (fd.error().code() == ErrorCode::kNotFound) {
+      return Fail(ErrorCode::kNotFound,
+                  Cat("context file ", Printable(path), " vanished while it was being sent"));
+    }
+    return Fail(std::move(fd).error().While("sending the context"));
+  }
+
+  static Error Unreadable(const std::string& path, int error_number) {
+    return SystemError(Cat("reading context file ", Printable(path)), error_number);
+  }
+
+  Result<> MakeRoom(std::size_t size, const Cancel& cancel) {
+    if (used_ + size > kDataBlock) TRY(Flush(cancel));
+    if (!block_) block_ = pool_.Take();
+    return {};
+  }
+
+  Result<> Flush(const Cancel& cancel) {
+    if (used_ == 0) return {};
+    std::string_view content(block_.get(), used_);
+    rpc::Bytes bytes(std::move(block_), content);
+    block_ = nullptr;
+    used_ = 0;
+    files_ = 0;
+    return call_.WriteFramed({std::move(bytes)}, cancel);
+  }
+
+  Result<> WriteStats(rpc::BytesList stats, const Cancel& cancel) {
+    if (stats.empty()) return {};
+    return call_.WriteFramed(std::move(stats), cancel);
+  }
+
+  rpc::ServerCall& call_;
+  const files::FileTree& tree_;
+  SendQueue& queue_;
+  BlockPool pool_{kDataBlock};
+  std::shared_ptr<char[]> block_;
+  std::size_t used_ = 0;   ///< bytes in block_
+  std::size_t files_ = 0;  ///< that end in block_
+  int waits_to_skip_ = 0;
+};
+
+enum class End { kFin, kPeerFailed, kFailed };
+
+struct ReadEnd {
+  End end;
+  Error error{ErrorCode::kCancelled, "the transfer is complete"};
+};
+
+/// Takes the builder's requests until it says how the transfer ends.
+ReadEnd ReadRequests(rpc::ServerCall& call, SendQueue& queue, const Cancel& cancel) {
+  while (true) {
+    Result<std::optional<std::string>> message = call.Read(cancel);
+    if (!message) return {End::kFailed, std::move(message).error()};
+    if (!*message) {
+      return {End::kPeerFailed, Error(ErrorCode::kUnavailable,
+                                      "the builder ended the transfer of the context early")};
+    }
+    Result<Packet> packet = ParsePacket(**message);
+    if (!packet) return {End::kFailed, std::move(packet).error()};
+    switch (packet->type) {
+      case PacketType::kFin:
+        return {End::kFin};
+      case PacketType::kError:
+        return {End::kPeerFailed,
+                Error(ErrorCode::kFailed, Cat("error from receiver: ", Printable(packet->data)))};
+      case PacketType::kRequest:
+        if (Result<> asked = queue.Request(packet->id); !asked) {
+          return {End::kFailed, std::move(asked).error()};
+        }
+        break;
+      default:
+        return {End::kFailed,
+                Error(ErrorCode::kInvalid, "unexpected packet from the builder, which receives")};
+    }
+  }
+}
+
+}  // namespace
+
+Result<> SendTree(rpc::ServerCall& call,
+                  const files::FileTree& tree,
+                  const files::TreeFilter& filter,
+                  const Cancel& cancel) {
+  SendQueue queue;
+  TaskGroup group(cancel);
+  group.Start("context walk",
+              [&](const Cancel& stop) { return Walker(queue).Run(tree, filter, stop); });
+  group.Start("context send",
+              [&](const Cancel& stop) { return Sender(call, tree, queue).Run(stop); });
+  ReadEnd read = ReadRequests(call, queue, group.cancel());
+  // Wakes the threads; when one of them has failed already, that stays the group's error.
+  group.Stop(read.error);
+  Result<> sent = group.Wait();
+  std::string last;
+  if (read.end == End::kFin) {
+    AppendFin(last);
+    return call.WriteFramed({rpc::Bytes(std::move(last))}, cancel);
+  }
+  Error cause = sent ? read.error : sent.error();
+  if (read.end == End::kFailed && !cancel.cancelled()) {
+    AppendError(last, cause.message());
+    (void)call.WriteFramed({rpc::Bytes(std::move(last))},
+                           cancel.WithTimeout(kErrorPatience, "telling the builder of an error"));
+  }
+  return Fail(std::move(cause));
+}
+
+}  // namespace depot::session

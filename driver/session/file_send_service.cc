@@ -1,0 +1,104 @@
+#include <set>
+
+#include "driver/base/text.h"
+#include "driver/files/tree_writer.h"
+#include "driver/session/diffcopy_receive.h"
+#include "driver/session/packets.h"
+#include "driver/session/refusals.h"
+#include "driver/session/services.h"
+
+namespace depot::session {
+namespace {
+
+class FileSend {
+ public:
+  FileSend(std::map<int, ExportTarget>& targets, EventSink& sink)
+      : targets_(targets), refusals_(sink) {}
+
+  const ExportErrors& errors() const { return errors_; }
+
+  Result<> DiffCopy(rpc::ServerCall& call, const Cancel& cancel) {
+    // Builders older than the exporter id send none (BuildKit session/filesync/filesync.go).
+    std::uint64_t id =
+        ParseDecimal(call.metadata().Get("buildkit-attachable-exporter-id").value_or("0"))
+            .value_or(0);
+    auto found = id <= INT32_MAX ? targets_.find(static_cast<int>(id)) : targets_.end();
+    if (found == targets_.end()) {
+      refusals_.Say(Cat("refused a result from the builder: no output ", id, " in this build"));
+      return Fail(ErrorCode::kNotFound, Cat("exporter ", id, " not found"));
+    }
+    Result<> received;
+    if (auto* directory = std::get_if<DirectoryTarget>(&found->second)) {
+      received = ReceiveDirectory(call, *directory, cancel);
+    } else if (TakeOnce(found->first)) {
+      received =
+          ReceiveStream(call, *std::get<std::unique_ptr<StreamTarget>>(found->second), cancel);
+    } else {
+      return Fail(ErrorCode::kFailed, Cat("output ", id, " was already received"));
+    }
+    if (!received && !cancel.cancelled()) errors_.Record(received.error());
+    return received;
+  }
+
+ private:
+  bool TakeOnce(int id) {
+    std::lock_guard lock(mutex_);
+    return taken_.insert(id).second;
+  }
+
+  Result<> ReceiveDirectory(rpc::ServerCall& call,
+                            const DirectoryTarget& directory,
+                            const Cancel& cancel) {
+    TRY_ASSIGN(std::unique_ptr<files::TreeWriter> writer, files::OpenTreeWriter(directory.path));
+    return ReceiveTree(call, *writer, refusals_, cancel);
+  }
+
+  static Result<> ReceiveStream(rpc::ServerCall& call, StreamTarget& target, const Cancel& cancel) {
+    while (true) {
+      TRY_ASSIGN(std::optional<std::string> message, call.Read(cancel));
+      if (!message) return target.End(cancel);
+      TRY_ASSIGN(std::string_view data, ParseBytesMessage(*message));
+      if (!data.empty()) TRY(target.Write(data, cancel));
+    }
+  }
+
+  std::map<int, ExportTarget>& targets_;
+  Refusals refusals_;
+  ExportErrors errors_;
+  std::mutex mutex_;
+  std::set<int> taken_;
+};
+
+/// AlreadyExists would tell the builder that we have the result (BuildKit session/filesync).
+rpc::Status ToFailure(const Error& error) {
+  rpc::Status status = rpc::ToStatus(error);
+  if (status.code == rpc::Code::kAlreadyExists) status.code = rpc::Code::kUnknown;
+  return status;
+}
+
+}  // namespace
+
+void ExportErrors::Record(const Error& error) {
+  if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUnavailable) return;
+  std::lock_guard lock(mutex_);
+  if (!first_) first_ = error;
+}
+
+std::optional<Error> ExportErrors::First() const {
+  std::lock_guard lock(mutex_);
+  return first_;
+}
+
+std::shared_ptr<const ExportErrors> AddFileSend(rpc::ServiceTable& table,
+                                                std::map<int, ExportTarget>& targets,
+                                                EventSink& sink) {
+  auto service = std::make_shared<FileSend>(targets, sink);
+  table.Add("/moby.filesync.v1.FileSend/DiffCopy",
+            [service](rpc::ServerCall& call, const Cancel& cancel) {
+              Result<> received = service->DiffCopy(call, cancel);
+              return received ? rpc::Status{} : ToFailure(received.error());
+            });
+  return std::shared_ptr<const ExportErrors>(service, &service->errors());
+}
+
+}  // namespace depot::session

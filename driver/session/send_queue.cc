@@ -1,0 +1,75 @@
+#include "driver/session/send_queue.h"
+
+#include "driver/base/text.h"
+
+namespace depot::session {
+namespace {
+
+constexpr std::size_t kMaxStatBytes = 256 * 1024;
+
+}  // namespace
+
+Result<> SendQueue::Announce(std::string_view path, EntryTable::Kind kind) {
+  std::lock_guard lock(mutex_);
+  TRY(table_.Add(path, kind));
+  return {};
+}
+
+Result<> SendQueue::PushStats(std::string block, const Cancel& cancel) {
+  std::unique_lock lock(mutex_);
+  if (!cancel.Wait(lock, changed_, [&] { return stats_size_ < kMaxStatBytes; })) {
+    return Fail(cancel.error());
+  }
+  stats_size_ += block.size();
+  stats_.emplace_back(std::move(block));
+  changed_.notify_all();
+  return {};
+}
+
+Result<> SendQueue::Request(std::uint32_t id) {
+  std::lock_guard lock(mutex_);
+  if (!table_.Claim(id)) {
+    return Fail(ErrorCode::kInvalid, Cat("the builder asked for an invalid file id ", id));
+  }
+  requests_.push_back(id);
+  changed_.notify_all();
+  return {};
+}
+
+Result<SendQueue::Work> SendQueue::Next(const Cancel& cancel) {
+  std::unique_lock lock(mutex_);
+  if (!cancel.Wait(lock, changed_, [&] { return HasWorkLocked(); })) return Fail(cancel.error());
+  return TakeWorkLocked();
+}
+
+Result<SendQueue::Work> SendQueue::NextWithin(Cancel::Clock::duration patience,
+                                              const Cancel& cancel) {
+  std::unique_lock lock(mutex_);
+  if (!HasWorkLocked() && patience.count() > 0) {
+    changed_.wait_for(lock, cancel.stop_token(), patience, [&] { return HasWorkLocked(); });
+  }
+  TRY(cancel.Check());
+  return TakeWorkLocked();
+}
+
+SendQueue::Work SendQueue::TakeWorkLocked() {
+  Work work{TakeStatsLocked(), std::nullopt};
+  if (requests_.empty()) return work;
+  std::uint32_t id = requests_.front();
+  requests_.pop_front();
+  work.file = File{id, table_.PathOf(id), table_.kind(id) == EntryTable::Kind::kEmptyFile};
+  return work;
+}
+
+rpc::BytesList SendQueue::TakeStats() {
+  std::lock_guard lock(mutex_);
+  return TakeStatsLocked();
+}
+
+rpc::BytesList SendQueue::TakeStatsLocked() {
+  if (stats_size_ >= kMaxStatBytes) changed_.notify_all();
+  stats_size_ = 0;
+  return std::exchange(stats_, {});
+}
+
+}  // namespace depot::session

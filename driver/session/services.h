@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "driver/event/sink.h"
+#include "driver/files/tree.h"
+#include "driver/http/client.h"
+#include "driver/registry/credentials.h"
+#include "driver/rpc/server.h"
+
+/// The services that a builder may call in its session, one Add function each. What is passed by
+/// reference must outlive the ServiceTable's last call. Handlers run on the session's own threads,
+/// several at once. A request for anything that was not offered is refused, said with one Notice,
+/// and never served.
+namespace depot::session {
+
+/// grpc.health.v1.Health/Check: always SERVING.
+void AddHealth(rpc::ServiceTable& table);
+
+/// moby.filesync.v1.FileSync: sends the trees in `trees` ("context", "dockerfile", ...). Owner of
+/// all entries becomes 0:0, as every BuildKit client does.
+void AddFileSync(rpc::ServiceTable& table,
+                 const std::map<std::string, std::unique_ptr<files::FileTree>>& trees,
+                 EventSink& sink);
+
+/// Where one exporter's bytes go: called in order, from one thread.
+class StreamTarget {
+ public:
+  virtual ~StreamTarget() = default;
+  virtual Result<> Write(std::string_view data, const Cancel& cancel) = 0;
+  /// All bytes arrived; the target is complete, though it may still wait for the build to succeed
+  /// before it shows itself.
+  virtual Result<> End(const Cancel& cancel) = 0;
+};
+
+/// A directory for `type=local`.
+struct DirectoryTarget {
+  std::string path;
+};
+
+using ExportTarget = std::variant<DirectoryTarget, std::unique_ptr<StreamTarget>>;
+
+/// What went wrong on our side while results were being received: a full disk, a directory without
+/// write permission. The builder only repeats it in words of its own, so after a failed build the
+/// caller prefers this one. Any thread may use it.
+class ExportErrors {
+ public:
+  /// Keeps the first error; those that only tell that the peer went away are dropped.
+  void Record(const Error& error);
+  std::optional<Error> First() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<Error> first_;
+};
+
+/// moby.filesync.v1.FileSend: receives what exporters send; the key is the exporter's index in the
+/// request. An index that is not there is refused. A StreamTarget takes one stream, a directory any
+/// number of them at once (one per platform); what is there already is merged with.
+std::shared_ptr<const ExportErrors> AddFileSend(rpc::ServiceTable& table,
+                                                std::map<int, ExportTarget>& targets,
+                                                EventSink& sink);
+
+/// moby.filesync.v1.Auth: Credentials for registries that speak Basic; for Bearer registries the
+/// token is fetched here, so that the password does not travel. Shows "[auth] SCOPES token for
+/// HOST" steps. The token authority's per-host seeds live in memory only.
+void AddAuth(rpc::ServiceTable& table,
+             registry::CredentialSource& credentials,
+             http::HttpClient& client,
+             EventSink& sink);
+
+/// A secret offered to RUN --mount=type=secret. Files are read when asked for.
+struct SecretSpec {
+  std::string id;
+  std::string file;             ///< path, or
+  std::optional<Secret> value;  ///< the variable's value, taken when the command line was read
+};
+
+constexpr std::size_t kMaxSecretSize = 500 * 1024;  ///< BuildKit session/secrets
+
+/// Checks that every secret can be read and is small enough, before anything is connected.
+Result<> CheckSecrets(const std::vector<SecretSpec>& secrets);
+
+/// moby.buildkit.secrets.v1.Secrets.
+void AddSecrets(rpc::ServiceTable& table, std::vector<SecretSpec> secrets, EventSink& sink);
+
+/// moby.upload.v1.Upload: hands the tar archive on `input` (bytes already read first, then the
+/// descriptor until its end) to the builder, once. Returns the URL for the `context` attribute.
+std::string AddUpload(rpc::ServiceTable& table, std::string already_read, int input);
+
+}  // namespace depot::session

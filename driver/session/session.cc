@@ -1,0 +1,149 @@
+#include "driver/session/session.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <utility>
+
+#include "driver/base/task_group.h"
+#include "driver/base/text.h"
+
+// The tunnel: Control.Session carries BytesMessage{data=1} both ways, and their joined data is an
+// HTTP/2 connection whose client is the builder (BuildKit session/grpchijack). Message borders
+// carry no meaning.
+
+namespace depot::session {
+namespace {
+
+using Clock = Cancel::Clock;
+
+/// The builder checks our health every 5 s and gives up after two checks of 15 s or more.
+constexpr std::chrono::seconds kSilence(25);
+constexpr char kDataTag = 0x0A;  // field 1, length-delimited
+
+std::string DataPrefix(std::size_t size) {
+  std::string prefix(1, kDataTag);
+  for (; size >= 0x80; size >>= 7)
+    prefix.push_back(static_cast<char>(size | 0x80));
+  prefix.push_back(static_cast<char>(size));
+  return prefix;
+}
+
+/// The `data` of an encoded BytesMessage, whose only field it is.
+Result<std::string_view> DataOf(std::string_view message) {
+  if (message.empty()) return message;
+  std::size_t size = 0;
+  std::size_t at = 1;
+  for (int shift = 0; at < message.size() && shift < 35; shift += 7) {
+    auto byte = static_cast<unsigned char>(message[at++]);
+    size |= std::size_t{byte & 0x7FU} << shift;
+    if (byte < 0x80) break;
+  }
+  if (message[0] != kDataTag || message.size() - at != size) {
+    return Fail(ErrorCode::kInvalid, "the builder sent a malformed session message");
+  }
+  return message.substr(at);
+}
+
+class TunnelStream final : public rpc::ByteStream {
+ public:
+  TunnelStream(rpc::ClientCall& call, std::atomic<Clock::rep>& last_heard)
+      : call_(call), last_heard_(last_heard) {}
+
+  Result<std::size_t> Read(char* into, std::size_t capacity, const Cancel& cancel) override {
+    while (rest_.empty()) {
+      TRY_ASSIGN(std::optional<std::string> message, call_.Read(cancel));
+      if (!message) return std::size_t{0};
+      last_heard_ = Clock::now().time_since_epoch().count();
+      message_ = std::move(*message);
+      TRY_ASSIGN(rest_, DataOf(message_));
+    }
+    std::size_t size = std::min(capacity, rest_.size());
+    std::memcpy(into, rest_.data(), size);
+    rest_.remove_prefix(size);
+    return size;
+  }
+
+  Result<> Write(const rpc::BytesList& pieces, const Cancel& cancel) override {
+    rpc::BytesList message;
+    message.reserve(pieces.size() + 2);
+    message.emplace_back(DataPrefix(rpc::TotalSize(pieces)));
+    message.insert(message.end(), pieces.begin(), pieces.end());
+    return call_.Write(std::move(message), cancel);
+  }
+
+  void Close() override { call_.Abort(); }
+
+ private:
+  rpc::ClientCall& call_;
+  std::atomic<Clock::rep>& last_heard_;
+  std::string message_;
+  std::string_view rest_;  // of message_
+};
+
+class TunnelSession final : public Session {
+ public:
+  TunnelSession(rpc::Channel& channel,
+                const SessionIdentity& identity,
+                const rpc::ServiceTable& table)
+      : table_(table) {
+    rpc::Metadata metadata;
+    metadata.Add("x-docker-expose-session-uuid", identity.id);
+    metadata.Add("x-docker-expose-session-sharedkey", identity.shared_key);
+    for (const std::string& method : table.methods()) {
+      metadata.Add("x-docker-expose-session-grpc-method", method);
+    }
+    call_ = channel.Start("/moby.buildkit.v1.Control/Session", metadata);
+  }
+
+  Result<> Serve(const Cancel& cancel) override {
+    last_heard_ = Clock::now().time_since_epoch().count();
+    TaskGroup tasks(cancel);
+    CancelSource watching(tasks.cancel());
+    tasks.Start("session-watch",
+                [this, &watching](const Cancel&) { return Watch(watching.cancel()); });
+    Result<> served =
+        rpc::Serve(std::make_unique<TunnelStream>(*call_, last_heard_), table_, tasks.cancel());
+    watching.Request(Error(ErrorCode::kCancelled, "the session has ended"));
+    Result<> watched = tasks.Wait();
+    if (cancel.cancelled()) return {};
+    if (!watched) return watched;
+    if (!served) return Fail(std::move(served).error().While("session with the builder"));
+    rpc::Status status =
+        call_->Finish(cancel.WithTimeout(std::chrono::seconds(1), "end of session"));
+    if (!status.ok()) return Fail(rpc::ToError(status).While("session with the builder"));
+    return Fail(ErrorCode::kUnavailable, "the builder ended the session");
+  }
+
+ private:
+  /// Fails when nothing was heard for too long.
+  Result<> Watch(const Cancel& cancel) {
+    Clock::time_point woken = Clock::now();
+    while (cancel.SleepFor(std::chrono::seconds(1))) {
+      // A process that was stopped and continued has heard nothing, but nobody was silent.
+      if (Clock::now() - std::exchange(woken, Clock::now()) > std::chrono::seconds(5)) {
+        last_heard_ = Clock::now().time_since_epoch().count();
+      }
+      Clock::duration silence = Clock::now().time_since_epoch() - Clock::duration(last_heard_);
+      if (silence < kSilence) continue;
+      return Fail(Error(ErrorCode::kUnavailable,
+                        Cat("no sign of life from the builder for ", kSilence.count(), " s"))
+                      .WithHint("the network or the builder went silent; try again"));
+    }
+    return {};
+  }
+
+  const rpc::ServiceTable& table_;
+  std::unique_ptr<rpc::ClientCall> call_;
+  std::atomic<Clock::rep> last_heard_{0};
+};
+
+}  // namespace
+
+std::unique_ptr<Session> OpenSession(rpc::Channel& channel,
+                                     const SessionIdentity& identity,
+                                     const rpc::ServiceTable& table) {
+  return std::make_unique<TunnelSession>(channel, identity, table);
+}
+
+}  // namespace depot::session

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include "driver/base/cancel.h"
+#include "driver/rpc/channel.h"
+#include "driver/rpc/server.h"
+
+namespace depot::session {
+
+/// What a session is known by (BuildKit session/manager.go).
+struct SessionIdentity {
+  std::string id;          ///< RandomId(); the same as SolveRequest.session
+  std::string shared_key;  ///< the builder keeps its copy of a local directory under this key
+};
+
+/// The connection on which the builder calls us: an HTTP/2 server inside Control.Session. Opens it,
+/// waits for the builder's first bytes, and serves `table`.
+class Session {
+ public:
+  virtual ~Session() = default;  ///< ends the session without waiting for the peer
+
+  /// Serves until `cancel` stops (success) or the builder ends the session or falls silent:
+  /// kUnavailable "no sign of life from the builder for N s". The builder checks our health every 5
+  /// s (BuildKit session/grpc.go), which is what tells a silent link from a long step. Blocks; call
+  /// it once, on a thread of its own.
+  virtual Result<> Serve(const Cancel& cancel) = 0;
+};
+
+/// `channel` and `table` must outlive it.
+std::unique_ptr<Session> OpenSession(rpc::Channel& channel,
+                                     const SessionIdentity& identity,
+                                     const rpc::ServiceTable& table);
+
+}  // namespace depot::session

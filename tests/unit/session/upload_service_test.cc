@@ -1,0 +1,91 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "memory_call.h"
+#include "proto/control.pb.h"
+
+#include "driver/base/fd.h"
+#include "driver/session/services.h"
+
+namespace depot::session {
+namespace {
+
+const std::string kPull = "/moby.upload.v1.Upload/Pull";
+
+class UploadService : public ::testing::Test {
+ protected:
+  UploadService() {
+    int ends[2];
+    EXPECT_EQ(::pipe(ends), 0);
+    reader_ = Fd(ends[0]);
+    writer_ = Fd(ends[1]);
+  }
+
+  rpc::Metadata PathOf(const std::string& url) {
+    return {{"urlpath", url.substr(url.rfind('/'))}, {"urlhost", "buildkit-session"}};
+  }
+
+  /// What the builder gets until the call ends.
+  static std::string Drain(MemoryCall& call) {
+    std::string all;
+    while (std::optional<std::string> wire = call.Receive()) {
+      EXPECT_LE(wire->size(), 3U << 20);
+      moby::buildkit::v1::BytesMessage message;
+      EXPECT_TRUE(message.ParseFromString(*wire));
+      all += message.data();
+    }
+    return all;
+  }
+
+  Fd reader_;
+  Fd writer_;
+  rpc::ServiceTable table_;
+};
+
+TEST_F(UploadService, SendsWhatWasReadAndTheRest) {
+  std::string first(600'000, 'a');
+  std::string rest(2'000'000, 'b');
+  std::string url = AddUpload(table_, first, reader_.get());
+  EXPECT_TRUE(url.starts_with("http://buildkit-session/"));
+  std::thread feeder([&] {
+    std::size_t done = 0;
+    while (done < rest.size()) {
+      ssize_t count = ::write(writer_.get(), rest.data() + done, rest.size() - done);
+      ASSERT_GT(count, 0);
+      done += static_cast<std::size_t>(count);
+    }
+    writer_.Reset();
+  });
+  RunningCall running(table_, kPull, PathOf(url));
+  EXPECT_TRUE(Drain(running.call()) == first + rest);
+  EXPECT_TRUE(running.Finish().ok());
+  feeder.join();
+}
+
+TEST_F(UploadService, ServesOnce) {
+  std::string url = AddUpload(table_, "tar", reader_.get());
+  writer_.Reset();
+  {
+    RunningCall running(table_, kPull, PathOf(url));
+    EXPECT_EQ(Drain(running.call()), "tar");
+    EXPECT_TRUE(running.Finish().ok());
+  }
+  RunningCall again(table_, kPull, PathOf(url));
+  EXPECT_FALSE(again.Finish().ok());
+}
+
+TEST_F(UploadService, RefusesAnotherId) {
+  AddUpload(table_, "tar", reader_.get());
+  RunningCall running(table_, kPull, {{"urlpath", "/something"}});
+  EXPECT_EQ(running.Finish().code, rpc::Code::kNotFound);
+}
+
+TEST_F(UploadService, StopsWaitingForInputWhenCancelled) {
+  std::string url = AddUpload(table_, "", reader_.get());
+  RunningCall running(table_, kPull, PathOf(url));
+  running.source().Request(Error(ErrorCode::kCancelled, "stop"));
+  EXPECT_FALSE(running.Finish().ok());
+}
+
+}  // namespace
+}  // namespace depot::session
