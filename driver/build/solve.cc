@@ -1,0 +1,210 @@
+#include "driver/build/solve.h"
+
+#include <atomic>
+
+#include "driver/base/random.h"
+#include "driver/base/task_group.h"
+#include "driver/base/text.h"
+#include "driver/build/solve_error.h"
+#include "driver/build/wire.h"
+#include "driver/session/session.h"
+#include "proto/control.pb.h"
+#include "proto/gateway.pb.h"
+
+// A solve in gateway mode (moby/buildkit client/build.go): Control.Solve carries exporters and waits
+// while LLBBridge calls on the same connection run the frontend and hand its result back. Four things
+// run side by side: the session, Control.Solve, the gateway calls, and the status stream, which
+// outlives the solve by a little so that the end of the story is still told.
+
+namespace depot::build {
+namespace {
+
+namespace control = moby::buildkit::v1;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// How long the builder may still tell what happened, after success or failure...
+constexpr seconds kStatusDrain(5);
+/// ...and after a cancel, which must be over within 3 s even when the builder is frozen.
+constexpr milliseconds kCancelDrain(1500);
+/// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
+constexpr seconds kSolveAfterGateway(5);
+
+class Solver {
+ public:
+  Solver(builder::Builder& builder, const BuildRequest& request, const rpc::ServiceTable& services,
+         EventSink& sink, const Cancel& cancel)
+      : channel_(builder.channel()),
+        endpoint_(builder.endpoint()),
+        request_(request),
+        services_(services),
+        sink_(sink),
+        cancel_(cancel),
+        stop_(cancel),
+        ref_(RandomId()) {}
+
+  Result<BuildResult> Run() {
+    session::SessionIdentity identity{RandomId(), request_.shared_key};
+    auto session = session::OpenSession(channel_, identity, services_);
+    // Everything is sent at once, without waiting for answers in between: on a slow link each wait
+    // would cost a round trip. The daemon itself waits for the session and for the build's job.
+    TaskGroup status_task(Cancel::Never());
+    CancelSource session_stop(stop_.cancel());
+    TaskGroup tasks(Cancel::Never());
+    tasks.Start("session", [&](const Cancel&) { return ServeSession(*session, session_stop.cancel()); });
+    tasks.Start("solve", [&](const Cancel&) { return ControlSolve(identity.id); });
+    status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
+    Gateway();
+    // The solve has ended once this returns; only then the session may.
+    WaitForSolve();
+    session_stop.Request(Error(ErrorCode::kCancelled, "the build has ended"));
+    (void)tasks.Wait();
+    DrainStatus(status_task);
+    return Outcome();
+  }
+
+ private:
+  Result<> ServeSession(session::Session& session, const Cancel& cancel) {
+    Result<> served = session.Serve(cancel);
+    if (served || cancel.cancelled()) return {};
+    // When the daemon is shutting the build down, its own error is on the way and says more.
+    cancel.SleepFor(seconds(2));
+    if (!cancel.cancelled()) stop_.Request(served.error());
+    return {};
+  }
+
+  Result<> ControlSolve(const std::string& session_id) {
+    rpc::Status status =
+        channel_.Unary("/moby.buildkit.v1.Control/Solve", {},
+                       EncodeControlSolve(request_, ref_, session_id), solve_response_, stop_.cancel());
+    std::lock_guard lock(mutex_);
+    solve_status_ = std::move(status);
+    solve_ended_.notify_all();
+    return {};
+  }
+
+  /// Runs the frontend and hands its result to Control.Solve, unless that has failed already.
+  void Gateway() {
+    rpc::Metadata metadata = {{"buildkit-controlapi-buildid", ref_}};
+    std::string response;
+    rpc::Status status =
+        channel_.Unary("/moby.buildkit.v1.frontend.LLBBridge/Solve", metadata,
+                       EncodeGatewaySolve(request_), response, stop_.cancel());
+    control::frontend::ReturnRequest back;
+    if (status.ok()) {
+      control::frontend::SolveResponse solved;
+      if (solved.ParseFromString(response)) {
+        back.set_result(solved.result());
+      } else {
+        status = {rpc::Code::kInternal, "the builder's frontend result is malformed", ""};
+      }
+    }
+    if (!status.ok()) {
+      gateway_status_ = status;
+      if (!back.mutable_error()->ParseFromString(status.details) || status.details.empty()) {
+        back.mutable_error()->set_code(static_cast<int>(status.code));
+        back.mutable_error()->set_message(status.message);
+      }
+    }
+    std::string ignored;
+    rpc::Status returned = channel_.Unary("/moby.buildkit.v1.frontend.LLBBridge/Return", metadata,
+                                          back.SerializeAsString(), ignored, stop_.cancel());
+    if (gateway_status_.ok() && !returned.ok()) gateway_status_ = returned;
+  }
+
+  void WaitForSolve() {
+    std::unique_lock lock(mutex_);
+    auto ended = [this] { return solve_status_.has_value(); };
+    if (!gateway_status_.ok()) {
+      Cancel bounded = Cancel::Never().WithTimeout(kSolveAfterGateway, "end of the solve");
+      if (!bounded.Wait(lock, solve_ended_, ended)) {
+        lock.unlock();
+        stop_.Request(Error(ErrorCode::kFailed, "the frontend failed"));
+        lock.lock();
+      }
+    }
+    Cancel::Never().Wait(lock, solve_ended_, ended);
+  }
+
+  /// Reads progress until the daemon has nothing more to tell. Its failure is never the build's.
+  Result<> FollowStatus(const Cancel& cancel) {
+    control::StatusRequest request;
+    request.set_ref(ref_);
+    auto call = channel_.Start("/moby.buildkit.v1.Control/Status", {});
+    if (!call->Write({rpc::Bytes(request.SerializeAsString())}, cancel)) return {};
+    call->CloseWrites();
+    while (true) {
+      auto message = call->Read(cancel);
+      if (!message || !*message) break;
+      last_status_ = Cancel::Clock::now().time_since_epoch().count();
+      if (!EmitStatus(**message, sink_)) break;
+    }
+    status_ended_.Request(Error(ErrorCode::kCancelled, "the status stream has ended"));
+    return {};
+  }
+
+  void DrainStatus(TaskGroup& status_task) {
+    Cancel ended = status_ended_.cancel();
+    auto begin = Cancel::Clock::now();
+    last_status_ = begin.time_since_epoch().count();
+    while (ended.SleepFor(milliseconds(50))) {
+      auto now = Cancel::Clock::now();
+      if (cancel_.cancelled() && now - begin > kCancelDrain) break;
+      if (now.time_since_epoch() - Cancel::Clock::duration(last_status_) > kStatusDrain) break;
+    }
+    status_task.Stop(Error(ErrorCode::kCancelled, "the build has ended"));
+    (void)status_task.Wait();
+  }
+
+  Result<BuildResult> Outcome() {
+    if (solve_status_->ok() && gateway_status_.ok()) {
+      control::SolveResponse response;
+      if (!response.ParseFromString(solve_response_)) {
+        return Fail(ErrorCode::kInvalid, "the builder's result is malformed");
+      }
+      BuildResult result;
+      result.ref = ref_;
+      result.exporter_response.insert(response.exporter_response().begin(),
+                                      response.exporter_response().end());
+      return result;
+    }
+    if (cancel_.cancelled()) return Fail(cancel_.error());
+    // A dead connection or a silent builder explains every failed call.
+    Result<> alive = channel_.Alive();
+    if (!alive) {
+      return Fail(std::move(alive).error().While(Cat("lost the builder ", endpoint_)));
+    }
+    if (stop_.cancel().cancelled() && gateway_status_.code == rpc::Code::kCancelled) {
+      return Fail(stop_.cancel().error().While(Cat("lost the builder ", endpoint_)));
+    }
+    bool gateway_says_more = !gateway_status_.ok() && (solve_status_->ok() || solve_status_->details.empty());
+    return Fail(SolveError(gateway_says_more ? gateway_status_ : *solve_status_));
+  }
+
+  rpc::Channel& channel_;
+  const std::string endpoint_;
+  const BuildRequest& request_;
+  const rpc::ServiceTable& services_;
+  EventSink& sink_;
+  const Cancel& cancel_;  // the user's
+  CancelSource stop_;     // ends the calls: the user's cancel, or a lost session
+  const std::string ref_;
+
+  std::mutex mutex_;
+  std::condition_variable_any solve_ended_;
+  std::optional<rpc::Status> solve_status_;  // guarded by mutex_ until the solve has ended
+  std::string solve_response_;
+  rpc::Status gateway_status_;
+  std::atomic<Cancel::Clock::rep> last_status_{0};
+  CancelSource status_ended_;
+};
+
+}  // namespace
+
+Result<BuildResult> Solve(builder::Builder& builder, const BuildRequest& request,
+                          const rpc::ServiceTable& services, EventSink& sink,
+                          const Cancel& cancel) {
+  return Solver(builder, request, services, sink, cancel).Run();
+}
+
+}  // namespace depot::build

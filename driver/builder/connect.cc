@@ -1,0 +1,143 @@
+#include "driver/builder/connect.h"
+
+#include <algorithm>
+
+#include "driver/base/text.h"
+#include "driver/event/step.h"
+#include "proto/control.pb.h"
+
+namespace depot::builder {
+namespace {
+
+namespace control = moby::buildkit::v1;
+
+/// From the first byte of HTTP/2 to the answer of ListWorkers; a daemon that accepts connections but
+/// never answers must not hold a build up for longer.
+constexpr std::chrono::seconds kAnswerTimeout(20);
+
+class HeldBuilder final : public Builder {
+ public:
+  HeldBuilder(std::string endpoint, std::unique_ptr<rpc::Channel> channel, Features features)
+      : endpoint_(std::move(endpoint)),
+        channel_(std::move(channel)),
+        features_(std::move(features)) {}
+
+  rpc::Channel& channel() override { return *channel_; }
+  const Features& features() const override { return features_; }
+  const std::string& endpoint() const override { return endpoint_; }
+
+ private:
+  std::string endpoint_;
+  std::unique_ptr<rpc::Channel> channel_;
+  Features features_;
+};
+
+/// Labels: BuildKit worker/label.go; what each Engine mode reports is in buildx
+/// driver/docker/driver.go.
+Features ReadFeatures(const control::ListWorkersResponse& workers, bool engine) {
+  Features features;
+  features.engine_store = engine;
+  bool snapshotter = false;
+  for (const control::WorkerRecord& worker : workers.record()) {
+    for (const auto& [key, value] : worker.labels()) {
+      if (key == "org.mobyproject.buildkit.worker.snapshotter") snapshotter = true;
+      if (key == "org.mobyproject.buildkit.worker.moby.host-gateway-ip") {
+        features.host_gateway_ip = value;
+      }
+    }
+    for (const control::WorkerPlatform& platform : worker.platforms()) {
+      Platform known{platform.os(), platform.architecture(), platform.variant()};
+      auto& platforms = features.platforms;
+      if (std::find(platforms.begin(), platforms.end(), known) == platforms.end()) {
+        platforms.push_back(known);
+      }
+    }
+    if (features.buildkit_version.empty()) {
+      features.buildkit_version = worker.buildkit_version().version();
+    }
+  }
+  features.all_exporters = !engine || snapshotter;
+  return features;
+}
+
+/// The daemon's answer, or why there is none: the connection's own reason says more than the call's.
+Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
+  std::string response;
+  rpc::Status status = channel.Unary(
+      "/moby.buildkit.v1.Control/ListWorkers", {}, "", response,
+      cancel.WithTimeout(kAnswerTimeout, Cat("no answer within ", kAnswerTimeout.count(), " s")));
+  TRY(cancel.Check());
+  if (!status.ok()) {
+    TRY(channel.Alive());
+    if (status.code == rpc::Code::kUnimplemented) {
+      return Fail(Error(ErrorCode::kUnsupported, "the server there is not BuildKit")
+                      .WithHint("check the address"));
+    }
+    return Fail(rpc::ToError(status));
+  }
+  control::ListWorkersResponse workers;
+  if (!workers.ParseFromString(response)) {
+    return Fail(ErrorCode::kInvalid, "the server's list of workers is malformed");
+  }
+  if (workers.record().empty()) {
+    return Fail(Error(ErrorCode::kUnavailable, "the builder has no worker")
+                    .WithHint("look into the builder's log"));
+  }
+  return ReadFeatures(workers, engine);
+}
+
+/// Dials until it works, the failure is final, or `patience` is over.
+Result<std::unique_ptr<rpc::ByteStream>> DialPatiently(const Connection& connection,
+                                                       std::chrono::seconds patience,
+                                                       EventSink& sink, const Cancel& cancel) {
+  Cancel bounded = cancel.WithTimeout(patience, Cat("no connection within ", patience.count(), " s"));
+  bool said = false;
+  while (true) {
+    auto stream = connection.dial(bounded);
+    if (stream || stream.error().code() != ErrorCode::kUnavailable) return stream;
+    if (!said) {
+      sink.Say(Cat("waiting for builder ", connection.endpoint, ": ", stream.error().message(),
+                   "; trying again for up to ", patience.count(), " s"));
+      said = true;
+    }
+    if (!bounded.SleepFor(std::chrono::milliseconds(500))) {
+      TRY(cancel.Check());
+      Error last = stream.error();
+      return Fail(Error(last.code(), Cat(last.message(), " (tried for ", patience.count(), " s)"))
+                      .WithHint("is the builder running, and is the address right?"));
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
+                                      const std::optional<Platform>& platform,
+                                      std::chrono::seconds patience, EventSink& sink,
+                                      const Cancel& cancel) {
+  auto explain = [&](Error error) {
+    if (cancel.cancelled()) return Fail(cancel.error());
+    return Fail(std::move(error).While(Cat("builder ", connection.endpoint)));
+  };
+  auto stream = DialPatiently(connection, patience, sink, cancel);
+  if (!stream) return explain(std::move(stream).error());
+  auto channel = rpc::MakeChannel(*std::move(stream), connection.authority);
+  auto features = Ask(*channel, connection.engine, cancel);
+  if (!features) return explain(std::move(features).error());
+  // An emulated platform is the builder's business as long as it lists it.
+  if (platform && !features->platforms.empty()) {
+    bool known = std::any_of(features->platforms.begin(), features->platforms.end(),
+                             [&](const Platform& have) {
+                               return have.os == platform->os &&
+                                      have.architecture == platform->architecture;
+                             });
+    if (!known) {
+      sink.Say(Cat("builder ", connection.endpoint, " does not list ", FormatPlatform(*platform),
+                   " among its platforms; RUN steps may fail"));
+    }
+  }
+  return std::make_unique<HeldBuilder>(connection.endpoint, std::move(channel),
+                                       *std::move(features));
+}
+
+}  // namespace depot::builder

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "driver/builder/builder.h"
+#include "driver/rpc/byte_stream.h"
+
+namespace depot::builder {
+
+/// What both drivers do once they know how to dial: connect, ask the daemon what it is, hold it.
+struct Connection {
+  std::string endpoint;   ///< for people
+  std::string authority;  ///< :authority of every call
+  bool engine = false;    ///< the daemon is a Docker Engine's
+  /// One attempt; its errors are final except kUnavailable ones from a refused connection.
+  std::function<Result<std::unique_ptr<rpc::ByteStream>>(const Cancel&)> dial;
+};
+
+/// Dials, again for up to `patience` while the connection is refused, and says so once. Then asks
+/// Control.ListWorkers. `platform`, when given, must be among the builder's platforms.
+Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
+                                      const std::optional<Platform>& platform,
+                                      std::chrono::seconds patience, EventSink& sink,
+                                      const Cancel& cancel);
+
+}  // namespace depot::builder

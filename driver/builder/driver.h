@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "driver/builder/builder.h"
+#include "driver/builder/endpoint.h"
+#include "driver/docker/engine_endpoint.h"
+
+namespace depot::builder {
+
+/// A way to get hold of a builder.
+class Driver {
+ public:
+  virtual ~Driver() = default;
+
+  /// Blocks until a builder answers. `platform` unset = whatever the builder runs natively. A refused
+  /// connection is tried again for up to 20 s, with a line to `sink` that says so; a TLS refusal, an
+  /// unknown host name or a wrong answer is final at once. Errors name the address and the cause.
+  virtual Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& platform,
+                                                   EventSink& sink, const Cancel& cancel) = 0;
+};
+
+/// A self-hosted buildkitd at a fixed endpoint.
+std::unique_ptr<Driver> MakeRemoteDriver(Endpoint endpoint);
+
+/// The BuildKit inside a Docker Engine, reached by POST /grpc.
+std::unique_ptr<Driver> MakeEngineDriver(docker::EngineEndpoint endpoint);
+
+}  // namespace depot::builder

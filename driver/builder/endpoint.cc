@@ -1,0 +1,194 @@
+#include "driver/builder/endpoint.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <vector>
+
+#include "driver/base/fd.h"
+#include "driver/base/text.h"
+
+namespace depot::builder {
+namespace {
+
+constexpr std::size_t kMaxPem = 1 << 20;
+
+/// The schemes of self-hosted builders. Those that need a helper program come later.
+const std::vector<std::string_view> kSchemes = {"tcp", "unix", "ssh", "docker-container", "kube-pod"};
+const std::vector<std::string_view> kQueryKeys = {"cacert", "cert", "key", "servername"};
+
+Result<std::string> ReadPemFile(const std::string& path, std::string_view what) {
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return Fail(SystemError(Cat(what, ": open ", path), errno));
+  std::string content;
+  char buffer[8192];
+  while (true) {
+    ssize_t got = ::read(file.get(), buffer, sizeof buffer);
+    if (got < 0) return Fail(SystemError(Cat(what, ": read ", path), errno));
+    if (got == 0) return content;
+    content.append(buffer, static_cast<std::size_t>(got));
+    if (content.size() > kMaxPem) {
+      return Fail(ErrorCode::kInvalid, Cat(what, ": ", path, " is larger than 1 MiB"));
+    }
+  }
+}
+
+/// PEM text, base64 of PEM text, or the path of a file that holds either. GitLab has both variables
+/// that are files and variables that are text.
+Result<std::string> LoadPem(const std::string& value, std::string_view what) {
+  constexpr std::string_view kBegin = "-----BEGIN ";
+  auto as_pem = [&](std::string_view text) -> std::optional<std::string> {
+    if (text.find(kBegin) != std::string_view::npos) return std::string(text);
+    std::optional<std::string> decoded = FromBase64(Trim(text));
+    if (decoded && decoded->find(kBegin) != std::string::npos) return decoded;
+    return std::nullopt;
+  };
+  if (std::optional<std::string> pem = as_pem(value)) return *pem;
+  // Key material pasted badly must not be echoed as a file name.
+  bool like_path = value.size() < 4096 && value.find('\n') == std::string::npos &&
+                   (value.find('/') != std::string::npos || value.size() < 256);
+  if (!like_path) {
+    return Fail(ErrorCode::kInvalid, Cat(what, " is neither PEM, base64 of PEM, nor a path"));
+  }
+  TRY_ASSIGN(std::string content, ReadPemFile(value, what));
+  if (std::optional<std::string> pem = as_pem(content)) return *pem;
+  return Fail(ErrorCode::kInvalid, Cat(what, ": ", value, " is neither PEM nor base64 of PEM"));
+}
+
+std::string UrlDecode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned value = 0;
+    if (text[i] == '%' && i + 2 < text.size()) {
+      auto [end, error] = std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16);
+      if (error == std::errc() && end == text.data() + i + 3) {
+        out += static_cast<char>(value);
+        i += 2;
+        continue;
+      }
+    }
+    out += text[i];
+  }
+  return out;
+}
+
+/// The four TLS settings, from the URL's query and then the environment; key is one of kQueryKeys.
+Result<std::map<std::string, std::string>> TlsSettings(
+    std::string_view query, const std::map<std::string, std::string>& environment) {
+  std::map<std::string, std::string> settings;
+  for (const auto& [key, variable] :
+       {std::pair{"cacert", "DEPOT_BUILDER_CACERT"}, {"cert", "DEPOT_BUILDER_CERT"},
+        {"key", "DEPOT_BUILDER_KEY"}, {"servername", "DEPOT_BUILDER_SERVERNAME"}}) {
+    auto found = environment.find(variable);
+    if (found != environment.end() && !found->second.empty()) settings[key] = found->second;
+  }
+  if (query.empty()) return settings;
+  for (std::string_view part : Split(query, '&')) {
+    std::size_t equals = part.find('=');
+    std::string key(part.substr(0, equals));
+    if (std::find(kQueryKeys.begin(), kQueryKeys.end(), key) == kQueryKeys.end()) {
+      std::string_view near = Nearest(key, kQueryKeys);
+      return Fail(ErrorCode::kUsage,
+                  Cat("builder URL: unknown setting \"", Printable(key), '"',
+                      near.empty() ? "" : ", did you mean ", near, near.empty() ? "" : "?"));
+    }
+    settings[key] = equals == std::string_view::npos ? "" : UrlDecode(part.substr(equals + 1));
+  }
+  return settings;
+}
+
+Result<> ApplyTls(Endpoint& endpoint, const std::map<std::string, std::string>& settings) {
+  endpoint.tls = true;
+  rpc::TlsOptions& tls = endpoint.tls_options;
+  tls.alpn = "h2";
+  tls.server_name = endpoint.host;
+  for (const auto& [key, value] : settings) {
+    if (value.empty()) return Fail(ErrorCode::kUsage, Cat("builder URL: ", key, " is empty"));
+    if (key == "servername") {
+      tls.server_name = value;
+      continue;
+    }
+    TRY_ASSIGN(std::string pem, LoadPem(value, Cat("builder ", key)));
+    if (key == "cacert") tls.ca_pem = std::move(pem);
+    if (key == "cert") tls.certificate_pem = std::move(pem);
+    if (key == "key") tls.key_pem = Secret(std::move(pem));
+  }
+  if (tls.certificate_pem.empty() != tls.key_pem.empty()) {
+    return Fail(ErrorCode::kUsage, tls.key_pem.empty()
+                                       ? "builder: a client certificate (cert) needs its key"
+                                       : "builder: a client key needs its certificate (cert)");
+  }
+  Result<> usable = rpc::CheckTlsOptions(tls);
+  if (!usable) return Fail(std::move(usable).error().While(Cat("builder ", endpoint.url)));
+  return {};
+}
+
+/// host:port, [v6]:port; the port is mandatory, as BuildKit has no default one.
+Result<> ParseHostPort(std::string_view text, Endpoint& endpoint) {
+  std::size_t colon = text.rfind(':');
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  std::optional<std::uint64_t> port;
+  if (colon != std::string_view::npos) port = ParseDecimal(text.substr(colon + 1));
+  if (host.empty() || !port || *port == 0 || *port > 65535) {
+    return Fail(Error(ErrorCode::kUsage, Cat("builder: ", endpoint.url, " has no host and port"))
+                    .WithHint("write tcp://HOST:PORT"));
+  }
+  endpoint.host = host;
+  endpoint.port = static_cast<std::uint16_t>(*port);
+  return {};
+}
+
+Error BadScheme(std::string_view url, std::string_view scheme) {
+  for (std::string_view known : kSchemes) {
+    if (scheme == known) {
+      return Error(ErrorCode::kUnsupported, Cat("builder: ", scheme, ":// is not supported yet"))
+          .WithHint("use tcp://HOST:PORT or unix:///PATH");
+    }
+  }
+  std::string_view near = Nearest(scheme, kSchemes);
+  return Error(ErrorCode::kUsage, Cat("builder: \"", RedactUrls(Printable(url)),
+                                      "\" is not an endpoint", near.empty() ? "" : ", did you mean ",
+                                      near, near.empty() ? "" : "://?"))
+      .WithHint("use tcp://HOST:PORT or unix:///PATH");
+}
+
+}  // namespace
+
+Result<Endpoint> ParseEndpoint(std::string_view url,
+                               const std::map<std::string, std::string>& environment) {
+  std::size_t separator = url.find("://");
+  std::string_view scheme = url.substr(0, separator == std::string_view::npos ? url.size() : separator);
+  if (separator == std::string_view::npos || (scheme != "tcp" && scheme != "unix")) {
+    return Fail(BadScheme(url, scheme));
+  }
+  std::size_t question = url.find('?');
+  std::string_view query = question == std::string_view::npos ? "" : url.substr(question + 1);
+  std::string_view rest = url.substr(separator + 3, question == std::string_view::npos
+                                                        ? std::string_view::npos
+                                                        : question - separator - 3);
+  Endpoint endpoint;
+  endpoint.url = RedactUrls(Printable(url.substr(0, question)));
+  if (scheme == "unix") {
+    if (!query.empty()) {
+      return Fail(ErrorCode::kUsage, "builder: a unix socket takes no TLS settings");
+    }
+    if (!rest.starts_with('/')) {
+      return Fail(ErrorCode::kUsage, Cat("builder: ", endpoint.url, " is not an absolute path"));
+    }
+    endpoint.kind = Endpoint::Kind::kUnix;
+    endpoint.path = rest;
+    return endpoint;
+  }
+  endpoint.kind = Endpoint::Kind::kTcp;
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  TRY(ParseHostPort(rest, endpoint));
+  TRY_ASSIGN(auto settings, TlsSettings(query, environment));
+  if (!settings.empty()) TRY(ApplyTls(endpoint, settings));
+  return endpoint;
+}
+
+}  // namespace depot::builder

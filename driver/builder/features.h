@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "driver/oci/platform.h"
+
+namespace depot::builder {
+
+/// What a builder can do, asked once when it is acquired.
+struct Features {
+  std::vector<Platform> platforms;  ///< the first is its native one
+  std::string buildkit_version;     ///< "" when the daemon does not say (before 0.11)
+  /// The builder is inside a Docker Engine and stores images there by itself (exporter `moby`), so
+  /// --load moves nothing.
+  bool engine_store = false;
+  /// Has the exporters image with push, oci, docker, and several platforms: every buildkitd, and an
+  /// Engine with the containerd image store. Without it the Engine pushes after the build.
+  bool all_exporters = true;
+  std::string host_gateway_ip;  ///< value of `host-gateway` in --add-host; "" = unknown
+};
+
+}  // namespace depot::builder
