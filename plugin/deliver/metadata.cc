@@ -1,0 +1,49 @@
+#include "plugin/deliver/metadata.h"
+
+#include <optional>
+
+#include "driver/base/json.h"
+#include "driver/base/text.h"
+
+namespace depot::deliver {
+namespace {
+
+std::string Find(const ExporterResponse& response, const std::string& key) {
+  auto found = response.find(key);
+  return found == response.end() ? "" : found->second;
+}
+
+bool WorthEmbedding(const Json& value) {
+  if (value.is_object()) return value.size() > 0;
+  if (!value.is_array() || value.size() == 0) return false;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (!value[i].is_object()) return false;
+  }
+  return true;
+}
+
+Json ToJson(const std::string& key, const std::string& value) {
+  std::optional<std::string> decoded;
+  if (key != "result.json") decoded = FromBase64(value);
+  Result<Json> json = Json::Parse(decoded.value_or(value));
+  if (json && WorthEmbedding(*json)) return *json;
+  return Json::String(value);
+}
+
+}  // namespace
+
+std::string ImageId(const ExporterResponse& response, ImageIdKind kind) {
+  std::string config = Find(response, "containerimage.config.digest");
+  std::string manifest = Find(response, "containerimage.digest");
+  if (kind == ImageIdKind::kConfig && !config.empty()) return config;
+  return manifest.empty() ? config : manifest;
+}
+
+std::string MetadataJson(const ExporterResponse& response, const std::string& ref) {
+  Json metadata = Json::Object();
+  for (const auto& [key, value] : response) metadata.Set(key, ToJson(key, value));
+  metadata.Set("buildx.build.ref", Json::String(Cat("depot/depot0/", ref)));
+  return metadata.Dump(2);
+}
+
+}  // namespace depot::deliver

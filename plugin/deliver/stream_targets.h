@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "driver/base/fd.h"
+#include "driver/docker/engine.h"
+#include "driver/event/sink.h"
+#include "driver/files/whole_file.h"
+#include "driver/session/services.h"
+
+namespace depot::deliver {
+
+/// An exporter's archive as a file: `file` was opened before the build and gets its final name only
+/// with Commit() after the build has succeeded. `file` must outlive the target.
+std::unique_ptr<session::StreamTarget> MakeFileTarget(files::WholeFile& file);
+
+/// An exporter's archive on a descriptor that is ours to close (a copy of standard output).
+std::unique_ptr<session::StreamTarget> MakeDescriptorTarget(Fd descriptor);
+
+/// An exporter's archive, piped into the Engine while it arrives: nothing is stored in between. The
+/// Engine is called with the first byte; End() waits until it has the image. Both must outlive the
+/// target.
+std::unique_ptr<session::StreamTarget> MakeLoadTarget(docker::Engine& engine, EventSink& sink);
+
+}  // namespace depot::deliver

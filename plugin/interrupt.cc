@@ -1,0 +1,103 @@
+#include "plugin/interrupt.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+#include "driver/base/text.h"
+
+namespace depot {
+namespace {
+
+constexpr int kCancelledExitCode = 130;
+constexpr std::chrono::milliseconds kPatience(2500);
+
+Fd OpenSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    // What the parent chose to ignore (nohup) stays ignored.
+    struct sigaction action {};
+    ::sigaction(signal, nullptr, &action);
+    if (action.sa_handler != SIG_IGN) sigaddset(&set, signal);
+  }
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+/// A leading "@" stands for the NUL byte of an abstract address.
+Fd Connect(const std::string& name) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (name.empty() || name.size() >= sizeof address.sun_path) return Fd();
+  std::memcpy(address.sun_path, name.data(), name.size());
+  std::size_t length = offsetof(sockaddr_un, sun_path) + name.size();
+  if (name[0] == '@') {
+    address.sun_path[0] = '\0';
+  } else {
+    ++length;
+  }
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket.valid() || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address),
+                                   static_cast<socklen_t>(length)) != 0) {
+    return Fd();
+  }
+  return socket;
+}
+
+std::string NameOf(std::uint32_t signal) {
+  switch (signal) {
+    case SIGINT:
+      return "SIGINT";
+    case SIGTERM:
+      return "SIGTERM";
+    default:
+      return "SIGHUP";
+  }
+}
+
+}  // namespace
+
+Interrupt::Interrupt(const std::string& plugin_socket)
+    : signals_(OpenSignals()), socket_(Connect(plugin_socket)), watcher_(Cancel::Never()) {
+  watcher_.Start("interrupt", [this](const Cancel& stop) { return Watch(stop); });
+}
+
+Interrupt::~Interrupt() = default;
+
+Result<> Interrupt::Watch(const Cancel& stop) {
+  bool signalled = false;
+  Cancel::Clock::time_point asked{};
+  while (!stop.cancelled()) {
+    bool asked_to_stop = asked != Cancel::Clock::time_point{};
+    if (asked_to_stop && Cancel::Clock::now() - asked > kPatience) ::_exit(kCancelledExitCode);
+    pollfd fds[3] = {{signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}, {stop.wake_fd(), POLLIN, 0}};
+    if (::poll(fds, 3, asked_to_stop ? 100 : -1) < 0 && errno != EINTR) break;
+    std::string cause;
+    signalfd_siginfo info;
+    if (fds[0].revents != 0 && ::read(signals_.get(), &info, sizeof info) == sizeof info) {
+      if (signalled) ::_exit(kCancelledExitCode);
+      signalled = true;
+      cause = NameOf(info.ssi_signo);
+    }
+    char byte;
+    if (fds[1].revents != 0 && ::recv(socket_.get(), &byte, 1, MSG_DONTWAIT) <= 0) {
+      socket_.Reset();
+      cause = "docker ended";
+    }
+    if (cause.empty() || asked_to_stop) continue;
+    asked = Cancel::Clock::now();
+    source_.Request(Error(ErrorCode::kCancelled, Cat("build cancelled (", cause, ")")));
+  }
+  return {};
+}
+
+}  // namespace depot

@@ -1,0 +1,82 @@
+#include <unistd.h>
+
+#include <exception>
+
+#include "driver/base/text.h"
+#include "plugin/build_command.h"
+#include "plugin/interrupt.h"
+#include "plugin/options/invocation.h"
+#include "plugin/progress/terminal.h"
+
+// The program: argv in, exit code out. Exit codes: 0 all that was asked for is done; 1 it failed; 125
+// the command line is wrong (docker's own code for that); 130 cancelled.
+
+extern char** environ;
+
+namespace depot {
+namespace {
+
+constexpr std::string_view kMetadata =
+    R"({"SchemaVersion":"0.1.0","Vendor":"docker-depot","Version":")" DEPOT_VERSION
+    R"(","ShortDescription":"Build images on remote BuildKit builders"})"
+    "\n";
+
+options::Environment TakeEnvironment() {
+  options::Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string_view text(*entry);
+    std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos) {
+      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+  }
+  return environment;
+}
+
+Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
+  options::Environment environment = TakeEnvironment();
+  TRY_ASSIGN(options::Invocation invocation, options::ParseInvocation(argv, environment));
+  switch (invocation.command) {
+    case options::Command::kMetadata:
+      return terminal.WriteResult(kMetadata, Cancel::Never());
+    case options::Command::kVersion:
+      return terminal.WriteResult("docker-depot " DEPOT_VERSION "\n", Cancel::Never());
+    case options::Command::kHelp:
+      return terminal.WriteResult(options::RootHelp(invocation.program), Cancel::Never());
+    case options::Command::kComplete:
+      return terminal.WriteResult(":0\n", Cancel::Never());
+    case options::Command::kHook:
+      return {};
+    case options::Command::kBuild:
+      break;
+  }
+  Interrupt interrupt(environment["DOCKER_CLI_PLUGIN_SOCKET"]);
+  return RunBuild(invocation, environment, terminal, interrupt.cancel());
+}
+
+void Show(const Error& error, Terminal& terminal) {
+  std::string text = Cat(error.excerpt(), "ERROR: ", error.message(), '\n');
+  if (!error.hint().empty()) text += Cat("hint: ", error.hint(), '\n');
+  terminal.WriteError(text, Cancel::Never().WithTimeout(std::chrono::seconds(1), "standard error"));
+}
+
+int ExitCode(const Error& error) {
+  if (error.code() == ErrorCode::kUsage) return 125;
+  return error.code() == ErrorCode::kCancelled ? 130 : 1;
+}
+
+}  // namespace
+}  // namespace depot
+
+int main(int argc, char** argv) {
+  depot::Terminal terminal;
+  try {
+    depot::Result<> result = depot::Run({argv, argv + argc}, terminal);
+    if (result) return 0;
+    depot::Show(result.error(), terminal);
+    return depot::ExitCode(result.error());
+  } catch (const std::exception& defect) {
+    depot::Show({depot::ErrorCode::kInternal, depot::Cat("internal error: ", defect.what())}, terminal);
+    return 1;
+  }
+}

@@ -1,0 +1,119 @@
+#include "plugin/options/build_checks.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "driver/base/text.h"
+#include "driver/oci/reference.h"
+
+namespace depot::options {
+namespace {
+
+Error Usage(std::string message) {
+  return Error(ErrorCode::kUsage, std::move(message));
+}
+
+bool IsOn(const Output& output, const std::string& key) {
+  auto found = output.attrs.find(key);
+  return found != output.attrs.end() && ParseBool(found->second).value_or(false);
+}
+
+bool IsImage(const Output& output) {
+  return output.type == "image" || output.type == "registry";
+}
+
+bool HasName(const BuildOptions& options, const Output& output) {
+  auto name = output.attrs.find("name");
+  return !options.tags.empty() || (name != output.attrs.end() && !name->second.empty());
+}
+
+Result<> CheckNames(const BuildOptions& options) {
+  for (const Output& output : options.outputs) {
+    auto name = output.attrs.find("name");
+    if (name == output.attrs.end() || name->second.empty()) continue;
+    for (std::string_view part : Split(name->second, ',')) {
+      auto reference = ParseReference(Trim(part));
+      if (!reference) {
+        return Fail(Usage(reference.error().message()).While("--output name"));
+      }
+    }
+  }
+  return {};
+}
+
+Result<> CheckPush(const BuildOptions& options) {
+  bool has_image = std::any_of(options.outputs.begin(), options.outputs.end(), IsImage);
+  if (options.push && !has_image && options.tags.empty()) {
+    return Fail(Usage("--push needs a name").WithHint("add --tag REGISTRY/NAME:TAG"));
+  }
+  for (const Output& output : options.outputs) {
+    if (!IsImage(output)) continue;
+    bool push = options.push || output.type == "registry" || IsOn(output, "push");
+    if (push && !HasName(options, output)) {
+      std::string what = options.push ? "--push" : Cat("--output type=", output.type, ": to push");
+      return Fail(Usage(Cat(what, " needs a name")).WithHint("add --tag REGISTRY/NAME:TAG"));
+    }
+    if (IsOn(output, "push-by-digest") && !options.tags.empty()) {
+      return Fail(Usage("push-by-digest=true pushes without a tag, but --tag is given")
+                      .WithHint("give the repository in the output: name=REGISTRY/NAME"));
+    }
+  }
+  return {};
+}
+
+/// Where an output's bytes go, as a key for comparing: "-", a cleaned path, or "" (elsewhere).
+std::string PlaceOf(const Output& output) {
+  bool archive = output.type == "tar" || output.type == "oci";
+  if (output.dest == "-" || (archive && output.dest.empty())) return "-";
+  if (output.dest.empty()) return "";
+  std::string path = std::filesystem::path(output.dest).lexically_normal().string();
+  if (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+Result<> CheckPlaces(const BuildOptions& options) {
+  std::set<std::string> places;
+  for (const Output& output : options.outputs) {
+    std::string place = PlaceOf(output);
+    if (place.empty() || places.insert(place).second) continue;
+    std::string where = place == "-" ? "standard output" : Printable(place);
+    return Fail(Usage(Cat("several outputs go to ", where)).WithHint("give each its own dest"));
+  }
+  return {};
+}
+
+Result<> CheckImageIdFile(const BuildOptions& options) {
+  if (options.iidfile.empty() || options.outputs.empty() || options.push || options.load) return {};
+  bool image =
+      std::any_of(options.outputs.begin(), options.outputs.end(), [](const Output& output) {
+        return output.type != "local" && output.type != "tar" && output.type != "cacheonly";
+      });
+  if (image) return {};
+  return Fail(Usage("--iidfile: the outputs asked for make no image, so there is no image ID")
+                  .WithHint("add --push or --load, or leave --iidfile out"));
+}
+
+Result<> CheckSecretIds(const BuildOptions& options) {
+  std::set<std::string> ids;
+  for (const SecretSource& secret : options.secrets) {
+    if (ids.insert(secret.id).second) continue;
+    return Fail(Usage(Cat("--secret id=", Printable(secret.id), " is given twice")));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> CheckTogether(const BuildOptions& options) {
+  if (options.quiet && options.progress == ProgressMode::kPlain) {
+    return Fail(Usage("--quiet and --progress plain cannot be used together"));
+  }
+  TRY(CheckSecretIds(options));
+  TRY(CheckNames(options));
+  TRY(CheckPush(options));
+  TRY(CheckPlaces(options));
+  return CheckImageIdFile(options);
+}
+
+}  // namespace depot::options

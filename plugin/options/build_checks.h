@@ -1,0 +1,12 @@
+#pragma once
+
+#include "driver/base/result.h"
+#include "plugin/options/build_options.h"
+
+namespace depot::options {
+
+/// Judges what no flag can judge alone: flags that exclude each other, a push without a name, two
+/// outputs to one place, an image ID file without an image. kUsage.
+Result<> CheckTogether(const BuildOptions& options);
+
+}  // namespace depot::options

@@ -1,0 +1,240 @@
+#include "plugin/options/build_flags.h"
+
+#include <algorithm>
+
+#include "driver/base/text.h"
+#include "plugin/options/build_checks.h"
+#include "plugin/options/flag_table.h"
+#include "plugin/options/flag_values.h"
+#include "plugin/options/output_flag.h"
+
+namespace depot::options {
+namespace {
+
+constexpr FlagKind kSwitch = FlagKind::kSwitch;
+constexpr FlagKind kText = FlagKind::kText;
+
+/// What the flags of one command line write into.
+struct BuildLine {
+  BuildOptions options;
+  bool help = false;
+};
+
+/// A setter that parses a value into `target`, which must outlive it.
+template <typename Value, typename Parse>
+FlagSetter Parsed(Value& target, Parse parse) {
+  return [&target, parse](const std::string& text) -> Result<> {
+    TRY_ASSIGN(target, parse(text));
+    return {};
+  };
+}
+
+/// The same for a flag that may be repeated.
+template <typename Value, typename Parse>
+FlagSetter Added(std::vector<Value>& target, Parse parse) {
+  return [&target, parse](const std::string& text) -> Result<> {
+    TRY_ASSIGN(Value value, parse(text));
+    target.push_back(std::move(value));
+    return {};
+  };
+}
+
+FlagSetter AddBuildArg(BuildOptions& options) {
+  return Added(options.build_args,
+               [](const std::string& text) { return ParseAssignment("--build-arg", text); });
+}
+
+FlagSetter AddLabel(BuildOptions& options) {
+  return [&options](const std::string& text) -> Result<> {
+    TRY_ASSIGN(auto label, ParseAssignment("--label", text));
+    options.labels.emplace_back(std::move(label.first), label.second.value_or(""));
+    return {};
+  };
+}
+
+FlagSetter AddHosts(BuildOptions& options) {
+  return [&options](const std::string& text) -> Result<> {
+    TRY_ASSIGN(auto hosts, ParseAddHost(text));
+    options.add_hosts.insert(options.add_hosts.end(), hosts.begin(), hosts.end());
+    return {};
+  };
+}
+
+FlagSetter AddEntitlements(BuildOptions& options) {
+  return [&options](const std::string& text) -> Result<> {
+    for (std::string_view part : Split(text, ',')) {
+      TRY_ASSIGN(std::string name, ParseEntitlement(std::string(part)));
+      options.allow.push_back(std::move(name));
+    }
+    return {};
+  };
+}
+
+FlagSetter SetPlatform(BuildOptions& options) {
+  return [&options](const std::string& text) -> Result<> {
+    TRY_ASSIGN(Platform platform, ParseOnePlatform(text));
+    if (options.platform && *options.platform != platform) {
+      return Fail(Error(ErrorCode::kUsage, "--platform: several platforms are not supported yet")
+                      .WithHint("build one platform at a time"));
+    }
+    options.platform = platform;
+    return {};
+  };
+}
+
+/// Old flags of `docker build` that ask for what BuildKit does anyway.
+FlagSetter OnlyTrue(std::string_view name) {
+  return [name](const std::string& value) -> Result<> {
+    if (value == "true") return {};
+    return Fail(ErrorCode::kUsage, Cat("--", name,
+                                       "=false is not supported: BuildKit never keeps "
+                                       "intermediate containers"));
+  };
+}
+
+std::vector<Flag> InputFlags(BuildOptions& options) {
+  return {
+      {"add-host", 0, kText, "list", "Add a host-to-IP mapping (format: \"host:ip\")",
+       AddHosts(options)},
+      {"allow", 0, kText, "list",
+       "Allow extra privileged entitlement (\"network.host\", \"security.insecure\")",
+       AddEntitlements(options)},
+      {"build-arg", 0, kText, "list",
+       "Set build-time variables; a name without a value takes it from the environment",
+       AddBuildArg(options)},
+      {"file", 'f', kText, "string",
+       "Name of the Dockerfile (default \"PATH/Dockerfile\"); \"-\" reads standard input",
+       Into(options.file)},
+      {"label", 0, kText, "list", "Set metadata for an image", AddLabel(options)},
+      {"network", 0, kText, "string",
+       "Networking mode of the RUN instructions: \"default\", \"host\", \"none\"",
+       Parsed(options.network, ParseNetwork)},
+      {"no-cache", 0, kSwitch, "", "Do not use cache when building the image",
+       Into(options.no_cache)},
+      {"platform", 0, kText, "string", "Set target platform for build, as in \"linux/arm64\"",
+       SetPlatform(options)},
+      {"pull", 0, kSwitch, "", "Always look for a newer version of referenced images",
+       Into(options.pull)},
+      {"secret", 0, kText, "list",
+       "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\" or "
+       "\"id=mysecret,env=VARIABLE\")",
+       Added(options.secrets, ParseSecret)},
+      {"target", 0, kText, "string", "Set the target build stage to build", Into(options.target)},
+  };
+}
+
+std::vector<Flag> ResultFlags(BuildLine& line) {
+  BuildOptions& options = line.options;
+  return {
+      {"builder", 0, kText, "string",
+       "Builder to use: an address, as in \"tcp://host:1234\" or \"unix:///path\" (default "
+       "$DEPOT_BUILDER)",
+       Into(options.builder)},
+      {"force-rm", 0, kSwitch, "", "Accepted for old scripts: BuildKit never keeps containers",
+       OnlyTrue("force-rm")},
+      {"help", 'h', kSwitch, "", "Print usage", Into(line.help)},
+      {"iidfile", 0, kText, "string", "Write the image ID to a file", Into(options.iidfile)},
+      {"load", 0, kSwitch, "", "Load the image into the local Docker Engine", Into(options.load)},
+      {"metadata-file", 0, kText, "string", "Write build result metadata to a file",
+       Into(options.metadata_file)},
+      {"output", 'o', kText, "list",
+       "Output destination (format: \"type=local,dest=path\"): types local, tar, oci, docker, "
+       "image, registry; a path alone is local, \"-\" a tar archive to standard output",
+       Added(options.outputs, ParseOutput)},
+      {"progress", 0, kText, "string",
+       "Set type of progress output: \"auto\", \"plain\", \"quiet\" (default \"auto\")",
+       Parsed(options.progress, ParseProgress)},
+      {"push", 0, kSwitch, "", "Push the image to its registry", Into(options.push)},
+      {"quiet", 'q', kSwitch, "", "Suppress the build output and print image ID on success",
+       Into(options.quiet)},
+      {"rm", 0, kSwitch, "", "Accepted for old scripts: BuildKit never keeps containers",
+       OnlyTrue("rm")},
+      {"tag", 't', kText, "list", "Name and optionally a tag (format: \"name:tag\")",
+       Added(options.tags, ParseTag)},
+  };
+}
+
+/// The other flags of `docker buildx build` and `depot build`, refused.
+std::vector<Flag> RefusedFlags() {
+  std::vector<Flag> flags;
+  for (std::string_view name : {"annotation",    "attest",          "build-context",
+                                "cache-from",    "cache-to",        "call",
+                                "cgroup-parent", "no-cache-filter", "policy",
+                                "print",         "provenance",      "resource",
+                                "sbom",          "shm-size",        "ssh",
+                                "ulimit",        "memory-swap",     "cpu-period",
+                                "cpu-quota",     "cpuset-cpus",     "cpuset-mems",
+                                "isolation",     "security-opt",    "invoke",
+                                "project",       "token",           "build-platform",
+                                "lint-fail-on",  "save-tag",        "sbom-dir"}) {
+    flags.push_back({name, 0, kText, "", "", {}});
+  }
+  flags.push_back({"memory", 'm', kText, "", "", {}});
+  flags.push_back({"cpu-shares", 'c', kText, "", "", {}});
+  flags.push_back({"debug", 'D', kSwitch, "", "", {}});
+  for (std::string_view name :
+       {"check", "compress", "squash", "detach", "lint", "save", "suppress-no-output-warning"}) {
+    flags.push_back({name, 0, kSwitch, "", "", {}});
+  }
+  return flags;
+}
+
+std::vector<Flag> BuildTable(BuildLine& line) {
+  std::vector<Flag> table = InputFlags(line.options);
+  for (Flag& flag : ResultFlags(line))
+    table.push_back(std::move(flag));
+  for (Flag& flag : RefusedFlags())
+    table.push_back(std::move(flag));
+  return table;
+}
+
+std::string Usage(std::string_view program) {
+  return Cat(program, " build [OPTIONS] PATH | URL | -");
+}
+
+Error WrongCount(const std::vector<std::string>& arguments, std::string_view program) {
+  std::string got;
+  for (const std::string& argument : arguments)
+    got += Cat(" \"", Printable(argument), "\"");
+  if (arguments.size() > 1) got.insert(0, Cat(", got ", arguments.size(), ":"));
+  return Error(ErrorCode::kUsage, Cat("'", program, " build' requires 1 argument", got))
+      .WithHint(Cat("usage: ", Usage(program)));
+}
+
+Result<std::optional<BuildOptions>> Parse(const std::vector<std::string>& words,
+                                          std::string_view program) {
+  BuildLine line;
+  TRY_ASSIGN(auto arguments, ParseWords(BuildTable(line), words, Placement::kAnywhere));
+  if (line.help) return std::nullopt;
+  if (arguments.size() != 1) return Fail(WrongCount(arguments, program));
+  BuildOptions& options = line.options;
+  options.context = arguments.front();
+  TRY(CheckTogether(options));
+  if (options.progress == ProgressMode::kQuiet) options.quiet = true;
+  if (options.quiet) options.progress = ProgressMode::kQuiet;
+  return std::move(options);
+}
+
+}  // namespace
+
+Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::string>& words,
+                                                    std::string_view program) {
+  auto options = Parse(words, program);
+  if (options || !options.error().hint().empty()) return options;
+  return Fail(std::move(options).error().WithHint(Cat("see '", program, " build --help'")));
+}
+
+std::string BuildHelp(std::string_view program) {
+  BuildLine line;
+  return Cat("Usage:  ", Usage(program), "\n\nBuild an image from a Dockerfile\n\nOptions:\n",
+             FormatFlags(BuildTable(line)));
+}
+
+bool WantsLoad(const BuildOptions& options) {
+  return options.load ||
+         std::any_of(options.outputs.begin(), options.outputs.end(), [](const Output& output) {
+           return output.type == "docker" && output.dest.empty();
+         });
+}
+
+}  // namespace depot::options

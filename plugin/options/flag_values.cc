@@ -1,0 +1,158 @@
+#include "plugin/options/flag_values.h"
+
+#include <algorithm>
+
+#include <arpa/inet.h>
+
+#include "driver/base/text.h"
+#include "driver/oci/reference.h"
+#include "plugin/options/attributes.h"
+
+namespace depot::options {
+namespace {
+
+Error Usage(std::string message) {
+  return Error(ErrorCode::kUsage, std::move(message));
+}
+
+bool IsAddress(const std::string& text) {
+  unsigned char buffer[sizeof(in6_addr)];
+  return ::inet_pton(AF_INET, text.c_str(), buffer) == 1 ||
+         ::inet_pton(AF_INET6, text.c_str(), buffer) == 1;
+}
+
+std::string WithoutBrackets(std::string_view text) {
+  bool bracketed = text.size() > 2 && text.front() == '[' && text.back() == ']';
+  return std::string(bracketed ? text.substr(1, text.size() - 2) : text);
+}
+
+bool IsHostName(std::string_view name) {
+  return !name.empty() && name.find_first_of(" \t\",=[]/") == std::string_view::npos;
+}
+
+}  // namespace
+
+Result<std::string> ParseTag(const std::string& value) {
+  auto reference = ParseReference(value);
+  if (!reference) return Fail(AsUsage(reference.error(), "--tag"));
+  if (!reference->digest.empty()) {
+    return Fail(Usage(Cat("--tag: \"", Printable(value), "\" has a digest; write NAME:TAG")));
+  }
+  return value;
+}
+
+Result<std::pair<std::string, std::optional<std::string>>> ParseAssignment(std::string_view flag,
+                                                                           std::string_view value) {
+  std::size_t sign = value.find('=');
+  std::string key(value.substr(0, sign));
+  if (key.empty()) {
+    return Fail(Usage(Cat(flag, ": the name is empty")).WithHint("write NAME=VALUE or NAME"));
+  }
+  if (sign == std::string_view::npos) return std::make_pair(std::move(key), std::nullopt);
+  return std::make_pair(std::move(key), std::make_optional<std::string>(value.substr(sign + 1)));
+}
+
+Result<SecretSource> ParseSecret(std::string_view value) {
+  static const std::vector<std::string_view> known = {"id", "src", "source", "env", "type"};
+  TRY_ASSIGN(std::vector<Attribute> attributes, ParseAttributes(value, "--secret"));
+  SecretSource secret;
+  std::string type;
+  for (const Attribute& attribute : attributes) {
+    if (attribute.key == "id") {
+      secret.id = attribute.value;
+    } else if (attribute.key == "src" || attribute.key == "source") {
+      secret.file = attribute.value;
+    } else if (attribute.key == "env") {
+      secret.variable = attribute.value;
+    } else if (attribute.key == "type") {
+      type = attribute.value;
+    } else {
+      return Fail(Usage(Cat("--secret: unknown key \"", Printable(attribute.key), "\"",
+                            Suggest(attribute.key, known))));
+    }
+  }
+  if (secret.id.empty()) {
+    return Fail(Usage("--secret: the id is missing")
+                    .WithHint("write id=NAME,src=FILE or id=NAME,env=VARIABLE"));
+  }
+  std::string name = Cat("--secret id=", Printable(secret.id));
+  if (!type.empty() && type != "file" && type != "env") {
+    return Fail(Usage(Cat(name, ": the type is file or env, not \"", Printable(type), "\"")));
+  }
+  if (type == "env" && secret.variable.empty()) secret.variable.swap(secret.file);
+  if (!secret.file.empty() && !secret.variable.empty()) {
+    return Fail(Usage(Cat(name, ": has both a file and a variable; give one")));
+  }
+  if (type == "file" && !secret.variable.empty()) {
+    return Fail(Usage(Cat(name, ": type=file, but env= is given")));
+  }
+  if (type == "env" && secret.variable.empty()) secret.variable = secret.id;
+  if (type == "file" && secret.file.empty()) secret.file = secret.id;
+  return secret;
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> ParseAddHost(std::string_view value) {
+  std::vector<std::pair<std::string, std::string>> hosts;
+  for (std::string_view part : Split(value, ',')) {
+    std::string lone = WithoutBrackets(part);
+    if (!hosts.empty() && IsAddress(lone)) {
+      hosts.emplace_back(hosts.back().first, lone);
+      continue;
+    }
+    std::size_t sign = part.find('=');
+    if (sign == std::string_view::npos) sign = part.find(':');
+    std::string_view name = part.substr(0, sign);
+    if (sign == std::string_view::npos || !IsHostName(name)) {
+      return Fail(Usage(Cat("--add-host: \"", Printable(part), "\" is not NAME:IP")));
+    }
+    std::string address = WithoutBrackets(part.substr(sign + 1));
+    if (address != "host-gateway" && !IsAddress(address)) {
+      return Fail(Usage(Cat("--add-host ", Printable(name), ": \"", Printable(address),
+                            "\" is not an IP address")));
+    }
+    hosts.emplace_back(name, address);
+  }
+  return hosts;
+}
+
+Result<Platform> ParseOnePlatform(std::string_view value) {
+  if (value.find(',') != std::string_view::npos) {
+    return Fail(Usage("--platform: several platforms are not supported yet")
+                    .WithHint("build one platform at a time"));
+  }
+  auto platform = ParsePlatform(value);
+  if (!platform) return Fail(AsUsage(platform.error(), "--platform"));
+  return platform;
+}
+
+Result<std::string> ParseNetwork(const std::string& value) {
+  static const std::vector<std::string_view> known = {"default", "host", "none"};
+  if (value.empty() || std::find(known.begin(), known.end(), value) != known.end()) return value;
+  return Fail(Usage(Cat("--network: BuildKit has no network mode \"", Printable(value), "\"",
+                        Suggest(value, known)))
+                  .WithHint("a single step can choose with RUN --network=default, host or none"));
+}
+
+Result<std::string> ParseEntitlement(const std::string& value) {
+  static const std::vector<std::string_view> known = {"network.host", "security.insecure"};
+  if (std::find(known.begin(), known.end(), value) != known.end()) return value;
+  bool later = value == "device" || value.starts_with("device=") || value.starts_with("buildx.");
+  if (later) return Fail(Usage(Cat("--allow ", Printable(value), " is not supported yet")));
+  return Fail(
+      Usage(Cat("--allow: unknown entitlement \"", Printable(value), "\"", Suggest(value, known))));
+}
+
+Result<ProgressMode> ParseProgress(const std::string& value) {
+  static const std::vector<std::string_view> known = {"auto", "plain", "quiet"};
+  if (value == "auto") return ProgressMode::kAuto;
+  if (value == "plain") return ProgressMode::kPlain;
+  if (value == "quiet") return ProgressMode::kQuiet;
+  if (value == "tty" || value == "rawjson" || value == "none") {
+    return Fail(Usage(Cat("--progress ", value, " is not supported yet"))
+                    .WithHint("auto, plain and quiet are"));
+  }
+  return Fail(
+      Usage(Cat("--progress: unknown mode \"", Printable(value), "\"", Suggest(value, known))));
+}
+
+}  // namespace depot::options

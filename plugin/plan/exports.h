@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "driver/base/result.h"
+#include "driver/build/request.h"
+#include "driver/builder/features.h"
+#include "plugin/options/build_options.h"
+
+namespace depot::plan {
+
+/// Where the bytes of one exporter go on this side.
+enum class DestinationKind {
+  kNone,            ///< nothing comes back: a registry, or the builder's own store
+  kDirectory,       ///< files below `path`
+  kFile,            ///< an archive, to the file `path`
+  kStandardOutput,  ///< an archive, to standard output
+  kEngineLoad,      ///< an archive, into the local Engine
+};
+
+struct Destination {
+  DestinationKind kind = DestinationKind::kNone;
+  std::string path;  ///< as the user wrote it
+};
+
+/// What is known beyond the command line and the builder.
+struct ExportFacts {
+  /// The Engine that --load loads into has the containerd image store.
+  bool engine_containerd_store = false;
+  bool stdout_is_terminal = false;
+  bool no_default_load = false;  ///< BUILDX_NO_DEFAULT_LOAD
+};
+
+/// What becomes of the result.
+struct Exports {
+  std::vector<build::Exporter> exporters;
+  std::vector<Destination> destinations;  ///< one for each exporter
+  /// Names that the Engine must push after the build, because its BuildKit cannot (an Engine with
+  /// the classic image store); normalised, without duplicates.
+  std::vector<std::string> engine_pushes;
+  std::vector<std::string> warnings;
+};
+
+/// Turns --output, --push, --load and --tag into exporters that this builder has; pure. `options`
+/// went through options::ParseBuildFlags. What the builder cannot do is kUnsupported and says what
+/// to do instead; an archive to a terminal, and --iidfile without an image, are kUsage.
+Result<Exports> PlanExports(const options::BuildOptions& options,
+                            const builder::Features& features,
+                            const ExportFacts& facts);
+
+}  // namespace depot::plan

@@ -1,0 +1,140 @@
+#include "plugin/plan/frontend.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "driver/base/text.h"
+
+namespace depot::plan {
+namespace {
+
+using Attributes = std::map<std::string, std::string>;
+
+std::optional<std::string> Find(const Attributes& map, const std::string& key) {
+  auto found = map.find(key);
+  if (found == map.end()) return std::nullopt;
+  return found->second;
+}
+
+/// Proxies of config.json, unless the user gave the same name in any letter case.
+void AddProxies(const FrontendFacts& facts, Attributes& args) {
+  static const std::vector<std::pair<std::string, std::string>> names = {
+      {"httpProxy", "HTTP_PROXY"},
+      {"httpsProxy", "HTTPS_PROXY"},
+      {"noProxy", "NO_PROXY"},
+      {"ftpProxy", "FTP_PROXY"}};
+  auto chosen = facts.proxies.find(facts.engine_host);
+  if (chosen == facts.proxies.end()) chosen = facts.proxies.find("default");
+  if (chosen == facts.proxies.end()) return;
+  for (const auto& [key, name] : names) {
+    std::string value = Find(chosen->second, key).value_or("");
+    std::string lower = LowerAscii(name);
+    bool given = std::any_of(args.begin(), args.end(),
+                             [&](const auto& arg) { return LowerAscii(arg.first) == lower; });
+    if (!value.empty() && !given) args[name] = value;
+  }
+}
+
+Attributes BuildArgs(const options::BuildOptions& options, const FrontendFacts& facts) {
+  Attributes args;
+  for (const auto& [key, value] : options.build_args) {
+    std::optional<std::string> chosen = value ? value : Find(facts.environment, key);
+    if (chosen) args[key] = *chosen;
+  }
+  auto epoch = Find(facts.environment, "SOURCE_DATE_EPOCH");
+  if (epoch && !epoch->empty()) args.emplace("SOURCE_DATE_EPOCH", *epoch);
+  AddProxies(facts, args);
+  return args;
+}
+
+/// --build-arg BUILDKIT_SYNTAX chooses the frontend image, as a `# syntax=` line does.
+Result<> ChooseFrontend(const Attributes& args, build::BuildRequest& request) {
+  auto syntax = Find(args, "BUILDKIT_SYNTAX");
+  request.frontend = syntax ? "gateway.v0" : "dockerfile.v0";
+  if (!syntax) return {};
+  std::string_view trimmed = Trim(*syntax);
+  if (trimmed.empty()) {
+    return Fail(ErrorCode::kUsage, "--build-arg BUILDKIT_SYNTAX is empty: it names an image");
+  }
+  request.frontend_attrs["source"] = std::string(trimmed.substr(0, trimmed.find(' ')));
+  request.frontend_attrs["cmdline"] = *syntax;
+  return {};
+}
+
+Result<std::string> HostList(const options::BuildOptions& options,
+                             const builder::Features& features) {
+  std::vector<std::string> entries;
+  for (const auto& [name, address] : options.add_hosts) {
+    bool gateway = address == "host-gateway";
+    if (gateway && features.host_gateway_ip.empty()) {
+      return Fail(Error(ErrorCode::kUnsupported,
+                        Cat("--add-host ", Printable(name),
+                            ": this builder does not know an address for host-gateway"))
+                      .WithHint("give the address itself"));
+    }
+    entries.push_back(Cat(name, "=", gateway ? features.host_gateway_ip : address));
+  }
+  return Join(entries, ",");
+}
+
+Result<std::string> TargetPlatform(const options::BuildOptions& options,
+                                   const FrontendFacts& facts) {
+  if (options.platform) return FormatPlatform(*options.platform);
+  std::string text = Find(facts.environment, "DOCKER_DEFAULT_PLATFORM").value_or("");
+  if (text.empty()) return text;
+  if (text.find(',') != std::string::npos) {
+    return Fail(
+        Error(ErrorCode::kUsage, "DOCKER_DEFAULT_PLATFORM: several platforms are not supported yet")
+            .WithHint("choose one with --platform"));
+  }
+  auto platform = ParsePlatform(text);
+  if (!platform) return Fail(std::move(platform).error().While("DOCKER_DEFAULT_PLATFORM"));
+  return FormatPlatform(*platform);
+}
+
+void AddEntitlements(const options::BuildOptions& options, build::BuildRequest& request) {
+  std::vector<std::string> wanted = options.allow;
+  if (options.network == "host") wanted.emplace_back("network.host");
+  for (std::string& name : wanted) {
+    auto& known = request.entitlements;
+    if (std::find(known.begin(), known.end(), name) == known.end()) known.push_back(name);
+  }
+}
+
+}  // namespace
+
+Result<> PlanFrontend(const options::BuildOptions& options,
+                      const builder::Features& features,
+                      const Source& source,
+                      const FrontendFacts& facts,
+                      build::BuildRequest& request) {
+  Attributes& attrs = request.frontend_attrs;
+  Attributes args = BuildArgs(options, facts);
+  TRY(ChooseFrontend(args, request));
+  for (const auto& [key, value] : args)
+    attrs[Cat("build-arg:", key)] = value;
+  for (const auto& [key, value] : options.labels)
+    attrs[Cat("label:", key)] = value;
+  attrs["filename"] = source.filename;
+  if (!source.context_url.empty()) attrs["context"] = source.context_url;
+  if (source.dockerfile_key) attrs["dockerfilekey"] = "dockerfile";
+  if (!options.target.empty()) attrs["target"] = options.target;
+  if (options.no_cache) attrs["no-cache"] = "";
+  if (options.pull) {
+    attrs["image-resolve-mode"] = "pull";
+  } else if (features.engine_store) {
+    attrs["image-resolve-mode"] = "local";
+  }
+  bool forced = options.network == "host" || options.network == "none";
+  if (forced) attrs["force-network-mode"] = options.network;
+  TRY_ASSIGN(std::string hosts, HostList(options, features));
+  if (!hosts.empty()) attrs["add-hosts"] = hosts;
+  TRY_ASSIGN(std::string platform, TargetPlatform(options, facts));
+  if (!platform.empty()) attrs["platform"] = platform;
+  AddEntitlements(options, request);
+  return {};
+}
+
+}  // namespace depot::plan

@@ -1,0 +1,56 @@
+#include "plugin/plan/plan.h"
+
+#include "driver/base/text.h"
+
+namespace depot::plan {
+
+Result<std::vector<session::SecretSpec>> PlanSecrets(const options::BuildOptions& options,
+                                                     const Environment& environment) {
+  std::vector<session::SecretSpec> specs;
+  for (const options::SecretSource& source : options.secrets) {
+    session::SecretSpec spec;
+    spec.id = source.id;
+    bool by_id = source.file.empty() && source.variable.empty();
+    const std::string& name = by_id ? source.id : source.variable;
+    auto variable = environment.find(name);
+    if (source.file.empty() && variable != environment.end()) {
+      spec.value = Secret(variable->second);
+    } else if (!source.variable.empty()) {
+      return Fail(
+          Error(ErrorCode::kInvalid, Cat("--secret id=", Printable(source.id), ": the variable ",
+                                         Printable(source.variable), " is not set"))
+              .WithHint("export it, or give a file: src=FILE"));
+    } else {
+      spec.file = by_id ? source.id : source.file;
+    }
+    specs.push_back(std::move(spec));
+  }
+  return specs;
+}
+
+Result<BuildPlan> MakePlan(const options::BuildOptions& options,
+                           const builder::Features& features,
+                           const Source& source,
+                           const PlanFacts& facts) {
+  ExportFacts export_facts;
+  export_facts.engine_containerd_store = facts.engine_containerd_store;
+  export_facts.stdout_is_terminal = facts.stdout_is_terminal;
+  auto no_load = facts.frontend.environment.find("BUILDX_NO_DEFAULT_LOAD");
+  if (no_load != facts.frontend.environment.end()) {
+    export_facts.no_default_load = ParseBool(no_load->second).value_or(false);
+  }
+  TRY_ASSIGN(Exports exports, PlanExports(options, features, export_facts));
+
+  BuildPlan plan;
+  TRY(PlanFrontend(options, features, source, facts.frontend, plan.request));
+  plan.request.exporters = std::move(exports.exporters);
+  plan.destinations = std::move(exports.destinations);
+  plan.engine_pushes = std::move(exports.engine_pushes);
+  plan.warnings = std::move(exports.warnings);
+  if (!source.shared_name.empty() && !facts.node_id.empty()) {
+    plan.request.shared_key = Cat(source.shared_name, ":", facts.node_id);
+  }
+  return plan;
+}
+
+}  // namespace depot::plan

@@ -1,0 +1,250 @@
+#include "plugin/plan/source.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "driver/base/text.h"
+
+namespace depot::plan {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kDefaultName = "Dockerfile";
+
+bool StartsWithAny(std::string_view text, std::initializer_list<std::string_view> starts) {
+  return std::any_of(starts.begin(), starts.end(),
+                     [&](std::string_view start) { return text.starts_with(start); });
+}
+
+/// user@host:path, the form of scp that git takes, too.
+bool IsScpForm(std::string_view text) {
+  std::size_t at = text.find('@');
+  if (at == 0 || at == std::string_view::npos) return false;
+  std::size_t colon = text.find(':', at);
+  if (colon == std::string_view::npos || colon == at + 1) return false;
+  auto word = [](std::string_view part, std::string_view extra) {
+    return std::all_of(part.begin(), part.end(), [&](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             extra.find(c) != std::string_view::npos;
+    });
+  };
+  return word(text.substr(0, at), "-_") && word(text.substr(at + 1, colon - at - 1), "-.");
+}
+
+/// A tar header sums its bytes, its own sum read as blanks (POSIX pax, ustar).
+bool IsTarHeader(std::string_view head) {
+  constexpr std::size_t kHeader = 512, kSumAt = 148, kSumSize = 8;
+  if (head.size() < kHeader) return false;
+  std::uint64_t sum = kSumSize * ' ';
+  for (std::size_t i = 0; i < kHeader; ++i) {
+    if (i < kSumAt || i >= kSumAt + kSumSize) sum += static_cast<unsigned char>(head[i]);
+  }
+  std::uint64_t said = 0;
+  bool digits = false;
+  for (char c : head.substr(kSumAt, kSumSize)) {
+    if (c >= '0' && c <= '7') {
+      said = said * 8 + static_cast<std::uint64_t>(c - '0');
+      digits = true;
+    } else if (digits) {
+      break;
+    }
+  }
+  return digits && said == sum;
+}
+
+/// github.com/owner/name is no URL, and as one it would be a web page: git wants the .git.
+std::string ContextUrl(const std::string& context) {
+  if (!context.starts_with("github.com/")) return context;
+  std::size_t end = std::min(context.find_first_of("#?"), context.size());
+  std::string repository = context.substr(0, end);
+  while (repository.ends_with('/'))
+    repository.pop_back();
+  if (!repository.ends_with(".git")) repository += ".git";
+  return Cat("https://", repository, context.substr(end));
+}
+
+Error Invalid(std::string message) {
+  return Error(ErrorCode::kInvalid, std::move(message));
+}
+
+std::string Quoted(std::string_view path) {
+  return Cat("\"", Printable(path), "\"");
+}
+
+Error BadContext(const options::BuildOptions& options, const SourceFacts& facts) {
+  const std::string& context = options.context;
+  std::string path = (fs::path(facts.working_directory) / context).lexically_normal().string();
+  switch (facts.context) {
+    case PathKind::kMissing:
+      if (context.empty()) {
+        return Invalid("the build context is empty").WithHint("write . for this directory");
+      }
+      return Error(ErrorCode::kNotFound,
+                   Cat("build context ", Quoted(context), ": ", Printable(path), " does not exist"))
+          .WithHint("give a directory, a URL, or - for standard input");
+    case PathKind::kFile:
+      return Invalid(Cat("build context ", Quoted(context), " is a file, not a directory"))
+          .WithHint(Cat("give its directory and name the file with -f, or pass it on standard "
+                        "input: - < ",
+                        Printable(context)));
+    default:
+      return Invalid(Cat("build context ", Quoted(context), " is neither a directory nor a URL"));
+  }
+}
+
+Error MissingDockerfile(const options::BuildOptions& options, const SourceFacts& facts) {
+  fs::path path = facts.dockerfile_path;
+  if (!facts.directory_exists) {
+    return Error(ErrorCode::kNotFound,
+                 Cat("no Dockerfile ", Quoted(options.file), ": the directory ",
+                     Printable(path.parent_path().string()), " does not exist"))
+        .WithHint("-f is relative to the working directory, not to the context");
+  }
+  std::string what =
+      facts.dockerfile_is_link ? " is a symlink to a file that does not exist" : " does not exist";
+  Error error(ErrorCode::kNotFound, Cat("no Dockerfile: ", Printable(path.string()), what));
+  if (facts.nearest.empty()) {
+    return std::move(error).WithHint(
+        options.file.empty() ? "name the Dockerfile with -f"
+                             : "-f is relative to the working directory, not to the context");
+  }
+  std::string base = options.file.empty() ? options.context : options.file;
+  fs::path beside = options.file.empty() ? fs::path(base) : fs::path(base).parent_path();
+  std::string near = (beside / facts.nearest).lexically_normal().string();
+  return std::move(error).WithHint(Cat("did you mean -f ", Printable(near), "?"));
+}
+
+/// The local Dockerfile at facts.dockerfile_path.
+Result<> TakeLocalDockerfile(const options::BuildOptions& options,
+                             const SourceFacts& facts,
+                             Source& source) {
+  fs::path path = facts.dockerfile_path;
+  if (facts.dockerfile == PathKind::kMissing) return Fail(MissingDockerfile(options, facts));
+  if (facts.dockerfile == PathKind::kDirectory) {
+    return Fail(Invalid(Cat("the Dockerfile ", Printable(path.string()), " is a directory"))
+                    .WithHint(Cat("name the file in it: -f ",
+                                  Printable((fs::path(options.file) / kDefaultName).string()))));
+  }
+  if (!facts.dockerfile_readable) {
+    return Fail(ErrorCode::kDenied, Cat("the Dockerfile ", Printable(path.string()),
+                                        " cannot be read: permission denied"));
+  }
+  SourceTree tree;
+  source.filename = path.filename().string();
+  if (facts.dockerfile_text) {
+    if (facts.dockerfile_text->empty()) {
+      return Fail(Invalid(Cat("the Dockerfile ", Printable(path.string()), " is empty")));
+    }
+    tree.files[source.filename] = *facts.dockerfile_text;
+    if (facts.ignore_text) tree.files[source.filename + ".dockerignore"] = *facts.ignore_text;
+  } else {
+    tree.directory = path.parent_path().string();
+  }
+  source.trees["dockerfile"] = std::move(tree);
+  return {};
+}
+
+/// A Dockerfile that came on standard input.
+Result<> TakeTextDockerfile(const std::string& text, Source& source) {
+  if (text.empty()) {
+    return Fail(Invalid("the Dockerfile on standard input is empty")
+                    .WithHint("standard input ended before any byte arrived"));
+  }
+  if (text.find('\0') != std::string::npos) {
+    return Fail(Invalid("standard input is neither a Dockerfile nor an archive that BuildKit reads")
+                    .WithHint("BuildKit reads tar, plain or packed by gzip, bzip2 or xz"));
+  }
+  source.filename = kDefaultName;
+  source.trees["dockerfile"] = SourceTree{"", {{source.filename, text}}};
+  return {};
+}
+
+/// -f with a context that is not a local directory.
+Result<> TakeForeignDockerfile(const options::BuildOptions& options,
+                               const SourceFacts& facts,
+                               Source& source) {
+  if (options.file == "-") {
+    TRY(TakeTextDockerfile(facts.standard_input, source));
+    source.dockerfile_key = true;
+  } else if (!facts.dockerfile_path.empty()) {
+    TRY(TakeLocalDockerfile(options, facts, source));
+    source.dockerfile_key = true;
+  } else {
+    source.filename = options.file.empty() ? kDefaultName : options.file;
+  }
+  return {};
+}
+
+Result<Source> FromStandardInput(const options::BuildOptions& options, const SourceFacts& facts) {
+  if (facts.standard_input.empty()) {
+    return Fail(Invalid("standard input is empty: expected a Dockerfile or a tar archive")
+                    .WithHint("write - only with something to read: docker depot build - < FILE"));
+  }
+  Source source;
+  if (IsArchive(facts.standard_input)) {
+    source.upload = true;
+    source.already_read = facts.standard_input;
+    TRY(TakeForeignDockerfile(options, facts, source));
+    return source;
+  }
+  if (!options.file.empty()) {
+    return Fail(
+        Error(ErrorCode::kUsage,
+              Cat("two Dockerfiles: standard input is one, and -f names ", Quoted(options.file)))
+            .WithHint("with - as the context, -f names a file inside a tar archive"));
+  }
+  TRY(TakeTextDockerfile(facts.standard_input, source));
+  source.trees["context"] = SourceTree{};
+  return source;
+}
+
+/// Absolute, and without a slash at its end.
+fs::path Absolute(const SourceFacts& facts, const std::string& path) {
+  fs::path absolute = (fs::path(facts.working_directory) / path).lexically_normal();
+  return absolute.has_filename() ? absolute : absolute.parent_path();
+}
+
+}  // namespace
+
+bool IsRemoteContext(std::string_view context) {
+  return StartsWithAny(context, {"http://", "https://", "git://", "ssh://", "github.com/"}) ||
+         IsScpForm(context);
+}
+
+bool IsArchive(std::string_view head) {
+  using namespace std::string_view_literals;
+  return StartsWithAny(head, {"\x42\x5a\x68"sv, "\x1f\x8b\x08"sv, "\xfd\x37\x7a\x58\x5a\x00"sv}) ||
+         IsTarHeader(head);
+}
+
+Result<Source> DecideSource(const options::BuildOptions& options, const SourceFacts& facts) {
+  if (options.context == "-" && options.file == "-") {
+    return Fail(Error(ErrorCode::kUsage,
+                      "standard input cannot be both the build context and the Dockerfile")
+                    .WithHint("leave -f out to read a Dockerfile without a context"));
+  }
+  if (StartsWithAny(options.file, {"http://", "https://"})) {
+    return Fail(Error(ErrorCode::kUsage, "-f with a URL is not supported yet")
+                    .WithHint("download the Dockerfile and name the file"));
+  }
+  if (options.context == "-") return FromStandardInput(options, facts);
+  Source source;
+  if (facts.context != PathKind::kDirectory) {
+    if (!IsRemoteContext(options.context)) return Fail(BadContext(options, facts));
+    source.context_url = ContextUrl(options.context);
+    TRY(TakeForeignDockerfile(options, facts, source));
+    return source;
+  }
+  fs::path path = Absolute(facts, options.context);
+  source.trees["context"] = SourceTree{path.string(), {}};
+  source.shared_name = path.has_filename() ? path.filename().string() : "/";
+  if (options.file == "-") {
+    TRY(TakeTextDockerfile(facts.standard_input, source));
+  } else {
+    TRY(TakeLocalDockerfile(options, facts, source));
+  }
+  return source;
+}
+
+}  // namespace depot::plan

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "driver/base/cancel.h"
+#include "driver/files/tree.h"
+#include "plugin/plan/source.h"
+
+/// The half of source.h that touches the disk and standard input.
+namespace depot::plan {
+
+/// Looks at what `options` names: the context, the Dockerfile and its neighbours, and standard
+/// input
+/// (`standard_input`, not owned) when it is the context or the Dockerfile: a Dockerfile is read to
+/// its end, of an archive only the first 1024 bytes. Blocks for standard input. That something is
+/// missing is not an error here; that a read fails or a Dockerfile is larger than 16 MiB is.
+Result<SourceFacts> InspectSource(const options::BuildOptions& options,
+                                  int standard_input,
+                                  const Cancel& cancel);
+
+/// Opens the trees for session::AddFileSync(), under their names.
+Result<std::map<std::string, std::unique_ptr<files::FileTree>>> OpenTrees(const Source& source);
+
+}  // namespace depot::plan

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string_view>
+
+#include "driver/base/cancel.h"
+#include "driver/base/result.h"
+
+namespace depot {
+
+struct TerminalSize {
+  int columns = 80;
+  int rows = 10;
+};
+
+/// Standard output and standard error of this process: the only writer to both. One thread at a
+/// time: the display's while it runs, then its owner's.
+class Terminal {
+ public:
+  /// Make it first in main(): a standard stream that is closed (`2>&-`) becomes /dev/null here, so
+  /// that no later file or socket gets its number. From here on SIGPIPE is ignored.
+  Terminal();
+
+  /// Writes text made of whole lines to standard error. Lines that fit in PIPE_BUF are never torn.
+  /// Waits for a slow reader, at most until `cancel` says stop. A reader that went away, or that
+  /// was given up, is no failure: the text, and all later text, is dropped.
+  void WriteError(std::string_view text, const Cancel& cancel);
+
+  /// Whether WriteResult can work at all: standard output is open for writing.
+  Result<> CheckResult() const;
+
+  /// Writes what the user asked to have on standard output (the image id of -q). All of it has
+  /// been taken when this succeeds; a closed or full output is an Error.
+  Result<> WriteResult(std::string_view text, const Cancel& cancel);
+
+  bool output_is_terminal() const { return output_is_terminal_; }
+  bool error_is_terminal() const { return error_is_terminal_; }
+
+  /// Size of the terminal at standard error; the default when it is none.
+  TerminalSize size() const;
+
+ private:
+  bool output_open_ = true;
+  bool output_is_terminal_ = false;
+  bool error_is_terminal_ = false;
+  bool error_gone_ = false;
+};
+
+}  // namespace depot

@@ -1,0 +1,300 @@
+#include "plugin/options/build_flags.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "driver/base/text.h"
+
+namespace depot::options {
+namespace {
+
+using Words = std::vector<std::string>;
+
+BuildOptions Parse(const Words& words) {
+  auto options = ParseBuildFlags(words, "docker depot");
+  if (!options || !*options) {
+    ADD_FAILURE() << (options ? "help" : options.error().message());
+    return {};
+  }
+  return **options;
+}
+
+Error Refusal(const Words& words) {
+  auto options = ParseBuildFlags(words, "docker depot");
+  if (options) {
+    ADD_FAILURE() << "accepted";
+    return Error(ErrorCode::kInternal, "accepted");
+  }
+  EXPECT_EQ(options.error().code(), ErrorCode::kUsage);
+  EXPECT_FALSE(options.error().hint().empty());
+  return options.error();
+}
+
+TEST(BuildFlags, TakeWhatPflagTakes) {
+  BuildOptions options = Parse({"-qt", "a:1", "-tb:2", "--tag=c", "-t=d:4", "--target", "-x",
+                                "--no-cache=false", "--pull=1", "dir", "-fsub/Dockerfile"});
+  EXPECT_EQ(options.tags, (Words{"a:1", "b:2", "c", "d:4"}));
+  EXPECT_EQ(options.target, "-x");
+  EXPECT_EQ(options.file, "sub/Dockerfile");
+  EXPECT_EQ(options.context, "dir");
+  EXPECT_FALSE(options.no_cache);
+  EXPECT_TRUE(options.pull);
+  EXPECT_TRUE(options.quiet);
+  EXPECT_EQ(options.progress, ProgressMode::kQuiet);
+}
+
+TEST(BuildFlags, EmptyAssignedValueDoesNotEatTheNextWord) {
+  BuildOptions options = Parse({"--target=", ".", "--builder="});
+  EXPECT_EQ(options.target, "");
+  EXPECT_EQ(options.context, ".");
+}
+
+TEST(BuildFlags, ValueThatLooksLikeAnEmptyAssignmentStaysAValue) {
+  BuildOptions options = Parse({"--build-arg", "A=", "--target", "--target=", "."});
+  EXPECT_EQ(options.target, "--target=");
+  ASSERT_EQ(options.build_args.size(), 1u);
+  EXPECT_EQ(options.build_args[0].second, "");
+}
+
+TEST(BuildFlags, LettersInOneWordMayEndInAValueOrASwitchValue) {
+  EXPECT_EQ(Parse({"-qf", "--", "."}).file, "--");
+  EXPECT_FALSE(Parse({"-q=false", "."}).quiet);
+  EXPECT_TRUE(Parse({"-q=1", "."}).quiet);
+  EXPECT_EQ(Parse({"-f=", "."}).file, "");
+}
+
+TEST(BuildFlags, DashIsAnArgumentAndAValue) {
+  BuildOptions options = Parse({"-f", "-", "-"});
+  EXPECT_EQ(options.file, "-");
+  EXPECT_EQ(options.context, "-");
+}
+
+TEST(BuildFlags, TwoDashesEndTheFlags) {
+  EXPECT_EQ(Parse({"-q", "--", "-strange"}).context, "-strange");
+  EXPECT_EQ(Refusal({"--", "--load", "."}).message(),
+            "'docker depot build' requires 1 argument, got 2: \"--load\" \".\"");
+}
+
+TEST(BuildFlags, LastValueOfASingleFlagWins) {
+  EXPECT_EQ(Parse({"--target", "a", "--target", "b", "."}).target, "b");
+  EXPECT_FALSE(Parse({"--load", "--load=false", "."}).load);
+}
+
+TEST(BuildFlags, NamesAreNotAbbreviated) {
+  EXPECT_EQ(Refusal({"--meta", "x", "."}).message(), "unknown flag: --meta");
+}
+
+TEST(BuildFlags, UnknownFlagNamesTheNearest) {
+  EXPECT_EQ(Refusal({"--frobnicate", "."}).message(), "unknown flag: --frobnicate");
+  EXPECT_EQ(Refusal({"--no-cahce", "."}).message(),
+            "unknown flag: --no-cahce, did you mean --no-cache?");
+  EXPECT_EQ(Refusal({"--tagg=x:1", "."}).message(), "unknown flag: --tagg, did you mean --tag?");
+  EXPECT_EQ(Refusal({"-qz", "."}).message(), "unknown flag: -z");
+  EXPECT_EQ(Refusal({"--frobnicate", "."}).hint(), "see 'docker depot build --help'");
+}
+
+TEST(BuildFlags, MissingValueAndWrongSwitchAreSaid) {
+  EXPECT_EQ(Refusal({".", "--tag"}).message(), "flag needs a value: --tag");
+  EXPECT_EQ(Refusal({".", "-t"}).message(), "flag needs a value: --tag");
+  EXPECT_EQ(Refusal({".", "--push=maybe"}).message(), "--push is true or false, not \"maybe\"");
+}
+
+TEST(BuildFlags, NeedExactlyOnePath) {
+  Error none = Refusal({});
+  EXPECT_EQ(none.message(), "'docker depot build' requires 1 argument");
+  EXPECT_EQ(none.hint(), "usage: docker depot build [OPTIONS] PATH | URL | -");
+  EXPECT_EQ(Refusal({".", "x"}).message(),
+            "'docker depot build' requires 1 argument, got 2: \".\" \"x\"");
+}
+
+TEST(BuildFlags, EveryOtherFlagOfBuildxIsRefusedNotIgnored) {
+  for (const char* flag :
+       {"--annotation",   "--attest",      "--build-context", "--cache-from",
+        "--cache-to",     "--call",        "--cgroup-parent", "--no-cache-filter",
+        "--policy",       "--print",       "--provenance",    "--resource",
+        "--sbom",         "--shm-size",    "--ssh",           "--ulimit",
+        "--memory",       "--memory-swap", "--cpu-shares",    "--cpu-period",
+        "--cpu-quota",    "--cpuset-cpus", "--cpuset-mems",   "--isolation",
+        "--security-opt", "--project",     "--token",         "--build-platform"}) {
+    EXPECT_EQ(Refusal({flag, "x", "."}).message(), Cat(flag, " is not supported yet"));
+  }
+  for (const char* flag : {"--check", "--compress", "--squash", "--lint", "--save", "--debug"}) {
+    EXPECT_EQ(Refusal({flag, "."}).message(), Cat(flag, " is not supported yet"));
+  }
+  EXPECT_EQ(Refusal({"-m", "1g", "."}).message(), "--memory is not supported yet");
+  EXPECT_EQ(Refusal({"-c2", "."}).message(), "--cpu-shares is not supported yet");
+}
+
+TEST(BuildFlags, OldScriptsMayAskForWhatHappensAnyway) {
+  EXPECT_EQ(Parse({"--rm", "--force-rm", "."}).context, ".");
+  EXPECT_EQ(Refusal({"--rm=false", "."}).message(),
+            "--rm=false is not supported: BuildKit never keeps intermediate containers");
+}
+
+TEST(BuildFlags, HelpWinsOverWhatIsMissingOrRefused) {
+  auto help = ParseBuildFlags({"--help", "--ssh", "default"}, "docker depot");
+  ASSERT_TRUE(help);
+  EXPECT_FALSE(*help);
+  auto letter = ParseBuildFlags({"-h"}, "docker depot");
+  ASSERT_TRUE(letter);
+  EXPECT_FALSE(*letter);
+}
+
+TEST(BuildFlags, HelpFitsATerminalAndShowsOnlyWhatWorks) {
+  std::string help = BuildHelp("docker depot");
+  EXPECT_TRUE(help.starts_with("Usage:  docker depot build [OPTIONS] PATH | URL | -\n"));
+  for (std::string_view line : Split(help, '\n')) {
+    EXPECT_LE(line.size(), 80u) << line;
+    EXPECT_FALSE(line.ends_with(' ')) << line;
+  }
+  for (const char* shown : {"-t, --tag list", "-q, --quiet ", "    --rm ", "$DEPOT_BUILDER"}) {
+    EXPECT_NE(help.find(shown), std::string::npos) << shown;
+  }
+  for (const char* hidden : {"--cache-to", "--memory", "--squash", "--token"}) {
+    EXPECT_EQ(help.find(hidden), std::string::npos) << hidden;
+  }
+}
+
+TEST(BuildFlags, TagsAreCheckedAtOnce) {
+  Error upper = Refusal({"-t", "UPPER", "."});
+  EXPECT_NE(upper.message().find("must be lowercase"), std::string::npos) << upper.message();
+  EXPECT_TRUE(upper.message().starts_with("--tag: ")) << upper.message();
+  Refusal({"-t", "", "."});
+  std::string digest = Cat("a@sha256:", std::string(64, 'a'));
+  EXPECT_NE(Refusal({"-t", digest, "."}).message().find("has a digest"), std::string::npos);
+}
+
+TEST(BuildFlags, BuildArgsAndLabels) {
+  BuildOptions options =
+      Parse({"--build-arg", "A=1=2", "--build-arg", "B", "--label", "x", "--label", "y=z", "."});
+  ASSERT_EQ(options.build_args.size(), 2u);
+  EXPECT_EQ(options.build_args[0].second, "1=2");
+  EXPECT_EQ(options.build_args[1].first, "B");
+  EXPECT_FALSE(options.build_args[1].second);
+  EXPECT_EQ(options.labels[0], (std::pair<std::string, std::string>("x", "")));
+  EXPECT_EQ(options.labels[1], (std::pair<std::string, std::string>("y", "z")));
+  EXPECT_EQ(Refusal({"--build-arg", "=hush", "."}).message(), "--build-arg: the name is empty");
+  EXPECT_EQ(Refusal({"--label", "", "."}).message(), "--label: the name is empty");
+}
+
+TEST(BuildFlags, OnePlatformOnly) {
+  EXPECT_EQ(Parse({"--platform", "linux/aarch64", "."}).platform, (Platform{"linux", "arm64", ""}));
+  EXPECT_EQ(Parse({"--platform=local", "."}).platform, HostPlatform());
+  EXPECT_EQ(Parse({"--platform=amd64", "--platform", "linux/amd64", "."}).platform,
+            (Platform{"linux", "amd64", ""}));
+  const char* several = "--platform: several platforms are not supported yet";
+  EXPECT_EQ(Refusal({"--platform", "linux/amd64,linux/arm64", "."}).message(), several);
+  EXPECT_EQ(Refusal({"--platform", "amd64", "--platform", "arm64", "."}).message(), several);
+  EXPECT_TRUE(Refusal({"--platform=", "."}).message().starts_with("--platform: "));
+  EXPECT_EQ(Refusal({"--platform", "linux/foo", "."}).code(), ErrorCode::kUsage);
+}
+
+TEST(BuildFlags, SecretSources) {
+  BuildOptions options =
+      Parse({"--secret", "id=a,src=f", "--secret", "id=b,env=V", "--secret", "id=c", "--secret",
+             "type=env,id=d,source=W", "--secret", "type=file,id=e", "."});
+  ASSERT_EQ(options.secrets.size(), 5u);
+  EXPECT_EQ(options.secrets[0].file, "f");
+  EXPECT_EQ(options.secrets[1].variable, "V");
+  EXPECT_EQ(options.secrets[2].file + options.secrets[2].variable, "");
+  EXPECT_EQ(options.secrets[3].variable, "W");
+  EXPECT_EQ(options.secrets[3].file, "");
+  EXPECT_EQ(options.secrets[4].file, "e");
+}
+
+TEST(BuildFlags, SecretsAreStrict) {
+  EXPECT_EQ(Refusal({"--secret", "src=f", "."}).message(), "--secret: the id is missing");
+  EXPECT_EQ(Refusal({"--secret", "id=a,scr=f", "."}).message(),
+            "--secret: unknown key \"scr\", known are: id, src, source, env, type");
+  EXPECT_EQ(Refusal({"--secret", "id=a,foo", "."}).message(),
+            "--secret: \"foo\" must be a key=value pair");
+  EXPECT_EQ(Refusal({"--secret", "id=a,type=vault", "."}).message(),
+            "--secret id=a: the type is file or env, not \"vault\"");
+  EXPECT_EQ(Refusal({"--secret", "id=a,src=f,env=V", "."}).message(),
+            "--secret id=a: has both a file and a variable; give one");
+  EXPECT_EQ(Refusal({"--secret", "id=a,type=file,env=V", "."}).message(),
+            "--secret id=a: type=file, but env= is given");
+  EXPECT_EQ(Refusal({"--secret", "id=a,env=A", "--secret", "id=a,env=B", "."}).message(),
+            "--secret id=a is given twice");
+}
+
+TEST(BuildFlags, AddHostForms) {
+  using Pair = std::pair<std::string, std::string>;
+  auto hosts = Parse({"--add-host", "a:1.2.3.4", "--add-host", "b=[::1]", "--add-host", "c:::1",
+                      "--add-host", "d:host-gateway", "--add-host", "e=1.1.1.1,2.2.2.2,::2", "."})
+                   .add_hosts;
+  EXPECT_EQ(hosts, (std::vector<Pair>{{"a", "1.2.3.4"},
+                                      {"b", "::1"},
+                                      {"c", "::1"},
+                                      {"d", "host-gateway"},
+                                      {"e", "1.1.1.1"},
+                                      {"e", "2.2.2.2"},
+                                      {"e", "::2"}}));
+  EXPECT_EQ(Refusal({"--add-host", "foo", "."}).message(), "--add-host: \"foo\" is not NAME:IP");
+  EXPECT_EQ(Refusal({"--add-host", "foo:bar", "."}).message(),
+            "--add-host foo: \"bar\" is not an IP address");
+  EXPECT_EQ(Refusal({"--add-host", ":1.2.3.4", "."}).message(),
+            "--add-host: \":1.2.3.4\" is not NAME:IP");
+}
+
+TEST(BuildFlags, NetworkAllowAndProgressKnowTheirWords) {
+  EXPECT_EQ(Parse({"--network=host", "."}).network, "host");
+  EXPECT_EQ(Parse({"--allow=network.host,security.insecure", "."}).allow.size(), 2u);
+  EXPECT_EQ(Parse({"--progress=plain", "."}).progress, ProgressMode::kPlain);
+  EXPECT_TRUE(Parse({"--progress=quiet", "."}).quiet);
+  EXPECT_NE(Refusal({"--network=hst", "."}).message().find("did you mean host?"),
+            std::string::npos);
+  EXPECT_EQ(Refusal({"--allow=network.hots", "."}).message(),
+            "--allow: unknown entitlement \"network.hots\", did you mean network.host?");
+  EXPECT_EQ(Refusal({"--allow=device=gpu", "."}).message(),
+            "--allow device=gpu is not supported yet");
+  EXPECT_EQ(Refusal({"--progress=tty", "."}).message(), "--progress tty is not supported yet");
+  EXPECT_EQ(Refusal({"--progress=plan", "."}).message(),
+            "--progress: unknown mode \"plan\", did you mean plain?");
+  EXPECT_EQ(Refusal({"-q", "--progress=plain", "."}).message(),
+            "--quiet and --progress plain cannot be used together");
+}
+
+TEST(BuildFlags, PushNeedsAName) {
+  EXPECT_EQ(Refusal({"--push", "."}).message(), "--push needs a name");
+  EXPECT_EQ(Refusal({"--push", "-o", "type=image", "."}).message(), "--push needs a name");
+  EXPECT_EQ(Refusal({"-o", "type=registry", "."}).message(),
+            "--output type=registry: to push needs a name");
+  EXPECT_EQ(Refusal({"--push", "-o", "type=oci,dest=f,name=x", "."}).message(),
+            "--push needs a name");
+  EXPECT_TRUE(Parse({"--push", "-o", "type=image,name=x", "."}).push);
+  EXPECT_TRUE(Parse({"--push", "-t", "x", "-o", "out", "."}).push);
+  EXPECT_NE(Refusal({"-t", "x", "-o", "type=image,push=true,push-by-digest=true", "."})
+                .message()
+                .find("without a tag"),
+            std::string::npos);
+  EXPECT_NE(Refusal({"-o", "type=image,name=UPPER", "."}).message().find("lowercase"),
+            std::string::npos);
+}
+
+TEST(BuildFlags, OutputsMustNotShareAPlace) {
+  EXPECT_EQ(Refusal({"-o", "-", "-o", "type=oci", "."}).message(),
+            "several outputs go to standard output");
+  EXPECT_EQ(Refusal({"-o", "type=tar,dest=a/../f", "-o", "type=oci,dest=./f", "."}).message(),
+            "several outputs go to f");
+  EXPECT_EQ(Parse({"-o", "out", "-o", "type=tar,dest=f", "."}).outputs.size(), 2u);
+}
+
+TEST(BuildFlags, ImageIdFileNeedsAnImage) {
+  EXPECT_TRUE(Refusal({"--iidfile", "i", "-o", "out", "."})
+                  .message()
+                  .starts_with("--iidfile: the outputs"));
+  EXPECT_EQ(Parse({"--iidfile", "i", "-o", "out", "--load", "."}).iidfile, "i");
+  EXPECT_EQ(Parse({"--iidfile", "i", "-o", "type=oci,dest=f", "."}).iidfile, "i");
+}
+
+TEST(BuildFlags, LoadIsWantedByFlagOrByOutput) {
+  EXPECT_TRUE(WantsLoad(Parse({"--load", "."})));
+  EXPECT_TRUE(WantsLoad(Parse({"-o", "type=docker", "."})));
+  EXPECT_FALSE(WantsLoad(Parse({"-o", "type=docker,dest=f", "."})));
+  EXPECT_FALSE(WantsLoad(Parse({"."})));
+}
+
+}  // namespace
+}  // namespace depot::options

@@ -1,0 +1,134 @@
+#include "plugin/options/invocation.h"
+
+#include <gtest/gtest.h>
+
+#include "driver/base/text.h"
+
+namespace depot::options {
+namespace {
+
+using Words = std::vector<std::string>;
+
+const Environment kFromDocker = {{"DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", "docker"}};
+
+Invocation Parse(const Words& argv, const Environment& environment = {}) {
+  auto invocation = ParseInvocation(argv, environment);
+  if (invocation) return *invocation;
+  ADD_FAILURE() << invocation.error().message();
+  return {};
+}
+
+Error Refusal(const Words& argv, const Environment& environment = {}) {
+  auto invocation = ParseInvocation(argv, environment);
+  if (!invocation) {
+    EXPECT_EQ(invocation.error().code(), ErrorCode::kUsage);
+    return invocation.error();
+  }
+  ADD_FAILURE() << "accepted";
+  return Error(ErrorCode::kInternal, "accepted");
+}
+
+TEST(Invocation, MetadataIsRecognisedFirst) {
+  EXPECT_EQ(Parse({"docker-depot", "docker-cli-plugin-metadata"}).command, Command::kMetadata);
+  EXPECT_EQ(Parse({"docker-depot", "docker-cli-plugin-metadata"}, kFromDocker).command,
+            Command::kMetadata);
+  Refusal({"docker-depot", "--debug", "docker-cli-plugin-metadata"});
+}
+
+TEST(Invocation, GlobalFlagsStandBeforeAndAfterThePluginName) {
+  Invocation invocation =
+      Parse({"/x/docker-depot", "-D", "-H", "tcp://h:1", "--config=C", "depot", "-c", "ctx",
+             "--tlsverify", "--tlscacert", "ca", "-l", "warn", "build", "-c", "2", "."},
+            kFromDocker);
+  EXPECT_EQ(invocation.command, Command::kBuild);
+  EXPECT_EQ(invocation.program, "docker depot");
+  EXPECT_EQ(invocation.arguments, (Words{"-c", "2", "."}));
+  EXPECT_TRUE(invocation.globals.debug);
+  EXPECT_TRUE(invocation.globals.tls_verify);
+  EXPECT_EQ(invocation.globals.host, "tcp://h:1");
+  EXPECT_EQ(invocation.globals.config, "C");
+  EXPECT_EQ(invocation.globals.context, "ctx");
+  EXPECT_EQ(invocation.globals.tls_ca, "ca");
+  EXPECT_EQ(invocation.globals.log_level, "warn");
+}
+
+TEST(Invocation, LettersInOneWordMayEndInAValue) {
+  Invocation invocation =
+      Parse({"docker-depot", "-DH", "tcp://h:1", "depot", "build"}, kFromDocker);
+  EXPECT_EQ(invocation.command, Command::kBuild);
+  EXPECT_EQ(invocation.globals.host, "tcp://h:1");
+}
+
+TEST(Invocation, AliasOfDockerBuildLooksTheSame) {
+  Invocation invocation = Parse({"docker-depot", "depot", "build", "-t", "x", "."}, kFromDocker);
+  EXPECT_EQ(invocation.command, Command::kBuild);
+  EXPECT_EQ(invocation.arguments, (Words{"-t", "x", "."}));
+}
+
+TEST(Invocation, StandaloneHasNoPluginName) {
+  Invocation invocation = Parse({"/usr/bin/docker-depot", "build", "--help"});
+  EXPECT_EQ(invocation.program, "docker-depot");
+  EXPECT_EQ(invocation.arguments, (Words{"--help"}));
+  Invocation depot = Parse({"depot", "--context", "c", "build", "."});
+  EXPECT_EQ(depot.program, "depot");
+  EXPECT_EQ(depot.globals.context, "c");
+  EXPECT_EQ(depot.arguments, (Words{"."}));
+}
+
+TEST(Invocation, BuilderMayStandBeforeTheCommand) {
+  EXPECT_EQ(Parse({"depot", "--builder", "tcp://b:1", "build", "."}).arguments,
+            (Words{"--builder=tcp://b:1", "."}));
+}
+
+TEST(Invocation, VersionAndHelpInTheirForms) {
+  for (const char* word : {"version", "--version", "-v"}) {
+    EXPECT_EQ(Parse({"depot", word}).command, Command::kVersion) << word;
+  }
+  for (const Words& argv :
+       {Words{"depot"}, Words{"depot", "--help"}, Words{"depot", "-h"}, Words{"depot", "help"}}) {
+    EXPECT_EQ(Parse(argv).command, Command::kHelp);
+  }
+  for (const Words& argv : {Words{"docker-depot", "help", "depot", "build"},
+                            Words{"docker-depot", "depot", "help", "build"},
+                            Words{"docker-depot", "--help", "depot", "build"}}) {
+    Invocation invocation = Parse(argv, kFromDocker);
+    EXPECT_EQ(invocation.command, Command::kBuild);
+    EXPECT_EQ(invocation.arguments, (Words{"--help"}));
+  }
+  EXPECT_EQ(Parse({"docker-depot", "help", "depot"}, kFromDocker).command, Command::kHelp);
+}
+
+TEST(Invocation, CompletionAndHooksAreQuiet) {
+  EXPECT_EQ(Parse({"docker-depot", "__complete", "depot", "bui"}, kFromDocker).command,
+            Command::kComplete);
+  EXPECT_EQ(Parse({"depot", "__completeNoDesc", ""}).command, Command::kComplete);
+  EXPECT_EQ(Parse({"docker-depot", "depot", "docker-cli-plugin-hooks", "{}"}, kFromDocker).command,
+            Command::kHook);
+}
+
+TEST(Invocation, UnknownCommandNamesTheNearest) {
+  Error near = Refusal({"docker-depot", "depot", "buil", "."}, kFromDocker);
+  EXPECT_EQ(near.message(), "unknown command: docker depot buil, did you mean build?");
+  EXPECT_EQ(near.hint(), "see 'docker depot --help'");
+  Error far = Refusal({"docker-depot", "depot", "prune"}, kFromDocker);
+  EXPECT_EQ(far.message(), "unknown command: docker depot prune, known are: build, version, help");
+}
+
+TEST(Invocation, UnknownGlobalFlagIsSaid) {
+  Error error = Refusal({"depot", "--contxt", "c", "build", "."});
+  EXPECT_EQ(error.message(), "unknown flag: --contxt, did you mean --context?");
+  EXPECT_EQ(Refusal({"depot", "-H"}).message(), "flag needs a value: --host");
+  EXPECT_EQ(
+      Refusal({"docker-depot", "-H", "a", "depot", "-H", "b", "build"}, kFromDocker).message(),
+      "give --host only once");
+}
+
+TEST(Invocation, RootHelpFitsATerminal) {
+  std::string help = RootHelp("docker depot");
+  for (std::string_view line : Split(help, '\n'))
+    EXPECT_LE(line.size(), 80u) << line;
+  EXPECT_NE(help.find("  build "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace depot::options

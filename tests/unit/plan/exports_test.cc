@@ -1,0 +1,246 @@
+#include "plugin/plan/exports.h"
+
+#include <gtest/gtest.h>
+
+#include "plugin/options/build_flags.h"
+
+namespace depot::plan {
+namespace {
+
+using Words = std::vector<std::string>;
+using Attributes = std::map<std::string, std::string>;
+
+builder::Features Remote() {
+  builder::Features features;
+  features.buildkit_version = "v0.26.0";
+  return features;
+}
+
+builder::Features ContainerdEngine() {
+  builder::Features features = Remote();
+  features.engine_store = true;
+  return features;
+}
+
+builder::Features ClassicEngine() {
+  builder::Features features = ContainerdEngine();
+  features.all_exporters = false;
+  return features;
+}
+
+options::BuildOptions Options(Words words) {
+  words.push_back(".");
+  auto options = options::ParseBuildFlags(words, "docker depot");
+  if (options && *options) return **options;
+  ADD_FAILURE() << (options ? "help" : options.error().message());
+  return {};
+}
+
+Exports Plan(const Words& words, const builder::Features& features, const ExportFacts& facts = {}) {
+  auto exports = PlanExports(Options(words), features, facts);
+  if (exports) return *exports;
+  ADD_FAILURE() << exports.error().message();
+  return {};
+}
+
+Error Refusal(const Words& words,
+              const builder::Features& features,
+              const ExportFacts& facts = {}) {
+  auto exports = PlanExports(Options(words), features, facts);
+  if (!exports) {
+    EXPECT_FALSE(exports.error().hint().empty());
+    return exports.error();
+  }
+  ADD_FAILURE() << "accepted";
+  return Error(ErrorCode::kInternal, "accepted");
+}
+
+const char kName[] = "docker.io/library/x:latest";
+
+TEST(Exports, NoOutputOnARemoteBuilderWarns) {
+  Exports exports = Plan({"-t", "x"}, Remote());
+  EXPECT_TRUE(exports.exporters.empty());
+  ASSERT_EQ(exports.warnings.size(), 1u);
+  EXPECT_NE(exports.warnings[0].find("--push"), std::string::npos);
+  EXPECT_NE(exports.warnings[0].find("--load"), std::string::npos);
+  ExportFacts quiet;
+  quiet.no_default_load = true;
+  EXPECT_TRUE(Plan({}, Remote(), quiet).warnings.empty());
+  EXPECT_TRUE(Plan({"-o", "type=cacheonly"}, Remote()).warnings.empty());
+}
+
+TEST(Exports, NoOutputOnAnEngineStaysInTheEngine) {
+  Exports store = Plan({"-t", "x"}, ContainerdEngine());
+  ASSERT_EQ(store.exporters.size(), 1u);
+  EXPECT_EQ(store.exporters[0].type, "moby");
+  EXPECT_EQ(store.exporters[0].attrs,
+            (Attributes{{"name", kName}, {"prefer-image-digest", "true"}}));
+  Exports classic = Plan({}, ClassicEngine());
+  ASSERT_EQ(classic.exporters.size(), 1u);
+  EXPECT_EQ(classic.exporters[0].type, "moby");
+  EXPECT_TRUE(classic.exporters[0].attrs.empty());
+  EXPECT_EQ(classic.destinations[0].kind, DestinationKind::kNone);
+  ExportFacts off;
+  off.no_default_load = true;
+  EXPECT_TRUE(Plan({"-t", "x"}, ContainerdEngine(), off).exporters.empty());
+  EXPECT_TRUE(Plan({"-o", "type=cacheonly"}, ContainerdEngine()).exporters.empty());
+}
+
+TEST(Exports, LoadFromARemoteBuilderTravelsAsAnArchive) {
+  Exports classic = Plan({"--load", "-t", "x"}, Remote());
+  ASSERT_EQ(classic.exporters.size(), 1u);
+  EXPECT_EQ(classic.exporters[0].type, "docker");
+  EXPECT_EQ(classic.exporters[0].attrs, (Attributes{{"name", kName}}));
+  EXPECT_EQ(classic.destinations[0].kind, DestinationKind::kEngineLoad);
+  ExportFacts facts;
+  facts.engine_containerd_store = true;
+  Exports store = Plan({"-o", "type=docker", "--load", "-t", "x"}, Remote(), facts);
+  ASSERT_EQ(store.exporters.size(), 1u);
+  EXPECT_EQ(store.exporters[0].type, "oci");
+  EXPECT_EQ(store.exporters[0].attrs.at("prefer-image-digest"), "true");
+  EXPECT_EQ(store.destinations[0].kind, DestinationKind::kEngineLoad);
+}
+
+TEST(Exports, LoadOnAnEngineMovesNothing) {
+  for (const auto& features : {ContainerdEngine(), ClassicEngine()}) {
+    Exports exports = Plan({"--load", "-t", "x"}, features);
+    ASSERT_EQ(exports.exporters.size(), 1u);
+    EXPECT_EQ(exports.exporters[0].type, "moby");
+    EXPECT_EQ(exports.destinations[0].kind, DestinationKind::kNone);
+    EXPECT_TRUE(exports.engine_pushes.empty());
+  }
+}
+
+TEST(Exports, PushFromARemoteBuilder) {
+  Exports exports = Plan({"--push", "-t", "r.example/x:1", "-t", "y", "-t", "y:latest"}, Remote());
+  ASSERT_EQ(exports.exporters.size(), 1u);
+  EXPECT_EQ(exports.exporters[0].type, "image");
+  EXPECT_EQ(exports.exporters[0].attrs,
+            (Attributes{{"name", "r.example/x:1,docker.io/library/y:latest"},
+                        {"push", "true"},
+                        {"unpack", "false"}}));
+  EXPECT_TRUE(exports.engine_pushes.empty());
+}
+
+TEST(Exports, RegistryIsAnImageThatIsPushed) {
+  Exports exports = Plan({"-o", "type=registry,name=r/x,unpack=true"}, Remote());
+  EXPECT_EQ(exports.exporters[0].type, "image");
+  EXPECT_EQ(exports.exporters[0].attrs,
+            (Attributes{{"name", "r/x"}, {"push", "true"}, {"unpack", "true"}}));
+}
+
+TEST(Exports, PushMarksTheImageOutputThatIsThere) {
+  Exports exports = Plan({"--push", "-t", "x", "-o", "type=image,compression=zstd"}, Remote());
+  ASSERT_EQ(exports.exporters.size(), 1u);
+  EXPECT_EQ(exports.exporters[0].attrs.at("push"), "true");
+  EXPECT_EQ(exports.exporters[0].attrs.at("compression"), "zstd");
+}
+
+TEST(Exports, PushOnAContainerdEngineIsDoneByItsBuildKit) {
+  Exports exports = Plan({"--push", "-t", "x"}, ContainerdEngine());
+  ASSERT_EQ(exports.exporters.size(), 1u);
+  EXPECT_EQ(exports.exporters[0].type, "moby");
+  EXPECT_EQ(exports.exporters[0].attrs.at("push"), "true");
+  EXPECT_TRUE(exports.engine_pushes.empty());
+}
+
+TEST(Exports, PushOnAClassicEngineIsDoneByTheEngineAfterwards) {
+  Exports exports = Plan({"--push", "-t", "x", "-t", "r.example/y:2"}, ClassicEngine());
+  ASSERT_EQ(exports.exporters.size(), 1u);
+  EXPECT_EQ(exports.exporters[0].type, "moby");
+  EXPECT_EQ(exports.exporters[0].attrs.count("push"), 0u);
+  EXPECT_EQ(exports.engine_pushes, (Words{kName, "r.example/y:2"}));
+}
+
+TEST(Exports, PushAndLoadTogether) {
+  Exports remote = Plan({"--push", "--load", "-t", "x"}, Remote());
+  ASSERT_EQ(remote.exporters.size(), 2u);
+  EXPECT_EQ(remote.exporters[0].type, "image");
+  EXPECT_EQ(remote.destinations[1].kind, DestinationKind::kEngineLoad);
+  Exports engine = Plan({"--push", "--load", "-t", "x"}, ContainerdEngine());
+  ASSERT_EQ(engine.exporters.size(), 1u);
+  EXPECT_EQ(engine.exporters[0].attrs.at("push"), "true");
+  EXPECT_EQ(engine.exporters[0].attrs.count("unpack"), 0u);
+}
+
+TEST(Exports, PushWithLocalDoesBoth) {
+  Exports exports = Plan({"--push", "-t", "x", "-o", "out"}, Remote());
+  ASSERT_EQ(exports.exporters.size(), 2u);
+  EXPECT_EQ(exports.exporters[0].type, "local");
+  EXPECT_EQ(exports.exporters[0].attrs.count("name"), 0u);
+  EXPECT_EQ(exports.destinations[0].kind, DestinationKind::kDirectory);
+  EXPECT_EQ(exports.destinations[0].path, "out");
+  EXPECT_EQ(exports.exporters[1].type, "image");
+}
+
+TEST(Exports, ArchivesGoToFilesOrStandardOutput) {
+  for (const auto& features : {Remote(), ContainerdEngine(), ClassicEngine()}) {
+    EXPECT_EQ(Plan({"-o", "type=tar,dest=f"}, features).destinations[0].kind,
+              DestinationKind::kFile);
+    EXPECT_EQ(Plan({"-o", "-"}, features).destinations[0].kind, DestinationKind::kStandardOutput);
+    EXPECT_EQ(Plan({"-o", "d"}, features).destinations[0].kind, DestinationKind::kDirectory);
+  }
+  EXPECT_EQ(Plan({"-o", "type=oci"}, Remote()).destinations[0].kind,
+            DestinationKind::kStandardOutput);
+  Exports docker = Plan({"-o", "type=docker,dest=f,tar=true", "-t", "x"}, Remote());
+  EXPECT_EQ(docker.destinations[0].path, "f");
+  EXPECT_EQ(docker.exporters[0].attrs, (Attributes{{"name", kName}}));
+  EXPECT_EQ(Plan({"-o", "type=docker,dest=f"}, ContainerdEngine()).exporters[0].type, "docker");
+}
+
+TEST(Exports, ArchiveIsNotWrittenToATerminal) {
+  ExportFacts terminal;
+  terminal.stdout_is_terminal = true;
+  EXPECT_EQ(Refusal({"-o", "-"}, Remote(), terminal).message(),
+            "--output: an archive is not written to a terminal");
+  Plan({"-o", "type=tar,dest=f"}, Remote(), terminal);
+}
+
+TEST(Exports, ClassicEngineRefusesWhatItCannotDo) {
+  Error oci = Refusal({"-o", "type=oci,dest=f"}, ClassicEngine());
+  EXPECT_EQ(oci.code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(oci.message(),
+            "--output type=oci: an Engine with the classic image store has no such exporter");
+  EXPECT_NE(oci.hint().find("--builder"), std::string::npos);
+  EXPECT_EQ(Refusal({"-o", "type=docker,dest=f"}, ClassicEngine()).code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(Refusal({"-o", "type=image,compression=zstd"}, ClassicEngine()).message(),
+            "--output compression=zstd: an Engine with the classic image store cannot do that");
+}
+
+TEST(Exports, EnginesRefusePushByDigest) {
+  Words words = {"-o", "type=image,name=r/x,push=true,push-by-digest=true"};
+  EXPECT_EQ(Refusal(words, ClassicEngine()).code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(Refusal(words, ContainerdEngine()).message(),
+            "push-by-digest=true: the Docker Engine's BuildKit cannot do that");
+  EXPECT_EQ(Plan(words, Remote()).exporters[0].attrs.at("push-by-digest"), "true");
+}
+
+TEST(Exports, SeveralOutputsNeedARecentBuildKit) {
+  Words words = {"-o", "out", "-o", "type=tar,dest=f"};
+  builder::Features old = Remote();
+  old.buildkit_version = "v0.12.5";
+  EXPECT_EQ(Refusal(words, old).message(),
+            "several outputs need BuildKit 0.13; this builder has v0.12.5");
+  old.buildkit_version = "";
+  EXPECT_EQ(Refusal(words, old).code(), ErrorCode::kUnsupported);
+  for (const char* version : {"v0.13.0", "0.26.1", "v1.0.0", "v0.13.0-rc1"}) {
+    old.buildkit_version = version;
+    EXPECT_EQ(Plan(words, old).exporters.size(), 2u) << version;
+  }
+}
+
+TEST(Exports, ImageIdFileNeedsAnImage) {
+  EXPECT_EQ(Refusal({"--iidfile", "i"}, Remote()).message(),
+            "--iidfile: this build makes no image, so there is no image ID");
+  EXPECT_EQ(Plan({"--iidfile", "i"}, ClassicEngine()).exporters.size(), 1u);
+  EXPECT_EQ(Plan({"--iidfile", "i", "-o", "type=image"}, Remote()).exporters.size(), 1u);
+}
+
+TEST(Exports, TagReplacesTheNameOfAnOutputAndSaysSo) {
+  Exports exports = Plan({"-t", "x", "-o", "type=oci,dest=f,name=y"}, Remote());
+  EXPECT_EQ(exports.exporters[0].attrs.at("name"), kName);
+  EXPECT_EQ(exports.warnings, (Words{"--tag replaces name=y of --output"}));
+}
+
+}  // namespace
+}  // namespace depot::plan

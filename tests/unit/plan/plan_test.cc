@@ -1,0 +1,247 @@
+#include "plugin/plan/plan.h"
+
+#include <gtest/gtest.h>
+
+#include "plugin/options/build_flags.h"
+
+namespace depot::plan {
+namespace {
+
+using Words = std::vector<std::string>;
+using Attributes = std::map<std::string, std::string>;
+
+SourceFacts Directory() {
+  SourceFacts facts;
+  facts.working_directory = "/home/u/app";
+  facts.context = PathKind::kDirectory;
+  facts.dockerfile_path = "/home/u/app/Dockerfile";
+  facts.dockerfile = PathKind::kFile;
+  return facts;
+}
+
+builder::Features Remote() {
+  builder::Features features;
+  features.buildkit_version = "v0.26.0";
+  return features;
+}
+
+builder::Features Engine(bool all_exporters) {
+  builder::Features features = Remote();
+  features.engine_store = true;
+  features.all_exporters = all_exporters;
+  features.host_gateway_ip = "172.17.0.1";
+  return features;
+}
+
+/// A command line on its whole way, with what is looked up on the way.
+struct CommandLine {
+  Words words;
+  builder::Features features = Remote();
+  SourceFacts source = Directory();
+  PlanFacts facts = {};
+
+  Result<BuildPlan> Plan() const {
+    auto options = options::ParseBuildFlags(words, "docker depot");
+    if (!options) return Fail(std::move(options).error());
+    if (!*options) return Fail(ErrorCode::kInternal, "help");
+    TRY_ASSIGN(Source decided, DecideSource(**options, source));
+    return MakePlan(**options, features, decided, facts);
+  }
+
+  BuildPlan Good() const {
+    auto plan = Plan();
+    if (plan) return *plan;
+    ADD_FAILURE() << plan.error().message();
+    return {};
+  }
+
+  Error Bad() const {
+    auto plan = Plan();
+    if (!plan) return plan.error();
+    ADD_FAILURE() << "accepted";
+    return Error(ErrorCode::kInternal, "accepted");
+  }
+};
+
+Attributes AttrsOf(CommandLine run) {
+  return run.Good().request.frontend_attrs;
+}
+
+TEST(Plan, BuildsTheDirectoryWithTheEngine) {
+  CommandLine run{{"."}, Engine(true)};
+  run.facts.node_id = "node";
+  BuildPlan plan = run.Good();
+  EXPECT_EQ(plan.request.frontend, "dockerfile.v0");
+  EXPECT_EQ(plan.request.frontend_attrs,
+            (Attributes{{"filename", "Dockerfile"}, {"image-resolve-mode", "local"}}));
+  EXPECT_EQ(plan.request.exporters.size(), 1u);
+  EXPECT_EQ(plan.request.shared_key, "app:node");
+  EXPECT_TRUE(plan.request.entitlements.empty());
+}
+
+TEST(Plan, TagsAndPushesFromARemoteBuilder) {
+  BuildPlan plan = CommandLine{{"--push", "-t", "registry.example/app:1", "."}}.Good();
+  EXPECT_EQ(plan.request.frontend_attrs, (Attributes{{"filename", "Dockerfile"}}));
+  EXPECT_EQ(plan.request.exporters.at(0).attrs.at("name"), "registry.example/app:1");
+  EXPECT_EQ(plan.request.shared_key, "");
+}
+
+TEST(Plan, PushesByTheClassicEngine) {
+  BuildPlan plan = CommandLine{{"-t", "r.example/app", "--push", "."}, Engine(false)}.Good();
+  EXPECT_EQ(plan.engine_pushes, (Words{"r.example/app:latest"}));
+}
+
+TEST(Plan, LoadsQuietlyWithADockerfileElsewhere) {
+  CommandLine run{{"-qt", "app", "--load", "-f", "docker/Dockerfile", "."}};
+  run.source.dockerfile_path = "/home/u/app/docker/Dockerfile";
+  BuildPlan plan = run.Good();
+  EXPECT_EQ(plan.destinations.at(0).kind, DestinationKind::kEngineLoad);
+}
+
+TEST(Plan, PassesArgumentsLabelsAndTarget) {
+  CommandLine run{{"--build-arg", "A=1", "--build-arg=B", "--build-arg", "C", "--label", "l=v",
+                   "--label", "m", "--target=prod", "."}};
+  run.facts.frontend.environment = {{"B", "from env"}};
+  EXPECT_EQ(AttrsOf(run), (Attributes{{"build-arg:A", "1"},
+                                      {"build-arg:B", "from env"},
+                                      {"filename", "Dockerfile"},
+                                      {"label:l", "v"},
+                                      {"label:m", ""},
+                                      {"target", "prod"}}));
+}
+
+TEST(Plan, RebuildsWithoutCacheForAPlatform) {
+  Attributes attrs = AttrsOf({{"--no-cache", "--pull", "--platform", "linux/arm64/v8", "."}});
+  EXPECT_EQ(attrs.at("no-cache"), "");
+  EXPECT_EQ(attrs.at("image-resolve-mode"), "pull");
+  EXPECT_EQ(attrs.at("platform"), "linux/arm64");
+}
+
+TEST(Plan, WritesFilesToADirectory) {
+  BuildPlan plan = CommandLine{{"-o", "out", "--target", "bin", "."}}.Good();
+  EXPECT_EQ(plan.destinations.at(0).path, "out");
+  EXPECT_TRUE(plan.warnings.empty());
+}
+
+TEST(Plan, BuildsADockerfileFromStandardInput) {
+  CommandLine run{{"-t", "x", "-"}, Engine(true), {}, {}};
+  run.source.standard_input = "FROM scratch";
+  run.facts.node_id = "node";
+  BuildPlan plan = run.Good();
+  EXPECT_EQ(plan.request.frontend_attrs.at("filename"), "Dockerfile");
+  EXPECT_EQ(plan.request.frontend_attrs.count("context"), 0u);
+  EXPECT_EQ(plan.request.shared_key, "");
+}
+
+TEST(Plan, BuildsARepositoryWithADockerfileFromHere) {
+  CommandLine run{{"-f", "-", "https://h/r.git#main"}, Remote(), {}, {}};
+  run.source.standard_input = "FROM scratch";
+  Attributes attrs = AttrsOf(run);
+  EXPECT_EQ(attrs.at("context"), "https://h/r.git#main");
+  EXPECT_EQ(attrs.at("dockerfilekey"), "dockerfile");
+}
+
+TEST(Plan, NetworksAndHosts) {
+  CommandLine run{
+      {"--network=host", "--allow", "network.host", "--allow=security.insecure", "--add-host",
+       "a:1.2.3.4", "--add-host=b=[::1]", "--add-host", "gw:host-gateway", "."},
+      Engine(true)};
+  BuildPlan plan = run.Good();
+  EXPECT_EQ(plan.request.entitlements, (Words{"network.host", "security.insecure"}));
+  EXPECT_EQ(plan.request.frontend_attrs.at("force-network-mode"), "host");
+  EXPECT_EQ(plan.request.frontend_attrs.at("add-hosts"), "a=1.2.3.4,b=::1,gw=172.17.0.1");
+  EXPECT_EQ(AttrsOf({{"--network=none", "."}}).at("force-network-mode"), "none");
+  EXPECT_EQ(AttrsOf({{"--network=default", "."}}).count("force-network-mode"), 0u);
+}
+
+TEST(Plan, HostGatewayMustBeKnown) {
+  Error error = CommandLine{{"--add-host", "gw:host-gateway", "."}}.Bad();
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(error.message(),
+            "--add-host gw: this builder does not know an address for host-gateway");
+}
+
+TEST(Plan, DefaultPlatformOfTheEnvironment) {
+  CommandLine run{{"."}};
+  run.facts.frontend.environment = {{"DOCKER_DEFAULT_PLATFORM", "arm64"}};
+  EXPECT_EQ(AttrsOf(run).at("platform"), "linux/arm64");
+  CommandLine flag{{"--platform=amd64", "."}, Remote(), Directory(), run.facts};
+  EXPECT_EQ(AttrsOf(flag).at("platform"), "linux/amd64");
+  run.facts.frontend.environment = {{"DOCKER_DEFAULT_PLATFORM", "linux/foo"}};
+  EXPECT_TRUE(run.Bad().message().starts_with("DOCKER_DEFAULT_PLATFORM: "));
+  run.facts.frontend.environment = {{"DOCKER_DEFAULT_PLATFORM", "amd64,arm64"}};
+  EXPECT_NE(run.Bad().message().find("not supported yet"), std::string::npos);
+}
+
+TEST(Plan, SourceDateEpochUnlessGiven) {
+  CommandLine run{{"."}};
+  run.facts.frontend.environment = {{"SOURCE_DATE_EPOCH", "7"}};
+  EXPECT_EQ(AttrsOf(run).at("build-arg:SOURCE_DATE_EPOCH"), "7");
+  run.words = {"--build-arg", "SOURCE_DATE_EPOCH=9", "."};
+  EXPECT_EQ(AttrsOf(run).at("build-arg:SOURCE_DATE_EPOCH"), "9");
+}
+
+TEST(Plan, ProxiesOfTheEngineBeatTheDefaultAndYieldToTheUser) {
+  CommandLine run{{"--build-arg", "https_proxy=mine", "."}};
+  run.facts.frontend.engine_host = "unix:///s";
+  run.facts.frontend.proxies = {
+      {"default", {{"httpProxy", "default"}}},
+      {"unix:///s",
+       {{"httpProxy", "p"}, {"httpsProxy", "q"}, {"noProxy", "n"}, {"allProxy", "a"}}}};
+  EXPECT_EQ(AttrsOf(run), (Attributes{{"build-arg:HTTP_PROXY", "p"},
+                                      {"build-arg:NO_PROXY", "n"},
+                                      {"build-arg:https_proxy", "mine"},
+                                      {"filename", "Dockerfile"}}));
+  run.facts.frontend.engine_host = "tcp://other";
+  EXPECT_EQ(AttrsOf(run).at("build-arg:HTTP_PROXY"), "default");
+}
+
+TEST(Plan, SyntaxArgumentChoosesTheFrontend) {
+  BuildPlan plan =
+      CommandLine{{"--build-arg", "BUILDKIT_SYNTAX=docker/dockerfile:1 x", "."}}.Good();
+  EXPECT_EQ(plan.request.frontend, "gateway.v0");
+  EXPECT_EQ(plan.request.frontend_attrs.at("source"), "docker/dockerfile:1");
+  EXPECT_EQ(plan.request.frontend_attrs.at("cmdline"), "docker/dockerfile:1 x");
+  EXPECT_EQ(CommandLine({{"--build-arg", "BUILDKIT_SYNTAX=", "."}}).Bad().code(),
+            ErrorCode::kUsage);
+}
+
+TEST(Plan, NoDefaultLoadOfTheEnvironment) {
+  CommandLine run{{"."}, Engine(true)};
+  run.facts.frontend.environment = {{"BUILDX_NO_DEFAULT_LOAD", "1"}};
+  EXPECT_TRUE(run.Good().request.exporters.empty());
+}
+
+Result<std::vector<session::SecretSpec>> Secrets(const Words& values,
+                                                 const Environment& environment) {
+  Words words;
+  for (const std::string& value : values)
+    words.insert(words.end(), {"--secret", value});
+  words.push_back(".");
+  auto options = options::ParseBuildFlags(words, "docker depot");
+  if (!options) return Fail(std::move(options).error());
+  return PlanSecrets(**options, environment);
+}
+
+TEST(PlanSecrets, TakesVariablesNowAndFilesLater) {
+  auto specs = Secrets({"id=a,env=V", "id=b,src=f", "id=c", "id=d", "id=e,env=EMPTY"},
+                       {{"V", "hush"}, {"c", "by id"}, {"EMPTY", ""}});
+  ASSERT_TRUE(specs) << specs.error().message();
+  ASSERT_EQ(specs->size(), 5u);
+  EXPECT_EQ((*specs)[0].value->Reveal(), "hush");
+  EXPECT_EQ((*specs)[1].file, "f");
+  EXPECT_FALSE((*specs)[1].value);
+  EXPECT_EQ((*specs)[2].value->Reveal(), "by id");
+  EXPECT_EQ((*specs)[3].file, "d");
+  EXPECT_EQ((*specs)[4].value->Reveal(), "");
+}
+
+TEST(PlanSecrets, UnsetVariableIsAnError) {
+  auto specs = Secrets({"id=s,env=UNSET"}, {{"s", "no"}});
+  ASSERT_FALSE(specs);
+  EXPECT_EQ(specs.error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(specs.error().message(), "--secret id=s: the variable UNSET is not set");
+}
+
+}  // namespace
+}  // namespace depot::plan

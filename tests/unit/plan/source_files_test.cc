@@ -1,0 +1,196 @@
+#include "plugin/plan/source_files.h"
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver/base/subprocess.h"
+
+namespace depot::plan {
+namespace {
+
+namespace fs = std::filesystem;
+using options::BuildOptions;
+
+/// A directory of its own for every test, which is also the working directory.
+class SourceFiles : public testing::Test {
+ protected:
+  SourceFiles() : before_(fs::current_path()) {
+    std::string pattern = (fs::temp_directory_path() / "source-files-XXXXXX").string();
+    root_ = fs::canonical(::mkdtemp(pattern.data()));
+    fs::current_path(root_);
+  }
+  ~SourceFiles() override {
+    fs::current_path(before_);
+    fs::remove_all(root_);
+  }
+
+  void Put(const std::string& name, const std::string& text) {
+    fs::create_directories((root_ / name).parent_path());
+    std::ofstream(root_ / name, std::ios::binary) << text;
+  }
+
+  static BuildOptions Options(std::string context, std::string file = "") {
+    BuildOptions options;
+    options.context = std::move(context);
+    options.file = std::move(file);
+    return options;
+  }
+
+  static Result<Source> Decide(const BuildOptions& options, const std::string& input = "") {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    Fd read_end(ends[0]);
+    Fd write_end(ends[1]);
+    EXPECT_EQ(::write(write_end.get(), input.data(), input.size()),
+              static_cast<ssize_t>(input.size()));
+    write_end.Reset();
+    auto facts = InspectSource(options, read_end.get(), Cancel::Never());
+    if (!facts) return Fail(std::move(facts).error());
+    return DecideSource(options, *facts);
+  }
+
+  fs::path before_;
+  fs::path root_;
+};
+
+TEST_F(SourceFiles, FindsTheDefaultDockerfile) {
+  Put("ctx/Dockerfile", "FROM a");
+  auto source = Decide(Options("ctx"));
+  ASSERT_TRUE(source) << source.error().message();
+  EXPECT_EQ(source->trees.at("dockerfile").directory, root_ / "ctx");
+  EXPECT_EQ(source->shared_name, "ctx");
+}
+
+TEST_F(SourceFiles, TakesTheLowerCaseNameWhenThereIsNoOther) {
+  Put("dockerfile", "FROM a");
+  auto source = Decide(Options("."));
+  ASSERT_TRUE(source) << source.error().message();
+  EXPECT_EQ(source->filename, "dockerfile");
+  Put("Dockerfile", "FROM b");
+  EXPECT_EQ(Decide(Options("."))->filename, "Dockerfile");
+}
+
+TEST_F(SourceFiles, FileFlagIsRelativeToTheWorkingDirectory) {
+  Put("ctx/x", "");
+  Put("docker/web", "FROM a");
+  auto source = Decide(Options("ctx", "docker/web"));
+  ASSERT_TRUE(source) << source.error().message();
+  EXPECT_EQ(source->trees.at("dockerfile").directory, root_ / "docker");
+  EXPECT_EQ(source->filename, "web");
+}
+
+TEST_F(SourceFiles, SymlinkOutOfTheDirectoryWorks) {
+  Put("shared/Common", "FROM linked");
+  Put("ctx/Dockerfile.dockerignore", "*.o");
+  fs::create_symlink("../shared/Common", root_ / "ctx/Dockerfile");
+  auto source = Decide(Options("ctx"));
+  ASSERT_TRUE(source) << source.error().message();
+  const SourceTree& tree = source->trees.at("dockerfile");
+  EXPECT_EQ(tree.files.at("Dockerfile"), "FROM linked");
+  EXPECT_EQ(tree.files.at("Dockerfile.dockerignore"), "*.o");
+}
+
+TEST_F(SourceFiles, DanglingSymlinkIsNamed) {
+  fs::create_symlink("nowhere", root_ / "Dockerfile");
+  auto source = Decide(Options("."));
+  ASSERT_FALSE(source);
+  EXPECT_NE(source.error().message().find("is a symlink to a file that does not exist"),
+            std::string::npos);
+}
+
+TEST_F(SourceFiles, FifoIsReadToItsEnd) {
+  ASSERT_EQ(::mkfifo((root_ / "pipe").c_str(), 0600), 0);
+  std::thread writer([&] { std::ofstream(root_ / "pipe") << "FROM fifo"; });
+  auto source = Decide(Options(".", "pipe"));
+  writer.join();
+  ASSERT_TRUE(source) << source.error().message();
+  EXPECT_EQ(source->trees.at("dockerfile").files.at("pipe"), "FROM fifo");
+}
+
+TEST_F(SourceFiles, MissingDockerfileNamesTheNearestFile) {
+  Put("Dockerfile.prod", "FROM a");
+  Put("unrelated", "");
+  auto source = Decide(Options("."));
+  ASSERT_FALSE(source);
+  EXPECT_EQ(source.error().message(),
+            "no Dockerfile: " + (root_ / "Dockerfile").string() + " does not exist");
+  EXPECT_EQ(source.error().hint(), "did you mean -f Dockerfile.prod?");
+}
+
+TEST_F(SourceFiles, ContextThatIsAFileOrMissingIsSaid) {
+  Put("hello.txt", "");
+  EXPECT_NE(Decide(Options("hello.txt")).error().message().find("is a file"), std::string::npos);
+  EXPECT_EQ(Decide(Options("nope")).error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(SourceFiles, WhatCannotBeLookedAtIsNotCalledMissing) {
+  fs::create_symlink("loop", root_ / "loop");
+  auto context = Decide(Options("loop"));
+  ASSERT_FALSE(context);
+  EXPECT_EQ(context.error().message(), "build context: loop: too many levels of symbolic links");
+  EXPECT_NE(Decide(Options(".", "loop")).error().message().find("too many levels"),
+            std::string::npos);
+  auto url = Decide(Options("https://h/" + std::string(5000, 'x')));
+  EXPECT_TRUE(url) << url.error().message();
+}
+
+TEST_F(SourceFiles, RealTarIsAnArchiveAndOnlyItsHeadIsRead) {
+  Put("d/Dockerfile", "FROM a");
+  auto tar = RunSubprocess({"tar", "-C", "d", "-cf", "-", "."}, "", Cancel::Never());
+  ASSERT_TRUE(tar);
+  auto source = Decide(Options("-"), tar->standard_output);
+  ASSERT_TRUE(source) << source.error().message();
+  EXPECT_TRUE(source->upload);
+  EXPECT_EQ(source->already_read, tar->standard_output.substr(0, 1024));
+}
+
+TEST_F(SourceFiles, DockerfileOnStandardInputIsReadWhole) {
+  std::string text = "FROM a\n" + std::string(5000, '#');
+  auto source = Decide(Options("-"), text);
+  ASSERT_TRUE(source) << source.error().message();
+  EXPECT_EQ(source->trees.at("dockerfile").files.at("Dockerfile"), text);
+  EXPECT_FALSE(Decide(Options("-"), ""));
+}
+
+TEST_F(SourceFiles, WaitingForStandardInputCanBeCancelled) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  Fd read_end(ends[0]);
+  Fd write_end(ends[1]);
+  CancelSource stop;
+  std::thread later([&] { stop.Request(Error(ErrorCode::kCancelled, "stopped")); });
+  auto facts = InspectSource(Options("-"), read_end.get(), stop.cancel());
+  later.join();
+  ASSERT_FALSE(facts);
+  EXPECT_EQ(facts.error().code(), ErrorCode::kCancelled);
+}
+
+TEST_F(SourceFiles, TreesOpenUnderTheirNames) {
+  Put("ctx/Dockerfile", "FROM a");
+  auto source = Decide(Options("ctx", "-"), "FROM b");
+  ASSERT_TRUE(source) << source.error().message();
+  auto trees = OpenTrees(*source);
+  ASSERT_TRUE(trees) << trees.error().message();
+  std::vector<std::string> seen;
+  for (const auto& [name, tree] : *trees) {
+    auto walked = tree->Walk(
+        {},
+        [&, label = name](const files::FileEntry& entry) -> Result<> {
+          seen.push_back(label + "/" + entry.path);
+          return {};
+        },
+        Cancel::Never());
+    EXPECT_TRUE(walked);
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"context/Dockerfile", "dockerfile/Dockerfile"}));
+}
+
+}  // namespace
+}  // namespace depot::plan

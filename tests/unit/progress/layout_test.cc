@@ -1,0 +1,289 @@
+#include "plugin/progress/layout.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace depot {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Plays events against a layout; the builder's clock is far off ours.
+class Player {
+ public:
+  explicit Player(bool colours = false) : trace_(colours), layout_(trace_) {}
+
+  Timestamp At(double seconds) const {
+    return Timestamp(std::chrono::hours(24 * 365 * 80)) +
+           std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+  }
+  Player& Begin(const std::string& id, double at, const std::string& name = "") {
+    Vertex vertex = Make(id, name);
+    vertex.started = starts_[id] = At(at);
+    queue_.Emit(vertex);
+    return *this;
+  }
+  Player& End(const std::string& id, double at, const std::string& error = "") {
+    Vertex vertex = Make(id, "");
+    vertex.started = starts_[id];
+    vertex.completed = At(at);
+    vertex.error = error;
+    queue_.Emit(vertex);
+    return *this;
+  }
+  Player& Log(const std::string& id, double at, const std::string& text, int stream = 1) {
+    queue_.Emit(VertexLog{id, At(at), stream, text});
+    return *this;
+  }
+  Player& Status(const std::string& id,
+                 const std::string& label,
+                 std::int64_t current,
+                 std::int64_t total,
+                 double from,
+                 double at,
+                 bool done = false) {
+    VertexStatus status{label, id, "", current, total, At(at), At(from), {}};
+    if (done) status.completed = At(at);
+    queue_.Emit(status);
+    return *this;
+  }
+  Player& Put(Event event) {
+    queue_.Emit(std::move(event));
+    return *this;
+  }
+  std::string Show(std::chrono::milliseconds later = 100ms) {
+    now_ += later;
+    trace_.Apply(queue_.Take());
+    return layout_.Update(now_);
+  }
+  std::string Finish() { return Show() + layout_.Finish(now_); }
+
+  Trace& trace() { return trace_; }
+  PlainLayout& layout() { return layout_; }
+
+ private:
+  Vertex Make(const std::string& id, const std::string& name) {
+    if (!name.empty()) names_[id] = name;
+    Vertex vertex;
+    vertex.digest = id;
+    vertex.name = names_.contains(id) ? names_[id] : id;
+    return vertex;
+  }
+
+  EventQueue queue_;
+  Trace trace_;
+  PlainLayout layout_;
+  std::map<std::string, std::string> names_;
+  std::map<std::string, Timestamp> starts_;
+  PlainLayout::Clock::time_point now_{};
+};
+
+TEST(PlainLayout, DrawsABuildAsItsUsersKnowIt) {
+  Player play;
+  play.Put(Notice{"building on tcp://builder:1234"});
+  play.Begin("a", 0, "[internal] load build definition from Dockerfile");
+  play.Status("a", "transferring dockerfile:", 0, 0, 0, 0);
+  std::string out = play.Show();
+  play.Status("a", "transferring dockerfile:", 154, 0, 0, 0.04, true).End("a", 0.05);
+  out += play.Show();
+  play.Begin("b", 1, "[1/2] FROM docker.io/library/busybox");
+  play.Status("b", "sha256:aa", 2'000'000, 4'270'000, 1, 1.25);
+  out += play.Show();
+  play.Status("b", "sha256:aa", 4'270'000, 4'270'000, 1, 1.5, true).End("b", 2.26);
+  play.Begin("c", 3, "[2/2] RUN make").Log("c", 3.1234, "cc a.c\ncc ").Log("c", 15.5, "b.c\n");
+  play.End("c", 18);
+  Vertex cached;
+  cached.digest = "d";
+  cached.name = "[stage 1/1] COPY . .";
+  cached.cached = true;
+  cached.started = cached.completed = play.At(3);
+  play.Put(cached);
+  out += play.Finish();
+  EXPECT_EQ(out,
+            "#0 building on tcp://builder:1234\n"
+            "\n"
+            "#1 [internal] load build definition from Dockerfile\n"
+            "#1 transferring dockerfile:\n"
+            "#1 transferring dockerfile: 154B 0.0s done\n"
+            "#1 DONE 0.1s\n"
+            "\n"
+            "#2 [1/2] FROM docker.io/library/busybox\n"
+            "#2 sha256:aa 2.00MB / 4.27MB 0.2s\n"
+            "#2 sha256:aa 4.27MB / 4.27MB 0.5s done\n"
+            "#2 DONE 1.3s\n"
+            "\n"
+            "#3 [2/2] RUN make\n"
+            "#3 0.123 cc a.c\n"
+            "#3 12.50 cc b.c\n"
+            "#3 DONE 15.0s\n"
+            "\n"
+            "#4 [stage 1/1] COPY . .\n"
+            "#4 CACHED\n");
+}
+
+TEST(PlainLayout, LeavesTheScreenToOneStepForAWhile) {
+  Player play;
+  play.Begin("a", 0, "RUN a").Begin("b", 0, "RUN b").Log("a", 0, "a1\n").Log("b", 0, "b1\n");
+  EXPECT_EQ(play.Show(), "#1 RUN a\n#1 0.000 a1\n");
+  play.Log("a", 1, "a2\n");
+  EXPECT_EQ(play.Show(1s), "#1 1.000 a2\n");
+  EXPECT_TRUE(play.layout().waiting());
+  play.Log("a", 5, "a3\n");
+  EXPECT_EQ(play.Show(4s), "#1 5.000 a3\n#1 ...\n\n#2 RUN b\n#2 0.000 b1\n");
+  play.Log("a", 6, "a4\n").Log("b", 6, "b2\n").End("b", 6);
+  EXPECT_EQ(play.Show(), "#2 6.000 b2\n#2 DONE 6.0s\n\n#1 RUN a\n#1 6.000 a4\n");
+}
+
+TEST(PlainLayout, GivesTheScreenAwayWhenTheStepOnItIsSilent) {
+  Player play;
+  play.Begin("a", 0, "RUN a").Begin("b", 0, "RUN b");
+  EXPECT_EQ(play.Show(), "#1 RUN a\n");
+  EXPECT_EQ(play.Show(500ms), "");
+  EXPECT_EQ(play.Show(600ms), "#1 ...\n\n#2 RUN b\n");
+}
+
+TEST(PlainLayout, ShowsAnEndedStepAtOnce) {
+  Player play;
+  play.Begin("a", 0, "RUN a");
+  EXPECT_EQ(play.Show(), "#1 RUN a\n");
+  play.Begin("b", 0, "RUN b").End("b", 0.5).Log("a", 1, "a1\n");
+  EXPECT_EQ(play.Show(), "#1 ...\n\n#2 RUN b\n#2 DONE 0.5s\n\n#1 RUN a\n#1 1.000 a1\n");
+}
+
+TEST(PlainLayout, SaysHowAStepEnded) {
+  Player play;
+  play.Begin("a", 0, "RUN a").End("a", 1, "process \"/bin/sh -c a\" failed: exit code: 1");
+  play.Begin("b", 0, "RUN b").End("b", 1, "rpc: context canceled");
+  EXPECT_EQ(play.Finish(),
+            "#1 RUN a\n#1 ERROR: process \"/bin/sh -c a\" failed: exit code: 1\n"
+            "\n#2 RUN b\n#2 CANCELED\n");
+  EXPECT_TRUE(play.trace().node(0).failed());
+  EXPECT_FALSE(play.trace().node(1).failed());
+}
+
+TEST(PlainLayout, RepeatsAStatusOnlyForRealProgress) {
+  Player play;
+  play.Begin("a", 0, "pull").Status("a", "x", 0, 1000, 0, 0);
+  EXPECT_EQ(play.Show(), "#1 pull\n#1 x 0B / 1.00kB\n");
+  play.Status("a", "x", 49, 1000, 0, 1);
+  EXPECT_EQ(play.Show(), "");
+  play.Status("a", "x", 50, 1000, 0, 1);
+  EXPECT_EQ(play.Show(), "#1 x 50B / 1.00kB 1.0s\n");
+  play.Status("a", "x", 51, 1000, 0, 6);
+  EXPECT_EQ(play.Show(5s), "#1 x 51B / 1.00kB 6.0s\n");
+  play.Status("a", "x", 1000, 1000, 0, 7, true);
+  EXPECT_EQ(play.Show(), "#1 x 1.00kB / 1.00kB 7.0s done\n");
+  play.Status("a", "x", 1000, 1000, 0, 7, true);
+  EXPECT_EQ(play.Show(), "");
+}
+
+TEST(PlainLayout, AddsUpTheRunsOfARestartedStep) {
+  Player play;
+  play.Begin("a", 0, "export").End("a", 1).Begin("a", 5).End("a", 7.5);
+  EXPECT_EQ(play.Finish(), "#1 export\n#1 DONE 3.5s\n");
+}
+
+TEST(PlainLayout, ShowsAProgressGroupAsOneStep) {
+  Player play;
+  auto member = [&](const std::string& id, double from, std::optional<double> to, bool weak) {
+    Vertex vertex;
+    vertex.digest = id;
+    vertex.name = "inner " + id;
+    vertex.group_id = "g";
+    vertex.group_name = "COPY --link . .";
+    vertex.group_weak = weak;
+    vertex.started = play.At(from);
+    if (to) vertex.completed = play.At(*to);
+    play.Put(vertex);
+  };
+  member("copy", 0, std::nullopt, true);
+  EXPECT_EQ(play.Show(), "");
+  member("merge", 1, std::nullopt, false);
+  member("copy", 0, 2, true);
+  EXPECT_EQ(play.Show(), "#1 COPY --link . .\n");
+  member("merge", 1, 3, false);
+  EXPECT_EQ(play.Show(), "#1 DONE 3.0s\n");
+}
+
+TEST(PlainLayout, NamesAndErrorsAreSafeAndCarryNoCredentials) {
+  Player play;
+  play.Begin("a", 0, "load https://me:geheim@host/x?private_token=geheim\x1b[2J\nfake #9");
+  play.Status("a", "get https://t:geheim@h\r", 1, 0, 0, 0);
+  play.End("a", 1, "fetch http://u:geheim@h: no\x1b]0;x\x07");
+  std::string out = play.Put(Notice{"using https://geheim@h"}).Finish();
+  out += FailedSteps(play.trace());
+  EXPECT_EQ(out,
+            "#0 using https://xxxxx@h\n"
+            "\n"
+            "#1 load https://xxxxx:xxxxx@host/x?private_token=xxxxx fake #9\n"
+            "#1 get https://xxxxx:xxxxx@h  1B\n"
+            "#1 ERROR: fetch http://xxxxx:xxxxx@h: no?]0;x?\n"
+            "------\n"
+            " > load https://xxxxx:xxxxx@host/x?private_token=xxxxx fake #9:\n"
+            "------\n");
+}
+
+TEST(PlainLayout, AnUnfinishedLineIsShownAfterAWhileAndAtTheEnd) {
+  Player play;
+  play.Begin("a", 0, "RUN a").Log("a", 0, "password: ").Log("a", 0, "warn", 2);
+  EXPECT_EQ(play.Show(), "#1 RUN a\n");
+  EXPECT_TRUE(play.layout().waiting());
+  EXPECT_EQ(play.Show(5s), "#1 0.000 password: \n#1 0.000 warn\n");
+  EXPECT_FALSE(play.layout().waiting());
+  play.Log("a", 6, "last");
+  EXPECT_EQ(play.Show(), "");
+  play.End("a", 7);
+  EXPECT_EQ(play.Show(), "#1 6.000 last\n#1 DONE 7.0s\n");
+}
+
+TEST(FailedSteps, ShowTheLastTenLines) {
+  Player play;
+  play.Begin("a", 0, "[2/2] RUN make");
+  for (int i = 1; i <= 12; ++i)
+    play.Log("a", i, "line " + std::to_string(i) + "\n");
+  play.Log("a", 12.5, "exit").End("a", 13, "exit code: 2");
+  play.Begin("b", 0, "RUN b").End("b", 13, "context canceled");
+  play.Show();
+  EXPECT_EQ(FailedSteps(play.trace()),
+            "------\n"
+            " > [2/2] RUN make:\n"
+            "4.000 line 4\n5.000 line 5\n6.000 line 6\n7.000 line 7\n8.000 line 8\n9.000 line 9\n"
+            "10.00 line 10\n11.00 line 11\n12.00 line 12\n12.50 exit\n"
+            "------\n");
+}
+
+TEST(WarningSummary, ListsEachWarningOnce) {
+  Player play;
+  play.Begin("a", 0, "lint");
+  VertexWarning warning{"a",
+                        1,
+                        "FromAsCasing: 'as' and 'FROM' (line 1)",
+                        {"More text"},
+                        "https://docs/x",
+                        "Dockerfile",
+                        "from a as b\n",
+                        {{1, 1}}};
+  play.Put(warning).Put(warning);
+  warning.vertex = "other";
+  play.Put(warning);
+  EXPECT_EQ(play.Show(),
+            "#1 lint\n#1 WARN: FromAsCasing: 'as' and 'FROM' (line 1)\n"
+            "#1 WARN: FromAsCasing: 'as' and 'FROM' (line 1)\n");
+  EXPECT_EQ(WarningSummary(play.trace(), false),
+            "\n 1 warning found (use docker --debug to expand):\n"
+            " - FromAsCasing: 'as' and 'FROM' (line 1)\n");
+  EXPECT_EQ(WarningSummary(play.trace(), true),
+            "\n 1 warning found:\n"
+            " - FromAsCasing: 'as' and 'FROM' (line 1)\n"
+            "More text\n"
+            "More info: https://docs/x\n"
+            "Dockerfile:1\n"
+            "--------------------\n"
+            "   1 | >>> from a as b\n"
+            "--------------------\n"
+            "\n");
+}
+
+}  // namespace
+}  // namespace depot
