@@ -42,7 +42,7 @@ Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
   }
   TRY_ASSIGN(setup.auth_order, docker::ChooseAuthOrder(Get(environment, "DOCKER_AUTH_ORDER"),
                                                        !Get(environment, "GITLAB_CI").empty()));
-  docker::EngineFlags engine{flags.context, flags.host,    flags.tls,    flags.tls_verify,
+  docker::EngineFlags engine{flags.context, flags.host,     flags.tls,    flags.tls_verify,
                              flags.tls_ca,  flags.tls_cert, flags.tls_key};
   TRY_ASSIGN(setup.engine, docker::ResolveEngine(engine, environment, setup.config));
   return setup;
@@ -56,8 +56,11 @@ DisplayOptions ChooseDisplay(const options::BuildOptions& options, bool debug) {
 /// One build: what is known before the builder is asked, and what is made of it afterwards.
 class Build {
  public:
-  Build(const options::BuildOptions& options, const options::Invocation& invocation,
-        const options::Environment& environment, Terminal& terminal, const Cancel& cancel)
+  Build(const options::BuildOptions& options,
+        const options::Invocation& invocation,
+        const options::Environment& environment,
+        Terminal& terminal,
+        const Cancel& cancel)
       : options_(options),
         invocation_(invocation),
         environment_(environment),
@@ -92,13 +95,14 @@ class Build {
 
     // From here on the builder is held, and its features are known: the request can be made.
     TRY_ASSIGN(plan::BuildPlan plan, plan::MakePlan(options_, builder->features(), source_, facts));
-    for (const std::string& warning : plan.warnings) sink.Say(Cat("WARNING: ", warning));
+    for (const std::string& warning : plan.warnings)
+      sink.Say(Cat("WARNING: ", warning));
     TRY(results_.OpenTargets(plan.destinations, *engine_, sink));
 
     // Every place that results go to is open: the build may start.
-    auto credentials = docker::MakeCredentialStore(setup_.config, setup_.environment_auths,
-                                                   setup_.auth_order,
-                                                   [&sink](std::string line) { sink.Say(std::move(line)); });
+    auto credentials =
+        docker::MakeCredentialStore(setup_.config, setup_.environment_auths, setup_.auth_order,
+                                    [&sink](std::string line) { sink.Say(std::move(line)); });
     rpc::ServiceTable services;
     auto export_errors = AddServices(services, plan, *credentials, sink);
     auto solved = build::Solve(*builder, plan.request, services, sink, cancel_);
@@ -145,7 +149,8 @@ class Build {
   /// An Engine with the classic store has no pushing BuildKit: it pushes by itself afterwards.
   Result<> EnginePushes(const std::vector<std::string>& names,
                         registry::CredentialSource& credentials,
-                        deliver::ExporterResponse& response, EventSink& sink) {
+                        deliver::ExporterResponse& response,
+                        EventSink& sink) {
     for (const std::string& name : names) {
       TRY_ASSIGN(Reference reference, ParseReference(name));
       TRY_ASSIGN(auto credential, credentials.Lookup(reference.domain, cancel_));
@@ -159,7 +164,8 @@ class Build {
 
   static deliver::ImageIdKind IdKind(const builder::Builder& builder, const plan::BuildPlan& plan) {
     bool classic_store = builder.features().engine_store && !builder.features().all_exporters;
-    bool docker_archive = !plan.request.exporters.empty() && plan.request.exporters[0].type == "docker";
+    bool docker_archive =
+        !plan.request.exporters.empty() && plan.request.exporters[0].type == "docker";
     bool config = (classic_store && plan.engine_pushes.empty()) || docker_archive;
     return config ? deliver::ImageIdKind::kConfig : deliver::ImageIdKind::kManifest;
   }
@@ -181,8 +187,10 @@ class Build {
 
 }  // namespace
 
-Result<> RunBuild(const options::Invocation& invocation, const options::Environment& environment,
-                  Terminal& terminal, const Cancel& cancel) {
+Result<> RunBuild(const options::Invocation& invocation,
+                  const options::Environment& environment,
+                  Terminal& terminal,
+                  const Cancel& cancel) {
   TRY_ASSIGN(auto options, options::ParseBuildFlags(invocation.arguments, invocation.program));
   if (!options) return terminal.WriteResult(options::BuildHelp(invocation.program), cancel);
 

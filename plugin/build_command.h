@@ -6,10 +6,12 @@
 
 namespace depot {
 
-/// `build`: parse, plan, acquire, solve, deliver. Success means that everything the user asked for is
-/// where it was asked for. Shows progress itself; the caller shows the error and chooses the exit
-/// code.
-Result<> RunBuild(const options::Invocation& invocation, const options::Environment& environment,
-                  Terminal& terminal, const Cancel& cancel);
+/// `build`: parse, plan, acquire, solve, deliver. Success means that everything the user asked for
+/// is where it was asked for. Shows progress itself; the caller shows the error and chooses the
+/// exit code.
+Result<> RunBuild(const options::Invocation& invocation,
+                  const options::Environment& environment,
+                  Terminal& terminal,
+                  const Cancel& cancel);
 
 }  // namespace depot

@@ -1,9 +1,9 @@
 #include "plugin/choose_builder.h"
 
+#include <filesystem>
+
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <filesystem>
 
 #include "driver/base/random.h"
 #include "driver/base/text.h"
@@ -24,7 +24,8 @@ std::string DepotSetting(const std::string& context, const options::Environment&
     if (!Get(environment, variable).empty()) return Cat(variable, " is set");
   }
   std::error_code error;
-  std::filesystem::path directory = std::filesystem::absolute(context == "-" ? "." : context, error);
+  std::filesystem::path directory =
+      std::filesystem::absolute(context == "-" ? "." : context, error);
   for (; !error; directory = directory.parent_path()) {
     for (const char* name : {"depot.json", "depot.yml", "depot.yaml"}) {
       std::string path = directory / name;
@@ -35,24 +36,27 @@ std::string DepotSetting(const std::string& context, const options::Environment&
   return "";
 }
 
-/// The builder keeps its copy of a context under a key, and sends nothing again that looks unchanged
-/// there. Whoever knows the key could make the builder hand out another's files, so it must not be
-/// guessable: with a client key it is derived from that key (and is the same in every job of a
-/// project), else it is a random one kept beside config.json, where docker buildx keeps it too.
-std::string NodeId(const builder::Endpoint* endpoint, const options::Environment& environment,
+/// The builder keeps its copy of a context under a key, and sends nothing again that looks
+/// unchanged there. Whoever knows the key could make the builder hand out another's files, so it
+/// must not be guessable: with a client key it is derived from that key (and is the same in every
+/// job of a project), else it is a random one kept beside config.json, where docker buildx keeps it
+/// too.
+std::string NodeId(const builder::Endpoint* endpoint,
+                   const options::Environment& environment,
                    const std::string& config_directory) {
   if (endpoint != nullptr && !endpoint->tls_options.key_pem.empty()) {
     std::string project = Get(environment, "CI_PROJECT_PATH");
     char host[256] = "";
     if (project.empty()) ::gethostname(host, sizeof host - 1);
-    return Sha256Hex(Cat("context owner\n", endpoint->tls_options.key_pem.Reveal(), '\n', project, '\n',
-                         host))
+    return Sha256Hex(Cat("context owner\n", endpoint->tls_options.key_pem.Reveal(), '\n', project,
+                         '\n', host))
         .substr(0, 16);
   }
   std::string directory = Get(environment, "BUILDX_CONFIG");
   if (directory.empty()) directory = config_directory + "/buildx";
   std::string path = directory + "/.buildNodeID";
-  if (Result<std::string> known = files::ReadWholeFile(path, 1024); known && !Trim(*known).empty()) {
+  if (Result<std::string> known = files::ReadWholeFile(path, 1024);
+      known && !Trim(*known).empty()) {
     return std::string(Trim(*known));
   }
   std::string fresh = Hex(RandomBytes(8));
@@ -65,7 +69,8 @@ std::string NodeId(const builder::Endpoint* endpoint, const options::Environment
 
 }  // namespace
 
-Result<BuilderChoice> ChooseBuilder(const std::string& builder_flag, const std::string& context,
+Result<BuilderChoice> ChooseBuilder(const std::string& builder_flag,
+                                    const std::string& context,
                                     const options::Environment& environment,
                                     const docker::EngineEndpoint& engine,
                                     const std::string& config_directory) {
@@ -74,16 +79,17 @@ Result<BuilderChoice> ChooseBuilder(const std::string& builder_flag, const std::
     TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(url, environment));
     std::string said_by = builder_flag.empty() ? "DEPOT_BUILDER" : "--builder";
     BuilderChoice choice;
-    choice.line = Cat("building on ", endpoint.url, endpoint.tls ? " with TLS (" : " (", said_by, ')');
+    choice.line =
+        Cat("building on ", endpoint.url, endpoint.tls ? " with TLS (" : " (", said_by, ')');
     choice.node_id = NodeId(&endpoint, environment, config_directory);
     choice.driver = builder::MakeRemoteDriver(std::move(endpoint));
     return choice;
   }
   if (std::string setting = DepotSetting(context, environment); !setting.empty()) {
-    return Fail(Error(ErrorCode::kUnsupported,
-                      Cat("the Depot API is not supported yet, and ", setting))
-                    .WithHint("name a builder with --builder, or take the setting away to build on "
-                              "the local Docker Engine"));
+    return Fail(
+        Error(ErrorCode::kUnsupported, Cat("the Depot API is not supported yet, and ", setting))
+            .WithHint("name a builder with --builder, or take the setting away to build on "
+                      "the local Docker Engine"));
   }
   BuilderChoice choice;
   bool named = engine.context_name != "default";

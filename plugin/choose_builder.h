@@ -18,9 +18,10 @@ struct BuilderChoice {
 };
 
 /// The first that applies: --builder or DEPOT_BUILDER (self-hosted); a Depot token or project (not
-/// supported yet, and never silently built elsewhere); the Docker Engine. `engine` is what the user's
-/// Docker settings mean, `config_directory` where config.json lies.
-Result<BuilderChoice> ChooseBuilder(const std::string& builder_flag, const std::string& context,
+/// supported yet, and never silently built elsewhere); the Docker Engine. `engine` is what the
+/// user's Docker settings mean, `config_directory` where config.json lies.
+Result<BuilderChoice> ChooseBuilder(const std::string& builder_flag,
+                                    const std::string& context,
                                     const options::Environment& environment,
                                     const docker::EngineEndpoint& engine,
                                     const std::string& config_directory);

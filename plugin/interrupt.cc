@@ -1,5 +1,9 @@
 #include "plugin/interrupt.h"
 
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -7,10 +11,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstddef>
-#include <cstring>
 
 #include "driver/base/text.h"
 
@@ -79,7 +79,8 @@ Result<> Interrupt::Watch(const Cancel& stop) {
   while (!stop.cancelled()) {
     bool asked_to_stop = asked != Cancel::Clock::time_point{};
     if (asked_to_stop && Cancel::Clock::now() - asked > kPatience) ::_exit(kCancelledExitCode);
-    pollfd fds[3] = {{signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}, {stop.wake_fd(), POLLIN, 0}};
+    pollfd fds[3] = {
+        {signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}, {stop.wake_fd(), POLLIN, 0}};
     if (::poll(fds, 3, asked_to_stop ? 100 : -1) < 0 && errno != EINTR) break;
     std::string cause;
     signalfd_siginfo info;

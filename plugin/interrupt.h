@@ -9,10 +9,10 @@
 namespace depot {
 
 /// Turns what a user does to stop a build into a Cancel: SIGINT, SIGTERM, SIGHUP, and the end of
-/// docker's plugin socket (docker/cli cli-plugins/socket; DOCKER_CLI_PLUGIN_SOCKET). A second signal
-/// ends the process at once; and so does, after 2.5 s, whatever has not come to its end by itself
-/// then (a resolver that hangs). Make it in main before any other thread: it blocks the signals for
-/// all threads that come after.
+/// docker's plugin socket (docker/cli cli-plugins/socket; DOCKER_CLI_PLUGIN_SOCKET). A second
+/// signal ends the process at once; and so does, after 2.5 s, whatever has not come to its end by
+/// itself then (a resolver that hangs). Make it in main before any other thread: it blocks the
+/// signals for all threads that come after.
 class Interrupt {
  public:
   /// `plugin_socket` may be empty or lead nowhere: then there is only the signals.

@@ -1,6 +1,6 @@
-#include <unistd.h>
-
 #include <exception>
+
+#include <unistd.h>
 
 #include "driver/base/text.h"
 #include "plugin/build_command.h"
@@ -8,8 +8,8 @@
 #include "plugin/options/invocation.h"
 #include "plugin/progress/terminal.h"
 
-// The program: argv in, exit code out. Exit codes: 0 all that was asked for is done; 1 it failed; 125
-// the command line is wrong (docker's own code for that); 130 cancelled.
+// The program: argv in, exit code out. Exit codes: 0 all that was asked for is done; 1 it failed;
+// 125 the command line is wrong (docker's own code for that); 130 cancelled.
 
 extern char** environ;
 
@@ -76,7 +76,8 @@ int main(int argc, char** argv) {
     depot::Show(result.error(), terminal);
     return depot::ExitCode(result.error());
   } catch (const std::exception& defect) {
-    depot::Show({depot::ErrorCode::kInternal, depot::Cat("internal error: ", defect.what())}, terminal);
+    depot::Show({depot::ErrorCode::kInternal, depot::Cat("internal error: ", defect.what())},
+                terminal);
     return 1;
   }
 }

@@ -1,10 +1,10 @@
 #include "plugin/results.h"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include "driver/base/text.h"
 #include "driver/files/tree_writer.h"
@@ -13,7 +13,8 @@
 namespace depot {
 namespace {
 
-Result<std::unique_ptr<files::WholeFile>> Open(const std::string& path, bool make_parents,
+Result<std::unique_ptr<files::WholeFile>> Open(const std::string& path,
+                                               bool make_parents,
                                                std::string_view what) {
   auto file = files::OpenWholeFile(path, make_parents);
   if (!file) return Fail(std::move(file).error().While(Cat(what, " cannot be written")));
@@ -47,7 +48,8 @@ Result<> Results::OpenReports(const options::BuildOptions& options, const Termin
 }
 
 Result<> Results::OpenTargets(const std::vector<plan::Destination>& destinations,
-                              docker::Engine& engine, EventSink& sink) {
+                              docker::Engine& engine,
+                              EventSink& sink) {
   for (int index = 0; index < static_cast<int>(destinations.size()); ++index) {
     const plan::Destination& destination = destinations[static_cast<std::size_t>(index)];
     switch (destination.kind) {
@@ -79,8 +81,10 @@ Result<> Results::OpenTargets(const std::vector<plan::Destination>& destinations
   return {};
 }
 
-Result<> Results::Commit(const deliver::ExporterResponse& response, const std::string& ref,
-                         deliver::ImageIdKind id_kind, const options::BuildOptions& options,
+Result<> Results::Commit(const deliver::ExporterResponse& response,
+                         const std::string& ref,
+                         deliver::ImageIdKind id_kind,
+                         const options::BuildOptions& options,
                          Terminal& terminal) {
   for (auto& archive : archives_) {
     Result<> committed = archive->Commit();

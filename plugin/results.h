@@ -15,23 +15,28 @@
 
 namespace depot {
 
-/// The places on this machine where a build's results are written: opened, and so checked, before the
-/// build starts, and given their final names after it has succeeded. One thread.
+/// The places on this machine where a build's results are written: opened, and so checked, before
+/// the build starts, and given their final names after it has succeeded. One thread.
 class Results {
  public:
-  /// --iidfile and --metadata-file. An old id file is removed now, so that a failed build leaves none.
+  /// --iidfile and --metadata-file. An old id file is removed now, so that a failed build leaves
+  /// none.
   Result<> OpenReports(const options::BuildOptions& options, const Terminal& terminal);
 
   /// Where the exporters' bytes go. `engine` is only used for the kind kEngineLoad.
-  Result<> OpenTargets(const std::vector<plan::Destination>& destinations, docker::Engine& engine,
+  Result<> OpenTargets(const std::vector<plan::Destination>& destinations,
+                       docker::Engine& engine,
                        EventSink& sink);
 
   /// For session::AddFileSend(); valid until this object goes.
   std::map<int, session::ExportTarget>& targets() { return targets_; }
 
-  /// Gives the exported files their names, writes the reports, and prints the image id when asked to.
-  Result<> Commit(const deliver::ExporterResponse& response, const std::string& ref,
-                  deliver::ImageIdKind id_kind, const options::BuildOptions& options,
+  /// Gives the exported files their names, writes the reports, and prints the image id when asked
+  /// to.
+  Result<> Commit(const deliver::ExporterResponse& response,
+                  const std::string& ref,
+                  deliver::ImageIdKind id_kind,
+                  const options::BuildOptions& options,
                   Terminal& terminal);
 
  private:

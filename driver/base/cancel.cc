@@ -1,10 +1,10 @@
 #include "driver/base/cancel.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-
 #include <algorithm>
 #include <cerrno>
+
+#include <poll.h>
+#include <sys/eventfd.h>
 
 #include "driver/base/fd.h"
 #include "driver/base/text.h"
@@ -52,7 +52,9 @@ std::stop_token Cancel::stop_token() const {
   return state_ ? state_->source.get_token() : std::stop_token();
 }
 
-int Cancel::wake_fd() const { return state_ ? state_->wake.get() : -1; }
+int Cancel::wake_fd() const {
+  return state_ ? state_->wake.get() : -1;
+}
 
 bool Cancel::SleepFor(Clock::duration duration) const {
   std::mutex mutex;
@@ -91,7 +93,8 @@ Result<> WaitForFd(int fd, short events, const Cancel& cancel) {
     TRY(cancel.Check());
     int timeout_ms = -1;
     if (cancel.deadline()) {
-      auto left = std::chrono::ceil<std::chrono::milliseconds>(*cancel.deadline() - Cancel::Clock::now());
+      auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(*cancel.deadline() - Cancel::Clock::now());
       timeout_ms = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
     }
     pollfd fds[2] = {{fd, events, 0}, {cancel.wake_fd(), POLLIN, 0}};

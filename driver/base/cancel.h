@@ -50,7 +50,8 @@ class Cancel {
 
   /// Waits on a condition under `lock` until `ready()`, the deadline or a stop. Returns ready().
   template <typename Ready>
-  bool Wait(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
+  bool Wait(std::unique_lock<std::mutex>& lock,
+            std::condition_variable_any& changed,
             Ready ready) const {
     if (deadline_) return changed.wait_until(lock, stop_token(), *deadline_, ready);
     return changed.wait(lock, stop_token(), ready);

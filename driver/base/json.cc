@@ -67,10 +67,18 @@ Json::~Json() = default;
 Json Json::String(std::string_view text) {
   return Json(std::make_unique<Value>(Value{json(std::string(text))}));
 }
-Json Json::Number(std::int64_t value) { return Json(std::make_unique<Value>(Value{json(value)})); }
-Json Json::Bool(bool value) { return Json(std::make_unique<Value>(Value{json(value)})); }
-Json Json::Object() { return Json(std::make_unique<Value>(Value{json::object()})); }
-Json Json::Array() { return Json(std::make_unique<Value>(Value{json::array()})); }
+Json Json::Number(std::int64_t value) {
+  return Json(std::make_unique<Value>(Value{json(value)}));
+}
+Json Json::Bool(bool value) {
+  return Json(std::make_unique<Value>(Value{json(value)}));
+}
+Json Json::Object() {
+  return Json(std::make_unique<Value>(Value{json::object()}));
+}
+Json Json::Array() {
+  return Json(std::make_unique<Value>(Value{json::array()}));
+}
 
 Result<Json> Json::Parse(std::string_view text) {
   if (TooDeep(text)) {
@@ -118,9 +126,13 @@ bool Json::AsBool(bool otherwise) const {
   return value_->data.is_boolean() ? value_->data.get<bool>() : otherwise;
 }
 
-std::size_t Json::size() const { return value_->data.is_structured() ? value_->data.size() : 0; }
+std::size_t Json::size() const {
+  return value_->data.is_structured() ? value_->data.size() : 0;
+}
 
-bool Json::Has(std::string_view key) const { return value_->data.contains(key); }
+bool Json::Has(std::string_view key) const {
+  return value_->data.contains(key);
+}
 
 Json Json::operator[](std::string_view key) const {
   if (!value_->data.is_object()) return {};
@@ -137,7 +149,8 @@ Json Json::operator[](std::size_t index) const {
 std::vector<std::string> Json::Keys() const {
   std::vector<std::string> keys;
   if (!value_->data.is_object()) return keys;
-  for (const auto& item : value_->data.items()) keys.push_back(item.key());
+  for (const auto& item : value_->data.items())
+    keys.push_back(item.key());
   return keys;
 }
 

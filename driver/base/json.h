@@ -44,7 +44,7 @@ class Json {
   std::int64_t AsInt(std::int64_t otherwise = 0) const;
   bool AsBool(bool otherwise = false) const;
 
-  std::size_t size() const;                ///< members or elements; 0 for anything else
+  std::size_t size() const;  ///< members or elements; 0 for anything else
   bool Has(std::string_view key) const;
   Json operator[](std::string_view key) const;  ///< null when absent
   Json operator[](std::size_t index) const;     ///< null when out of range

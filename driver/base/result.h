@@ -1,7 +1,8 @@
 #pragma once
 
-#include <tl/expected.hpp>
 #include <utility>
+
+#include <tl/expected.hpp>
 
 #include "driver/base/error.h"
 
@@ -12,7 +13,9 @@ template <typename T = void>
 using Result = tl::expected<T, Error>;
 
 /// For `return Fail(ErrorCode::kInvalid, "...")` in any function that returns a Result.
-inline tl::unexpected<Error> Fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> Fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 inline tl::unexpected<Error> Fail(ErrorCode code, std::string message) {
   return Fail(Error(code, std::move(message)));
 }
@@ -23,16 +26,16 @@ inline tl::unexpected<Error> Fail(ErrorCode code, std::string message) {
 #define DEPOT_CONCAT(a, b) DEPOT_CONCAT_INNER(a, b)
 
 /// Returns the Error of `expression` from the enclosing function, if it is one.
-#define TRY(expression)                                                             \
-  do {                                                                              \
-    auto try_result = (expression);                                                 \
-    if (!try_result) return ::depot::Fail(std::move(try_result).error());           \
+#define TRY(expression)                                                   \
+  do {                                                                    \
+    auto try_result = (expression);                                       \
+    if (!try_result) return ::depot::Fail(std::move(try_result).error()); \
   } while (false)
 
 /// TRY_ASSIGN(auto x, F()): declares or assigns the value, or returns the Error.
-#define TRY_ASSIGN(target, expression)                                              \
+#define TRY_ASSIGN(target, expression) \
   TRY_ASSIGN_INNER(DEPOT_CONCAT(try_assign_, __LINE__), target, expression)
-#define TRY_ASSIGN_INNER(result, target, expression)                                \
-  auto result = (expression);                                                       \
-  if (!result) return ::depot::Fail(std::move(result).error());                     \
+#define TRY_ASSIGN_INNER(result, target, expression)            \
+  auto result = (expression);                                   \
+  if (!result) return ::depot::Fail(std::move(result).error()); \
   target = *std::move(result)

@@ -32,7 +32,8 @@ class Secret {
  private:
   void Wipe() {
     volatile char* bytes = value_.data();
-    for (std::size_t i = 0; i < value_.size(); ++i) bytes[i] = 0;
+    for (std::size_t i = 0; i < value_.size(); ++i)
+      bytes[i] = 0;
     value_.clear();
   }
 

@@ -1,13 +1,13 @@
 #include "driver/base/subprocess.h"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include "driver/base/fd.h"
 #include "driver/base/text.h"
@@ -48,9 +48,11 @@ class Child {
     ::waitpid(pid_, nullptr, 0);
   }
 
-  int Wait() {
+  /// The exit code. A child may live on after it has closed its output.
+  Result<int> Wait(const Cancel& cancel) {
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    while (::waitpid(pid_, &status, WNOHANG) == 0) {
+      if (!cancel.SleepFor(std::chrono::milliseconds(1))) return Fail(cancel.error());
     }
     pid_ = -1;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -60,10 +62,13 @@ class Child {
   pid_t pid_;
 };
 
-Result<pid_t> Spawn(const std::vector<std::string>& argv, const Pipe& in, const Pipe& out,
+Result<pid_t> Spawn(const std::vector<std::string>& argv,
+                    const Pipe& in,
+                    const Pipe& out,
                     const Pipe& err) {
   std::vector<char*> arguments;
-  for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : argv)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
@@ -81,7 +86,8 @@ Result<pid_t> Spawn(const std::vector<std::string>& argv, const Pipe& in, const 
   ::posix_spawnattr_setsigdefault(&attributes, &all);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t pid = -1;
-  int error = ::posix_spawnp(&pid, argv[0].c_str(), &actions, &attributes, arguments.data(), environ);
+  int error =
+      ::posix_spawnp(&pid, argv[0].c_str(), &actions, &attributes, arguments.data(), environ);
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return Fail(SystemError(Cat("run ", argv[0]), error));
@@ -107,7 +113,8 @@ void WriteSome(Fd& to, std::string_view& input) {
 
 }  // namespace
 
-Result<SubprocessOutput> RunSubprocess(const std::vector<std::string>& argv, std::string_view input,
+Result<SubprocessOutput> RunSubprocess(const std::vector<std::string>& argv,
+                                       std::string_view input,
                                        const Cancel& cancel) {
   TRY_ASSIGN(Pipe in, MakePipe());
   TRY_ASSIGN(Pipe out, MakePipe());
@@ -138,7 +145,7 @@ Result<SubprocessOutput> RunSubprocess(const std::vector<std::string>& argv, std
       output.standard_error.erase(0, output.standard_error.size() - kMaxError);
     }
   }
-  output.exit_code = child.Wait();
+  TRY_ASSIGN(output.exit_code, child.Wait(cancel));
   return output;
 }
 

@@ -20,9 +20,10 @@ struct SubprocessOutput {
 /// (at most 1 MiB of standard output, more is an error). Killed (TERM, then KILL after a second)
 /// when cancelled. A program that cannot be started is an Error (kNotFound when it does not exist);
 /// a program that fails is not: look at exit_code. Blocks; any thread. `input` may hold a secret:
-/// it travels through a pipe and is never logged. A child may end without reading it, so the process
-/// must ignore SIGPIPE.
-Result<SubprocessOutput> RunSubprocess(const std::vector<std::string>& argv, std::string_view input,
+/// it travels through a pipe and is never logged. A child may end without reading it, so the
+/// process must ignore SIGPIPE.
+Result<SubprocessOutput> RunSubprocess(const std::vector<std::string>& argv,
+                                       std::string_view input,
                                        const Cancel& cancel);
 
 }  // namespace depot

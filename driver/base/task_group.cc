@@ -24,7 +24,8 @@ Result<> TaskGroup::Wait() {
       running.swap(threads_);
     }
     if (running.empty()) break;
-    for (std::thread& thread : running) thread.join();
+    for (std::thread& thread : running)
+      thread.join();
   }
   std::lock_guard lock(mutex_);
   if (first_error_) return Fail(*first_error_);

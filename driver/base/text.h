@@ -11,8 +11,12 @@
 namespace depot {
 
 namespace text_internal {
-inline void Append(std::string& out, std::string_view part) { out.append(part); }
-inline void Append(std::string& out, char part) { out.push_back(part); }
+inline void Append(std::string& out, std::string_view part) {
+  out.append(part);
+}
+inline void Append(std::string& out, char part) {
+  out.push_back(part);
+}
 template <std::integral T>
 void Append(std::string& out, T part) {
   char digits[24];
@@ -55,8 +59,8 @@ std::string Printable(std::string_view text);
 
 /// Hides what a URL of unknown origin may carry in front of the host: `https://u:p@h/x` becomes
 /// `https://xxxxx:xxxxx@h/x`, and the value of a query parameter that is a credential by its name
-/// (`?private_token=`, `&X-Amz-Signature=`) becomes xxxxx. Applies to every URL inside `text`; other
-/// text is left alone.
+/// (`?private_token=`, `&X-Amz-Signature=`) becomes xxxxx. Applies to every URL inside `text`;
+/// other text is left alone.
 std::string RedactUrls(std::string_view text);
 
 std::string Base64(std::string_view bytes);

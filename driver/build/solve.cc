@@ -83,13 +83,32 @@ class Solver {
     return {};
   }
 
+  rpc::Status GatewayCall(std::string_view method, std::string request, std::string& response) {
+    return channel_.Unary(Cat("/moby.buildkit.v1.frontend.LLBBridge/", method),
+                          {{"buildkit-controlapi-buildid", ref_}}, std::move(request), response,
+                          stop_.cancel());
+  }
+
+  /// A daemon before 0.13 makes the first output only and says nothing. Engines do not tell their
+  /// BuildKit's version, so it is asked what it can do, in the one case where that matters.
+  rpc::Status CheckExporters() {
+    if (request_.exporters.size() < 2) return {};
+    std::string response;
+    rpc::Status status = GatewayCall("Ping", "", response);
+    control::frontend::PongResponse pong;
+    if (!status.ok() || !pong.ParseFromString(response)) return status;
+    for (const control::frontend::ApiCap& cap : pong.llb_caps()) {
+      if (cap.id() == "exporter.multiple" && cap.enabled()) return {};
+    }
+    return {rpc::Code::kUnimplemented,
+            "this builder's BuildKit is older than 0.13 and makes one output for each build", ""};
+  }
+
   /// Runs the frontend and hands its result to Control.Solve, unless that has failed already.
   void Gateway() {
-    rpc::Metadata metadata = {{"buildkit-controlapi-buildid", ref_}};
     std::string response;
-    rpc::Status status =
-        channel_.Unary("/moby.buildkit.v1.frontend.LLBBridge/Solve", metadata,
-                       EncodeGatewaySolve(request_), response, stop_.cancel());
+    rpc::Status status = CheckExporters();
+    if (status.ok()) status = GatewayCall("Solve", EncodeGatewaySolve(request_), response);
     control::frontend::ReturnRequest back;
     if (status.ok()) {
       control::frontend::SolveResponse solved;
@@ -107,8 +126,7 @@ class Solver {
       }
     }
     std::string ignored;
-    rpc::Status returned = channel_.Unary("/moby.buildkit.v1.frontend.LLBBridge/Return", metadata,
-                                          back.SerializeAsString(), ignored, stop_.cancel());
+    rpc::Status returned = GatewayCall("Return", back.SerializeAsString(), ignored);
     if (gateway_status_.ok() && !returned.ok()) gateway_status_ = returned;
   }
 

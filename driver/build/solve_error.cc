@@ -70,6 +70,7 @@ std::string Hint(std::string_view text) {
       {"target stage", "--target names a stage of the Dockerfile (FROM ... AS name)"},
       {"granting entitlement", "the builder's own configuration must allow it too (insecure-entitlements)"},
       {"entitlement", "allow it with --allow"},
+      {"makes one output for each build", "build once for each output: the later builds come from the cache"},
       {"no match for platform in manifest", "the base image does not exist for this platform"},
       {"no space left on device", "the builder's disk is full: prune its cache"},
       {"exec format error", "the image is for another CPU than the builder's: check --platform"},

@@ -10,8 +10,8 @@
 
 namespace depot::builder {
 
-/// A BuildKit daemon held for a build. Its destructor lets go of it within a bounded time. channel()
-/// may be used from any thread.
+/// A BuildKit daemon held for a build. Its destructor lets go of it within a bounded time.
+/// channel() may be used from any thread.
 class Builder {
  public:
   virtual ~Builder() = default;

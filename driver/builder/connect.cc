@@ -2,17 +2,18 @@
 
 #include <algorithm>
 
+#include "proto/control.pb.h"
+
 #include "driver/base/text.h"
 #include "driver/event/step.h"
-#include "proto/control.pb.h"
 
 namespace depot::builder {
 namespace {
 
 namespace control = moby::buildkit::v1;
 
-/// From the first byte of HTTP/2 to the answer of ListWorkers; a daemon that accepts connections but
-/// never answers must not hold a build up for longer.
+/// From the first byte of HTTP/2 to the answer of ListWorkers; a daemon that accepts connections
+/// but never answers must not hold a build up for longer.
 constexpr std::chrono::seconds kAnswerTimeout(20);
 
 class HeldBuilder final : public Builder {
@@ -52,15 +53,13 @@ Features ReadFeatures(const control::ListWorkersResponse& workers, bool engine) 
         platforms.push_back(known);
       }
     }
-    if (features.buildkit_version.empty()) {
-      features.buildkit_version = worker.buildkit_version().version();
-    }
   }
   features.all_exporters = !engine || snapshotter;
   return features;
 }
 
-/// The daemon's answer, or why there is none: the connection's own reason says more than the call's.
+/// The daemon's answer, or why there is none: the connection's own reason says more than the
+/// call's.
 Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
   std::string response;
   rpc::Status status = channel.Unary(
@@ -89,8 +88,10 @@ Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
 /// Dials until it works, the failure is final, or `patience` is over.
 Result<std::unique_ptr<rpc::ByteStream>> DialPatiently(const Connection& connection,
                                                        std::chrono::seconds patience,
-                                                       EventSink& sink, const Cancel& cancel) {
-  Cancel bounded = cancel.WithTimeout(patience, Cat("no connection within ", patience.count(), " s"));
+                                                       EventSink& sink,
+                                                       const Cancel& cancel) {
+  Cancel bounded =
+      cancel.WithTimeout(patience, Cat("no connection within ", patience.count(), " s"));
   bool said = false;
   while (true) {
     auto stream = connection.dial(bounded);
@@ -113,7 +114,8 @@ Result<std::unique_ptr<rpc::ByteStream>> DialPatiently(const Connection& connect
 
 Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
                                       const std::optional<Platform>& platform,
-                                      std::chrono::seconds patience, EventSink& sink,
+                                      std::chrono::seconds patience,
+                                      EventSink& sink,
                                       const Cancel& cancel) {
   auto explain = [&](Error error) {
     if (cancel.cancelled()) return Fail(cancel.error());
@@ -126,11 +128,10 @@ Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
   if (!features) return explain(std::move(features).error());
   // An emulated platform is the builder's business as long as it lists it.
   if (platform && !features->platforms.empty()) {
-    bool known = std::any_of(features->platforms.begin(), features->platforms.end(),
-                             [&](const Platform& have) {
-                               return have.os == platform->os &&
-                                      have.architecture == platform->architecture;
-                             });
+    bool known = std::any_of(
+        features->platforms.begin(), features->platforms.end(), [&](const Platform& have) {
+          return have.os == platform->os && have.architecture == platform->architecture;
+        });
     if (!known) {
       sink.Say(Cat("builder ", connection.endpoint, " does not list ", FormatPlatform(*platform),
                    " among its platforms; RUN steps may fail"));

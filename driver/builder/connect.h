@@ -23,7 +23,8 @@ struct Connection {
 /// Control.ListWorkers. `platform`, when given, must be among the builder's platforms.
 Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
                                       const std::optional<Platform>& platform,
-                                      std::chrono::seconds patience, EventSink& sink,
+                                      std::chrono::seconds patience,
+                                      EventSink& sink,
                                       const Cancel& cancel);
 
 }  // namespace depot::builder

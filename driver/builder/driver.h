@@ -14,11 +14,13 @@ class Driver {
  public:
   virtual ~Driver() = default;
 
-  /// Blocks until a builder answers. `platform` unset = whatever the builder runs natively. A refused
-  /// connection is tried again for up to 20 s, with a line to `sink` that says so; a TLS refusal, an
-  /// unknown host name or a wrong answer is final at once. Errors name the address and the cause.
+  /// Blocks until a builder answers. `platform` unset = whatever the builder runs natively. A
+  /// refused connection is tried again for up to 20 s, with a line to `sink` that says so; a TLS
+  /// refusal, an unknown host name or a wrong answer is final at once. Errors name the address and
+  /// the cause.
   virtual Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& platform,
-                                                   EventSink& sink, const Cancel& cancel) = 0;
+                                                   EventSink& sink,
+                                                   const Cancel& cancel) = 0;
 };
 
 /// A self-hosted buildkitd at a fixed endpoint.

@@ -1,12 +1,12 @@
 #include "driver/builder/endpoint.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "driver/base/fd.h"
 #include "driver/base/text.h"
@@ -17,7 +17,8 @@ namespace {
 constexpr std::size_t kMaxPem = 1 << 20;
 
 /// The schemes of self-hosted builders. Those that need a helper program come later.
-const std::vector<std::string_view> kSchemes = {"tcp", "unix", "ssh", "docker-container", "kube-pod"};
+const std::vector<std::string_view> kSchemes = {"tcp", "unix", "ssh", "docker-container",
+                                                "kube-pod"};
 const std::vector<std::string_view> kQueryKeys = {"cacert", "cert", "key", "servername"};
 
 Result<std::string> ReadPemFile(const std::string& path, std::string_view what) {
@@ -79,9 +80,10 @@ std::string UrlDecode(std::string_view text) {
 Result<std::map<std::string, std::string>> TlsSettings(
     std::string_view query, const std::map<std::string, std::string>& environment) {
   std::map<std::string, std::string> settings;
-  for (const auto& [key, variable] :
-       {std::pair{"cacert", "DEPOT_BUILDER_CACERT"}, {"cert", "DEPOT_BUILDER_CERT"},
-        {"key", "DEPOT_BUILDER_KEY"}, {"servername", "DEPOT_BUILDER_SERVERNAME"}}) {
+  for (const auto& [key, variable] : {std::pair{"cacert", "DEPOT_BUILDER_CACERT"},
+                                      {"cert", "DEPOT_BUILDER_CERT"},
+                                      {"key", "DEPOT_BUILDER_KEY"},
+                                      {"servername", "DEPOT_BUILDER_SERVERNAME"}}) {
     auto found = environment.find(variable);
     if (found != environment.end() && !found->second.empty()) settings[key] = found->second;
   }
@@ -143,6 +145,16 @@ Result<> ParseHostPort(std::string_view text, Endpoint& endpoint) {
 }
 
 Error BadScheme(std::string_view url, std::string_view scheme) {
+  if (scheme == url) {
+    return Error(ErrorCode::kUnsupported,
+                 Cat("builder: \"", RedactUrls(Printable(url)),
+                     "\" is not an endpoint; builder instances by name are not supported yet"))
+        .WithHint("use tcp://HOST:PORT or unix:///PATH");
+  }
+  if (scheme.find('=') != std::string_view::npos) {
+    return Error(ErrorCode::kUnsupported, "builder: PLATFORM=URL is not supported yet")
+        .WithHint("give one endpoint: tcp://HOST:PORT or unix:///PATH");
+  }
   for (std::string_view known : kSchemes) {
     if (scheme == known) {
       return Error(ErrorCode::kUnsupported, Cat("builder: ", scheme, ":// is not supported yet"))
@@ -150,9 +162,9 @@ Error BadScheme(std::string_view url, std::string_view scheme) {
     }
   }
   std::string_view near = Nearest(scheme, kSchemes);
-  return Error(ErrorCode::kUsage, Cat("builder: \"", RedactUrls(Printable(url)),
-                                      "\" is not an endpoint", near.empty() ? "" : ", did you mean ",
-                                      near, near.empty() ? "" : "://?"))
+  return Error(ErrorCode::kUsage,
+               Cat("builder: \"", RedactUrls(Printable(url)), "\" is not an endpoint",
+                   near.empty() ? "" : ", did you mean ", near, near.empty() ? "" : "://?"))
       .WithHint("use tcp://HOST:PORT or unix:///PATH");
 }
 
@@ -161,15 +173,16 @@ Error BadScheme(std::string_view url, std::string_view scheme) {
 Result<Endpoint> ParseEndpoint(std::string_view url,
                                const std::map<std::string, std::string>& environment) {
   std::size_t separator = url.find("://");
-  std::string_view scheme = url.substr(0, separator == std::string_view::npos ? url.size() : separator);
+  std::string_view scheme =
+      url.substr(0, separator == std::string_view::npos ? url.size() : separator);
   if (separator == std::string_view::npos || (scheme != "tcp" && scheme != "unix")) {
     return Fail(BadScheme(url, scheme));
   }
   std::size_t question = url.find('?');
   std::string_view query = question == std::string_view::npos ? "" : url.substr(question + 1);
-  std::string_view rest = url.substr(separator + 3, question == std::string_view::npos
-                                                        ? std::string_view::npos
-                                                        : question - separator - 3);
+  std::string_view rest =
+      url.substr(separator + 3, question == std::string_view::npos ? std::string_view::npos
+                                                                   : question - separator - 3);
   Endpoint endpoint;
   endpoint.url = RedactUrls(Printable(url.substr(0, question)));
   if (scheme == "unix") {

@@ -23,11 +23,12 @@ struct Endpoint {
   rpc::TlsOptions tls_options;
 };
 
-/// Reads `tcp://host:port?cacert=&cert=&key=&servername=` or `unix:///path`. What the query does not
-/// say comes from `environment`: DEPOT_BUILDER_CACERT, _CERT, _KEY, _SERVERNAME. Each of the first
-/// three is a path, PEM text, or base64 of PEM. Any of the four switches TLS on; a certificate needs
-/// its key and the other way round; without a CA the system's roots are used. Files are read here;
-/// nothing is written. Unknown schemes and query keys are errors that name the nearest known one.
+/// Reads `tcp://host:port?cacert=&cert=&key=&servername=` or `unix:///path`. What the query does
+/// not say comes from `environment`: DEPOT_BUILDER_CACERT, _CERT, _KEY, _SERVERNAME. Each of the
+/// first three is a path, PEM text, or base64 of PEM. Any of the four switches TLS on; a
+/// certificate needs its key and the other way round; without a CA the system's roots are used.
+/// Files are read here; nothing is written. Unknown schemes and query keys are errors that name the
+/// nearest known one.
 Result<Endpoint> ParseEndpoint(std::string_view url,
                                const std::map<std::string, std::string>& environment);
 

@@ -51,7 +51,8 @@ class EngineDriver final : public Driver {
   explicit EngineDriver(docker::EngineEndpoint endpoint) : endpoint_(std::move(endpoint)) {}
 
   Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& platform,
-                                           EventSink& sink, const Cancel& cancel) override {
+                                           EventSink& sink,
+                                           const Cancel& cancel) override {
     Connection connection;
     connection.endpoint = Cat("docker (", endpoint_.host, ")");
     connection.authority = "localhost";

@@ -10,7 +10,6 @@ namespace depot::builder {
 /// What a builder can do, asked once when it is acquired.
 struct Features {
   std::vector<Platform> platforms;  ///< the first is its native one
-  std::string buildkit_version;     ///< "" when the daemon does not say (before 0.11)
   /// The builder is inside a Docker Engine and stores images there by itself (exporter `moby`), so
   /// --load moves nothing.
   bool engine_store = false;

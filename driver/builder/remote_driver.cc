@@ -23,15 +23,24 @@ class RemoteDriver final : public Driver {
   explicit RemoteDriver(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
 
   Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& platform,
-                                           EventSink& sink, const Cancel& cancel) override {
+                                           EventSink& sink,
+                                           const Cancel& cancel) override {
     Connection connection;
     connection.endpoint = endpoint_.url;
-    // gRPC servers behind a proxy are found by this; the TLS name is what the user calls the server.
-    connection.authority = endpoint_.tls                           ? endpoint_.tls_options.server_name
+    // gRPC servers behind a proxy are found by this; the TLS name is what the user calls the
+    // server.
+    connection.authority = endpoint_.tls ? endpoint_.tls_options.server_name
                            : endpoint_.kind == Endpoint::Kind::kTcp ? endpoint_.host
                                                                     : "localhost";
     connection.dial = [this](const Cancel& c) { return Dial(endpoint_, c); };
-    return Hold(connection, platform, kPatience, sink, cancel);
+    auto builder = Hold(connection, platform, kPatience, sink, cancel);
+    // A TLS port drops who does not begin with a handshake, without a word.
+    if (!builder && !endpoint_.tls && endpoint_.kind == Endpoint::Kind::kTcp &&
+        builder.error().hint().empty()) {
+      return Fail(std::move(builder).error().WithHint(
+          "if the builder wants TLS, give its CA: ?cacert=PATH or DEPOT_BUILDER_CACERT"));
+    }
+    return builder;
   }
 
  private:

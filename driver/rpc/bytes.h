@@ -40,7 +40,8 @@ using BytesList = std::vector<Bytes>;
 
 inline std::size_t TotalSize(const BytesList& list) {
   std::size_t total = 0;
-  for (const Bytes& bytes : list) total += bytes.size();
+  for (const Bytes& bytes : list)
+    total += bytes.size();
   return total;
 }
 

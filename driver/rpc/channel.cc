@@ -76,9 +76,10 @@ class Call final : public ClientCall {
     }
     if (reset_code != NGHTTP2_NO_ERROR) return StatusOfReset(reset_code);
     Result<> alive = connection_.Alive();
-    return {Code::kUnavailable,
-            alive ? std::string("the peer ended the call without a status") : alive.error().message(),
-            ""};
+    return {
+        Code::kUnavailable,
+        alive ? std::string("the peer ended the call without a status") : alive.error().message(),
+        ""};
   }
 
   void Abort() override { connection_.Reset(stream_, NGHTTP2_CANCEL); }
@@ -97,10 +98,10 @@ class H2Channel final : public Channel {
   }
 
   std::unique_ptr<ClientCall> Start(const std::string& method, const Metadata& metadata) override {
-    Headers headers = {{":method", "POST"},      {":scheme", "http"},
-                       {":path", method},        {":authority", authority_},
-                       {"te", "trailers"},       {"content-type", "application/grpc"},
-                       {"user-agent", "docker-depot"}};
+    Headers headers = {
+        {":method", "POST"},           {":scheme", "http"}, {":path", method},
+        {":authority", authority_},    {"te", "trailers"},  {"content-type", "application/grpc"},
+        {"user-agent", "docker-depot"}};
     AppendMetadata(headers, metadata);
     return std::make_unique<Call>(connection_, connection_.Open(headers));
   }
@@ -116,8 +117,11 @@ class H2Channel final : public Channel {
 
 }  // namespace
 
-Status Channel::Unary(const std::string& method, const Metadata& metadata, std::string request,
-                      std::string& response, const Cancel& cancel) {
+Status Channel::Unary(const std::string& method,
+                      const Metadata& metadata,
+                      std::string request,
+                      std::string& response,
+                      const Cancel& cancel) {
   std::unique_ptr<ClientCall> call = Start(method, metadata);
   // When the peer ends the call early, its status says more than a failed write.
   if (call->Write({Bytes(std::move(request))}, cancel)) call->CloseWrites();

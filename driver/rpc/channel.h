@@ -45,8 +45,11 @@ class Channel {
                                             const Metadata& metadata) = 0;
 
   /// One message each way. `response` is only set when the status is OK.
-  Status Unary(const std::string& method, const Metadata& metadata, std::string request,
-               std::string& response, const Cancel& cancel);
+  Status Unary(const std::string& method,
+               const Metadata& metadata,
+               std::string request,
+               std::string& response,
+               const Cancel& cancel);
 
   /// Why the connection is gone, or success while it lives.
   virtual Result<> Alive() const = 0;

@@ -1,5 +1,9 @@
 #include "driver/rpc/dial.h"
 
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -8,10 +12,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-
-#include <cerrno>
-#include <cstring>
-#include <vector>
 
 #include "driver/base/text.h"
 
@@ -76,7 +76,9 @@ void WatchLink(int socket) {
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, 25'000);
 }
 
-Result<Fd> Connect(const sockaddr* address, socklen_t length, const std::string& what,
+Result<Fd> Connect(const sockaddr* address,
+                   socklen_t length,
+                   const std::string& what,
                    const Cancel& cancel) {
   Fd socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.valid()) return Fail(SystemError(what, errno));
@@ -120,8 +122,8 @@ Result<Fd> DialUnix(const std::string& path, const Cancel& cancel) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return Fail(ErrorCode::kInvalid, Cat("socket path is longer than ",
-                                         sizeof address.sun_path - 1, " bytes: ", path));
+    return Fail(ErrorCode::kInvalid,
+                Cat("socket path is longer than ", sizeof address.sun_path - 1, " bytes: ", path));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return Connect(reinterpret_cast<const sockaddr*>(&address), sizeof address,
@@ -129,7 +131,8 @@ Result<Fd> DialUnix(const std::string& path, const Cancel& cancel) {
 }
 
 Result<std::unique_ptr<ByteStream>> UpgradeToH2c(std::unique_ptr<ByteStream> stream,
-                                                 const std::string& path, const Cancel& cancel) {
+                                                 const std::string& path,
+                                                 const Cancel& cancel) {
   constexpr std::size_t kMaxHead = 16 << 10;
   // The Engine wants a Host header and does not care what it says (moby client hijack.go).
   std::string request = Cat("POST ", path,

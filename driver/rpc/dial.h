@@ -12,8 +12,8 @@ namespace depot::rpc {
 
 /// TLS as a client. PEM texts, never paths: key material stays in memory.
 struct TlsOptions {
-  std::string server_name;  ///< for SNI and the certificate check; a DNS name or an IP address
-  std::string ca_pem;       ///< trusted roots, replacing the system's; empty = the system's
+  std::string server_name;      ///< for SNI and the certificate check; a DNS name or an IP address
+  std::string ca_pem;           ///< trusted roots, replacing the system's; empty = the system's
   std::string certificate_pem;  ///< client certificate chain; empty = none
   Secret key_pem;               ///< its private key
   std::string alpn;             ///< "h2", "http/1.1", or empty = none offered
@@ -35,7 +35,8 @@ Result<Fd> DialUnix(const std::string& path, const Cancel& cancel);
 /// refused or missing, the peer does not speak TLS. With TLS 1.3 a refusal of our certificate
 /// reaches us only with the first read after the handshake: the stream's Read() then fails with
 /// kDenied and the same text.
-Result<std::unique_ptr<ByteStream>> StartTls(Fd socket, const TlsOptions& options,
+Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
+                                             const TlsOptions& options,
                                              const Cancel& cancel);
 
 /// Checks that certificate and key are readable PEM and belong together, without connecting.
@@ -44,6 +45,7 @@ Result<> CheckTlsOptions(const TlsOptions& options);
 /// Sends `POST path HTTP/1.1` with `Upgrade: h2c` and waits for 101, as the Docker Engine wants it
 /// for /grpc (moby client hijack.go). Any other status is an Error with the Engine's message.
 Result<std::unique_ptr<ByteStream>> UpgradeToH2c(std::unique_ptr<ByteStream> stream,
-                                                 const std::string& path, const Cancel& cancel);
+                                                 const std::string& path,
+                                                 const Cancel& cancel);
 
 }  // namespace depot::rpc

@@ -1,9 +1,9 @@
 #include "driver/rpc/h2_connection.h"
 
-#include <nghttp2/nghttp2.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include <nghttp2/nghttp2.h>
 
 #include "driver/base/text.h"
 
@@ -36,7 +36,8 @@ nghttp2_nv MakeNv(const std::pair<std::string, std::string>& header) {
 
 std::vector<nghttp2_nv> MakeNvs(const Headers& headers) {
   std::vector<nghttp2_nv> nvs;
-  for (const auto& header : headers) nvs.push_back(MakeNv(header));
+  for (const auto& header : headers)
+    nvs.push_back(MakeNv(header));
   return nvs;
 }
 
@@ -114,9 +115,14 @@ struct H2Connection::Callbacks {
     return 0;
   }
 
-  static int OnHeader(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
-                      std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
-                      std::uint8_t, void* user_data) {
+  static int OnHeader(nghttp2_session*,
+                      const nghttp2_frame* frame,
+                      const std::uint8_t* name,
+                      std::size_t name_size,
+                      const std::uint8_t* value,
+                      std::size_t value_size,
+                      std::uint8_t,
+                      void* user_data) {
     StreamPtr stream = Find(Self(user_data), frame->hd.stream_id);
     if (!stream) return 0;
     stream->header_bytes += name_size + value_size + 32;
@@ -157,8 +163,12 @@ struct H2Connection::Callbacks {
     return 0;
   }
 
-  static int OnData(nghttp2_session* session, std::uint8_t, std::int32_t id,
-                    const std::uint8_t* data, std::size_t size, void* user_data) {
+  static int OnData(nghttp2_session* session,
+                    std::uint8_t,
+                    std::int32_t id,
+                    const std::uint8_t* data,
+                    std::size_t size,
+                    void* user_data) {
     H2Connection& self = Self(user_data);
     // The connection's window is not what bounds memory: one stream that is not read must not stop
     // the others.
@@ -189,8 +199,12 @@ struct H2Connection::Callbacks {
     return 0;
   }
 
-  static ssize_t OnSource(nghttp2_session* session, std::int32_t id, std::uint8_t*,
-                          std::size_t room, std::uint32_t* flags, nghttp2_data_source*,
+  static ssize_t OnSource(nghttp2_session* session,
+                          std::int32_t id,
+                          std::uint8_t*,
+                          std::size_t room,
+                          std::uint32_t* flags,
+                          nghttp2_data_source*,
                           void* user_data) {
     StreamPtr stream = Find(Self(user_data), id);
     if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -208,8 +222,12 @@ struct H2Connection::Callbacks {
     return static_cast<ssize_t>(size);
   }
 
-  static int OnSendData(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* frame_header,
-                        std::size_t size, nghttp2_data_source*, void* user_data) {
+  static int OnSendData(nghttp2_session*,
+                        nghttp2_frame* frame,
+                        const std::uint8_t* frame_header,
+                        std::size_t size,
+                        nghttp2_data_source*,
+                        void* user_data) {
     H2Connection& self = Self(user_data);
     StreamPtr stream = Find(self, frame->hd.stream_id);
     if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -268,7 +286,9 @@ struct H2Connection::Callbacks {
   }
 };
 
-H2Connection::H2Connection(Role role, std::unique_ptr<ByteStream> stream, std::size_t max_message,
+H2Connection::H2Connection(Role role,
+                           std::unique_ptr<ByteStream> stream,
+                           std::size_t max_message,
                            std::function<void(StreamPtr)> on_request)
     : role_(role),
       max_message_(max_message),
@@ -374,8 +394,8 @@ Result<std::optional<std::string>> H2Connection::Receive(const StreamPtr& stream
 
 Result<> H2Connection::WaitEnd(const StreamPtr& stream, const Cancel& cancel) {
   std::unique_lock lock(mutex_);
-  bool ended = cancel.Wait(lock, stream->changed,
-                           [&] { return stream->remote_closed || stream->closed; });
+  bool ended =
+      cancel.Wait(lock, stream->changed, [&] { return stream->remote_closed || stream->closed; });
   if (!ended) return Fail(cancel.error());
   return {};
 }
@@ -472,7 +492,8 @@ Result<> H2Connection::ReadLoop(const Cancel& cancel) {
       requests.swap(new_requests_);
       wake_writer_.notify_one();
     }
-    for (StreamPtr& request : requests) on_request_(std::move(request));
+    for (StreamPtr& request : requests)
+      on_request_(std::move(request));
   }
 }
 
@@ -484,8 +505,8 @@ bool H2Connection::FillBatch(Batch& batch) {
     ssize_t size = nghttp2_session_mem_send(session_, &data);
     if (size > 0) batch.Copy(data, static_cast<std::size_t>(size));
     if (size < 0) {
-      FailLocked(Error(ErrorCode::kInternal,
-                       Cat("HTTP/2: ", nghttp2_strerror(static_cast<int>(size)))));
+      FailLocked(
+          Error(ErrorCode::kInternal, Cat("HTTP/2: ", nghttp2_strerror(static_cast<int>(size)))));
     }
     if (batch.size() == before) break;
   }
@@ -493,7 +514,9 @@ bool H2Connection::FillBatch(Batch& batch) {
   // nghttp2 is done when a GOAWAY of ours or of the peer has run its course.
   bool over = batch.size() == 0 && nghttp2_session_want_read(session_) == 0;
   if (over && goodbye_.empty()) FailLocked(ProtocolError("it sent what is not a frame"));
-  if (over) FailLocked(Error(ErrorCode::kUnavailable, Cat("the peer ended the connection: ", Printable(goodbye_))));
+  if (over)
+    FailLocked(Error(ErrorCode::kUnavailable,
+                     Cat("the peer ended the connection: ", Printable(goodbye_))));
   return batch.size() > 0;
 }
 

@@ -21,8 +21,8 @@ namespace depot::rpc {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-/// One HTTP/2 stream that carries gRPC messages both ways (grpc/doc/PROTOCOL-HTTP2.md). Plain state:
-/// everything in it is guarded by its connection's mutex.
+/// One HTTP/2 stream that carries gRPC messages both ways (grpc/doc/PROTOCOL-HTTP2.md). Plain
+/// state: everything in it is guarded by its connection's mutex.
 struct H2Stream {
   std::int32_t id = 0;
   std::condition_variable_any changed;
@@ -60,7 +60,9 @@ class H2Connection {
 
   /// `on_request` (server only) is called on the reader thread for every new stream; it must not
   /// block. `max_message` bounds one received message, in bytes.
-  H2Connection(Role role, std::unique_ptr<ByteStream> stream, std::size_t max_message,
+  H2Connection(Role role,
+               std::unique_ptr<ByteStream> stream,
+               std::size_t max_message,
                std::function<void(StreamPtr)> on_request);
   ~H2Connection();
 
@@ -129,7 +131,7 @@ class H2Connection {
   std::vector<StreamPtr> new_requests_;
   std::optional<Error> failure_;
   bool ended_by_peer_ = false;
-  std::string goodbye_;  ///< what the peer said in GOAWAY
+  std::string goodbye_;     ///< what the peer said in GOAWAY
   Batch* batch_ = nullptr;  // the one being filled
 
   TaskGroup threads_;

@@ -1,9 +1,9 @@
 #include "driver/rpc/server.h"
 
-#include <nghttp2/nghttp2.h>
-
 #include <condition_variable>
 #include <deque>
+
+#include <nghttp2/nghttp2.h>
 
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
@@ -99,7 +99,9 @@ class Workers {
 
 /// Runs one handler and sends its status. The call's Cancel stops when its stream is gone, which is
 /// seen by Read and Write themselves; a handler that does neither is short.
-void Handle(H2Connection& connection, const H2Connection::StreamPtr& stream, const Handler& handler,
+void Handle(H2Connection& connection,
+            const H2Connection::StreamPtr& stream,
+            const Handler& handler,
             const Cancel& cancel) {
   Metadata metadata =
       connection.With(stream, [](const H2Stream& s) { return ReadMetadata(s.headers); });
@@ -134,7 +136,8 @@ Handler UnaryHandler(UnaryFunction function) {
   };
 }
 
-Result<> Serve(std::unique_ptr<ByteStream> stream, const ServiceTable& table,
+Result<> Serve(std::unique_ptr<ByteStream> stream,
+               const ServiceTable& table,
                const Cancel& cancel) {
   Workers workers(cancel);
   H2Connection* self = nullptr;

@@ -51,8 +51,8 @@ class ServiceTable {
 };
 
 /// The work of a method with one request and one response message.
-using UnaryFunction = std::function<Status(const Metadata&, const std::string& request,
-                                           std::string& response, const Cancel& cancel)>;
+using UnaryFunction = std::function<Status(
+    const Metadata&, const std::string& request, std::string& response, const Cancel& cancel)>;
 Handler UnaryHandler(UnaryFunction function);
 
 /// Serves gRPC on `stream` until the peer ends it, the connection breaks or `cancel` stops; then

@@ -1,11 +1,11 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "driver/rpc/byte_stream.h"
 

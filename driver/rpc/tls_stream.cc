@@ -1,13 +1,13 @@
+#include <cerrno>
+#include <mutex>
+#include <vector>
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
-
-#include <cerrno>
-#include <mutex>
-#include <vector>
 
 #include "driver/base/text.h"
 #include "driver/rpc/dial.h"
@@ -88,25 +88,6 @@ Result<> AddClientCertificate(SSL_CTX* context, const TlsOptions& options) {
   return {};
 }
 
-Result<ContextPtr> MakeContext(const TlsOptions& options) {
-  ContextPtr context(SSL_CTX_new(TLS_client_method()));
-  if (!context) return Fail(ErrorCode::kInternal, Cat("start TLS: ", TakeReason()));
-  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_read_ahead(context.get(), 1);
-  SSL_CTX_set_default_read_buffer_len(context.get(), 128 << 10);
-  SSL_CTX_set_verify(context.get(), options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  if (options.ca_pem.empty()) {
-    SSL_CTX_set_default_verify_paths(context.get());
-  } else {
-    TRY(AddRoots(context.get(), options.ca_pem));
-  }
-  if (!options.certificate_pem.empty()) TRY(AddClientCertificate(context.get(), options));
-  return context;
-}
-
 /// The DNS names and addresses that a certificate is for.
 std::string NamesOf(X509* certificate) {
   std::vector<std::string> names;
@@ -129,18 +110,51 @@ std::string NamesOf(X509* certificate) {
   return names.empty() ? "no host" : Printable(Join(names, ", "));
 }
 
+/// Notes the names of a certificate that is refused for its name: after the handshake has failed it
+/// is gone.
+int OnVerify(int accepted, X509_STORE_CTX* store) {
+  int error = X509_STORE_CTX_get_error(store);
+  if (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+    auto* ssl =
+        static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    auto* names = static_cast<std::string*>(SSL_get_app_data(ssl));
+    X509* certificate = X509_STORE_CTX_get_current_cert(store);
+    if (names != nullptr && certificate != nullptr) *names = NamesOf(certificate);
+  }
+  return accepted;
+}
+
+Result<ContextPtr> MakeContext(const TlsOptions& options) {
+  ContextPtr context(SSL_CTX_new(TLS_client_method()));
+  if (!context) return Fail(ErrorCode::kInternal, Cat("start TLS: ", TakeReason()));
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  SSL_CTX_set_mode(context.get(),
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_read_ahead(context.get(), 1);
+  SSL_CTX_set_default_read_buffer_len(context.get(), 128 << 10);
+  SSL_CTX_set_verify(context.get(), options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, OnVerify);
+  if (options.ca_pem.empty()) {
+    SSL_CTX_set_default_verify_paths(context.get());
+  } else {
+    TRY(AddRoots(context.get(), options.ca_pem));
+  }
+  if (!options.certificate_pem.empty()) TRY(AddClientCertificate(context.get(), options));
+  return context;
+}
+
 Error VerifyError(SSL* ssl, const TlsOptions& options) {
   long result = SSL_get_verify_result(ssl);
-  CertificatePtr certificate(SSL_get1_peer_certificate(ssl));
   if (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH) {
     return Error(ErrorCode::kDenied,
                  Cat("TLS: the certificate is not for ", options.server_name, " but for ",
-                     certificate ? NamesOf(certificate.get()) : std::string("another name")))
+                     *static_cast<std::string*>(SSL_get_app_data(ssl))))
         .WithHint("name the server as its certificate does (servername)");
   }
   std::string reason = LowerAscii(X509_verify_cert_error_string(result));
   if (result == X509_V_ERR_CERT_HAS_EXPIRED || result == X509_V_ERR_CERT_NOT_YET_VALID) {
-    return Error(ErrorCode::kDenied, Cat("TLS: the server's certificate is not valid now: ", reason))
+    return Error(ErrorCode::kDenied,
+                 Cat("TLS: the server's certificate is not valid now: ", reason))
         .WithHint("renew the certificate, or check this machine's clock");
   }
   return Error(ErrorCode::kDenied,
@@ -177,7 +191,8 @@ Error TlsError(SSL* ssl, const TlsOptions& options) {
           return Error(ErrorCode::kDenied, "TLS: the server asks for a client certificate")
               .WithHint("give one (cert and key)");
         }
-        return Error(ErrorCode::kDenied, Cat("TLS: the server refused the handshake: ", TakeReason()));
+        return Error(ErrorCode::kDenied,
+                     Cat("TLS: the server refused the handshake: ", TakeReason()));
       case SSL_R_WRONG_VERSION_NUMBER:
       case SSL_R_HTTP_REQUEST:
       case SSL_R_PACKET_LENGTH_TOO_LONG:
@@ -198,7 +213,9 @@ class TlsStream final : public ByteStream {
       : socket_(std::move(socket)),
         context_(std::move(context)),
         ssl_(std::move(ssl)),
-        options_(std::move(options)) {}
+        options_(std::move(options)) {
+    SSL_set_app_data(ssl_.get(), &names_);
+  }
 
   Result<> Handshake(const Cancel& cancel) {
     while (true) {
@@ -214,9 +231,9 @@ class TlsStream final : public ByteStream {
       } else if (error == SSL_ERROR_SYSCALL && saved_errno != 0) {
         return Fail(SystemError("TLS handshake", saved_errno));
       } else {
-        return Fail(Error(ErrorCode::kUnavailable,
-                          "TLS handshake: the server closed the connection")
-                        .WithHint("does the server speak TLS on this port?"));
+        return Fail(
+            Error(ErrorCode::kUnavailable, "TLS handshake: the server closed the connection")
+                .WithHint("does the server speak TLS on this port?"));
       }
     }
   }
@@ -304,8 +321,9 @@ class TlsStream final : public ByteStream {
   ContextPtr context_;
   SslPtr ssl_;
   TlsOptions options_;
-  std::mutex mutex_;     // guards ssl_
-  std::string staging_;  // the writer's
+  std::string names_ = "another name";  // of a certificate refused for its name
+  std::mutex mutex_;                    // guards ssl_
+  std::string staging_;                 // the writer's
 };
 
 }  // namespace
@@ -315,7 +333,8 @@ Result<> CheckTlsOptions(const TlsOptions& options) {
   return {};
 }
 
-Result<std::unique_ptr<ByteStream>> StartTls(Fd socket, const TlsOptions& options,
+Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
+                                             const TlsOptions& options,
                                              const Cancel& cancel) {
   TRY_ASSIGN(ContextPtr context, MakeContext(options));
   SslPtr ssl(SSL_new(context.get()));
@@ -331,8 +350,8 @@ Result<std::unique_ptr<ByteStream>> StartTls(Fd socket, const TlsOptions& option
     SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(wire.data()),
                         static_cast<unsigned>(wire.size()));
   }
-  auto stream = std::make_unique<TlsStream>(std::move(socket), std::move(context), std::move(ssl),
-                                            options);
+  auto stream =
+      std::make_unique<TlsStream>(std::move(socket), std::move(context), std::move(ssl), options);
   TRY(stream->Handshake(cancel));
   return stream;
 }

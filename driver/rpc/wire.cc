@@ -6,7 +6,9 @@
 namespace depot::rpc {
 namespace {
 
-bool IsBinary(std::string_view key) { return key.ends_with("-bin"); }
+bool IsBinary(std::string_view key) {
+  return key.ends_with("-bin");
+}
 
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -87,7 +89,8 @@ std::string_view FindHeader(const Headers& headers, std::string_view name) {
 
 void AppendFrame(std::string& out, std::size_t size) {
   out.push_back('\0');
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(size >> shift & 0xFF));
+  for (int shift = 24; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(size >> shift & 0xFF));
 }
 
 }  // namespace depot::rpc

@@ -16,13 +16,13 @@
 namespace depot::session {
 namespace {
 
-constexpr std::size_t kStatBlock = 64 * 1024;
+constexpr std::size_t kStatBlock = 64 << 10;
 // On a slow disk the builder should not idle until a whole block of STAT packets is together.
 constexpr auto kStatDelay = std::chrono::milliseconds(10);
 // Larger packets cost the builder cache misses, smaller ones wake-ups and TLS records.
-constexpr std::size_t kDataBlock = 512 * 1024;
+constexpr std::size_t kDataBlock = 512 << 10;
 // A large file starts a block of its own rather than to fill the last bytes of one.
-constexpr std::size_t kSmallestPiece = 16 * 1024;
+constexpr std::size_t kSmallestPiece = 16 << 10;
 constexpr std::int64_t kSequentialFrom = 1 << 20;
 // Requests trickle in one by one: where there were several, more are likely to follow.
 constexpr auto kRequestPatience = std::chrono::microseconds(500);

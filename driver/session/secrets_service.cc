@@ -17,6 +17,8 @@
 namespace depot::session {
 namespace {
 
+constexpr std::size_t kReadStep = 16 << 10;
+
 Error TooLarge() {
   return Error(ErrorCode::kInvalid,
                Cat("larger than the ", kMaxSecretSize / 1024, " KiB that BuildKit allows"));
@@ -46,7 +48,7 @@ Result<Secret> ReadSecretFile(const std::string& path, const Cancel& cancel) {
   while (content.size() <= kMaxSecretSize) {
     if (!S_ISREG(info.st_mode)) TRY(WaitForFd(fd.get(), POLLIN, cancel));
     std::size_t had = content.size();
-    content.resize(std::min(had + 16 * 1024, kMaxSecretSize + 1));
+    content.resize(std::min(had + kReadStep, kMaxSecretSize + 1));
     ssize_t count = ::read(fd.get(), content.data() + had, content.size() - had);
     int error_number = errno;
     content.resize(had + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));

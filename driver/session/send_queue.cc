@@ -5,7 +5,7 @@
 namespace depot::session {
 namespace {
 
-constexpr std::size_t kMaxStatBytes = 256 * 1024;
+constexpr std::size_t kMaxStatBytes = 256 << 10;
 
 }  // namespace
 

@@ -85,7 +85,7 @@ struct SecretSpec {
   std::optional<Secret> value;  ///< the variable's value, taken when the command line was read
 };
 
-constexpr std::size_t kMaxSecretSize = 500 * 1024;  ///< BuildKit session/secrets
+constexpr std::size_t kMaxSecretSize = 500 << 10;  ///< BuildKit session/secrets
 
 /// Checks that every secret can be read and is small enough, before anything is connected.
 Result<> CheckSecrets(const std::vector<SecretSpec>& secrets);

@@ -14,7 +14,7 @@ namespace depot::session {
 namespace {
 
 // Below the 3 MiB that BuildKit's own client sends at most (BuildKit session/upload).
-constexpr std::size_t kChunk = 256 * 1024;
+constexpr std::size_t kChunk = 256 << 10;
 
 class Upload {
  public:

@@ -41,7 +41,8 @@ std::string ImageId(const ExporterResponse& response, ImageIdKind kind) {
 
 std::string MetadataJson(const ExporterResponse& response, const std::string& ref) {
   Json metadata = Json::Object();
-  for (const auto& [key, value] : response) metadata.Set(key, ToJson(key, value));
+  for (const auto& [key, value] : response)
+    metadata.Set(key, ToJson(key, value));
   metadata.Set("buildx.build.ref", Json::String(Cat("depot/depot0/", ref)));
   return metadata.Dump(2);
 }

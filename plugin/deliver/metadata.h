@@ -7,9 +7,9 @@ namespace depot::deliver {
 
 using ExporterResponse = std::map<std::string, std::string>;
 
-/// Which digest names the image where it went: an Engine with the classic store, and the archive that
-/// `docker load` reads, know an image by the digest of its configuration; registries, OCI archives and
-/// the containerd store by the digest of its manifest.
+/// Which digest names the image where it went: an Engine with the classic store, and the archive
+/// that `docker load` reads, know an image by the digest of its configuration; registries, OCI
+/// archives and the containerd store by the digest of its manifest.
 enum class ImageIdKind { kConfig, kManifest };
 
 /// What -q prints and --iidfile holds; "" when the build made no image.

@@ -1,11 +1,11 @@
 #include "plugin/deliver/stream_targets.h"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include <poll.h>
+#include <unistd.h>
 
 #include "driver/base/task_group.h"
 

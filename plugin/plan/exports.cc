@@ -168,26 +168,9 @@ void AdaptToRemote(std::vector<Item>& items, bool engine_containerd_store) {
   }
 }
 
-/// exporter.multiple came with BuildKit 0.13.
-bool HasSeveralExporters(std::string_view version) {
-  if (version.starts_with('v')) version.remove_prefix(1);
-  std::vector<std::string_view> parts = Split(version, '.');
-  if (parts.size() < 2) return false;
-  std::uint64_t major = ParseDecimal(parts[0]).value_or(0);
-  return major > 0 || ParseDecimal(parts[1]).value_or(0) >= 13;
-}
-
 Result<> CheckItems(const BuildOptions& options,
-                    const builder::Features& features,
                     const ExportFacts& facts,
                     const std::vector<Item>& items) {
-  const std::string& version = features.buildkit_version;
-  if (items.size() > 1 && !HasSeveralExporters(version)) {
-    std::string has = version.empty() ? "is older than 0.11" : Cat("has ", version);
-    return Fail(Error(ErrorCode::kUnsupported,
-                      Cat("several outputs need BuildKit 0.13; this builder ", has))
-                    .WithHint("build once for each output: the later builds come from the cache"));
-  }
   bool archive = std::any_of(items.begin(), items.end(), [](const Item& item) {
     return item.destination.kind == DestinationKind::kStandardOutput;
   });
@@ -233,7 +216,7 @@ Result<Exports> PlanExports(const BuildOptions& options,
   } else {
     AdaptToRemote(items, facts.engine_containerd_store);
   }
-  TRY(CheckItems(options, features, facts, items));
+  TRY(CheckItems(options, facts, items));
   for (Item& item : items) {
     exports.exporters.push_back({std::move(item.type), std::move(item.attrs)});
     exports.destinations.push_back(std::move(item.destination));

@@ -33,12 +33,15 @@ class ThreadedDisplay : public Display {
   ~ThreadedDisplay() override {
     if (finished_) return;
     Error cancelled(ErrorCode::kCancelled, "the display was left");
-    Finish(&cancelled);
+    End(&cancelled);
   }
 
   void Emit(Event event) override { queue_.Emit(std::move(event)); }
 
-  void Finish(const Error* error) override {
+  void Finish(const Error* error) override { End(error); }
+
+ private:
+  void End(const Error* error) {
     finished_ = true;
     queue_.Close();
     const bool cancelled = error != nullptr && error->code() == ErrorCode::kCancelled;
@@ -56,7 +59,6 @@ class ThreadedDisplay : public Display {
     terminal_.WriteError(end, patience);
   }
 
- private:
   Result<> Run(const Cancel& cancel) {
     const bool quiet = options_.mode == DisplayMode::kQuiet;
     Clock::time_point next = Clock::now();

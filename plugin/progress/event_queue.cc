@@ -58,7 +58,7 @@ void EventQueue::Emit(Event event) {
   if (closed_) return;
   bool was_empty = empty();
   bool was_full = log_cost_ >= kSliceBytes;
-  std::visit([this](auto&& value) { Put(std::move(value)); }, std::move(event));
+  std::visit([this](auto& value) { Put(std::move(value)); }, event);
   if ((was_empty && !empty()) || (!was_full && log_cost_ >= kSliceBytes)) changed_.notify_one();
 }
 
@@ -168,25 +168,22 @@ void EventQueue::Put(VertexLog&& log) {
     return;
   }
   auto [entry, is_new] = logs_.try_emplace(log.vertex);
-  Logs& logs = entry->second;
-  std::string_view rest = log.data;
-  while (!rest.empty()) {
-    LogChunk chunk{log.timestamp, log.stream, {}, 0};
-    bool whole = rest.size() == log.data.size() && rest.size() <= kMaxChunk;
-    if (whole) {
-      rest = {};
-      chunk.data = std::move(log.data);
-    } else {
-      chunk.data = rest.substr(0, kMaxChunk);
-      rest.remove_prefix(chunk.data.size());
-    }
+  auto add = [&, &logs = entry->second](std::string data) {
+    LogChunk chunk{log.timestamp, log.stream, std::move(data), 0};
     std::size_t cost = CostOf(chunk);
     logs.cost += cost;
     log_cost_ += cost;
     logs.chunks.push_back(std::move(chunk));
+  };
+  if (log.data.size() <= kMaxChunk) {
+    add(std::move(log.data));
+  } else {
+    for (std::size_t at = 0; at < log.data.size(); at += kMaxChunk) {
+      add(log.data.substr(at, kMaxChunk));
+    }
   }
   if (is_new) {
-    logs.cost += kItemCost + entry->first.size();
+    entry->second.cost += kItemCost + entry->first.size();
     log_cost_ += kItemCost + entry->first.size();
   }
   if (log_cost_ > kMaxLogBytes) DropOldest();

@@ -292,7 +292,7 @@ void Trace::AddLines(std::size_t index, Timestamp when, std::vector<std::string>
       node.tail.push_back(CutLine(line));
       internals_->tail_bytes += node.tail.back().size();
     }
-    node.line_bytes += line.size() + sizeof line;
+    node.line_bytes += line.size() + sizeof(std::string);
     node.lines.push_back(std::move(line));
   }
   std::size_t most = internals_->tail_bytes < kMaxTailBytes ? kTailLines : 0;

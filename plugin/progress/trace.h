@@ -82,8 +82,8 @@ class Trace {
   void ApplyStatus(const VertexStatus& status);
   void ApplyLog(const std::string& digest, const LogChunk& chunk);
   void ApplyWarning(VertexWarning warning);
-  void AddLines(std::size_t node, Timestamp when, std::vector<std::string> lines);
-  void Refresh(std::size_t node);
+  void AddLines(std::size_t index, Timestamp when, std::vector<std::string> lines);
+  void Refresh(std::size_t index);
   void MarkChanged(std::size_t node);
   std::optional<std::size_t> FindOrAdd(const Vertex& vertex);
 

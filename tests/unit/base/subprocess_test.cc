@@ -116,6 +116,14 @@ TEST_F(Subprocess, TimeoutKillsAChildThatIgnoresTerm) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
 }
 
+TEST_F(Subprocess, CancelEndsAChildThatOnlyClosedItsOutput) {
+  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::milliseconds(300), "test");
+  auto begin = Cancel::Clock::now();
+  auto output = RunSubprocess({"sh", "-c", "exec >&- 2>&-; sleep 60"}, "", cancel);
+  EXPECT_FALSE(output);
+  EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(10));
+}
+
 TEST_F(Subprocess, LeavesNoFilesOpen) {
   ASSERT_TRUE(Shell("true"));
   int before = OpenFiles();

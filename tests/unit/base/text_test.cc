@@ -58,6 +58,7 @@ TEST(Nearest, FindsTheTypo) {
   EXPECT_EQ(Nearest("--platfrom", flags), "--platform");
   EXPECT_EQ(Nearest("--buildarg", flags), "--build-arg");
   EXPECT_EQ(Nearest("--tog", flags), "--tag");
+  EXPECT_EQ(Nearest("--tga", flags), "--tag") << "a swap is one slip";
 }
 
 TEST(Nearest, IsSilentWhenNothingIsNear) {

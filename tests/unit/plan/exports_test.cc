@@ -12,7 +12,6 @@ using Attributes = std::map<std::string, std::string>;
 
 builder::Features Remote() {
   builder::Features features;
-  features.buildkit_version = "v0.26.0";
   return features;
 }
 
@@ -213,20 +212,6 @@ TEST(Exports, EnginesRefusePushByDigest) {
   EXPECT_EQ(Refusal(words, ContainerdEngine()).message(),
             "push-by-digest=true: the Docker Engine's BuildKit cannot do that");
   EXPECT_EQ(Plan(words, Remote()).exporters[0].attrs.at("push-by-digest"), "true");
-}
-
-TEST(Exports, SeveralOutputsNeedARecentBuildKit) {
-  Words words = {"-o", "out", "-o", "type=tar,dest=f"};
-  builder::Features old = Remote();
-  old.buildkit_version = "v0.12.5";
-  EXPECT_EQ(Refusal(words, old).message(),
-            "several outputs need BuildKit 0.13; this builder has v0.12.5");
-  old.buildkit_version = "";
-  EXPECT_EQ(Refusal(words, old).code(), ErrorCode::kUnsupported);
-  for (const char* version : {"v0.13.0", "0.26.1", "v1.0.0", "v0.13.0-rc1"}) {
-    old.buildkit_version = version;
-    EXPECT_EQ(Plan(words, old).exporters.size(), 2u) << version;
-  }
 }
 
 TEST(Exports, ImageIdFileNeedsAnImage) {

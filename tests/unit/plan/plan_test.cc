@@ -21,7 +21,6 @@ SourceFacts Directory() {
 
 builder::Features Remote() {
   builder::Features features;
-  features.buildkit_version = "v0.26.0";
   return features;
 }
 

@@ -1,8 +1,8 @@
-#include <gtest/gtest.h>
-#include <sys/socket.h>
-
 #include <atomic>
 #include <numeric>
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
@@ -38,7 +38,8 @@ class GrpcTest : public ::testing::Test {
 };
 
 TEST_F(GrpcTest, UnaryCarriesMessagesOfAllSizes) {
-  table_.Add("/t.T/Echo", UnaryHandler([](const Metadata&, const std::string& in, std::string& out, const Cancel&) {
+  table_.Add("/t.T/Echo", UnaryHandler([](const Metadata&, const std::string& in, std::string& out,
+                                          const Cancel&) {
                out = in;
                return Status{};
              }));
@@ -54,7 +55,8 @@ TEST_F(GrpcTest, UnaryCarriesMessagesOfAllSizes) {
 }
 
 TEST_F(GrpcTest, StatusTravelsWithUnicodeAndControlCharacters) {
-  table_.Add("/t.T/Fail", UnaryHandler([](const Metadata&, const std::string&, std::string&, const Cancel&) {
+  table_.Add("/t.T/Fail",
+             UnaryHandler([](const Metadata&, const std::string&, std::string&, const Cancel&) {
                return Status{Code::kNotFound, "caf\xC3\xA9 100% \n gone", ""};
              }));
   StartServer();
@@ -65,7 +67,8 @@ TEST_F(GrpcTest, StatusTravelsWithUnicodeAndControlCharacters) {
 }
 
 TEST_F(GrpcTest, MethodCaseDoesNotMatterAndUnknownMethodsAreRefused) {
-  table_.Add("/t.T/DiffCopy", UnaryHandler([](const Metadata&, const std::string&, std::string& out, const Cancel&) {
+  table_.Add("/t.T/DiffCopy",
+             UnaryHandler([](const Metadata&, const std::string&, std::string& out, const Cancel&) {
                out = "yes";
                return Status{};
              }));
@@ -77,15 +80,18 @@ TEST_F(GrpcTest, MethodCaseDoesNotMatterAndUnknownMethodsAreRefused) {
 }
 
 TEST_F(GrpcTest, LongMetadataArrivesWhole) {
-  table_.Add("/t.T/Count", UnaryHandler([](const Metadata& metadata, const std::string&, std::string& out, const Cancel&) {
+  table_.Add("/t.T/Count", UnaryHandler([](const Metadata& metadata, const std::string&,
+                                           std::string& out, const Cancel&) {
                std::size_t bytes = 0;
-               for (const std::string& value : metadata.All("exclude-patterns")) bytes += value.size();
+               for (const std::string& value : metadata.All("exclude-patterns"))
+                 bytes += value.size();
                out = std::to_string(bytes);
                return Status{};
              }));
   StartServer();
   Metadata metadata;
-  for (int i = 0; i < 6000; ++i) metadata.Add("exclude-patterns", std::string(100, static_cast<char>('!' + i % 90)));
+  for (int i = 0; i < 6000; ++i)
+    metadata.Add("exclude-patterns", std::string(100, static_cast<char>('!' + i % 90)));
   std::string response;
   Status status = channel_->Unary("/t.T/Count", metadata, "", response, cancel_);
   ASSERT_TRUE(status.ok()) << status.message;
@@ -137,14 +143,14 @@ TEST_F(GrpcTest, AStreamThatNobodyReadsDoesNotStopOthers) {
       total += (*message)->size();
     }
   });
-  table_.Add("/t.T/Health", UnaryHandler([](const Metadata&, const std::string&, std::string&, const Cancel&) {
-               return Status{};
-             }));
+  table_.Add("/t.T/Health", UnaryHandler([](const Metadata&, const std::string&, std::string&,
+                                            const Cancel&) { return Status{}; }));
   StartServer();
   auto call = channel_->Start("/t.T/Stuck", {});
   TaskGroup writer(cancel_);
   writer.Start("writer", [&](const Cancel& cancel) -> Result<> {
-    for (int i = 0; i < 400; ++i) TRY(call->Write({Bytes(std::string(100'000, 'b'))}, cancel));
+    for (int i = 0; i < 400; ++i)
+      TRY(call->Write({Bytes(std::string(100'000, 'b'))}, cancel));
     call->CloseWrites();
     return {};
   });
@@ -178,7 +184,8 @@ TEST_F(GrpcTest, CancelEndsAWaitingCallAndTheHandlerSeesIt) {
   Status status = call->Finish(source.cancel());
   EXPECT_EQ(status.code, Code::kCancelled);
   EXPECT_EQ(status.message, "the user said stop");
-  for (int i = 0; i < 200 && !seen; ++i) cancel_.SleepFor(std::chrono::milliseconds(10));
+  for (int i = 0; i < 200 && !seen; ++i)
+    cancel_.SleepFor(std::chrono::milliseconds(10));
   EXPECT_TRUE(seen);
 }
 
@@ -192,7 +199,8 @@ TEST_F(GrpcTest, LosingTheConnectionEndsAllCalls) {
   server_.Stop(Error(ErrorCode::kCancelled, "test"));
   Status status = call->Finish(cancel_);
   EXPECT_FALSE(status.ok());
-  for (int i = 0; i < 200 && channel_->Alive(); ++i) cancel_.SleepFor(std::chrono::milliseconds(10));
+  for (int i = 0; i < 200 && channel_->Alive(); ++i)
+    cancel_.SleepFor(std::chrono::milliseconds(10));
   ASSERT_FALSE(channel_->Alive());
   std::string response;
   EXPECT_EQ(Unary("/t.T/Wait", "", response).code, Code::kUnavailable);
@@ -200,7 +208,8 @@ TEST_F(GrpcTest, LosingTheConnectionEndsAllCalls) {
 
 TEST_F(GrpcTest, ThousandsOfShortCallsReuseThreads) {
   std::atomic<int> count{0};
-  table_.Add("/t.T/Hit", UnaryHandler([&](const Metadata&, const std::string&, std::string&, const Cancel&) {
+  table_.Add("/t.T/Hit",
+             UnaryHandler([&](const Metadata&, const std::string&, std::string&, const Cancel&) {
                ++count;
                return Status{};
              }));
@@ -217,7 +226,8 @@ TEST(Channel, APeerThatDoesNotSpeakHttp2IsToldApart) {
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
   Fd peer(fds[1]);
   constexpr std::string_view kAnswer = "HTTP/1.1 400 Bad Request\r\n\r\n";
-  ASSERT_EQ(::write(peer.get(), kAnswer.data(), kAnswer.size()), static_cast<ssize_t>(kAnswer.size()));
+  ASSERT_EQ(::write(peer.get(), kAnswer.data(), kAnswer.size()),
+            static_cast<ssize_t>(kAnswer.size()));
   auto channel = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
   std::string response;
   Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
