@@ -1,0 +1,118 @@
+"""Links with faults: slow, silent, cut. All on loopback or unix sockets."""
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+
+_PIECE = 64 * 1024
+
+
+class Link:
+    """Passes connections on to `target` ("host:port", or a socket's path).
+
+    port     where to listen, 0 for a free one; or a path for a unix socket
+    delay    seconds that every byte is under way, in each direction
+    rate     bytes per second and direction; None for no limit
+    stall_at bytes from the client after which (they included) nothing passes any more
+    """
+
+    def __init__(self, target, port=0, delay=0.0, rate=None, stall_at=None):
+        self._target, self._delay, self._rate, self._stall_at = target, delay, rate, stall_at
+        self.stalled = threading.Event()
+        self._sockets = []
+        if isinstance(port, int):
+            self._listener = socket.create_server(("127.0.0.1", port))
+            self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+            self.url = "tcp://" + self.address
+        else:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(port))
+            self._listener.listen(16)
+            self.url = f"unix://{port}"
+        self._start(self._accept)
+
+    def reset(self):
+        """Ends all connections the hard way, and takes no more."""
+        self._listener.close()
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                if one.family == socket.AF_INET:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                one.shutdown(socket.SHUT_RDWR)
+                one.close()
+
+    close = reset
+
+    def _start(self, work, *args):
+        threading.Thread(target=work, args=args, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                if "/" in self._target:
+                    server = socket.socket(socket.AF_UNIX)
+                    server.connect(self._target)
+                else:
+                    host, _, port = self._target.rpartition(":")
+                    server = socket.create_connection((host, int(port)))
+                self._sockets += [client, server]
+                self._start(self._pass, client, server, self._stall_at)
+                self._start(self._pass, server, client, None)
+
+    def _pass(self, source, target, stall_at):
+        queue, changed = [], threading.Condition()
+        self._start(self._send, target, queue, changed)
+        seen = b""
+        data = b"x"
+        while data:
+            data = b""
+            with contextlib.suppress(OSError):
+                data = source.recv(_PIECE)
+            seen = (seen + data)[-2 * _PIECE :]
+            if stall_at and stall_at in seen:
+                self.stalled.set()
+            with changed:
+                changed.wait_for(lambda: len(queue) < 8 or self._delay)
+                queue.append((time.monotonic() + self._delay, data))
+                changed.notify_all()
+
+    def _send(self, target, queue, changed):
+        data = b"x"
+        while data:
+            with changed:
+                changed.wait_for(lambda: queue)
+                due, data = queue[0]
+            time.sleep(max(0, due - time.monotonic()))
+            while self.stalled.is_set():
+                time.sleep(0.05)
+            with contextlib.suppress(OSError):
+                target.sendall(data) if data else target.shutdown(socket.SHUT_WR)
+            if self._rate:
+                time.sleep(len(data) / self._rate)
+            with changed:
+                queue.pop(0)
+                changed.notify_all()
+
+
+class BlackHole:
+    """A port where connecting gets no answer at all: its queue of connections is full."""
+
+    def __init__(self):
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(0)
+        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self._clients = []
+        for _ in range(4):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(self._listener.getsockname())
+            self._clients.append(client)
+        time.sleep(0.1)
+
+    def close(self):
+        for one in [self._listener, *self._clients]:
+            one.close()

@@ -1,0 +1,292 @@
+"""Builders that cannot be reached, refuse, fall silent or go away: said clearly, and in time."""
+
+import re
+import threading
+import time
+
+from harness import EndToEnd
+from links import BlackHole, Link
+
+# How long a builder that refuses connections is waited for, and what a test allows on top.
+PATIENCE, SLACK = 20, 5
+
+
+class NetworkTest(EndToEnd):
+    def setUp(self):
+        super().setUp()
+        self.context_folder = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\n"})
+
+    def fails(self, *patterns, within, env=None, builder=None):
+        """Builds, in vain: all patterns are in what is said, and it ends within so many seconds."""
+        result = self.build(
+            "--progress=plain", self.context_folder, builder=builder, env=env, check=1, timeout=60
+        )
+        for pattern in patterns:
+            self.assertRegex(result.stderr, re.compile(pattern, re.I))
+        self.assertLess(result.seconds, within, str(result))
+        return result
+
+    def link(self, *args, **options):
+        link = Link(*args, **options)
+        self.addCleanup(link.close)
+        return link
+
+    def plain_address(self):
+        return self.rig["BUILDER_PLAIN"].removeprefix("tcp://")
+
+
+class Connecting(NetworkTest):
+    def test_nobody_listens(self):
+        address = self.closed_port()
+        result = self.fails(
+            f"waiting for builder .*{address}",
+            "connection refused",
+            f"{address}.*connection refused.*20 s",
+            within=PATIENCE + SLACK,
+            builder=f"tcp://{address}",
+        )
+        self.assertGreater(result.seconds, PATIENCE - 2)
+        self.assertEqual(result.stderr.count("waiting for builder"), 1)
+
+    def test_it_comes_up_while_we_wait(self):
+        address = self.closed_port()
+        running = self.start_plugin("build", self.context_folder, builder=f"tcp://{address}")
+        running.wait_for_output("waiting for builder")
+        time.sleep(3)
+        self.link(self.plain_address(), port=int(address.rpartition(":")[2]))
+        result = running.wait(30)
+        self.assertEqual(result.rc, 0, str(result))
+        self.assertLess(result.seconds, 15)
+
+    def test_no_such_socket(self):
+        path = self.folder / "nowhere.sock"
+        self.fails(str(path), within=PATIENCE + SLACK, builder=f"unix://{path}")
+
+    def test_no_such_name(self):
+        name = "no-such-builder.invalid"
+        self.fails(
+            f"{name}:1234", "no such host|not known|resol", within=15, builder=f"tcp://{name}:1234"
+        )
+
+    def test_black_hole(self):
+        hole = BlackHole()
+        self.addCleanup(hole.close)
+        running = self.start_plugin(
+            "build", "--progress=plain", self.context_folder, builder=f"tcp://{hole.address}"
+        )
+        # A user must not look at an empty screen meanwhile.
+        running.wait_for_output(re.escape(hole.address), seconds=PATIENCE - 5)
+        result = running.wait(PATIENCE + SLACK)
+        self.assertEqual(result.rc, 1)
+        self.assertRegex(result.stderr, f"{hole.address}.*(no connection|timed out|timeout)")
+
+    def test_a_server_that_says_nothing(self):
+        address = self.silent_port()
+        running = self.start_plugin(
+            "build", "--progress=plain", self.context_folder, builder=f"tcp://{address}"
+        )
+        running.wait_for_output(re.escape(address), seconds=PATIENCE - 5)
+        result = running.wait(PATIENCE + SLACK)
+        self.assertEqual(result.rc, 1)
+        self.assertRegex(result.stderr, f"{address}.*no answer")
+
+    def test_a_tls_server_that_says_nothing(self):
+        address = self.silent_port()
+        self.fails(
+            address,
+            within=PATIENCE + SLACK,
+            builder=f"tcp://{address}",
+            env=self.tls_variables(),
+        )
+
+    def test_addresses_that_are_none(self):
+        for address, pattern in {
+            "tcp://127.0.0.1": "port",
+            "tcp://127.0.0.1:0": "port",
+            "tcp://127.0.0.1:99999": "port",
+            "tcp://": "host",
+            "tpc://127.0.0.1:1": "did you mean tcp",
+            "unix://": "path|socket",
+            "http://127.0.0.1:1": "tcp://",
+            "nonsense": "nonsense",
+            "tcp://127.0.0.1:1?cacrt=/x": "did you mean cacert",
+            "ssh://host": "not supported yet",
+        }.items():
+            with self.subTest(address=address):
+                result = self.build(self.context_folder, builder=address, check=None, timeout=30)
+                self.assertIn(result.rc, (1, 125))
+                self.assertRegex(result.stderr, pattern)
+                self.assertLess(result.seconds, 2)
+
+    def test_engine_down(self):
+        path = self.folder / "no-engine.sock"
+        result = self.build(self.context_folder, check=1, timeout=60)
+        self.assertRegex(result.stderr, f"(?i)(engine|daemon).*{path}")
+
+
+class Tls(NetworkTest):
+    """A refusal is final: no waiting for it to change."""
+
+    def refused(self, *patterns, **env):
+        url = self.rig["BUILDER"]
+        env = {f"DEPOT_BUILDER_{name}": value for name, value in env.items()}
+        result = self.fails(
+            url.removeprefix("tcp://"), *patterns, within=2, builder="tls", env=env
+        )
+        self.assertNotIn("waiting for builder", result.stderr)
+        return result
+
+    def test_wrong_authority(self):
+        self.refused(
+            "certificate", "authority|CA|issuer|trust", CACERT=self.rig["STRANGER_CACERT"]
+        )
+
+    def test_client_certificate_of_a_stranger(self):
+        self.refused(
+            "client certificate",
+            "refus|reject|not accept",
+            CERT=self.rig["STRANGER_CERT"],
+            KEY=self.rig["STRANGER_KEY"],
+        )
+
+    def test_no_client_certificate(self):
+        self.refused("client certificate", CERT=None, KEY=None)
+
+    def test_wrong_server_name(self):
+        self.refused("other.test", "name|valid for", SERVERNAME="other.test")
+
+    def test_stranger_as_server(self):
+        bridge = self.bridge(certificate="STRANGER")
+        self.fails("certificate", within=2, builder=bridge.url, env=self.tls_variables())
+
+    def test_server_that_trusts_another_authority(self):
+        bridge = self.bridge(client_ca="STRANGER_CACERT")
+        self.fails("client certificate", within=2, builder=bridge.url, env=self.tls_variables())
+
+    def test_plain_text_to_a_tls_port(self):
+        url = self.rig["BUILDER"]
+        self.fails(url.removeprefix("tcp://"), "TLS", within=3, builder=url)
+
+    def test_tls_to_a_plain_port(self):
+        url = self.rig["BUILDER_PLAIN"]
+        self.fails(
+            url.removeprefix("tcp://"), "TLS", within=3, builder=url, env=self.tls_variables()
+        )
+
+    def test_files_that_are_no_keys(self):
+        garbage = self.work / "garbage"
+        garbage.write_text("not a key")
+        for env, pattern in (
+            ({"CACERT": "/nonexistent/ca.pem"}, "/nonexistent/ca.pem"),
+            ({"CACERT": garbage}, "PEM"),
+            ({"KEY": None}, "key"),
+            ({"CERT": None}, "certificate"),
+            ({"KEY": self.rig["STRANGER_KEY"]}, "(?i)key.*(match|belong)|(match|belong).*key"),
+            ({"KEY": self.rig["CERT"]}, "(?i)key"),
+            ({"CERT": self.rig["KEY"]}, "(?i)certificate"),
+        ):
+            with self.subTest(env=env):
+                env = {f"DEPOT_BUILDER_{name}": value for name, value in env.items()}
+                result = self.build(
+                    self.context_folder, builder="tls", env=env, check=None, timeout=30
+                )
+                self.assertIn(result.rc, (1, 125))
+                self.assertRegex(result.stderr, pattern)
+                self.assertNotIn("PRIVATE KEY", result.stderr)
+
+
+class Underway(NetworkTest):
+    def running_step(self, url):
+        step = self.endless_step()
+        context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN {step}\n"})
+        running = self.start_plugin("build", "--progress=plain", context, builder=url)
+        self.wait_for_step(step)
+        return running, step
+
+    def test_a_link_that_falls_silent(self):
+        link = self.link(self.plain_address())
+        running, _ = self.running_step(link.url)
+        link.stalled.set()
+        begin = time.monotonic()
+        result = running.wait(40)
+        self.assertEqual(result.rc, 1)
+        self.assertLess(time.monotonic() - begin, 31)
+        self.assertRegex(result.stderr, f"{link.address}.*no sign of life")
+
+    def test_a_builder_that_freezes(self):
+        bridge = self.bridge("plain")
+        running, _ = self.running_step(bridge.url)
+        bridge.freeze()
+        begin = time.monotonic()
+        result = running.wait(40)
+        bridge.thaw()
+        self.assertEqual(result.rc, 1)
+        self.assertLess(time.monotonic() - begin, 31)
+        self.assertRegex(result.stderr, "no sign of life")
+
+    def test_a_long_silent_step_is_no_silent_link(self):
+        # Longer than the silence that ends a build: only the builder's health checks tell.
+        context = self.context(
+            {"Dockerfile": f"FROM {self.rig['BASE']}\nRUN : {self.image_name()}; sleep 33\n"}
+        )
+        self.build(context, builder="plain", timeout=60)
+
+    def test_the_builder_is_killed(self):
+        for kind in ("plain", "unix"):
+            with self.subTest(kind=kind):
+                bridge = self.bridge(kind)
+                running, step = self.running_step(bridge.url)
+                bridge.kill()
+                begin = time.monotonic()
+                result = running.wait(20)
+                self.assertEqual(result.rc, 1)
+                self.assertLess(time.monotonic() - begin, 5)
+                self.assertIn(bridge.url.partition("://")[2], result.stderr)
+                self.assertRegex(result.stderr, "(?i)lost|closed|ended|reset")
+                self.assert_step_ends(step)
+
+    def test_the_connection_is_reset(self):
+        link = self.link(self.plain_address())
+        running, step = self.running_step(link.url)
+        link.reset()
+        begin = time.monotonic()
+        result = running.wait(20)
+        self.assertEqual(result.rc, 1)
+        self.assertLess(time.monotonic() - begin, 5)
+        self.assertRegex(result.stderr, f"(?i)lost the builder.*{link.address}")
+        self.assert_step_ends(step)
+
+    def test_the_connection_is_cut_while_the_context_travels(self):
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY big /\n"})
+        with open(context / "big", "wb") as big:
+            big.write(self.image_name().encode())
+            big.truncate(64 << 20)
+        link = self.link(self.plain_address(), rate=4 << 20)
+        running = self.start_plugin("build", "--progress=plain", context, builder=link.url)
+        running.wait_for_output("transferring context")
+        threading.Timer(1, link.reset).start()
+        result = running.wait(20)
+        self.assertEqual(result.rc, 1)
+        self.assertIn(link.address, result.stderr)
+
+    def test_a_slow_link(self):
+        lines = [f"FROM {self.rig['BASE']}", f"RUN echo {self.image_name()} >/word", "COPY f* /"]
+        files = {f"f{n}": f"{n}" for n in range(50)}
+        context = self.context({"Dockerfile": "\n".join(lines), **files})
+        link = self.link(self.plain_address(), delay=0.05)
+        result = self.build("-o", "out", context, builder=link.url)
+        self.assertEqual((self.work / "out" / "f49").read_text(), "49")
+        self.assertLess(result.seconds, 30)
+
+
+class Registries(NetworkTest):
+    def test_a_registry_that_is_down(self):
+        image = f"{self.closed_port()}/x:latest"
+        result = self.fails_to_push(image)
+        self.assertIn(image.partition("/")[0], result.stderr)
+        self.assertRegex(result.stderr, "(?i)refused")
+
+    def fails_to_push(self, image):
+        return self.build(
+            "-t", image, "--push", self.context_folder, builder="plain", check=1, timeout=90
+        )

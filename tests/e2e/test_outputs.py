@@ -1,0 +1,389 @@
+"""What a build leaves on disk: files, archives, metadata."""
+
+import io
+import json
+import os
+import signal
+import stat
+import subprocess
+import tarfile
+import time
+import unittest
+from pathlib import Path
+
+import trees
+from harness import EndToEnd
+
+_TIME = 1_000_000_000
+
+
+def archive(entries):
+    """A tar of (name, kind, detail, mode) with times of whole seconds; ADD keeps all of it."""
+    packed, times = io.BytesIO(), {}
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for at, (name, kind, detail, mode) in enumerate(entries):
+            member = tarfile.TarInfo(name)
+            # Whoever unpacks a hard link sets the time of the file.
+            times[name] = times[detail] if kind == tarfile.LNKTYPE else _TIME + at
+            member.type, member.mode, member.mtime = kind, mode, times[name]
+            content = None
+            if kind == tarfile.REGTYPE:
+                member.size, content = len(detail), io.BytesIO(detail)
+            elif kind in (tarfile.LNKTYPE, tarfile.SYMTYPE):
+                member.linkname = detail
+            tar.addfile(member, content)
+    return packed.getvalue()
+
+
+ODD_NAMES = ["a b", "ü", "new\nline", "*", "back\\slash", "-dash", "..dots", "#", "n" * 250, "%41"]
+TREE = [
+    ("dir", tarfile.DIRTYPE, None, 0o755),
+    ("dir/file", tarfile.REGTYPE, b"content\n", 0o640),
+    ("dir/hard", tarfile.LNKTYPE, "dir/file", 0o640),
+    ("dir/run", tarfile.REGTYPE, b"#!/bin/true\n", 0o4755),
+    ("dir/group", tarfile.REGTYPE, b"g", 0o2750),
+    ("dir/none", tarfile.REGTYPE, b"nobody may read", 0o000),
+    ("dir/empty", tarfile.REGTYPE, b"", 0o600),
+    ("dir/soft", tarfile.SYMTYPE, "file", 0o777),
+    ("dir/dangling", tarfile.SYMTYPE, "/no/such/../place", 0o777),
+    ("dir/big", tarfile.REGTYPE, bytes(range(256)) * 20_000, 0o644),
+    ("hollow", tarfile.DIRTYPE, None, 0o700),
+    ("sticky", tarfile.DIRTYPE, None, 0o1777),
+    ("zz", tarfile.LNKTYPE, "dir/file", 0o640),
+    *(("odd/" + name, tarfile.REGTYPE, name.encode(), 0o644) for name in ODD_NAMES),
+]
+
+
+class OutputTest(EndToEnd):
+    """What the tests below share."""
+
+    def tree_context(self):
+        content = archive([("odd", tarfile.DIRTYPE, None, 0o755), *TREE])
+        dockerfile = f"FROM scratch\nLABEL own={self.image_name()}\nADD tree.tar /\n"
+        self.expected = trees.tree_of_tar(content)
+        return self.context({"Dockerfile": dockerfile, "tree.tar": content})
+
+    def small(self, *lines):
+        lines = lines or ("COPY word /",)
+        dockerfile = "\n".join(["FROM scratch", f"LABEL own={self.image_name()}", *lines, ""])
+        return self.context({"Dockerfile": dockerfile, "word": "small\n"})
+
+    def failing(self):
+        line = f"RUN echo {self.image_name()} && exit 3"
+        return self.context({"Dockerfile": f"FROM {self.rig['BASE']}\n{line}\n"})
+
+    def names(self, folder=None):
+        return sorted(os.listdir(folder or self.work))
+
+
+class Local(OutputTest):
+    def check(self, **options):
+        self.build("-o", "out", self.tree_context(), **options)
+        self.assert_same_tree(self.expected, trees.tree_of(self.work / "out"))
+
+    def test_local_of_the_remote_builder(self):
+        self.check(builder="tls")
+
+    def test_local_of_the_containerd_store(self):
+        self.check(engine="containerd")
+
+    def test_local_of_the_classic_store(self):
+        self.check(engine="classic")
+
+    def test_local_of_20_10(self):
+        self.check(engine="oldest")
+
+    def test_local_adds_to_what_is_there(self):
+        there = self.work / "out"
+        self.context({"word": "old", "other": "kept", "dir/x": "kept"}, name="out")
+        self.build("-o", f"type=local,dest={there}", self.small(), builder="tls")
+        self.assertEqual((there / "word").read_text(), "small\n")
+        self.assertEqual(self.names(there), ["dir", "other", "word"])
+
+    def test_local_makes_missing_folders(self):
+        self.build("-o", "a/b/c", self.small(), builder="tls")
+        self.assertEqual((self.work / "a/b/c/word").read_text(), "small\n")
+
+    def test_local_into_the_working_folder(self):
+        context = self.small()
+        self.build("-o", ".", context, builder="tls")
+        self.assertEqual(self.names(), sorted([context.name, "word"]))
+
+
+class Archives(OutputTest):
+    def check_tar(self, **options):
+        self.build("-o", "type=tar,dest=out.tar", self.tree_context(), **options)
+        self.assert_same_tree(self.expected, trees.tree_of_tar(self.work / "out.tar"))
+
+    def test_tar_of_the_remote_builder(self):
+        self.check_tar(builder="tls")
+
+    def test_tar_of_the_containerd_store(self):
+        self.check_tar(engine="containerd")
+
+    def test_tar_of_the_classic_store(self):
+        self.check_tar(engine="classic")
+
+    def test_tar_of_20_10(self):
+        self.check_tar(engine="oldest")
+
+    def check_oci(self, **options):
+        image = self.image_name()
+        self.build("-t", image, "-o", "type=oci,dest=out.tar", self.tree_context(), **options)
+        layout = self.oci_layout(self.work / "out.tar")
+        self.assertEqual(layout.files["oci-layout"], b'{"imageLayoutVersion":"1.0.0"}')
+        self.assertIn("own", layout.config()["config"]["Labels"])
+        self.assert_same_tree(self.expected, trees.tree_of_layers(layout.layers()))
+        (entry,) = layout.document("latest")["manifests"]
+        name = entry["annotations"]["io.containerd.image.name"]
+        self.assertEqual(name, f"docker.io/{image}")
+
+    def test_oci_of_the_remote_builder(self):
+        self.check_oci(builder="tls")
+
+    def test_oci_of_the_containerd_store(self):
+        self.check_oci(engine="containerd")
+
+    def test_docker_archive_can_be_loaded(self):
+        image = self.image_name()
+        output = f"type=docker,name={image},dest=image.tar"
+        self.build("-o", output, self.small(), builder="tls")
+        with open(self.work / "image.tar", "rb") as source:
+            status, said = self.engine("classic").request("POST", "/images/load", source.read())
+        self.assertEqual(status, 200, said)
+        self.assertIsNotNone(self.engine("classic").inspect(image))
+
+    def through_a_pipe(self, *args, **options):
+        """What the plugin writes to a pipe."""
+        done = subprocess.run(
+            [self._plugin(), "build", *args],
+            env=self.environment(**options),
+            cwd=self.work,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
+        return done.stdout
+
+    def test_tar_through_a_pipe(self):
+        for output in ("-", "type=tar", "type=tar,dest=-"):
+            with self.subTest(output=output):
+                said = self.through_a_pipe("-o", output, self.tree_context(), builder="tls")
+                self.assert_same_tree(self.expected, trees.tree_of_tar(said))
+
+    def test_oci_through_a_pipe(self):
+        said = self.through_a_pipe("-o", "type=oci", self.tree_context(), builder="tls")
+        (self.work / "image.tar").write_bytes(said)
+        layers = self.oci_layout(self.work / "image.tar").layers()
+        self.assert_same_tree(self.expected, trees.tree_of_layers(layers))
+
+    def test_several_outputs_at_once(self):
+        image = self.image_name(registry="open")
+        outputs = ["out", "type=tar,dest=out.tar", "type=oci,dest=oci.tar"]
+        outputs += ["type=docker,dest=docker.tar", f"type=image,name={image},push=true", "-"]
+        flags = [part for output in outputs for part in ("-o", output)]
+        built = self.build(*flags, self.tree_context(), builder="tls")
+        layout = self.oci_layout(self.work / "oci.tar")
+        for tree in (
+            trees.tree_of(self.work / "out"),
+            trees.tree_of_tar(self.work / "out.tar"),
+            trees.tree_of_tar(built.stdout_bytes),
+            trees.tree_of_layers(layout.layers()),
+            trees.tree_of_layers(self.repository(image).layers()),
+        ):
+            self.assert_same_tree(self.expected, tree)
+        self.assertEqual(layout.diff_ids(), self.repository(image).diff_ids())
+        self.assertIn("manifest.json", self.oci_layout(self.work / "docker.tar").files)
+
+    def test_archive_has_the_mode_of_the_umask(self):
+        self.build("-o", "type=tar,dest=out.tar", self.small(), builder="tls")
+        self.assertEqual((self.work / "out.tar").stat().st_mode & 0o777, 0o644)
+
+
+class Wholeness(OutputTest):
+    def test_existing_archive_is_replaced(self):
+        (self.work / "out.tar").write_bytes(b"old" * 100_000)
+        self.build("-o", "type=tar,dest=out.tar", self.small(), builder="tls")
+        self.assertEqual(list(trees.tree_of_tar(self.work / "out.tar")), ["word"])
+
+    def test_archive_through_a_link_keeps_the_link(self):
+        (self.work / "link.tar").symlink_to("real.tar")
+        (self.work / "real.tar").write_text("old")
+        self.build("-o", "type=tar,dest=link.tar", self.small(), builder="tls")
+        self.assertEqual(os.readlink(self.work / "link.tar"), "real.tar")
+        self.assertEqual(list(trees.tree_of_tar(self.work / "real.tar")), ["word"])
+
+    def test_devices_stay_devices(self):
+        # Not /dev/null itself: a failure of this test would cost the machine dearly.
+        null = self.work / "null"
+        os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        flags = ["-o", f"type=oci,dest={null}", "--iidfile", null, "--metadata-file", null]
+        self.build(*flags, self.small(), builder="tls")
+        self.assertTrue(null.is_char_device())
+        self.build("-o", f"type=oci,dest={null}", self.failing(), builder="tls", check=1)
+        self.assertTrue(null.is_char_device())
+
+    def test_existing_files_stay_when_the_build_fails(self):
+        for output in ("type=tar,dest=old", "type=oci,dest=old", "type=docker,dest=old"):
+            with self.subTest(output=output):
+                (self.work / "old").write_text("old")
+                context = self.failing()
+                before = self.names()
+                self.build("-o", output, context, builder="tls", check=1)
+                self.assertEqual((self.work / "old").read_text(), "old")
+                self.assertEqual(self.names(), before)
+
+    def cut(self, output, number, *others):
+        """Signals a build in the middle of its output; returns how it ended."""
+        step = f"RUN echo {self.image_name()} && dd if=/dev/zero of=/big bs=1M count=300"
+        lines = [f"FROM {self.rig['BASE']}", step]
+        context = self.context({"Dockerfile": "\n".join([*lines, ""])}, name="context")
+        bridge = self.bridge("plain")
+        running = self.start_plugin("build", "-o", output, *others, context, builder=bridge.url)
+        self.wait_until(lambda: self.written_by(running) > 8e6, 60, "nothing was written")
+        bridge.freeze()
+        self.assertIsNone(running.process.poll(), "the build ended before it could be cut")
+        time.sleep(0.2)
+        running.send(number)
+        return running.wait(10)
+
+    def written_by(self, running):
+        for line in Path(f"/proc/{running.pid}/io").read_text().splitlines():
+            if line.startswith("wchar:"):
+                return int(line.split()[1])
+        return 0
+
+    def test_cut_archive_leaves_nothing(self):
+        (self.work / "out").mkdir()
+        ended = self.cut("type=tar,dest=out/result.tar", signal.SIGTERM)
+        self.assertEqual(ended.rc, 130, ended)
+        self.assertLess(ended.seconds, 60)
+        self.assertEqual(self.names(self.work / "out"), [])
+
+    def test_cut_archive_keeps_the_old_one(self):
+        (self.work / "out").mkdir()
+        (self.work / "out" / "result.tar").write_text("old")
+        self.assertEqual(self.cut("type=tar,dest=out/result.tar", signal.SIGINT).rc, 130)
+        self.assertEqual(self.names(self.work / "out"), ["result.tar"])
+        self.assertEqual((self.work / "out" / "result.tar").read_text(), "old")
+
+    def test_killed_build_shows_no_archive(self):
+        self.cut("type=tar,dest=result.tar", signal.SIGKILL)
+        self.assertFalse((self.work / "result.tar").exists())
+
+    def test_cut_local_output_has_no_half_file(self):
+        self.assertEqual(self.cut("out", signal.SIGTERM).rc, 130)
+        for path in (self.work / "out").rglob("*"):
+            if path.is_file() and path.name not in ("passwd", "group"):
+                self.assertEqual(path.name, "busybox", f"{path} is half a file or a temporary one")
+
+
+class Metadata(OutputTest):
+    def read(self, name="metadata.json"):
+        text = (self.work / name).read_text()
+        said = json.loads(text)
+        self.assertEqual(list(said), sorted(said), "the keys are not sorted")
+        self.assertEqual(text.rstrip("\n"), json.dumps(said, indent=2, ensure_ascii=False))
+        self.assertEqual((self.work / name).stat().st_mode & 0o777, 0o644)
+        return said
+
+    def check_image(self, said, digest_key="containerimage.digest"):
+        digest = said[digest_key]
+        self.assertRegex(digest, r"\Asha256:[0-9a-f]{64}\Z")
+        descriptor = said["containerimage.descriptor"]
+        self.assertEqual(descriptor["digest"], said["containerimage.digest"])
+        self.assertIn("mediaType", descriptor)
+        self.assertGreater(descriptor["size"], 0)
+        self.assertRegex(said["containerimage.config.digest"], r"\Asha256:[0-9a-f]{64}\Z")
+        self.assertRegex(said["buildx.build.ref"], r"\A[^/]+/[^/]+/[a-z0-9]+\Z")
+
+    def test_metadata_of_an_oci_archive(self):
+        image = self.image_name()
+        self.build(
+            *("-t", image, "-o", "type=oci,dest=out.tar", "--metadata-file", "metadata.json"),
+            self.small(),
+            builder="tls",
+        )
+        said = self.read()
+        self.check_image(said)
+        self.assertEqual(said["image.name"], f"docker.io/{image}")
+        layout = self.oci_layout(self.work / "out.tar")
+        (entry,) = layout.document("latest")["manifests"]
+        self.assertEqual(said["containerimage.digest"], entry["digest"])
+        config = layout.manifest()["config"]["digest"]
+        self.assertEqual(said["containerimage.config.digest"], config)
+
+    def test_metadata_of_a_push(self):
+        image = self.image_name(registry="open")
+        self.build(
+            *("-t", image, "--push", "--metadata-file", "metadata.json"),
+            self.small(),
+            builder="tls",
+        )
+        said = self.read()
+        self.check_image(said)
+        self.assertEqual(said["image.name"], image)
+        self.assertEqual(said["containerimage.digest"], self.repository(image).digest("latest"))
+
+    def test_metadata_is_like_that_of_buildx(self):
+        image, context = self.image_name(registry="open"), self.small()
+        flags = ["-t", image, "--push", "--metadata-file"]
+        self.build(*flags, "metadata.json", context, builder="tls")
+        self.run_buildx(
+            *("build", "--provenance=false", *flags, "theirs.json", context),
+            builder="tls",
+            env={"BUILDX_METADATA_PROVENANCE": "disabled"},
+        )
+        ours, theirs = self.read(), json.loads((self.work / "theirs.json").read_text())
+        self.assertEqual(sorted(ours), sorted(theirs))
+        self.assertEqual(ours["image.name"], theirs["image.name"])
+        fields = [sorted(said["containerimage.descriptor"]) for said in (ours, theirs)]
+        self.assertEqual(*fields)
+
+    def test_metadata_of_engines(self):
+        for engine in ("containerd", "classic", "oldest"):
+            with self.subTest(engine=engine):
+                image = self.image_name()
+                self.build(
+                    *("-t", image, "--metadata-file", "metadata.json", "--iidfile", "iid"),
+                    self.small(),
+                    engine=engine,
+                )
+                said, known = self.read(), self.engine(engine).inspect(image)
+                self.assertIn("buildx.build.ref", said)
+                digests = {said.get(f"containerimage.{x}digest") for x in ("", "config.")}
+                self.assertTrue(digests & {known["Id"], known.get("Descriptor", {}).get("digest")})
+                by_id = self.engine(engine).inspect((self.work / "iid").read_text())
+                self.assertEqual(by_id["Id"], known["Id"])
+
+    def test_metadata_of_a_local_output(self):
+        self.build("-o", "out", "--metadata-file", "metadata.json", self.small(), builder="tls")
+        self.assertEqual(list(self.read()), ["buildx.build.ref"])
+
+    def test_image_id_file(self):
+        image = self.image_name(registry="open")
+        quiet = self.build(
+            "-q", "-t", image, "--push", "--iidfile", "iid", self.small(), builder="tls"
+        )
+        said = (self.work / "iid").read_text()
+        self.assertRegex(said, r"\Asha256:[0-9a-f]{64}\Z")
+        self.assertEqual(quiet.stdout, said + "\n")
+        self.assertEqual(quiet.stderr, "")
+        self.assertEqual((self.work / "iid").stat().st_mode & 0o777, 0o644)
+
+    def test_stale_image_id_does_not_survive_a_failure(self):
+        (self.work / "iid").write_text("sha256:old")
+        image = self.image_name()
+        self.build("-t", image, "--iidfile", "iid", self.failing(), engine="classic", check=1)
+        self.assertFalse((self.work / "iid").exists())
+
+    def test_stale_metadata_survives_a_failure(self):
+        (self.work / "m.json").write_text("{}")
+        self.build("-o", "out", "--metadata-file", "m.json", self.failing(), builder="tls", check=1)
+        self.assertEqual((self.work / "m.json").read_text(), "{}")
+
+
+if __name__ == "__main__":
+    unittest.main()

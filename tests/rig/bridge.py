@@ -1,0 +1,51 @@
+"""The program that makes a remote builder of an engine: compiled once, started per transport."""
+
+import hashlib
+import socket
+
+import processes
+from settings import CACHE, SOURCES, TLS
+from steps import run, step, wait_until
+
+_FLAGS = ["-std=c++20", "-O2", "-Wall", "-Wextra", "-pthread"]
+_LIBRARIES = ["-lssl", "-lcrypto"]
+
+
+def compiled():
+    """The path of the program, compiled now unless the cache has this very source."""
+    source = SOURCES / "builder_bridge.cc"
+    key = hashlib.sha256(source.read_bytes() + " ".join(_FLAGS).encode()).hexdigest()[:16]
+    program = CACHE / f"builder_bridge-{key}"
+    if not program.exists():
+        with step("compiled builder_bridge"):
+            fresh = program.with_suffix(".new")
+            program.parent.mkdir(parents=True, exist_ok=True)
+            run(["g++", *_FLAGS, "-o", fresh, source, *_LIBRARIES])
+            fresh.rename(program)
+    return program
+
+
+def start_builders(program, engine, ports):
+    """The remote builder behind mutual TLS and the one on plain TCP, both the same engine."""
+    with step("started the remote builder: mutual TLS and plain"):
+        certificates = [
+            "--tls-cert",
+            TLS / "server.pem",
+            "--tls-key",
+            TLS / "server-key.pem",
+            "--client-ca",
+            TLS / "ca.pem",
+        ]
+        common = [program, "--engine", engine.socket]
+        processes.start("builder", [*common, *certificates, "--port", ports["BUILDER"]])
+        processes.start("builder-plain", [*common, "--plain", "--port", ports["BUILDER_PLAIN"]])
+        for name in ("BUILDER", "BUILDER_PLAIN"):
+            wait_until(lambda: accepts(ports[name]), 5, f"the bridge on port {ports[name]}")
+
+
+def accepts(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        return True
+    except OSError:
+        return False

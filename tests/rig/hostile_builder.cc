@@ -1,0 +1,269 @@
+// A builder that misbehaves as a script says, for what no real daemon can be made to do.
+//
+//   hostile_builder SOCKET SCRIPT
+//
+// It listens on the unix socket and speaks BuildKit's control API, the gateway and the session
+// tunnel well enough for a client to believe in it. Every request that it makes to the client is
+// answered with one line of JSON on stdout: what was asked, the gRPC code, the message, and what
+// came. SCRIPT is a JSON object, all members optional:
+//
+//   "frontend": [ACTION...]   done while the frontend runs
+//   "export":   [ACTION...]   done while the exporters run
+//   "status":   [RESPONSE...] what Control.Status tells, see Response() below
+//   "response": {KEY: VALUE}  the exporter's response
+//   "error":    TEXT          how Control.Solve fails
+//   "session":  TEXT          what the tunnel carries instead of HTTP/2
+//   "silent":   true          Control.Solve and the gateway never answer
+//
+// An ACTION is {"do": NAME, ...}: see hostile_actor.cc.
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "proto/control.pb.h"
+#include "proto/gateway.pb.h"
+
+#include "driver/base/task_group.h"
+#include "driver/base/text.h"
+#include "driver/rpc/server.h"
+#include "tests/rig/hostile_script.h"
+
+namespace depot::hostile {
+namespace {
+
+namespace control = moby::buildkit::v1;
+
+constexpr std::chrono::milliseconds kPoll(10);
+
+/// The session's inner connection, seen from the builder: it is the HTTP/2 client there.
+class Tunnel final : public rpc::ByteStream {
+ public:
+  explicit Tunnel(rpc::ServerCall& call) : call_(call) {}
+
+  Result<std::size_t> Read(char* into, std::size_t capacity, const Cancel& cancel) override {
+    while (rest_.empty()) {
+      TRY_ASSIGN(std::optional<std::string> message, call_.Read(cancel));
+      if (!message) return std::size_t{0};
+      control::BytesMessage bytes;
+      if (!bytes.ParseFromString(*message)) return Fail(ErrorCode::kInvalid, "tunnel message");
+      rest_ = bytes.data();
+    }
+    std::size_t size = std::min(capacity, rest_.size());
+    std::memcpy(into, rest_.data(), size);
+    rest_.erase(0, size);
+    return size;
+  }
+
+  Result<> Write(const rpc::BytesList& pieces, const Cancel& cancel) override {
+    control::BytesMessage bytes;
+    for (const rpc::Bytes& piece : pieces)
+      bytes.mutable_data()->append(piece.view());
+    return call_.Write(Message(bytes.SerializeAsString()), cancel);
+  }
+
+  void Close() override {}
+
+ private:
+  rpc::ServerCall& call_;
+  std::string rest_;
+};
+
+/// {"vertexes": [{"digest", "name", "error", "done"}], "statuses": [{"vertex", "id", "total"}],
+/// "logs": [{"vertex", "text", "base64"}], "warnings": [...]}; "pad" lengthens the first name.
+std::string Response(const Script& script) {
+  control::StatusResponse response;
+  for (const Script& from : List(script, "vertexes")) {
+    control::Vertex& vertex = *response.add_vertexes();
+    vertex.set_digest(Text(from, "digest"));
+    vertex.set_name(Text(from, "name") + std::string(script.value("pad", std::size_t{0}), 'x'));
+    vertex.set_error(Text(from, "error"));
+    vertex.mutable_started()->set_seconds(from.value("started", std::int64_t{1700000000}));
+    if (from.value("done", true)) vertex.mutable_completed()->set_seconds(1700000001);
+  }
+  for (const Script& from : List(script, "statuses")) {
+    control::VertexStatus& status = *response.add_statuses();
+    status.set_vertex(Text(from, "vertex"));
+    status.set_id(Text(from, "id"));
+    status.set_total(from.value("total", std::int64_t{0}));
+    status.set_current(from.value("current", std::int64_t{0}));
+    status.mutable_completed()->set_seconds(1700000001);
+  }
+  for (const Script& from : List(script, "logs")) {
+    control::VertexLog& log = *response.add_logs();
+    log.set_vertex(Text(from, "vertex"));
+    log.set_stream(1);
+    log.set_msg(Text(from, "text") + FromBase64(Text(from, "base64")).value_or(""));
+    log.mutable_timestamp()->set_seconds(1700000000);
+  }
+  for (const Script& from : List(script, "warnings")) {
+    control::VertexWarning& warning = *response.add_warnings();
+    warning.set_vertex(Text(from, "vertex"));
+    warning.set_short_text(Text(from, "text"));
+    warning.add_detail(Text(from, "text"));
+    warning.set_url(Text(from, "url"));
+  }
+  return response.SerializeAsString();
+}
+
+/// One client's connection, from ListWorkers to the end of the build.
+class Build {
+ public:
+  explicit Build(const Script& script) : script_(script) {
+    AddUnary("Control/ListWorkers", [](const Cancel&) { return Workers(); });
+    AddUnary("Control/Solve", [this](const Cancel& cancel) { return Solve(cancel); });
+    AddUnary("frontend.LLBBridge/Ping", [](const Cancel&) { return Reply(); });
+    AddUnary("frontend.LLBBridge/Solve", [this](const Cancel& cancel) { return Frontend(cancel); });
+    AddUnary("frontend.LLBBridge/Return", [this](const Cancel&) {
+      returned_.Request(Error(ErrorCode::kCancelled, "the frontend has returned"));
+      return Reply();
+    });
+    table_.Add(
+        "/moby.buildkit.v1.Control/Status",
+        [this](rpc::ServerCall& call, const Cancel& cancel) { return Status(call, cancel); });
+    table_.Add(
+        "/moby.buildkit.v1.Control/Session",
+        [this](rpc::ServerCall& call, const Cancel& cancel) { return Session(call, cancel); });
+  }
+
+  const rpc::ServiceTable& table() const { return table_; }
+
+ private:
+  using Reply = std::pair<rpc::Status, std::string>;
+
+  void AddUnary(const std::string& name, std::function<Reply(const Cancel&)> function) {
+    table_.Add("/moby.buildkit.v1." + name,
+               rpc::UnaryHandler(
+                   [function = std::move(function)](const rpc::Metadata&, const std::string&,
+                                                    std::string& response, const Cancel& cancel) {
+                     Reply reply = function(cancel);
+                     response = std::move(reply.second);
+                     return reply.first;
+                   }));
+  }
+
+  static Reply Workers() {
+    control::ListWorkersResponse workers;
+    control::WorkerRecord& worker = *workers.add_record();
+    worker.set_id("hostile");
+    worker.add_platforms()->set_architecture("amd64");
+    worker.mutable_platforms(0)->set_os("linux");
+    return {{}, workers.SerializeAsString()};
+  }
+
+  Reply Solve(const Cancel& cancel) {
+    while (!returned_.cancel().cancelled() && cancel.SleepFor(kPoll)) {
+    }
+    Act("export", cancel);
+    ended_.Request(Error(ErrorCode::kCancelled, "the build has ended"));
+    if (script_.contains("error")) return {{rpc::Code::kUnknown, Text(script_, "error"), ""}, ""};
+    control::SolveResponse response;
+    const Script values = Members(script_, "response");
+    for (const auto& [key, value] : values.items()) {
+      (*response.mutable_exporter_response())[key] = value;
+    }
+    return {{}, response.SerializeAsString()};
+  }
+
+  Reply Frontend(const Cancel& cancel) {
+    while (script_.value("silent", false) && cancel.SleepFor(kPoll)) {
+    }
+    Act("frontend", cancel);
+    return {{}, control::frontend::SolveResponse().SerializeAsString()};
+  }
+
+  void Act(const char* when, const Cancel& cancel) {
+    if (List(script_, when).empty()) return;
+    std::shared_ptr<rpc::Channel> client;
+    while (!client && cancel.SleepFor(kPoll)) {
+      std::lock_guard lock(mutex_);
+      client = client_;
+    }
+    for (const Script& action : List(script_, when)) {
+      if (!cancel.cancelled()) hostile::Act(*client, action, cancel);
+    }
+  }
+
+  rpc::Status Status(rpc::ServerCall& call, const Cancel& cancel) {
+    for (const Script& response : List(script_, "status")) {
+      for (int left = response.value("repeat", 1); left > 0; --left) {
+        if (!call.Write(Message(Response(response)), cancel)) return {};
+      }
+    }
+    while (!ended_.cancel().cancelled() && cancel.SleepFor(kPoll)) {
+    }
+    return {};
+  }
+
+  rpc::Status Session(rpc::ServerCall& call, const Cancel& cancel) {
+    if (script_.contains("session")) {
+      control::BytesMessage bytes;
+      bytes.set_data(Text(script_, "session"));
+      (void)call.Write(Message(bytes.SerializeAsString()), cancel);
+    } else {
+      std::lock_guard lock(mutex_);
+      client_ = rpc::MakeChannel(std::make_unique<Tunnel>(call), "localhost");
+    }
+    while ((!client_ || client_->Alive()) && cancel.SleepFor(kPoll)) {
+    }
+    return {};
+  }
+
+  const Script& script_;
+  rpc::ServiceTable table_;
+  CancelSource returned_;
+  CancelSource ended_;
+  std::mutex mutex_;
+  std::shared_ptr<rpc::Channel> client_;  // guarded by mutex_ until it is there
+};
+
+}  // namespace
+
+/// Serves until it is killed; returns only when it cannot listen.
+int Main(const char* path, const char* script_path) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::ifstream file(script_path);
+  Script script = Script::parse(std::string(std::istreambuf_iterator<char>(file), {}));
+  int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      listen(listener, 16) != 0) {
+    std::cerr << path << ": " << std::strerror(errno) << std::endl;
+    return 1;
+  }
+  std::cout << path << std::endl;
+  TaskGroup tasks(Cancel::Never());
+  while (true) {
+    Fd socket(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    if (!socket.valid()) continue;
+    tasks.Start("client", [&script, fd = socket.Release()](const Cancel& cancel) -> Result<> {
+      Build build(script);
+      (void)rpc::Serve(rpc::MakeSocketStream(Fd(fd)), build.table(), cancel);
+      return {};
+    });
+  }
+}
+
+}  // namespace depot::hostile
+
+int main(int argc, char** argv) {
+  if (argc == 3) return depot::hostile::Main(argv[1], argv[2]);
+  std::cerr << "usage: hostile_builder SOCKET SCRIPT" << std::endl;
+  return 1;
+}
