@@ -1,5 +1,7 @@
 #include "plugin/build_command.h"
 
+#include <algorithm>
+
 #include <unistd.h>
 
 #include "driver/base/text.h"
@@ -66,7 +68,11 @@ class Build {
         environment_(environment),
         terminal_(terminal),
         cancel_(cancel),
-        http_(http::MakeCurlClient("docker-depot/" DEPOT_VERSION, kHttpConnectTimeout)) {}
+        http_(http::MakeCurlClient(
+            "docker-depot/" DEPOT_VERSION,
+            kHttpConnectTimeout,
+            FindSystemRoots(Get(environment, "SSL_CERT_FILE"), Get(environment, "SSL_CERT_DIR")))) {
+  }
 
   /// Whatever is wrong on the user's own machine ends the run here, before anything is connected.
   Result<> Prepare() {
@@ -97,12 +103,12 @@ class Build {
     TRY_ASSIGN(plan::BuildPlan plan, plan::MakePlan(options_, builder->features(), source_, facts));
     for (const std::string& warning : plan.warnings)
       sink.Say(Cat("WARNING: ", warning));
-    TRY(results_.OpenTargets(plan.destinations, *engine_, sink));
+    TRY(results_.OpenTargets(plan.destinations, *engine_, sink, terminal_));
 
     // Every place that results go to is open: the build may start.
-    auto credentials =
-        docker::MakeCredentialStore(setup_.config, setup_.environment_auths, setup_.auth_order,
-                                    [&sink](std::string line) { sink.Say(std::move(line)); });
+    auto credentials = docker::MakeCredentialStore(
+        setup_.config, setup_.environment_auths, setup_.auth_order, Get(environment_, "PATH"),
+        [&sink](std::string line) { sink.Say(std::move(line)); });
     rpc::ServiceTable services;
     auto export_errors = AddServices(services, plan, *credentials, sink);
     auto solved = build::Solve(*builder, plan.request, services, sink, cancel_);
@@ -164,8 +170,9 @@ class Build {
 
   static deliver::ImageIdKind IdKind(const builder::Builder& builder, const plan::BuildPlan& plan) {
     bool classic_store = builder.features().engine_store && !builder.features().all_exporters;
-    bool docker_archive =
-        !plan.request.exporters.empty() && plan.request.exporters[0].type == "docker";
+    const auto& exporters = plan.request.exporters;
+    bool docker_archive = std::any_of(exporters.begin(), exporters.end(),
+                                      [](const build::Exporter& e) { return e.type == "docker"; });
     bool config = (classic_store && plan.engine_pushes.empty()) || docker_archive;
     return config ? deliver::ImageIdKind::kConfig : deliver::ImageIdKind::kManifest;
   }

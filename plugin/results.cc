@@ -2,7 +2,6 @@
 
 #include <cerrno>
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,7 +48,8 @@ Result<> Results::OpenReports(const options::BuildOptions& options, const Termin
 
 Result<> Results::OpenTargets(const std::vector<plan::Destination>& destinations,
                               docker::Engine& engine,
-                              EventSink& sink) {
+                              EventSink& sink,
+                              const Terminal& terminal) {
   for (int index = 0; index < static_cast<int>(destinations.size()); ++index) {
     const plan::Destination& destination = destinations[static_cast<std::size_t>(index)];
     switch (destination.kind) {
@@ -68,9 +68,9 @@ Result<> Results::OpenTargets(const std::vector<plan::Destination>& destinations
         break;
       }
       case plan::DestinationKind::kStandardOutput: {
-        Fd output(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
-        if (!output.valid()) return Fail(SystemError("--output: standard output", errno));
-        targets_[index] = deliver::MakeDescriptorTarget(std::move(output));
+        Result<Fd> output = terminal.DuplicateOutput();
+        if (!output) return Fail(std::move(output).error().While("--output cannot be written"));
+        targets_[index] = deliver::MakeDescriptorTarget(*std::move(output));
         break;
       }
       case plan::DestinationKind::kEngineLoad:

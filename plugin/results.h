@@ -26,7 +26,8 @@ class Results {
   /// Where the exporters' bytes go. `engine` is only used for the kind kEngineLoad.
   Result<> OpenTargets(const std::vector<plan::Destination>& destinations,
                        docker::Engine& engine,
-                       EventSink& sink);
+                       EventSink& sink,
+                       const Terminal& terminal);
 
   /// For session::AddFileSend(); valid until this object goes.
   std::map<int, session::ExportTarget>& targets() { return targets_; }

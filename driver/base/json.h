@@ -17,6 +17,7 @@ namespace depot {
 /// must tell the difference asks type().
 class Json {
  public:
+  /// What a value is; a number is never a string, and kNull is also what is not there.
   enum class Type { kNull, kBool, kNumber, kString, kArray, kObject };
 
   Json();  ///< null

@@ -15,8 +15,14 @@ namespace depot::builder {
 class Builder {
  public:
   virtual ~Builder() = default;
+
+  /// The connection to the daemon; owned by the builder and gone with it. It never reconnects: once
+  /// it is dead every call on it fails.
   virtual rpc::Channel& channel() = 0;
+
+  /// What the daemon said it can do when it was acquired; never changes.
   virtual const Features& features() const = 0;
+
   /// For people: "tcp://host:port", "docker (unix:///var/run/docker.sock)".
   virtual const std::string& endpoint() const = 0;
 };

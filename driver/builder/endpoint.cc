@@ -76,6 +76,11 @@ std::string UrlDecode(std::string_view text) {
   return out;
 }
 
+std::string Variable(const std::map<std::string, std::string>& environment, const char* name) {
+  auto found = environment.find(name);
+  return found == environment.end() ? "" : found->second;
+}
+
 /// The four TLS settings, from the URL's query and then the environment; key is one of kQueryKeys.
 Result<std::map<std::string, std::string>> TlsSettings(
     std::string_view query, const std::map<std::string, std::string>& environment) {
@@ -84,8 +89,8 @@ Result<std::map<std::string, std::string>> TlsSettings(
                                       {"cert", "DEPOT_BUILDER_CERT"},
                                       {"key", "DEPOT_BUILDER_KEY"},
                                       {"servername", "DEPOT_BUILDER_SERVERNAME"}}) {
-    auto found = environment.find(variable);
-    if (found != environment.end() && !found->second.empty()) settings[key] = found->second;
+    std::string value = Variable(environment, variable);
+    if (!value.empty()) settings[key] = value;
   }
   if (query.empty()) return settings;
   for (std::string_view part : Split(query, '&')) {
@@ -102,9 +107,12 @@ Result<std::map<std::string, std::string>> TlsSettings(
   return settings;
 }
 
-Result<> ApplyTls(Endpoint& endpoint, const std::map<std::string, std::string>& settings) {
+Result<> ApplyTls(Endpoint& endpoint,
+                  const std::map<std::string, std::string>& settings,
+                  SystemRoots system_roots) {
   endpoint.tls = true;
   rpc::TlsOptions& tls = endpoint.tls_options;
+  tls.system_roots = std::move(system_roots);
   tls.alpn = "h2";
   tls.server_name = endpoint.host;
   for (const auto& [key, value] : settings) {
@@ -200,7 +208,11 @@ Result<Endpoint> ParseEndpoint(std::string_view url,
   if (rest.ends_with('/')) rest.remove_suffix(1);
   TRY(ParseHostPort(rest, endpoint));
   TRY_ASSIGN(auto settings, TlsSettings(query, environment));
-  if (!settings.empty()) TRY(ApplyTls(endpoint, settings));
+  if (!settings.empty()) {
+    SystemRoots roots = FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
+                                        Variable(environment, "SSL_CERT_DIR"));
+    TRY(ApplyTls(endpoint, settings, std::move(roots)));
+  }
   return endpoint;
 }
 

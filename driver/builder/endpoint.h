@@ -12,6 +12,7 @@ namespace depot::builder {
 
 /// Where a BuildKit daemon listens, with its TLS material in memory.
 struct Endpoint {
+  /// How the daemon is reached: which of the members below count.
   enum class Kind { kTcp, kUnix };
 
   Kind kind = Kind::kUnix;
@@ -26,9 +27,9 @@ struct Endpoint {
 /// Reads `tcp://host:port?cacert=&cert=&key=&servername=` or `unix:///path`. What the query does
 /// not say comes from `environment`: DEPOT_BUILDER_CACERT, _CERT, _KEY, _SERVERNAME. Each of the
 /// first three is a path, PEM text, or base64 of PEM. Any of the four switches TLS on; a
-/// certificate needs its key and the other way round; without a CA the system's roots are used.
-/// Files are read here; nothing is written. Unknown schemes and query keys are errors that name the
-/// nearest known one.
+/// certificate needs its key and the other way round; without a CA the system's roots are used
+/// (SSL_CERT_FILE and SSL_CERT_DIR of `environment`, else the usual places). Files are read here;
+/// nothing is written. Unknown schemes and query keys are errors that name the nearest known one.
 Result<Endpoint> ParseEndpoint(std::string_view url,
                                const std::map<std::string, std::string>& environment);
 

@@ -23,6 +23,7 @@ Result<std::unique_ptr<rpc::ByteStream>> Connect(const docker::EngineEndpoint& e
   rpc::TlsOptions tls;
   tls.server_name = address.address;
   tls.ca_pem = endpoint.ca_pem;
+  tls.system_roots = endpoint.system_roots;
   tls.certificate_pem = endpoint.certificate_pem;
   tls.key_pem = endpoint.key_pem;
   tls.verify = endpoint.verify;
@@ -38,10 +39,15 @@ Result<std::unique_ptr<rpc::ByteStream>> Dial(const docker::EngineEndpoint& endp
         "is the Docker daemon running? DOCKER_HOST, --host or a docker context say which Engine is "
         "meant; --builder names a remote builder instead"));
   }
-  auto upgraded = rpc::UpgradeToH2c(*std::move(stream), "/grpc", cancel);
+  auto upgraded = rpc::UpgradeToH2c(*std::move(stream), "/grpc", endpoint.headers, cancel);
   if (!upgraded && upgraded.error().code() == ErrorCode::kUnsupported) {
     return Fail(std::move(upgraded).error().WithHint(
         "this Engine has no BuildKit; it must be Docker 18.09 or newer"));
+  }
+  // A TLS port answers plain HTTP with 400, or hangs up.
+  if (!upgraded && !endpoint.tls && endpoint.host.starts_with("tcp://")) {
+    return Fail(std::move(upgraded).error().WithHint(
+        "if this Engine wants TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"));
   }
   return upgraded;
 }

@@ -213,6 +213,10 @@ Result<EngineEndpoint> ResolveEngine(const EngineFlags& flags,
   TRY_ASSIGN(EngineEndpoint endpoint, choice.name == kDefaultContext
                                           ? ResolveDefault(flags, environment, config)
                                           : ResolveStored(choice, config));
+  if (endpoint.tls) {
+    endpoint.system_roots = FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
+                                            Variable(environment, "SSL_CERT_DIR"));
+  }
   for (const auto& [name, value] : config.http_headers) {
     endpoint.headers.emplace_back(name, Secret(value));
   }

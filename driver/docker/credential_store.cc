@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 #include <set>
 
@@ -66,9 +65,8 @@ Answer FindEntry(const Auths& auths, const std::string& key, std::string_view so
   return std::nullopt;
 }
 
-bool IsOnPath(const std::string& program) {
-  const char* path = ::secure_getenv("PATH");
-  for (std::string_view folder : Split(path ? path : "", ':')) {
+bool IsOnPath(const std::string& search_path, const std::string& program) {
+  for (std::string_view folder : Split(search_path, ':')) {
     if (!folder.empty() && ::access(Cat(folder, '/', program).c_str(), X_OK) == 0) return true;
   }
   return false;
@@ -76,9 +74,9 @@ bool IsOnPath(const std::string& program) {
 
 /// The helper that Docker takes when nothing at all is configured (docker/cli
 /// cli/config/credentials/default_store_linux.go).
-std::string PlatformHelper() {
-  std::string suffix = IsOnPath("pass") ? "pass" : "secretservice";
-  return IsOnPath("docker-credential-" + suffix) ? suffix : "";
+std::string PlatformHelper(const std::string& search_path) {
+  std::string suffix = IsOnPath(search_path, "pass") ? "pass" : "secretservice";
+  return IsOnPath(search_path, "docker-credential-" + suffix) ? suffix : "";
 }
 
 std::string Describe(const std::string& key, const Credential& credential) {
@@ -98,10 +96,12 @@ class CredentialStore final : public registry::CredentialSource {
   CredentialStore(ConfigFile config,
                   Auths environment_auths,
                   AuthOrder order,
+                  std::string search_path,
                   std::function<void(std::string)> say)
       : config_(std::move(config)),
         environment_auths_(std::move(environment_auths)),
         order_(order),
+        search_path_(std::move(search_path)),
         say_(std::move(say)) {}
 
   Result<Answer> Lookup(const std::string& host, const Cancel& cancel) override {
@@ -165,12 +165,13 @@ class CredentialStore final : public registry::CredentialSource {
       return {config_.creds_store, Cat("credsStore of ", config_.path)};
     }
     bool nothing = config_.auths.empty() && config_.cred_helpers.empty();
-    return {nothing ? PlatformHelper() : "", "Docker's default here"};
+    return {nothing ? PlatformHelper(search_path_) : "", "Docker's default here"};
   }
 
   const ConfigFile config_;
   const Auths environment_auths_;
   const AuthOrder order_;
+  const std::string search_path_;
   const std::function<void(std::string)> say_;
 
   std::mutex mutex_;
@@ -195,9 +196,10 @@ std::unique_ptr<registry::CredentialSource> MakeCredentialStore(
     ConfigFile config,
     std::map<std::string, AuthEntry> environment_auths,
     AuthOrder order,
+    std::string search_path,
     std::function<void(std::string)> say) {
   return std::make_unique<CredentialStore>(std::move(config), std::move(environment_auths), order,
-                                           std::move(say));
+                                           std::move(search_path), std::move(say));
 }
 
 }  // namespace depot::docker

@@ -34,11 +34,12 @@ Result<AuthOrder> ChooseAuthOrder(const std::string& docker_auth_order, bool git
 /// Helpers run one at a time; an answer is kept for 4 min 50 s. The first time that a host is
 /// served, `say` gets one line such as "credentials for registry.gitlab.com: config.json (user
 /// gitlab-ci-token)" or "... helper docker-credential-x"; never a secret. `say` is called from the
-/// asking thread.
+/// asking thread. `search_path` is PATH's value, where the platform's helper is looked for.
 std::unique_ptr<registry::CredentialSource> MakeCredentialStore(
     ConfigFile config,
     std::map<std::string, AuthEntry> environment_auths,
     AuthOrder order,
+    std::string search_path,
     std::function<void(std::string)> say);
 
 }  // namespace depot::docker

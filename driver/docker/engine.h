@@ -13,6 +13,7 @@
 
 namespace depot::docker {
 
+/// What the Engine says of itself (Engine API, GET /info).
 struct EngineInfo {
   std::string server_version;
   bool containerd_store = false;  ///< can load OCI archives with several manifests

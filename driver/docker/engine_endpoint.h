@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "driver/base/secret.h"
+#include "driver/base/system_roots.h"
 
 namespace depot::docker {
 
@@ -14,7 +15,8 @@ struct EngineEndpoint {
   std::string context_name;  ///< "default" or the docker context it came from
   bool tls = false;
   bool verify = true;           ///< check the server's certificate
-  std::string ca_pem;           ///< empty with `verify`: the system's roots
+  std::string ca_pem;           ///< empty with `verify`: `system_roots`
+  SystemRoots system_roots;     ///< set when `tls` is
   std::string certificate_pem;  ///< client certificate; empty = none
   Secret key_pem;
   /// HttpHeaders of config.json, for every request; values may be credentials of a proxy.

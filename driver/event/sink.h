@@ -11,8 +11,11 @@ namespace depot {
 class EventSink {
  public:
   virtual ~EventSink() = default;
+
+  /// Takes one event over. Events of one thread are seen in its order.
   virtual void Emit(Event event) = 0;
 
+  /// A line of text for the user, outside of any step.
   void Say(std::string text) { Emit(Notice{std::move(text)}); }
 };
 

@@ -8,6 +8,7 @@ namespace depot::files {
 /// The names in a directory, sorted by byte, without "." and "..".
 class DirectoryListing {
  public:
+  /// One directory entry, as the kernel lists it; it is not looked up.
   struct Name {
     const char* text = nullptr;  ///< ends in NUL; lives until the next Read()
     std::uint16_t length = 0;

@@ -16,6 +16,7 @@ namespace depot::files {
 /// One thread at a time.
 class EntryReader {
  public:
+  /// kVanished: the entry was removed since its directory was listed, which is no error of a walk.
   enum class Outcome { kRead, kVanished };
 
   /// Fills `entry` (all but the path, which is set already) for `name` in `directory`.

@@ -23,7 +23,12 @@ class TreeWriter {
   class File {
    public:
     virtual ~File() = default;
+
+    /// Appends to the content. After a failure (a full disk) the file can only be destroyed.
     virtual Result<> Write(std::string_view data) = 0;
+
+    /// Sets mode, times and xattrs and gives the file its name, over what had it before. Called
+    /// once, after the last Write().
     virtual Result<> Commit() = 0;
   };
 

@@ -13,7 +13,10 @@ namespace depot::files {
 class WholeFile {
  public:
   virtual ~WholeFile() = default;
+
+  /// Appends to the content. After a failure the file can only be destroyed.
   virtual Result<> Write(std::string_view data) = 0;
+
   /// Flushes and renames; ENOSPC and friends surface here at the latest.
   virtual Result<> Commit() = 0;
 };

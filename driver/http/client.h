@@ -11,6 +11,7 @@
 
 #include "driver/base/cancel.h"
 #include "driver/base/secret.h"
+#include "driver/base/system_roots.h"
 
 namespace depot::http {
 
@@ -24,6 +25,8 @@ struct Transport {
   bool use_proxy = true;  ///< HTTP_PROXY, HTTPS_PROXY, NO_PROXY as libcurl reads them
 };
 
+/// One request. Headers and URL must hold no line breaks (kInvalid); a Secret in it is never part
+/// of an error.
 struct Request {
   std::string method = "GET";
   std::string url;
@@ -44,6 +47,7 @@ struct Request {
   std::string peer;  ///< what errors call the other end; empty = scheme, host and port of the URL
 };
 
+/// What the peer answered, whatever its status.
 struct Response {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
@@ -63,15 +67,18 @@ struct Response {
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
+
+  /// Blocks until the whole response is there, or until `request.body_sink` has had its body.
   virtual Result<Response> Send(const Request& request, const Cancel& cancel) = 0;
 };
 
 /// libcurl, set up with the first request; HTTP/1.1, TLS 1.2 or newer. Connecting (name look-up and
 /// TLS included) takes at most `connect_timeout`. `user_agent` goes into every request. Connections
-/// are kept for later requests. The system's roots are those of SSL_CERT_FILE and SSL_CERT_DIR,
-/// else where the usual distributions keep them.
+/// are kept for later requests. `system_roots` check servers whose Transport names no authority,
+/// and proxies.
 std::unique_ptr<HttpClient> MakeCurlClient(std::string user_agent,
-                                           std::chrono::seconds connect_timeout);
+                                           std::chrono::seconds connect_timeout,
+                                           SystemRoots system_roots);
 
 /// RFC 3986 percent-encoding of a query value.
 std::string UrlEncode(std::string_view text);

@@ -11,7 +11,6 @@
 #include "driver/base/text.h"
 #include "driver/http/client.h"
 #include "driver/http/curl_failure.h"
-#include "driver/http/system_roots.h"
 
 namespace depot::http {
 namespace {
@@ -249,25 +248,23 @@ const char* OrNull(const std::string& text) {
   return text.empty() ? nullptr : text.c_str();
 }
 
-void SetRoots(CURL* easy, const Transport& transport) {
+void SetRoots(CURL* easy, const Transport& transport, const SystemRoots& roots) {
   // Both must be set: libcurl has places of its own built in, and a private authority replaces
   // them.
-  SystemRoots roots;
-  if (transport.ca_pem.empty()) {
-    roots = FindSystemRoots();
-  } else {
+  bool private_authority = !transport.ca_pem.empty();
+  if (private_authority) {
     curl_blob ca = BlobOf(transport.ca_pem);
     ::curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca);
   }
-  ::curl_easy_setopt(easy, CURLOPT_CAINFO, OrNull(roots.file));
-  ::curl_easy_setopt(easy, CURLOPT_CAPATH, OrNull(roots.directory));
+  ::curl_easy_setopt(easy, CURLOPT_CAINFO, private_authority ? nullptr : OrNull(roots.file));
+  ::curl_easy_setopt(easy, CURLOPT_CAPATH, private_authority ? nullptr : OrNull(roots.directory));
 }
 
-void SetTransport(CURL* easy, const Transport& transport) {
+void SetTransport(CURL* easy, const Transport& transport, const SystemRoots& roots) {
   ::curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
   ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, transport.verify ? 1L : 0L);
   ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, transport.verify ? 2L : 0L);
-  SetRoots(easy, transport);
+  SetRoots(easy, transport, roots);
   if (!transport.certificate_pem.empty()) {
     curl_blob certificate = BlobOf(transport.certificate_pem);
     ::curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
@@ -286,7 +283,6 @@ void SetTransport(CURL* easy, const Transport& transport) {
   if (!transport.use_proxy || !transport.unix_socket.empty()) {
     ::curl_easy_setopt(easy, CURLOPT_PROXY, "");
   } else {
-    SystemRoots roots = FindSystemRoots();
     ::curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, OrNull(roots.file));
     ::curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, OrNull(roots.directory));
   }
@@ -339,8 +335,10 @@ Result<int> Drive(Slot& slot, Transfer& transfer, const Cancel& cancel) {
 
 class CurlClient final : public HttpClient {
  public:
-  CurlClient(std::string user_agent, std::chrono::seconds connect_timeout)
-      : user_agent_(std::move(user_agent)), connect_timeout_(connect_timeout) {}
+  CurlClient(std::string user_agent, std::chrono::seconds connect_timeout, SystemRoots system_roots)
+      : user_agent_(std::move(user_agent)),
+        connect_timeout_(connect_timeout),
+        system_roots_(std::move(system_roots)) {}
 
   Result<Response> Send(const Request& request, const Cancel& cancel) override {
     TRY(cancel.Check());
@@ -383,7 +381,7 @@ class CurlClient final : public HttpClient {
     ::curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &Transfer::OnSocket);
     ::curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, &transfer);
     SetBody(easy, request, transfer);
-    SetTransport(easy, request.transport);
+    SetTransport(easy, request.transport, system_roots_);
   }
 
   Result<Response> Conclude(
@@ -442,6 +440,7 @@ class CurlClient final : public HttpClient {
 
   std::string user_agent_;
   std::chrono::seconds connect_timeout_;
+  SystemRoots system_roots_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Slot>> idle_;
 };
@@ -449,8 +448,10 @@ class CurlClient final : public HttpClient {
 }  // namespace
 
 std::unique_ptr<HttpClient> MakeCurlClient(std::string user_agent,
-                                           std::chrono::seconds connect_timeout) {
-  return std::make_unique<CurlClient>(std::move(user_agent), connect_timeout);
+                                           std::chrono::seconds connect_timeout,
+                                           SystemRoots system_roots) {
+  return std::make_unique<CurlClient>(std::move(user_agent), connect_timeout,
+                                      std::move(system_roots));
 }
 
 }  // namespace depot::http

@@ -18,6 +18,7 @@ struct TokenRequest {
   std::string client_id;
 };
 
+/// What a token server gave out (distribution spec, token authentication); for one set of scopes.
 struct Token {
   Secret token;
   std::int64_t expires_in = 60;  ///< seconds

@@ -95,6 +95,28 @@ Result<Fd> Connect(const sockaddr* address,
   return socket;
 }
 
+Result<Bytes> UpgradeRequest(const std::string& path, const SecretHeaders& headers) {
+  // The Engine wants a Host header and does not care what it says (moby client hijack.go).
+  std::string text = Cat("POST ", path,
+                         " HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n"
+                         "Connection: Upgrade\r\nUpgrade: h2c\r\n");
+  for (const auto& [name, value] : headers) {
+    constexpr std::string_view kBreaks("\r\n\0", 3);
+    std::string line = Cat(name, ": ", value.Reveal());
+    bool broken = name.empty() || name.find_first_of(": ") != std::string::npos ||
+                  line.find_first_of(kBreaks) != std::string::npos;
+    if (broken) {
+      return Fail(
+          Error(ErrorCode::kInvalid, Cat("the HTTP header ", Printable(name),
+                                         " has a malformed name, or a line break in its value"))
+              .WithHint("see HttpHeaders in Docker's config.json"));
+    }
+    text += line + "\r\n";
+  }
+  auto owner = std::make_shared<const Secret>(text + "\r\n");
+  return Bytes(owner, owner->Reveal());
+}
+
 }  // namespace
 
 Result<Fd> DialTcp(const std::string& host, std::uint16_t port, const Cancel& cancel) {
@@ -132,13 +154,11 @@ Result<Fd> DialUnix(const std::string& path, const Cancel& cancel) {
 
 Result<std::unique_ptr<ByteStream>> UpgradeToH2c(std::unique_ptr<ByteStream> stream,
                                                  const std::string& path,
+                                                 const SecretHeaders& headers,
                                                  const Cancel& cancel) {
   constexpr std::size_t kMaxHead = 16 << 10;
-  // The Engine wants a Host header and does not care what it says (moby client hijack.go).
-  std::string request = Cat("POST ", path,
-                            " HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n"
-                            "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
-  TRY(stream->Write({Bytes(std::move(request))}, cancel));
+  TRY_ASSIGN(Bytes request, UpgradeRequest(path, headers));
+  TRY(stream->Write({std::move(request)}, cancel));
   std::string head;
   std::size_t end = std::string::npos;
   while (end == std::string::npos) {

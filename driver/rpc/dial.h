@@ -4,16 +4,23 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "driver/base/secret.h"
+#include "driver/base/system_roots.h"
 #include "driver/rpc/byte_stream.h"
 
 namespace depot::rpc {
 
+/// Request headers whose values may be credentials.
+using SecretHeaders = std::vector<std::pair<std::string, Secret>>;
+
 /// TLS as a client. PEM texts, never paths: key material stays in memory.
 struct TlsOptions {
   std::string server_name;      ///< for SNI and the certificate check; a DNS name or an IP address
-  std::string ca_pem;           ///< trusted roots, replacing the system's; empty = the system's
+  std::string ca_pem;           ///< trusted roots; empty = `system_roots`
+  SystemRoots system_roots;     ///< only read when `ca_pem` is empty and `verify` is set
   std::string certificate_pem;  ///< client certificate chain; empty = none
   Secret key_pem;               ///< its private key
   std::string alpn;             ///< "h2", "http/1.1", or empty = none offered
@@ -43,9 +50,12 @@ Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
 Result<> CheckTlsOptions(const TlsOptions& options);
 
 /// Sends `POST path HTTP/1.1` with `Upgrade: h2c` and waits for 101, as the Docker Engine wants it
-/// for /grpc (moby client hijack.go). Any other status is an Error with the Engine's message.
+/// for /grpc (moby client hijack.go). `headers` go along as they are; a line break in one is
+/// kInvalid. Any other status is an Error with the Engine's message: 404 is kUnsupported (an Engine
+/// without BuildKit), anything else kInvalid.
 Result<std::unique_ptr<ByteStream>> UpgradeToH2c(std::unique_ptr<ByteStream> stream,
                                                  const std::string& path,
+                                                 const SecretHeaders& headers,
                                                  const Cancel& cancel);
 
 }  // namespace depot::rpc

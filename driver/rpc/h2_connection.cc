@@ -6,6 +6,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "driver/base/text.h"
+#include "driver/rpc/frame_batch.h"
 
 namespace depot::rpc {
 namespace {
@@ -47,55 +48,6 @@ Error ProtocolError(std::string_view reason) {
 }
 
 }  // namespace
-
-/// Collects frames for one Write(): small ones are copied into a shared arena, payloads travel by
-/// reference.
-class H2Connection::Batch {
- public:
-  void Copy(const std::uint8_t* data, std::size_t size) {
-    constexpr std::size_t kArena = 16 << 10;
-    if (!arena_ || arena_->capacity() - arena_->size() < size) {
-      FlushArena();
-      arena_ = std::make_shared<std::string>();
-      arena_->reserve(std::max(size, kArena));
-      arena_begin_ = 0;
-    }
-    arena_->append(reinterpret_cast<const char*>(data), size);
-    size_ += size;
-  }
-
-  void Add(Bytes bytes) {
-    constexpr std::size_t kWorthCopying = 256;
-    if (bytes.size() <= kWorthCopying) {
-      Copy(reinterpret_cast<const std::uint8_t*>(bytes.view().data()), bytes.size());
-      return;
-    }
-    FlushArena();
-    size_ += bytes.size();
-    pieces_.push_back(std::move(bytes));
-  }
-
-  std::size_t size() const { return size_; }
-
-  BytesList Take() {
-    FlushArena();
-    size_ = 0;
-    return std::exchange(pieces_, {});
-  }
-
- private:
-  void FlushArena() {
-    if (!arena_ || arena_begin_ == arena_->size()) return;
-    std::string_view view = std::string_view(*arena_).substr(arena_begin_);
-    pieces_.emplace_back(arena_, view);
-    arena_begin_ = arena_->size();
-  }
-
-  BytesList pieces_;
-  std::size_t size_ = 0;
-  std::shared_ptr<std::string> arena_;
-  std::size_t arena_begin_ = 0;
-};
 
 /// Called by nghttp2 inside mem_recv and mem_send, so always under the connection's mutex.
 struct H2Connection::Callbacks {
@@ -231,7 +183,7 @@ struct H2Connection::Callbacks {
     H2Connection& self = Self(user_data);
     StreamPtr stream = Find(self, frame->hd.stream_id);
     if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    self.batch_->Copy(frame_header, 9);
+    self.batch_->Copy({reinterpret_cast<const char*>(frame_header), 9});
     bool was_full = stream->outgoing_bytes >= kMaxOutgoing;
     stream->outgoing_bytes -= size;
     while (size > 0) {
@@ -497,13 +449,15 @@ Result<> H2Connection::ReadLoop(const Cancel& cancel) {
   }
 }
 
-bool H2Connection::FillBatch(Batch& batch) {
+bool H2Connection::FillBatch(FrameBatch& batch) {
   batch_ = &batch;
   while (batch.size() < kBatchSize) {
     std::size_t before = batch.size();
     const std::uint8_t* data = nullptr;
     ssize_t size = nghttp2_session_mem_send(session_, &data);
-    if (size > 0) batch.Copy(data, static_cast<std::size_t>(size));
+    if (size > 0) {
+      batch.Copy({reinterpret_cast<const char*>(data), static_cast<std::size_t>(size)});
+    }
     if (size < 0) {
       FailLocked(
           Error(ErrorCode::kInternal, Cat("HTTP/2: ", nghttp2_strerror(static_cast<int>(size)))));
@@ -521,7 +475,7 @@ bool H2Connection::FillBatch(Batch& batch) {
 }
 
 Result<> H2Connection::WriteLoop(const Cancel& cancel) {
-  Batch batch;
+  FrameBatch batch;
   while (true) {
     {
       std::unique_lock lock(mutex_);

@@ -19,6 +19,8 @@ struct nghttp2_session;
 
 namespace depot::rpc {
 
+class FrameBatch;
+
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 /// One HTTP/2 stream that carries gRPC messages both ways (grpc/doc/PROTOCOL-HTTP2.md). Plain
@@ -55,6 +57,7 @@ struct H2Stream {
 /// builder opens inside it (server) are one of these. Public calls may come from any thread.
 class H2Connection {
  public:
+  /// Which end of the connection we are; only a client opens streams.
   enum class Role { kClient, kServer };
   using StreamPtr = std::shared_ptr<H2Stream>;
 
@@ -110,11 +113,10 @@ class H2Connection {
 
  private:
   struct Callbacks;  // nghttp2's side, in the .cc
-  class Batch;
 
   Result<> ReadLoop(const Cancel& cancel);
   Result<> WriteLoop(const Cancel& cancel);
-  bool FillBatch(Batch& batch);
+  bool FillBatch(FrameBatch& batch);
   void FailLocked(const Error& reason);
   void AcceptData(H2Stream& stream, std::string_view data);
 
@@ -131,8 +133,8 @@ class H2Connection {
   std::vector<StreamPtr> new_requests_;
   std::optional<Error> failure_;
   bool ended_by_peer_ = false;
-  std::string goodbye_;     ///< what the peer said in GOAWAY
-  Batch* batch_ = nullptr;  // the one being filled
+  std::string goodbye_;          ///< what the peer said in GOAWAY
+  FrameBatch* batch_ = nullptr;  // the one being filled
 
   TaskGroup threads_;
 };

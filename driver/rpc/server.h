@@ -18,6 +18,7 @@ class ServerCall {
  public:
   virtual ~ServerCall() = default;
 
+  /// What came with the request headers; unchanging, valid as long as the call.
   virtual const Metadata& metadata() const = 0;
 
   /// The next message of the peer; nullopt when it has half-closed. Bounded by 16 MiB.

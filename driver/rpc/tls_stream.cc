@@ -63,6 +63,21 @@ Result<> AddRoots(SSL_CTX* context, const std::string& pem) {
   return {};
 }
 
+/// Without any roots there is nothing to read, and the handshake will say that it trusts nobody.
+Result<> AddSystemRoots(SSL_CTX* context, const SystemRoots& roots) {
+  auto path_or_null = [](const std::string& path) { return path.empty() ? nullptr : path.c_str(); };
+  if (roots.file.empty() && roots.directory.empty()) return {};
+  if (SSL_CTX_load_verify_locations(context, path_or_null(roots.file),
+                                    path_or_null(roots.directory)) == 1) {
+    return {};
+  }
+  return Fail(
+      Error(ErrorCode::kInvalid, Cat("the system's certificate authorities (", roots.file,
+                                     roots.file.empty() || roots.directory.empty() ? "" : ", ",
+                                     roots.directory, ") cannot be read: ", TakeReason()))
+          .WithHint("SSL_CERT_FILE and SSL_CERT_DIR say where they are"));
+}
+
 Result<> AddClientCertificate(SSL_CTX* context, const TlsOptions& options) {
   BioPtr chain = MemoryBio(options.certificate_pem);
   CertificatePtr leaf(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
@@ -134,10 +149,10 @@ Result<ContextPtr> MakeContext(const TlsOptions& options) {
   SSL_CTX_set_read_ahead(context.get(), 1);
   SSL_CTX_set_default_read_buffer_len(context.get(), 128 << 10);
   SSL_CTX_set_verify(context.get(), options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, OnVerify);
-  if (options.ca_pem.empty()) {
-    SSL_CTX_set_default_verify_paths(context.get());
-  } else {
+  if (!options.ca_pem.empty()) {
     TRY(AddRoots(context.get(), options.ca_pem));
+  } else if (options.verify) {
+    TRY(AddSystemRoots(context.get(), options.system_roots));
   }
   if (!options.certificate_pem.empty()) TRY(AddClientCertificate(context.get(), options));
   return context;

@@ -26,6 +26,7 @@ struct SecretSource {
   std::string variable;
 };
 
+/// --progress. kAuto is chosen when the flag is not given, and leaves the choice to the display.
 enum class ProgressMode { kAuto, kPlain, kQuiet };
 
 /// What the user said on the command line of `build`, by flag. Nothing here was looked up: no file

@@ -19,6 +19,7 @@ enum class DestinationKind {
   kEngineLoad,      ///< an archive, into the local Engine
 };
 
+/// The other end of one exporter.
 struct Destination {
   DestinationKind kind = DestinationKind::kNone;
   std::string path;  ///< as the user wrote it

@@ -13,11 +13,10 @@
 #include "plugin/plan/source.h"
 
 /// From what the user said to what the builder is asked, in two steps around the connection:
-///   before: InspectSource, DecideSource, PlanSecrets (and session::CheckSecrets): whatever is
-///   wrong
-///           with the user's own machine ends the run here
-///   after:  MakePlan, which needs the builder's Features and, when options::WantsLoad(), the
-///   Engine
+///   before: InspectSource, DecideSource, PlanSecrets (and session::CheckSecrets):
+///           whatever is wrong with the user's own machine ends the run here
+///   after:  MakePlan, which needs the builder's Features and, when
+///           options::WantsLoad(), the Engine
 namespace depot::plan {
 
 /// What is known beyond the command line and the builder.
@@ -29,6 +28,7 @@ struct PlanFacts {
   std::string node_id;
 };
 
+/// All that is decided before the builder starts; nothing is opened or sent yet.
 struct BuildPlan {
   build::BuildRequest request;
   /// Where each of request.exporters goes, by its index.

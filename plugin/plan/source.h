@@ -9,6 +9,7 @@
 
 namespace depot::plan {
 
+/// What is found at a path, with symlinks followed; kOther is a fifo, a socket or a device.
 enum class PathKind { kMissing, kFile, kDirectory, kOther };
 
 /// What InspectSource() found on disk and on standard input, so that DecideSource() needs neither.

@@ -8,11 +8,13 @@
 
 namespace depot {
 
+/// How much is shown, and in which form.
 enum class DisplayMode {
   kPlain,  ///< one line after the other, for logs and pipes
   kQuiet,  ///< nothing while building; the last lines of a step that failed
 };
 
+/// What the user said about the output.
 struct DisplayOptions {
   DisplayMode mode = DisplayMode::kPlain;
   bool expand_warnings = false;  ///< `docker --debug`

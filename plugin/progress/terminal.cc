@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,13 +78,11 @@ Result<> Terminal::WriteResult(std::string_view text, const Cancel& cancel) {
   return {};
 }
 
-TerminalSize Terminal::size() const {
-  winsize window{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) != 0 || window.ws_col == 0 ||
-      window.ws_row == 0) {
-    return {};
-  }
-  return {window.ws_col, window.ws_row};
+Result<Fd> Terminal::DuplicateOutput() const {
+  TRY(CheckResult());
+  Fd copy(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
+  if (!copy.valid()) return Fail(SystemError("standard output", errno));
+  return copy;
 }
 
 }  // namespace depot

@@ -3,14 +3,10 @@
 #include <string_view>
 
 #include "driver/base/cancel.h"
+#include "driver/base/fd.h"
 #include "driver/base/result.h"
 
 namespace depot {
-
-struct TerminalSize {
-  int columns = 80;
-  int rows = 10;
-};
 
 /// Standard output and standard error of this process: the only writer to both. One thread at a
 /// time: the display's while it runs, then its owner's.
@@ -32,11 +28,13 @@ class Terminal {
   /// been taken when this succeeds; a closed or full output is an Error.
   Result<> WriteResult(std::string_view text, const Cancel& cancel);
 
+  /// A descriptor of its own for standard output, for what is too large to pass through here (an
+  /// exported archive). The caller closes it. An Error when standard output is not open for
+  /// writing.
+  Result<Fd> DuplicateOutput() const;
+
   bool output_is_terminal() const { return output_is_terminal_; }
   bool error_is_terminal() const { return error_is_terminal_; }
-
-  /// Size of the terminal at standard error; the default when it is none.
-  TerminalSize size() const;
 
  private:
   bool output_open_ = true;

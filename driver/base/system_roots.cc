@@ -1,21 +1,11 @@
-#include "driver/http/system_roots.h"
-
-#include <cstdlib>
+#include "driver/base/system_roots.h"
 
 #include <unistd.h>
 
-namespace depot::http {
-namespace {
+namespace depot {
 
-std::string Variable(const char* name) {
-  const char* value = ::secure_getenv(name);
-  return value ? value : "";
-}
-
-}  // namespace
-
-SystemRoots FindSystemRoots() {
-  SystemRoots roots{Variable("SSL_CERT_FILE"), Variable("SSL_CERT_DIR")};
+SystemRoots FindSystemRoots(const std::string& ssl_cert_file, const std::string& ssl_cert_dir) {
+  SystemRoots roots{ssl_cert_file, ssl_cert_dir};
   if (!roots.file.empty() || !roots.directory.empty()) return roots;
   for (const char* file :
        {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -34,4 +24,4 @@ SystemRoots FindSystemRoots() {
   return roots;
 }
 
-}  // namespace depot::http
+}  // namespace depot
