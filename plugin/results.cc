@@ -7,6 +7,7 @@
 
 #include "driver/base/text.h"
 #include "driver/files/tree_writer.h"
+#include "driver/oci/digest.h"
 #include "plugin/deliver/stream_targets.h"
 
 namespace depot {
@@ -91,6 +92,10 @@ Result<> Results::Commit(const deliver::ExporterResponse& response,
     if (!committed) return Fail(std::move(committed).error().While("--output cannot be written"));
   }
   std::string id = deliver::ImageId(response, id_kind);
+  if (!id.empty() && !IsDigest(id)) {
+    return Fail(ErrorCode::kInvalid,
+                Cat("the builder names the image by what is no digest: ", Printable(id)));
+  }
   if (metadata_file_) {
     TRY(Finish(*metadata_file_, deliver::MetadataJson(response, ref), "--metadata-file"));
   }

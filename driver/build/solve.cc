@@ -167,7 +167,7 @@ class Solver {
     last_status_ = begin.time_since_epoch().count();
     while (ended.SleepFor(milliseconds(50))) {
       auto now = Cancel::Clock::now();
-      if (cancel_.cancelled() && now - begin > kCancelDrain) break;
+      if (stop_.cancel().cancelled() && now - begin > kCancelDrain) break;
       if (now.time_since_epoch() - Cancel::Clock::duration(last_status_) > kStatusDrain) break;
     }
     status_task.Stop(Error(ErrorCode::kCancelled, "the build has ended"));

@@ -30,8 +30,9 @@ using Environment = std::map<std::string, std::string>;
 /// of DOCKER_CERT_PATH (else the config directory), or of the context's own folder; ca.pem,
 /// cert.pem and key.pem, the latter two only if they exist. DOCKER_TLS and DOCKER_TLS_VERIFY count
 /// when not empty, whatever they say. TLS is ignored for unix sockets. An unknown context, both
-/// --context and --host, an unreadable certificate, and schemes other than unix and tcp (ssh, npipe,
-/// fd: kUnsupported) are errors that say what to do. `host` of the result is complete: tcp has a port.
+/// --context and --host, an unreadable certificate, and schemes other than unix and tcp (ssh,
+/// npipe, fd: kUnsupported) are errors that say what to do. `host` of the result is complete: tcp
+/// has a port.
 Result<EngineEndpoint> ResolveEngine(const EngineFlags& flags,
                                      const Environment& environment,
                                      const ConfigFile& config);

@@ -41,7 +41,7 @@ Result<Fd> DialUnix(const std::string& path, const Cancel& cancel);
 /// is kDenied and says whose fault it is: unknown authority, wrong name, expired, our certificate
 /// refused or missing, the peer does not speak TLS. With TLS 1.3 a refusal of our certificate
 /// reaches us only with the first read after the handshake: the stream's Read() then fails with
-/// kDenied and the same text.
+/// kDenied and the same text. The process must ignore SIGPIPE.
 Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
                                              const TlsOptions& options,
                                              const Cancel& cancel);

@@ -142,12 +142,14 @@ struct H2Connection::Callbacks {
     H2Connection& self = Self(user_data);
     StreamPtr stream = Find(self, id);
     if (!stream) return 0;
-    stream->closed = true;
-    stream->reset_code = code;
-    stream->outgoing.clear();
-    stream->outgoing_bytes = 0;
-    stream->changed.notify_all();
+    if (!stream->closed) self.CloseLocked(*stream, code);
     self.streams_.erase(id);
+    return 0;
+  }
+
+  /// A request that was reset before its HEADERS went out never opens, and so never closes.
+  static int OnNotSent(nghttp2_session*, const nghttp2_frame* frame, int, void* user_data) {
+    if (frame->hd.type == NGHTTP2_HEADERS) Self(user_data).streams_.erase(frame->hd.stream_id);
     return 0;
   }
 
@@ -182,7 +184,7 @@ struct H2Connection::Callbacks {
                         void* user_data) {
     H2Connection& self = Self(user_data);
     StreamPtr stream = Find(self, frame->hd.stream_id);
-    if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (!stream || stream->outgoing_bytes < size) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     self.batch_->Copy({reinterpret_cast<const char*>(frame_header), 9});
     bool was_full = stream->outgoing_bytes >= kMaxOutgoing;
     stream->outgoing_bytes -= size;
@@ -205,6 +207,7 @@ struct H2Connection::Callbacks {
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, OnFrame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, OnData);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, OnClose);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, OnNotSent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, OnSendData);
     nghttp2_option* option = nullptr;
     nghttp2_option_new(&option);
@@ -354,9 +357,20 @@ Result<> H2Connection::WaitEnd(const StreamPtr& stream, const Cancel& cancel) {
 
 void H2Connection::Reset(const StreamPtr& stream, std::uint32_t code) {
   std::lock_guard lock(mutex_);
+  // Only once: a second RST_STREAM for a call whose HEADERS never went out would be a connection
+  // error to the peer (RFC 9113, 5.1).
   if (stream->closed) return;
+  CloseLocked(*stream, code);
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream->id, code);
   wake_writer_.notify_one();
+}
+
+void H2Connection::CloseLocked(H2Stream& stream, std::uint32_t code) {
+  stream.closed = true;
+  stream.reset_code = code;
+  stream.outgoing.clear();
+  stream.outgoing_bytes = 0;
+  stream.changed.notify_all();
 }
 
 Result<> H2Connection::Alive() const {
@@ -386,10 +400,7 @@ void H2Connection::FailLocked(const Error& reason) {
   if (failure_) return;
   failure_ = reason;
   for (auto& [id, stream] : streams_) {
-    stream->closed = true;
-    stream->outgoing.clear();
-    stream->outgoing_bytes = 0;
-    stream->changed.notify_all();
+    if (!stream->closed) CloseLocked(*stream, NGHTTP2_NO_ERROR);
   }
   streams_.clear();
   wake_writer_.notify_all();

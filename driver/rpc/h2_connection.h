@@ -117,6 +117,7 @@ class H2Connection {
   Result<> ReadLoop(const Cancel& cancel);
   Result<> WriteLoop(const Cancel& cancel);
   bool FillBatch(FrameBatch& batch);
+  static void CloseLocked(H2Stream& stream, std::uint32_t code);
   void FailLocked(const Error& reason);
   void AcceptData(H2Stream& stream, std::string_view data);
 

@@ -18,7 +18,7 @@ namespace {
 using Clock = Cancel::Clock;
 
 /// The builder checks our health every 5 s and gives up after two checks of 15 s or more.
-constexpr std::chrono::seconds kSilence(25);
+constexpr std::chrono::seconds kSilence(20);
 constexpr char kDataTag = 0x0A;  // field 1, length-delimited
 
 std::string DataPrefix(std::size_t size) {

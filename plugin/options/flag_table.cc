@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include <CLI/CLI.hpp>
-
 #include "driver/base/text.h"
 
 namespace depot::options {
@@ -29,60 +27,6 @@ bool LooksLikeFlag(std::string_view word) {
   return word.size() > 1 && word.front() == '-';
 }
 
-/// A command line cut where flags end.
-struct Halves {
-  std::vector<std::string> flags;  ///< with the arguments between them
-  std::vector<std::string> rest;   ///< arguments only
-};
-
-/// Whether the word behind `word` is its value: --flag, -t, -qt.
-bool TakesNextWord(const std::vector<Flag>& table, std::string_view word) {
-  if (word.starts_with("--")) {
-    const Flag* flag = Find(table, word);
-    return flag != nullptr && !IsSwitch(*flag);
-  }
-  for (std::size_t i = 1; LooksLikeFlag(word) && i < word.size(); ++i) {
-    const Flag* flag = Find(table, Cat('-', word[i]));
-    if (flag == nullptr) return false;
-    if (!IsSwitch(*flag)) return i + 1 == word.size();
-  }
-  return false;
-}
-
-/// Two forms that pflag takes and CLI11 does not. `--flag=` is the empty value, for which CLI11
-/// would take the next word, so it becomes a word of its own; `-q=false` becomes `--quiet=false`.
-std::vector<std::string> Respell(const std::vector<Flag>& table, const std::string& word) {
-  std::size_t sign = word.find('=');
-  const Flag* flag = sign == std::string::npos ? nullptr : Find(table, word.substr(0, sign));
-  if (flag == nullptr) return {word};
-  if (IsSwitch(*flag)) return {Cat("--", flag->name, word.substr(sign))};
-  if (sign + 1 == word.size()) return {Cat("--", flag->name), ""};
-  return {word};
-}
-
-Halves Cut(const std::vector<Flag>& table,
-           const std::vector<std::string>& words,
-           Placement placement) {
-  Halves halves;
-  bool is_value = false;
-  for (auto word = words.begin(); word != words.end(); ++word) {
-    if (is_value) {
-      halves.flags.push_back(*word);
-      is_value = false;
-      continue;
-    }
-    bool dashes = *word == "--";
-    if (dashes || (placement == Placement::kBeforeWord && !LooksLikeFlag(*word))) {
-      halves.rest.assign(dashes ? word + 1 : word, words.end());
-      break;
-    }
-    is_value = TakesNextWord(table, *word);
-    for (std::string& spelled : Respell(table, *word))
-      halves.flags.push_back(std::move(spelled));
-  }
-  return halves;
-}
-
 Error UnknownFlag(const std::vector<Flag>& table, std::string_view word) {
   std::string name(word.substr(0, word.find('=')));
   std::string message = Cat("unknown flag: ", Printable(name));
@@ -97,7 +41,7 @@ Error UnknownFlag(const std::vector<Flag>& table, std::string_view word) {
   return Error(ErrorCode::kUsage, message);
 }
 
-Result<> SetOne(const Flag& flag, std::string value) {
+Result<> SetOne(const Flag& flag, const std::string& value) {
   if (IsSwitch(flag)) {
     std::optional<bool> on = ParseBool(value);
     if (!on) {
@@ -106,52 +50,91 @@ Result<> SetOne(const Flag& flag, std::string value) {
     }
     return flag.set(*on ? "true" : "false");
   }
-  // `-t=x`: pflag drops the sign, CLI11 does not. No value of a flag with a letter starts with one.
-  if (flag.letter != 0 && value.starts_with('=')) value.erase(0, 1);
   return flag.set(value);
 }
 
-/// Translates CLI11's exceptions; nothing else throws here.
-Result<> RunParser(CLI::App& app, std::vector<std::string> words) {
-  std::reverse(words.begin(), words.end());
-  try {
-    app.parse(std::move(words));
-  } catch (const CLI::ArgumentMismatch& error) {
-    std::string_view text = error.what();
-    return Fail(ErrorCode::kUsage, Cat("flag needs a value: ", text.substr(0, text.find(':'))));
-  } catch (const CLI::Error& error) {
-    return Fail(ErrorCode::kUsage, Cat("the command line cannot be read: ", error.what()));
-  }
-  return {};
-}
+/// A flag of the command line with its value; switches have one too.
+struct Given {
+  const Flag* flag;
+  std::string value;
+};
 
-std::vector<CLI::Option*> Declare(CLI::App& app, const std::vector<Flag>& table) {
-  std::vector<CLI::Option*> options;
-  CLI::callback_t keep = [](const CLI::results_t&) { return true; };
-  for (const Flag& flag : table) {
-    std::string names = Cat("--", flag.name);
-    if (flag.letter != 0) names = Cat("-", flag.letter, ",", names);
-    CLI::Option* option = app.add_option(names, keep, "");
-    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    option->expected(IsSwitch(flag) ? 0 : 1);
-    option->allow_extra_args(false);
-    options.push_back(option);
-  }
-  return options;
-}
+/// Takes a command line apart, from its beginning to its end. `table` and `words` outlive it.
+class Tokeniser {
+ public:
+  Tokeniser(const std::vector<Flag>& table, const std::vector<std::string>& words)
+      : table_(table), next_(words.begin()), end_(words.end()) {}
 
-Result<> Apply(const std::vector<Flag>& table, const std::vector<CLI::Option*>& options) {
-  bool help = std::any_of(options.begin(), options.end(), [](const CLI::Option* option) {
-    return option->check_lname("help") && option->count() > 0;
-  });
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    if (options[i]->count() == 0 || table[i].set || help) continue;
-    return Fail(ErrorCode::kUsage, Cat("--", table[i].name, " is not supported yet"));
+  Result<> Run(Placement placement) {
+    while (next_ != end_) {
+      const std::string& word = *next_++;
+      if (word == "--") break;
+      if (LooksLikeFlag(word)) {
+        TRY(word[1] == '-' ? TakeName(word) : TakeLetters(word));
+        continue;
+      }
+      arguments_.push_back(word);
+      if (placement == Placement::kBeforeWord) break;
+    }
+    arguments_.insert(arguments_.end(), next_, end_);
+    return {};
   }
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    if (!table[i].set) continue;
-    for (const std::string& value : options[i]->results())
-      TRY(SetOne(table[i], value));
+
+  const std::vector<Given>& given() const { return given_; }
+  std::vector<std::string>& arguments() { return arguments_; }
+
+ private:
+  /// --flag, --flag=value
+  Result<> TakeName(std::string_view word) {
+    std::size_t sign = word.find('=');
+    const Flag* flag = Find(table_, word.substr(0, sign));
+    if (flag == nullptr) return Fail(UnknownFlag(table_, word));
+    if (sign == std::string_view::npos) return TakeBare(*flag);
+    given_.push_back({flag, std::string(word.substr(sign + 1))});
+    return {};
+  }
+
+  /// -q, -qt, -tvalue, -t=value, -q=false
+  Result<> TakeLetters(std::string_view word) {
+    for (word.remove_prefix(1); !word.empty();) {
+      const Flag* flag = Find(table_, Cat('-', word[0]));
+      if (flag == nullptr) return Fail(UnknownFlag(table_, Cat('-', word[0])));
+      word.remove_prefix(1);
+      bool sign = word.starts_with('=');
+      if (sign || (!IsSwitch(*flag) && !word.empty())) {
+        given_.push_back({flag, std::string(word.substr(sign ? 1 : 0))});
+        return {};
+      }
+      TRY(TakeBare(*flag));
+    }
+    return {};
+  }
+
+  /// The value, if the flag needs one, is the next word, whatever it looks like.
+  Result<> TakeBare(const Flag& flag) {
+    if (!IsSwitch(flag) && next_ == end_) {
+      return Fail(ErrorCode::kUsage, Cat("flag needs a value: --", flag.name));
+    }
+    given_.push_back({&flag, IsSwitch(flag) ? "true" : *next_++});
+    return {};
+  }
+
+  const std::vector<Flag>& table_;
+  std::vector<std::string>::const_iterator next_;
+  const std::vector<std::string>::const_iterator end_;
+  std::vector<Given> given_;
+  std::vector<std::string> arguments_;
+};
+
+Result<> Apply(const std::vector<Given>& given) {
+  bool help = std::any_of(given.begin(), given.end(),
+                          [](const Given& one) { return one.flag->name == "help"; });
+  for (const Given& one : given) {
+    if (one.flag->set || help) continue;
+    return Fail(ErrorCode::kUsage, Cat("--", one.flag->name, " is not supported yet"));
+  }
+  for (const Given& one : given) {
+    if (one.flag->set) TRY(SetOne(*one.flag, one.value));
   }
   return {};
 }
@@ -167,19 +150,10 @@ std::string LeftColumn(const Flag& flag) {
 Result<std::vector<std::string>> ParseWords(const std::vector<Flag>& table,
                                             const std::vector<std::string>& words,
                                             Placement placement) {
-  CLI::App app;
-  app.set_help_flag();
-  app.allow_extras();
-  std::vector<CLI::Option*> options = Declare(app, table);
-  Halves halves = Cut(table, words, placement);
-  TRY(RunParser(app, std::move(halves.flags)));
-  std::vector<std::string> arguments = app.remaining();
-  for (const std::string& word : arguments) {
-    if (LooksLikeFlag(word)) return Fail(UnknownFlag(table, word));
-  }
-  TRY(Apply(table, options));
-  arguments.insert(arguments.end(), halves.rest.begin(), halves.rest.end());
-  return arguments;
+  Tokeniser line(table, words);
+  TRY(line.Run(placement));
+  TRY(Apply(line.given()));
+  return std::move(line.arguments());
 }
 
 std::string FormatFlags(const std::vector<Flag>& table) {

@@ -33,9 +33,9 @@ enum class Placement {
 
 /// Parses `words` as Go's pflag does, which every Docker command uses: --flag=value, --flag value,
 /// -tvalue, -t value, -t=value, letters in one word (-qt x), --switch=false, "--" ends the flags;
-/// no abbreviations. Calls the setter of every flag given, a repeated one in its order, and returns
-/// the arguments. A flag that is unknown (the nearest is named), refused or without its value is
-/// kUsage, and so is a setter's error, which the setter words. A refused flag is not an error when
+/// no abbreviations. Calls the setters in the order of the flags given, and returns the arguments.
+/// A flag that is unknown (the nearest is named), refused or without its value is kUsage, and so is
+/// a setter's error, which the setter words. A refused flag is not an error when
 /// --help is there too. `table` has unique names and letters.
 Result<std::vector<std::string>> ParseWords(const std::vector<Flag>& table,
                                             const std::vector<std::string>& words,
