@@ -7,40 +7,15 @@
 
 #include "driver/base/text.h"
 #include "driver/rpc/frame_batch.h"
+#include "driver/rpc/h2_callbacks.h"
 
 namespace depot::rpc {
 namespace {
 
 constexpr std::size_t kReadSize = 256 << 10;
-/// Bytes handed to the stream below in one Write(); the unit in which a session's data travels
-/// through the tunnel. Larger batches were slower on the builder's side, smaller ones on ours.
-constexpr std::size_t kBatchSize = 256 << 10;
-/// Bytes queued on one stream before Send() waits.
-constexpr std::size_t kMaxOutgoing = 1 << 20;
-/// Bytes of unread messages on one stream before its flow-control window closes.
-constexpr std::size_t kMaxQueued = 2 << 20;
 /// What a message costs beyond its bytes, so that empty ones are bounded too.
 constexpr std::size_t kMessageOverhead = 64;
-constexpr std::int32_t kStreamWindow = 2 << 20;
-constexpr std::int32_t kConnectionWindow = 64 << 20;
-constexpr std::size_t kMaxHeaderBytes = 1 << 20;
 constexpr std::size_t kFramePrefix = 5;
-constexpr std::uint32_t kMaxConcurrentCalls = 100;
-
-nghttp2_nv MakeNv(const std::pair<std::string, std::string>& header) {
-  auto bytes = [](const std::string& text) {
-    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
-  };
-  return {bytes(header.first), bytes(header.second), header.first.size(), header.second.size(),
-          NGHTTP2_NV_FLAG_NONE};
-}
-
-std::vector<nghttp2_nv> MakeNvs(const Headers& headers) {
-  std::vector<nghttp2_nv> nvs;
-  for (const auto& header : headers)
-    nvs.push_back(MakeNv(header));
-  return nvs;
-}
 
 Error ProtocolError(std::string_view reason) {
   return Error(ErrorCode::kInvalid, Cat("the peer does not speak HTTP/2: ", reason))
@@ -48,198 +23,6 @@ Error ProtocolError(std::string_view reason) {
 }
 
 }  // namespace
-
-/// Called by nghttp2 inside mem_recv and mem_send, so always under the connection's mutex.
-struct H2Connection::Callbacks {
-  static H2Connection& Self(void* user_data) { return *static_cast<H2Connection*>(user_data); }
-
-  static StreamPtr Find(H2Connection& self, std::int32_t id) {
-    auto found = self.streams_.find(id);
-    return found == self.streams_.end() ? nullptr : found->second;
-  }
-
-  static int OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
-    H2Connection& self = Self(user_data);
-    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    auto stream = std::make_shared<H2Stream>();
-    stream->id = frame->hd.stream_id;
-    self.streams_[stream->id] = stream;
-    return 0;
-  }
-
-  static int OnHeader(nghttp2_session*,
-                      const nghttp2_frame* frame,
-                      const std::uint8_t* name,
-                      std::size_t name_size,
-                      const std::uint8_t* value,
-                      std::size_t value_size,
-                      std::uint8_t,
-                      void* user_data) {
-    StreamPtr stream = Find(Self(user_data), frame->hd.stream_id);
-    if (!stream) return 0;
-    stream->header_bytes += name_size + value_size + 32;
-    if (stream->header_bytes > kMaxHeaderBytes) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    Headers& block = stream->headers_done ? stream->trailers : stream->headers;
-    block.emplace_back(std::string(reinterpret_cast<const char*>(name), name_size),
-                       std::string(reinterpret_cast<const char*>(value), value_size));
-    return 0;
-  }
-
-  static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
-    H2Connection& self = Self(user_data);
-    if (frame->hd.type == NGHTTP2_GOAWAY) {
-      self.goodbye_.assign(reinterpret_cast<const char*>(frame->goaway.opaque_data),
-                           frame->goaway.opaque_data_len);
-      if (self.goodbye_.empty()) self.goodbye_ = nghttp2_http2_strerror(frame->goaway.error_code);
-    }
-    StreamPtr stream = Find(self, frame->hd.stream_id);
-    if (!stream) return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && !stream->headers_done) {
-      // 1xx answers come before the real one and mean nothing here.
-      bool informational = false;
-      for (const auto& [name, value] : stream->headers) {
-        informational = informational || (name == ":status" && value.starts_with('1'));
-      }
-      if (informational) {
-        stream->headers.clear();
-      } else {
-        stream->headers_done = true;
-        if (self.role_ == Role::kServer) self.new_requests_.push_back(stream);
-      }
-    }
-    bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-    if (carries_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-      stream->remote_closed = true;
-      stream->changed.notify_all();
-    }
-    return 0;
-  }
-
-  static int OnData(nghttp2_session* session,
-                    std::uint8_t,
-                    std::int32_t id,
-                    const std::uint8_t* data,
-                    std::size_t size,
-                    void* user_data) {
-    H2Connection& self = Self(user_data);
-    // The connection's window is not what bounds memory: one stream that is not read must not stop
-    // the others.
-    nghttp2_session_consume_connection(session, size);
-    StreamPtr stream = Find(self, id);
-    if (!stream) return 0;
-    self.AcceptData(*stream, {reinterpret_cast<const char*>(data), size});
-    if (stream->malformed) {
-      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_PROTOCOL_ERROR);
-    } else if (stream->queued_bytes > kMaxQueued) {
-      stream->unconsumed_bytes += size;
-    } else {
-      nghttp2_session_consume_stream(session, id, size);
-    }
-    return 0;
-  }
-
-  static int OnClose(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user_data) {
-    H2Connection& self = Self(user_data);
-    StreamPtr stream = Find(self, id);
-    if (!stream) return 0;
-    if (!stream->closed) self.CloseLocked(*stream, code);
-    self.streams_.erase(id);
-    return 0;
-  }
-
-  /// A request that was reset before its HEADERS went out never opens, and so never closes.
-  static int OnNotSent(nghttp2_session*, const nghttp2_frame* frame, int, void* user_data) {
-    if (frame->hd.type == NGHTTP2_HEADERS) Self(user_data).streams_.erase(frame->hd.stream_id);
-    return 0;
-  }
-
-  static ssize_t OnSource(nghttp2_session* session,
-                          std::int32_t id,
-                          std::uint8_t*,
-                          std::size_t room,
-                          std::uint32_t* flags,
-                          nghttp2_data_source*,
-                          void* user_data) {
-    StreamPtr stream = Find(Self(user_data), id);
-    if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (stream->outgoing_bytes == 0 && !stream->end_requested) return NGHTTP2_ERR_DEFERRED;
-    std::size_t size = std::min(room, stream->outgoing_bytes);
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (size == stream->outgoing_bytes && stream->end_requested) {
-      *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (stream->outgoing_trailers) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        std::vector<nghttp2_nv> nvs = MakeNvs(*stream->outgoing_trailers);
-        nghttp2_submit_trailer(session, id, nvs.data(), nvs.size());
-      }
-    }
-    return static_cast<ssize_t>(size);
-  }
-
-  static int OnSendData(nghttp2_session*,
-                        nghttp2_frame* frame,
-                        const std::uint8_t* frame_header,
-                        std::size_t size,
-                        nghttp2_data_source*,
-                        void* user_data) {
-    H2Connection& self = Self(user_data);
-    StreamPtr stream = Find(self, frame->hd.stream_id);
-    if (!stream || stream->outgoing_bytes < size) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    self.batch_->Copy({reinterpret_cast<const char*>(frame_header), 9});
-    bool was_full = stream->outgoing_bytes >= kMaxOutgoing;
-    stream->outgoing_bytes -= size;
-    while (size > 0) {
-      Bytes& front = stream->outgoing.front();
-      std::size_t part = std::min(size, front.size());
-      self.batch_->Add(front.TakeFront(part));
-      if (front.empty()) stream->outgoing.pop_front();
-      size -= part;
-    }
-    if (was_full && stream->outgoing_bytes < kMaxOutgoing) stream->changed.notify_all();
-    return self.batch_->size() >= kBatchSize ? NGHTTP2_ERR_PAUSE : 0;
-  }
-
-  static nghttp2_session* MakeSession(H2Connection* self) {
-    nghttp2_session_callbacks* callbacks = nullptr;
-    nghttp2_session_callbacks_new(&callbacks);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, OnBeginHeaders);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, OnHeader);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, OnFrame);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, OnData);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, OnClose);
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, OnNotSent);
-    nghttp2_session_callbacks_set_send_data_callback(callbacks, OnSendData);
-    nghttp2_option* option = nullptr;
-    nghttp2_option_new(&option);
-    nghttp2_option_set_no_auto_window_update(option, 1);
-    // A builder repeats every .dockerignore pattern as a header: up to 1 MiB of them, in frames of
-    // 16 KiB.
-    nghttp2_option_set_max_continuations(option, kMaxHeaderBytes / (16 << 10) + 8);
-    nghttp2_option_set_max_send_header_block_length(option, kMaxHeaderBytes);
-    nghttp2_session* session = nullptr;
-    if (self->role_ == Role::kClient) {
-      nghttp2_session_client_new2(&session, callbacks, self, option);
-    } else {
-      nghttp2_session_server_new2(&session, callbacks, self, option);
-    }
-    nghttp2_option_del(option);
-    nghttp2_session_callbacks_del(callbacks);
-    nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxHeaderBytes},
-        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxConcurrentCalls}};
-    // A server must not send ENABLE_PUSH, a client has no use for a limit on streams to it.
-    if (self->role_ == Role::kClient) {
-      nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, 3);
-    } else {
-      settings[2] = settings[3];
-      nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, 3);
-    }
-    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
-    return session;
-  }
-};
 
 H2Connection::H2Connection(Role role,
                            std::unique_ptr<ByteStream> stream,
@@ -271,11 +54,7 @@ H2Connection::StreamPtr H2Connection::Open(const Headers& headers) {
     stream->closed = true;
     return stream;
   }
-  nghttp2_data_provider provider{};
-  provider.read_callback = Callbacks::OnSource;
-  std::vector<nghttp2_nv> nvs = MakeNvs(headers);
-  std::int32_t id =
-      nghttp2_submit_request(session_, nullptr, nvs.data(), nvs.size(), &provider, nullptr);
+  std::int32_t id = Callbacks::SubmitRequest(session_, headers);
   if (id < 0) {
     stream->closed = true;
     return stream;
@@ -289,10 +68,7 @@ H2Connection::StreamPtr H2Connection::Open(const Headers& headers) {
 void H2Connection::Respond(const StreamPtr& stream, const Headers& headers) {
   std::lock_guard lock(mutex_);
   if (stream->closed) return;
-  nghttp2_data_provider provider{};
-  provider.read_callback = Callbacks::OnSource;
-  std::vector<nghttp2_nv> nvs = MakeNvs(headers);
-  nghttp2_submit_response(session_, stream->id, nvs.data(), nvs.size(), &provider);
+  Callbacks::SubmitResponse(session_, stream->id, headers);
   wake_writer_.notify_one();
 }
 

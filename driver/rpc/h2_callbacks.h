@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "driver/rpc/h2_connection.h"
+
+namespace depot::rpc {
+
+/// Bytes handed to the stream below in one Write(); the unit in which a session's data travels
+/// through the tunnel. Larger batches were slower on the builder's side, smaller ones on ours.
+constexpr std::size_t kBatchSize = 256 << 10;
+/// Bytes queued on one stream before Send() waits.
+constexpr std::size_t kMaxOutgoing = 1 << 20;
+/// Bytes of unread messages on one stream before its flow-control window closes.
+constexpr std::size_t kMaxQueued = 2 << 20;
+
+/// The half of H2Connection that nghttp2 calls: what a frame does to a stream's state, and where
+/// the bytes of outgoing DATA come from. Everything here runs under the connection's mutex.
+struct H2Connection::Callbacks {
+  /// A session in the connection's role, with SETTINGS and windows submitted. The connection
+  /// deletes it.
+  static nghttp2_session* MakeSession(H2Connection* self);
+
+  /// The new stream's id, or a negative nghttp2 error.
+  static std::int32_t SubmitRequest(nghttp2_session* session, const Headers& headers);
+
+  static void SubmitResponse(nghttp2_session* session, std::int32_t stream, const Headers& headers);
+
+ private:
+  struct Functions;
+};
+
+}  // namespace depot::rpc
