@@ -9,7 +9,6 @@ find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(CLI11 REQUIRED)
 
 # depot_find_library(<name> [USES <target…>]): Debian's lib<name>, as target debian_<name>. USES matters for archives,
 # which do not say what they need: the linker has to meet users before what they use.
@@ -44,8 +43,6 @@ add_library(depot_openssl INTERFACE)
 target_link_libraries(depot_openssl INTERFACE OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
 add_library(depot_nghttp2 INTERFACE)
 target_link_libraries(depot_nghttp2 INTERFACE debian_nghttp2)
-add_library(depot_cli11 INTERFACE)
-target_link_libraries(depot_cli11 INTERFACE CLI11::CLI11)
 add_library(depot_curl INTERFACE)
 target_link_libraries(depot_curl INTERFACE debian_curl)
 

@@ -28,7 +28,7 @@ std::string Get(const options::Environment& environment, const std::string& name
 /// Everything about the user's Docker installation that a build reads.
 struct DockerSetup {
   docker::ConfigFile config;
-  docker::EngineEndpoint engine;
+  Result<docker::EngineEndpoint> engine = docker::EngineEndpoint();  ///< not every build needs it
   std::map<std::string, docker::AuthEntry> environment_auths;
   docker::AuthOrder auth_order;
 };
@@ -46,7 +46,7 @@ Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
                                                        !Get(environment, "GITLAB_CI").empty()));
   docker::EngineFlags engine{flags.context, flags.host,     flags.tls,    flags.tls_verify,
                              flags.tls_ca,  flags.tls_cert, flags.tls_key};
-  TRY_ASSIGN(setup.engine, docker::ResolveEngine(engine, environment, setup.config));
+  setup.engine = docker::ResolveEngine(engine, environment, setup.config);
   return setup;
 }
 
@@ -77,14 +77,20 @@ class Build {
   /// Whatever is wrong on the user's own machine ends the run here, before anything is connected.
   Result<> Prepare() {
     TRY_ASSIGN(setup_, ReadDockerSetup(invocation_.globals, environment_));
+    // CI jobs that build elsewhere often still carry the settings of an Engine that is not there.
+    bool needs_engine = BuildsInEngine() || options::WantsLoad(options_);
+    if (!needs_engine && !setup_.engine) setup_.engine = docker::EngineEndpoint();
+    TRY(setup_.engine);
     TRY_ASSIGN(secrets_, plan::PlanSecrets(options_, environment_));
     TRY(session::CheckSecrets(secrets_));
     TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options_, STDIN_FILENO, cancel_));
     TRY_ASSIGN(source_, plan::DecideSource(options_, facts));
     TRY_ASSIGN(trees_, plan::OpenTrees(source_));
     TRY_ASSIGN(choice_, ChooseBuilder(options_.builder, options_.context, environment_,
-                                      setup_.engine, setup_.config.directory));
-    TRY_ASSIGN(engine_, docker::MakeEngine(*http_, setup_.engine));
+                                      *setup_.engine, setup_.config.directory));
+    if (needs_engine) {
+      TRY_ASSIGN(engine_, docker::MakeEngine(*http_, *setup_.engine));
+    }
     return results_.OpenReports(options_, terminal_);
   }
 
@@ -92,8 +98,7 @@ class Build {
     sink.Say(choice_.line);
     plan::PlanFacts facts = Facts();
     // Without an Engine to load into the build would be for nothing, so it is asked first.
-    bool own_store = options_.builder.empty() && Get(environment_, "DEPOT_BUILDER").empty();
-    if (options::WantsLoad(options_) && !own_store) {
+    if (options::WantsLoad(options_) && !BuildsInEngine()) {
       TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel_));
       facts.engine_containerd_store = info.containerd_store;
     }
@@ -103,16 +108,19 @@ class Build {
     TRY_ASSIGN(plan::BuildPlan plan, plan::MakePlan(options_, builder->features(), source_, facts));
     for (const std::string& warning : plan.warnings)
       sink.Say(Cat("WARNING: ", warning));
-    TRY(results_.OpenTargets(plan.destinations, *engine_, sink, terminal_));
+    TRY(results_.OpenTargets(plan.destinations, engine_.get(), sink, terminal_));
 
     // Every place that results go to is open: the build may start.
     auto credentials = docker::MakeCredentialStore(
         setup_.config, setup_.environment_auths, setup_.auth_order, Get(environment_, "PATH"),
         [&sink](std::string line) { sink.Say(std::move(line)); });
     rpc::ServiceTable services;
-    auto export_errors = AddServices(services, plan, *credentials, sink);
+    auto export_log = AddServices(services, plan, *credentials, sink);
     auto solved = build::Solve(*builder, plan.request, services, sink, cancel_);
-    if (!solved) return Fail(WhyItFailed(std::move(solved).error(), *export_errors));
+    Result<> received = export_log->CheckComplete(results_.targets());
+    results_.CloseTargets();
+    if (!solved) return Fail(WhyItFailed(std::move(solved).error(), *export_log));
+    TRY(std::move(received));
 
     // The builder is done; what is left happens on this machine and in the Engine.
     TRY(EnginePushes(plan.engine_pushes, *credentials, solved->exporter_response, sink));
@@ -121,20 +129,24 @@ class Build {
   }
 
  private:
+  bool BuildsInEngine() const {
+    return options_.builder.empty() && Get(environment_, "DEPOT_BUILDER").empty();
+  }
+
   plan::PlanFacts Facts() const {
     plan::PlanFacts facts;
     facts.frontend.environment = environment_;
     facts.frontend.proxies = setup_.config.proxies;
-    facts.frontend.engine_host = setup_.engine.host;
+    facts.frontend.engine_host = setup_.engine->host;
     facts.stdout_is_terminal = terminal_.output_is_terminal();
     facts.node_id = choice_.node_id;
     return facts;
   }
 
-  std::shared_ptr<const session::ExportErrors> AddServices(rpc::ServiceTable& services,
-                                                           plan::BuildPlan& plan,
-                                                           registry::CredentialSource& credentials,
-                                                           EventSink& sink) {
+  std::shared_ptr<const session::ExportLog> AddServices(rpc::ServiceTable& services,
+                                                        plan::BuildPlan& plan,
+                                                        registry::CredentialSource& credentials,
+                                                        EventSink& sink) {
     session::AddHealth(services);
     session::AddFileSync(services, trees_, sink);
     session::AddAuth(services, credentials, *http_, sink);
@@ -147,8 +159,8 @@ class Build {
   }
 
   /// When our own side of an export failed, the builder only says that something did.
-  Error WhyItFailed(Error error, const session::ExportErrors& export_errors) const {
-    std::optional<Error> ours = export_errors.First();
+  Error WhyItFailed(Error error, const session::ExportLog& export_log) const {
+    std::optional<Error> ours = export_log.first_error();
     return ours && !cancel_.cancelled() ? *ours : std::move(error);
   }
 
@@ -161,7 +173,6 @@ class Build {
       TRY_ASSIGN(Reference reference, ParseReference(name));
       TRY_ASSIGN(auto credential, credentials.Lookup(reference.domain, cancel_));
       TRY_ASSIGN(std::string digest, engine_->Push(name, credential, sink, cancel_));
-      if (digest.empty()) continue;
       response.emplace("containerimage.config.digest", response["containerimage.digest"]);
       response["containerimage.digest"] = digest;
     }

@@ -48,7 +48,7 @@ Result<> Results::OpenReports(const options::BuildOptions& options, const Termin
 }
 
 Result<> Results::OpenTargets(const std::vector<plan::Destination>& destinations,
-                              docker::Engine& engine,
+                              docker::Engine* engine,
                               EventSink& sink,
                               const Terminal& terminal) {
   for (int index = 0; index < static_cast<int>(destinations.size()); ++index) {
@@ -57,8 +57,8 @@ Result<> Results::OpenTargets(const std::vector<plan::Destination>& destinations
       case plan::DestinationKind::kNone:
         break;
       case plan::DestinationKind::kDirectory: {
-        auto writer = files::OpenTreeWriter(destination.path);
-        if (!writer) return Fail(std::move(writer).error().While("--output cannot be written"));
+        Result<> writable = files::CheckTreeRoot(destination.path);
+        if (!writable) return Fail(std::move(writable).error().While("--output cannot be written"));
         targets_[index] = session::DirectoryTarget{destination.path};
         break;
       }
@@ -75,7 +75,7 @@ Result<> Results::OpenTargets(const std::vector<plan::Destination>& destinations
         break;
       }
       case plan::DestinationKind::kEngineLoad:
-        targets_[index] = deliver::MakeLoadTarget(engine, sink);
+        targets_[index] = deliver::MakeLoadTarget(*engine, sink);
         break;
     }
   }

@@ -23,14 +23,18 @@ class Results {
   /// none.
   Result<> OpenReports(const options::BuildOptions& options, const Terminal& terminal);
 
-  /// Where the exporters' bytes go. `engine` is only used for the kind kEngineLoad.
+  /// Where the exporters' bytes go. `engine` is used for the kind kEngineLoad and may else be null.
   Result<> OpenTargets(const std::vector<plan::Destination>& destinations,
-                       docker::Engine& engine,
+                       docker::Engine* engine,
                        EventSink& sink,
                        const Terminal& terminal);
 
-  /// For session::AddFileSend(); valid until this object goes.
+  /// For session::AddFileSend(); valid until CloseTargets().
   std::map<int, session::ExportTarget>& targets() { return targets_; }
+
+  /// Call when the solve is over, before the sink given to OpenTargets() goes: waits for whoever
+  /// still works on a target.
+  void CloseTargets() { targets_.clear(); }
 
   /// Gives the exported files their names, writes the reports, and prints the image id when asked
   /// to.

@@ -51,10 +51,13 @@ class Child {
   /// The exit code. A child may live on after it has closed its output.
   Result<int> Wait(const Cancel& cancel) {
     int status = 0;
-    while (::waitpid(pid_, &status, WNOHANG) == 0) {
+    pid_t ended = 0;
+    while ((ended = ::waitpid(pid_, &status, WNOHANG)) == 0) {
       if (!cancel.SleepFor(std::chrono::milliseconds(1))) return Fail(cancel.error());
     }
     pid_ = -1;
+    // With SIGCHLD ignored the kernel reaps, and nobody knows how the child has ended.
+    if (ended < 0) return Fail(SystemError("wait for a child process", errno));
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   }
 

@@ -21,7 +21,7 @@ struct SubprocessOutput {
 /// when cancelled. A program that cannot be started is an Error (kNotFound when it does not exist);
 /// a program that fails is not: look at exit_code. Blocks; any thread. `input` may hold a secret:
 /// it travels through a pipe and is never logged. A child may end without reading it, so the
-/// process must ignore SIGPIPE.
+/// process must ignore SIGPIPE; and it must not ignore SIGCHLD, or no exit code is known.
 Result<SubprocessOutput> RunSubprocess(const std::vector<std::string>& argv,
                                        std::string_view input,
                                        const Cancel& cancel);

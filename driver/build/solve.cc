@@ -69,7 +69,9 @@ class Solver {
     if (served || cancel.cancelled()) return {};
     // When the daemon is shutting the build down, its own error is on the way and says more.
     cancel.SleepFor(seconds(2));
-    if (!cancel.cancelled()) stop_.Request(served.error());
+    if (cancel.cancelled()) return {};
+    lost_ = served.error();
+    stop_.Request(served.error());
     return {};
   }
 
@@ -144,21 +146,26 @@ class Solver {
     Cancel::Never().Wait(lock, solve_ended_, ended);
   }
 
-  /// Reads progress until the daemon has nothing more to tell. Its failure is never the build's.
+  /// Its failure is never the build's.
   Result<> FollowStatus(const Cancel& cancel) {
+    ReadStatus(cancel);
+    status_ended_.Request(Error(ErrorCode::kCancelled, "the status stream has ended"));
+    return {};
+  }
+
+  /// Reads progress until the daemon has nothing more to tell.
+  void ReadStatus(const Cancel& cancel) {
     control::StatusRequest request;
     request.set_ref(ref_);
     auto call = channel_.Start("/moby.buildkit.v1.Control/Status", {});
-    if (!call->Write({rpc::Bytes(request.SerializeAsString())}, cancel)) return {};
+    if (!call->Write({rpc::Bytes(request.SerializeAsString())}, cancel)) return;
     call->CloseWrites();
     while (true) {
       auto message = call->Read(cancel);
-      if (!message || !*message) break;
+      if (!message || !*message) return;
       last_status_ = Cancel::Clock::now().time_since_epoch().count();
-      if (!EmitStatus(**message, sink_)) break;
+      if (!EmitStatus(**message, sink_)) return;
     }
-    status_ended_.Request(Error(ErrorCode::kCancelled, "the status stream has ended"));
-    return {};
   }
 
   void DrainStatus(TaskGroup& status_task) {
@@ -187,16 +194,24 @@ class Solver {
       return result;
     }
     if (cancel_.cancelled()) return Fail(cancel_.error());
-    // A dead connection or a silent builder explains every failed call.
+    bool gateway_says_more =
+        !gateway_status_.ok() && (solve_status_->ok() || solve_status_->details.empty());
+    return Fail(Explain(gateway_says_more ? gateway_status_ : *solve_status_));
+  }
+
+  /// A dead connection or a silent builder explains every call that ended without a word of the
+  /// builder's own.
+  Error Explain(const rpc::Status& status) {
+    if (lost_) return Error(*lost_).While(Cat("lost the builder ", endpoint_));
     Result<> alive = channel_.Alive();
-    if (!alive) {
-      return Fail(std::move(alive).error().While(Cat("lost the builder ", endpoint_)));
+    if (!alive && status.code == rpc::Code::kUnavailable) {
+      return std::move(alive).error().While(Cat("lost the builder ", endpoint_));
     }
-    if (stop_.cancel().cancelled() && gateway_status_.code == rpc::Code::kCancelled) {
-      return Fail(stop_.cancel().error().While(Cat("lost the builder ", endpoint_)));
-    }
-    bool gateway_says_more = !gateway_status_.ok() && (solve_status_->ok() || solve_status_->details.empty());
-    return Fail(SolveError(gateway_says_more ? gateway_status_ : *solve_status_));
+    if (status.code != rpc::Code::kCancelled) return SolveError(status);
+    // Nobody here has cancelled anything.
+    return Error(ErrorCode::kFailed, Cat("the builder ", endpoint_, " cancelled the build: ",
+                                         rpc::ToError(status).message()))
+        .WithHint("was it stopped or restarted? try again");
   }
 
   rpc::Channel& channel_;
@@ -213,6 +228,7 @@ class Solver {
   std::optional<rpc::Status> solve_status_;  // guarded by mutex_ until the solve has ended
   std::string solve_response_;
   rpc::Status gateway_status_;
+  std::optional<Error> lost_;  // why the session ended too early; read when it has ended
   std::atomic<Cancel::Clock::rep> last_status_{0};
   CancelSource status_ended_;
 };

@@ -1,9 +1,11 @@
 #include "driver/builder/connect.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "proto/control.pb.h"
 
+#include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "driver/event/step.h"
 
@@ -12,9 +14,12 @@ namespace {
 
 namespace control = moby::buildkit::v1;
 
-/// From the first byte of HTTP/2 to the answer of ListWorkers; a daemon that accepts connections
-/// but never answers must not hold a build up for longer.
+/// For a connection, and again from the first byte of HTTP/2 to the answer of ListWorkers; a daemon
+/// that accepts connections but never answers must not hold a build up for longer.
 constexpr std::chrono::seconds kAnswerTimeout(20);
+
+/// Waiting for longer than this is said.
+constexpr std::chrono::seconds kQuiet(2);
 
 class HeldBuilder final : public Builder {
  public:
@@ -85,23 +90,24 @@ Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
   return ReadFeatures(workers, engine);
 }
 
-/// Dials until it works, the failure is final, or `patience` is over.
+/// Dials until it works, the failure is final, or `patience` is over. Patience is for refusals: a
+/// slow answer, of an Engine under load or over a bad link, gets its time.
 Result<std::unique_ptr<rpc::ByteStream>> DialPatiently(const Connection& connection,
                                                        std::chrono::seconds patience,
                                                        EventSink& sink,
+                                                       std::atomic<bool>& said,
                                                        const Cancel& cancel) {
-  Cancel bounded =
-      cancel.WithTimeout(patience, Cat("no connection within ", patience.count(), " s"));
-  bool said = false;
+  std::chrono::seconds longest = std::max(patience, kAnswerTimeout);
+  Cancel bounded = cancel.WithTimeout(longest, Cat("no connection within ", longest.count(), " s"));
+  Cancel patient = cancel.WithTimeout(patience, "patience");
   while (true) {
     auto stream = connection.dial(bounded);
     if (stream || stream.error().code() != ErrorCode::kUnavailable) return stream;
-    if (!said) {
+    if (!said.exchange(true)) {
       sink.Say(Cat("waiting for builder ", connection.endpoint, ": ", stream.error().message(),
                    "; trying again for up to ", patience.count(), " s"));
-      said = true;
     }
-    if (!bounded.SleepFor(std::chrono::milliseconds(500))) {
+    if (!patient.SleepFor(std::chrono::milliseconds(500))) {
       TRY(cancel.Check());
       Error last = stream.error();
       return Fail(Error(last.code(), Cat(last.message(), " (tried for ", patience.count(), " s)"))
@@ -121,7 +127,16 @@ Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
     if (cancel.cancelled()) return Fail(cancel.error());
     return Fail(std::move(error).While(Cat("builder ", connection.endpoint)));
   };
-  auto stream = DialPatiently(connection, patience, sink, cancel);
+  // A peer that takes the connection, or not even that, and then says nothing is told of too.
+  std::atomic<bool> said{false};
+  TaskGroup waiting(cancel);
+  waiting.Start("waiting", [&](const Cancel& stop) -> Result<> {
+    if (stop.SleepFor(kQuiet) && !said.exchange(true)) {
+      sink.Say(Cat("waiting for builder ", connection.endpoint, " to answer"));
+    }
+    return {};
+  });
+  auto stream = DialPatiently(connection, patience, sink, said, cancel);
   if (!stream) return explain(std::move(stream).error());
   auto channel = rpc::MakeChannel(*std::move(stream), connection.authority);
   auto features = Ask(*channel, connection.engine, cancel);

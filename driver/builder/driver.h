@@ -15,9 +15,9 @@ class Driver {
   virtual ~Driver() = default;
 
   /// Blocks until a builder answers. `platform` unset = whatever the builder runs natively. A
-  /// refused connection is tried again for up to 20 s, with a line to `sink` that says so; a TLS
-  /// refusal, an unknown host name or a wrong answer is final at once. Errors name the address and
-  /// the cause.
+  /// refused connection is tried again for up to 20 s (an Engine's: 3 s), with a line to `sink`
+  /// that says so; a connection that is only slow gets 20 s; a TLS refusal, an unknown host name or
+  /// a wrong answer is final at once. Errors name the address and the cause.
   virtual Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& platform,
                                                    EventSink& sink,
                                                    const Cancel& cancel) = 0;

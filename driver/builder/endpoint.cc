@@ -48,8 +48,12 @@ Result<std::string> LoadPem(const std::string& value, std::string_view what) {
     return std::nullopt;
   };
   if (std::optional<std::string> pem = as_pem(value)) return *pem;
-  // Key material pasted badly must not be echoed as a file name.
-  bool like_path = value.size() < 4096 && value.find('\n') == std::string::npos &&
+  // Key material pasted badly must not be echoed as a file name. Without its BEGIN line, on one
+  // line, it is a word of base64 as long as the shortest key, an Ed25519 one; and DER begins with
+  // what becomes an M.
+  bool bare_key =
+      value.size() >= 64 && value.starts_with('M') && FromBase64(Trim(value)).has_value();
+  bool like_path = !bare_key && value.size() < 4096 && value.find('\n') == std::string::npos &&
                    (value.find('/') != std::string::npos || value.size() < 256);
   if (!like_path) {
     return Fail(ErrorCode::kInvalid, Cat(what, " is neither PEM, base64 of PEM, nor a path"));
@@ -122,9 +126,13 @@ Result<> ApplyTls(Endpoint& endpoint,
       continue;
     }
     TRY_ASSIGN(std::string pem, LoadPem(value, Cat("builder ", key)));
-    if (key == "cacert") tls.ca_pem = std::move(pem);
-    if (key == "cert") tls.certificate_pem = std::move(pem);
-    if (key == "key") tls.key_pem = Secret(std::move(pem));
+    if (key == "cacert") {
+      tls.ca_pem = std::move(pem);
+    } else if (key == "cert") {
+      tls.certificate_pem = std::move(pem);
+    } else {
+      tls.key_pem = Secret(std::move(pem));
+    }
   }
   if (tls.certificate_pem.empty() != tls.key_pem.empty()) {
     return Fail(ErrorCode::kUsage, tls.key_pem.empty()
@@ -141,6 +149,11 @@ Result<> ParseHostPort(std::string_view text, Endpoint& endpoint) {
   std::size_t colon = text.rfind(':');
   std::string_view host = text.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host.find('@') != std::string_view::npos) {
+    return Fail(Error(ErrorCode::kUsage,
+                      Cat("builder: ", endpoint.url, " names a user, which builders do not know"))
+                    .WithHint("write tcp://HOST:PORT; a client certificate says who you are"));
+  }
   std::optional<std::uint64_t> port;
   if (colon != std::string_view::npos) port = ParseDecimal(text.substr(colon + 1));
   if (host.empty() || !port || *port == 0 || *port > 65535) {
@@ -180,19 +193,18 @@ Error BadScheme(std::string_view url, std::string_view scheme) {
 
 Result<Endpoint> ParseEndpoint(std::string_view url,
                                const std::map<std::string, std::string>& environment) {
-  std::size_t separator = url.find("://");
-  std::string_view scheme =
-      url.substr(0, separator == std::string_view::npos ? url.size() : separator);
-  if (separator == std::string_view::npos || (scheme != "tcp" && scheme != "unix")) {
-    return Fail(BadScheme(url, scheme));
-  }
+  // The query may be key material: no message shows it.
   std::size_t question = url.find('?');
   std::string_view query = question == std::string_view::npos ? "" : url.substr(question + 1);
-  std::string_view rest =
-      url.substr(separator + 3, question == std::string_view::npos ? std::string_view::npos
-                                                                   : question - separator - 3);
+  std::string_view address = url.substr(0, question);
+  std::size_t separator = address.find("://");
+  std::string_view scheme = address.substr(0, separator);
+  if (scheme == address || (scheme != "tcp" && scheme != "unix")) {
+    return Fail(BadScheme(address, scheme));
+  }
+  std::string_view rest = address.substr(separator + 3);
   Endpoint endpoint;
-  endpoint.url = RedactUrls(Printable(url.substr(0, question)));
+  endpoint.url = RedactUrls(Printable(address));
   if (scheme == "unix") {
     if (!query.empty()) {
       return Fail(ErrorCode::kUsage, "builder: a unix socket takes no TLS settings");

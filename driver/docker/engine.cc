@@ -184,25 +184,6 @@ class HttpEngine final : public Engine {
              Cat(name_, " pushed ", FamiliarReference(parsed), " but did not say its digest"))));
   }
 
-  Result<std::optional<std::string>> ImageId(const std::string& reference,
-                                             const Cancel& cancel) override {
-    std::string path;
-    for (char c : reference)
-      path += c == '/' || c == ':' ? std::string(1, c) : http::UrlEncode({&c, 1});
-    http::Request request = NewRequest("GET", Cat("/images/", path, "/json"));
-    TRY_ASSIGN(http::Response response, Send(request, cancel));
-    if (response.status == 404) return std::nullopt;
-    if (response.status != 200) {
-      return Fail(Refused(Cat("could not look up ", reference), response.status, response.body));
-    }
-    Result<Json> json = Json::Parse(response.body);
-    std::string id = json ? (*json)["Id"].AsString() : "";
-    if (id.empty()) {
-      return Fail(ErrorCode::kInvalid, Cat(name_, " did not say the id of ", reference));
-    }
-    return id;
-  }
-
  private:
   /// Without a version in the path the Engine speaks the newest it knows; what is used here is the
   /// same from 20.10 (API 1.41) on.

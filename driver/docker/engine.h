@@ -41,10 +41,6 @@ class Engine {
                                    const std::optional<registry::Credential>& credential,
                                    EventSink& sink,
                                    const Cancel& cancel) = 0;
-
-  /// The Id of an image the Engine has; nullopt when it has none of that name.
-  virtual Result<std::optional<std::string>> ImageId(const std::string& reference,
-                                                     const Cancel& cancel) = 0;
 };
 
 /// `client` must outlive the Engine.

@@ -301,16 +301,17 @@ Result<> Writer::Finish() {
   return {};
 }
 
-}  // namespace
-
-Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root) {
+/// Opens `root`, after making it and its parents; `made` gets those that did not exist.
+Result<Fd> OpenRoot(const std::string& root, std::vector<std::string>& made) {
   const std::string shown = Printable(root);
   // BuildKit's client makes the destination with mode 0700 too (session/filesync).
   for (std::size_t slash = root.find('/', 1); !root.empty(); slash = root.find('/', slash + 1)) {
     const std::string path = root.substr(0, slash);
     const int error = mkdir(path.c_str(), 0700) == 0 ? 0 : errno;
-    struct stat made {};
-    if (error != 0 && stat(path.c_str(), &made) != 0) {
+    struct stat st {};
+    if (error == 0) {
+      made.push_back(path);
+    } else if (stat(path.c_str(), &st) != 0) {
       return Fail(SystemError(Cat("make the directory ", Printable(path)), error));
     }
     if (slash == std::string::npos) break;
@@ -324,7 +325,24 @@ Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root) {
   if (faccessat(directory.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
     return Fail(SystemError(Cat("write into the directory ", shown), errno));
   }
-  return std::make_unique<Writer>(std::move(directory), shown);
+  return directory;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root) {
+  std::vector<std::string> made;
+  TRY_ASSIGN(Fd directory, OpenRoot(root, made));
+  return std::make_unique<Writer>(std::move(directory), Printable(root));
+}
+
+Result<> CheckTreeRoot(const std::string& root) {
+  std::vector<std::string> made;
+  const Result<Fd> opened = OpenRoot(root, made);
+  for (auto path = made.rbegin(); path != made.rend(); ++path)
+    unlinkat(AT_FDCWD, path->c_str(), AT_REMOVEDIR);
+  if (!opened) return Fail(opened.error());
+  return {};
 }
 
 }  // namespace depot::files

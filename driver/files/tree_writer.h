@@ -47,4 +47,8 @@ class TreeWriter {
 /// writable.
 Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root);
 
+/// Whether OpenTreeWriter() succeeds. Leaves nothing behind: directories that it had to make are
+/// removed again, because the place may be inside of a build context.
+Result<> CheckTreeRoot(const std::string& root);
+
 }  // namespace depot::files

@@ -65,30 +65,43 @@ struct Place {
 
 class RenamedFile final : public WholeFile {
  public:
-  RenamedFile(std::string shown, Fd directory, std::string name, std::string temporary, Fd fd)
-      : shown_(std::move(shown)),
-        directory_(std::move(directory)),
-        name_(std::move(name)),
-        temporary_(std::move(temporary)),
-        fd_(std::move(fd)) {}
+  RenamedFile(std::string shown, Fd directory, std::string name)
+      : shown_(std::move(shown)), directory_(std::move(directory)), name_(std::move(name)) {}
   RenamedFile(const RenamedFile&) = delete;
   RenamedFile& operator=(const RenamedFile&) = delete;
 
-  ~RenamedFile() override {
-    if (!committed_) unlinkat(directory_.get(), temporary_.c_str(), 0);
+  ~RenamedFile() override { Discard(); }
+
+  /// Makes the temporary file, once.
+  Result<> Create() {
+    if (!temporary_.empty()) return {};
+    std::string temporary = TemporaryName();
+    fd_.Reset(openat(directory_.get(), temporary.c_str(),
+                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+    if (!fd_.valid()) return Fail(SystemError(Cat("create ", shown_), errno));
+    temporary_ = std::move(temporary);
+    return {};
+  }
+
+  void Discard() {
+    if (!temporary_.empty()) unlinkat(directory_.get(), temporary_.c_str(), 0);
+    temporary_.clear();
+    fd_.Reset();
   }
 
   Result<> Write(std::string_view data) override {
+    TRY(Create());
     const int error = WriteAll(fd_.get(), data);
     return error == 0 ? Result<>() : Fail(SystemError(Cat("write ", shown_), error));
   }
 
   Result<> Commit() override {
+    TRY(Create());
     if (close(fd_.Release()) != 0 ||
         renameat(directory_.get(), temporary_.c_str(), directory_.get(), name_.c_str()) != 0) {
       return Fail(SystemError(Cat("write ", shown_), errno));
     }
-    committed_ = true;
+    temporary_.clear();
     return {};
   }
 
@@ -96,9 +109,8 @@ class RenamedFile final : public WholeFile {
   std::string shown_;
   Fd directory_;
   std::string name_;
-  std::string temporary_;
+  std::string temporary_;  // "" while there is none
   Fd fd_;
-  bool committed_ = false;
 };
 
 Result<> MakeDirectories(const std::string& path) {
@@ -193,12 +205,10 @@ Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool m
       return OpenDirect(shown, Cat(place.directory, "/", place.name), st.st_mode);
     }
   }
-  std::string temporary = TemporaryName();
-  Fd fd(openat(directory.get(), temporary.c_str(),
-               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-  if (!fd.valid()) return Fail(SystemError(Cat("create ", shown), errno));
-  return std::make_unique<RenamedFile>(shown, std::move(directory), place.name,
-                                       std::move(temporary), std::move(fd));
+  auto file = std::make_unique<RenamedFile>(shown, std::move(directory), place.name);
+  TRY(file->Create());
+  file->Discard();
+  return file;
 }
 
 Result<> WriteWholeFile(const std::string& path, std::string_view content) {

@@ -8,8 +8,9 @@
 
 namespace depot::files {
 
-/// A file that has its final name only when it is whole: written beside it under a temporary name,
-/// renamed by Commit(), removed when destroyed before that. One thread at a time.
+/// A file that has its final name only when it is whole: written beside it under a temporary name
+/// from the first Write() on, renamed by Commit(), removed when destroyed before that. One thread
+/// at a time.
 class WholeFile {
  public:
   virtual ~WholeFile() = default;
@@ -22,7 +23,8 @@ class WholeFile {
 };
 
 /// Checks now that the file can be written: the directory exists (`make_parents`: is made, mode
-/// 0755) and a temporary file can be created in it, and the final name is not a directory.
+/// 0755) and a temporary file can be created in it, and the final name is not a directory. Until
+/// the first Write() nothing new is there: the directory may be a build context.
 /// A device or fifo (/dev/null, /dev/stdout, /proc/self/fd/1) is written directly. Mode 0666 less
 /// umask.
 Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool make_parents);

@@ -62,8 +62,9 @@ struct Response {
 /// failure before it had read the whole body. An Error is a transport failure and names host and
 /// cause (kUnavailable, kTimeout, kDenied for TLS trouble, kInvalid for a malformed request or
 /// answer) or is the error of `cancel`, which is noticed at once. It holds no part of the URL
-/// behind the host. How long a silent peer may stay silent is decided by `cancel` alone. The
-/// process must ignore SIGPIPE.
+/// behind the host. How long a silent peer may stay silent is decided by `cancel` alone; a link
+/// over TCP that is dead is noticed after 30 s, with a `body_source` after 5 min. The process must
+/// ignore SIGPIPE.
 class HttpClient {
  public:
   virtual ~HttpClient() = default;

@@ -74,9 +74,12 @@ class Transfer {
   }
 
   static int OnSocket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) {
-    static_cast<Transfer*>(self)->sockets_.push_back({socket, POLLIN, 0});
-    // A link that goes silent while we write must end by itself. A unix socket ignores this.
-    unsigned int timeout_ms = 30'000;
+    auto* transfer = static_cast<Transfer*>(self);
+    transfer->sockets_.push_back({socket, POLLIN, 0});
+    // A link that goes silent while we write must end by itself. A unix socket ignores this. Linux
+    // counts the time in which a living peer does not read, too, and one that syncs a large layer
+    // to a slow disk does not for minutes.
+    unsigned int timeout_ms = transfer->request_.body_source ? 300'000 : 30'000;
     ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
     return CURL_SOCKOPT_OK;
   }

@@ -174,7 +174,8 @@ class TokenServer {
     what += Cat(": status ", response.status);
     std::string why = Explanation(response.body);
     if (!why.empty()) what += Cat(": ", why);
-    if (response.status >= 500) return Error(ErrorCode::kUnavailable, what);
+    bool busy = response.status == 429 || response.status >= 500;
+    if (busy) return Error(ErrorCode::kUnavailable, what);
     return Error(ErrorCode::kDenied, what)
         .WithHint(credential_ ? "check that they are still valid and may read or push this image"
                               : "log in first: docker login, or DOCKER_AUTH_CONFIG");

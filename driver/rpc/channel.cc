@@ -60,7 +60,7 @@ class Call final : public ClientCall {
     Result<> ended = connection_.WaitEnd(stream_, cancel);
     if (!ended) {
       Abort();
-      return {Code::kCancelled, ended.error().message(), ""};
+      return ToStatus(ended.error());
     }
     Status status;
     std::string http_status;

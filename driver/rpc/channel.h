@@ -27,7 +27,8 @@ class ClientCall {
   virtual Result<std::optional<std::string>> Read(const Cancel& cancel) = 0;
 
   /// Waits for the end of the call and tells how it ended. Connection loss is kUnavailable. When
-  /// `cancel` stops first the call is cancelled (RST_STREAM) and the status is kCancelled.
+  /// `cancel` stops first the call is cancelled (RST_STREAM) and the status is that of its error:
+  /// kCancelled, kDeadlineExceeded, ...
   virtual Status Finish(const Cancel& cancel) = 0;
 
   /// Cancels the call now; never blocks.

@@ -29,7 +29,8 @@ struct TlsOptions {
 
 /// Connects to `host` (name, IPv4, or IPv6 without brackets), trying every address it resolves to.
 /// Failures are final for this attempt and name the address and the cause: kUnavailable (refused,
-/// unreachable, reset), kNotFound (no such host), kTimeout. The socket has TCP_NODELAY, TCP
+/// unreachable, reset), kNotFound (no such host), kTimeout. Looking the name up is bounded by the
+/// resolver's own time-outs (resolv.conf), not by `cancel`. The socket has TCP_NODELAY, TCP
 /// keepalive and a TCP_USER_TIMEOUT of 30 s, so that a silent link ends by itself while we write.
 Result<Fd> DialTcp(const std::string& host, std::uint16_t port, const Cancel& cancel);
 
@@ -46,7 +47,8 @@ Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
                                              const TlsOptions& options,
                                              const Cancel& cancel);
 
-/// Checks that certificate and key are readable PEM and belong together, without connecting.
+/// Checks, without connecting, that there is a server name, and that certificate and key are
+/// readable PEM and belong together.
 Result<> CheckTlsOptions(const TlsOptions& options);
 
 /// Sends `POST path HTTP/1.1` with `Upgrade: h2c` and waits for 101, as the Docker Engine wants it

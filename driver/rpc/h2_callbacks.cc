@@ -50,21 +50,16 @@ struct H2Connection::Callbacks::Functions {
     return 0;
   }
 
-  static int OnHeader(nghttp2_session*,
-                      const nghttp2_frame* frame,
-                      const std::uint8_t* name,
-                      std::size_t name_size,
-                      const std::uint8_t* value,
-                      std::size_t value_size,
-                      std::uint8_t,
-                      void* user_data) {
-    StreamPtr stream = Find(Self(user_data), frame->hd.stream_id);
+  static int OnHeader(H2Connection& self,
+                      std::int32_t id,
+                      std::string_view name,
+                      std::string_view value) {
+    StreamPtr stream = Find(self, id);
     if (!stream) return 0;
-    stream->header_bytes += name_size + value_size + 32;
+    stream->header_bytes += name.size() + value.size() + 32;
     if (stream->header_bytes > kMaxHeaderBytes) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     Headers& block = stream->headers_done ? stream->trailers : stream->headers;
-    block.emplace_back(std::string(reinterpret_cast<const char*>(name), name_size),
-                       std::string(reinterpret_cast<const char*>(value), value_size));
+    block.emplace_back(name, value);
     return 0;
   }
 
@@ -130,20 +125,18 @@ struct H2Connection::Callbacks::Functions {
     return 0;
   }
 
-  /// A request that was reset before its HEADERS went out never opens, and so never closes.
-  static int OnNotSent(nghttp2_session*, const nghttp2_frame* frame, int, void* user_data) {
-    if (frame->hd.type == NGHTTP2_HEADERS) Self(user_data).streams_.erase(frame->hd.stream_id);
-    return 0;
+  /// A request whose HEADERS cannot go out never opens, and so never closes: it was reset before,
+  /// or the peer has said GOAWAY and only finishes what it has.
+  static int OnNotSent(nghttp2_session* session, const nghttp2_frame* frame, int, void* user_data) {
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    return OnClose(session, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM, user_data);
   }
 
-  static ssize_t OnSource(nghttp2_session* session,
+  static ssize_t OnSource(H2Connection& self,
                           std::int32_t id,
-                          std::uint8_t*,
                           std::size_t room,
-                          std::uint32_t* flags,
-                          nghttp2_data_source*,
-                          void* user_data) {
-    StreamPtr stream = Find(Self(user_data), id);
+                          std::uint32_t* flags) {
+    StreamPtr stream = Find(self, id);
     if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (stream->outgoing_bytes == 0 && !stream->end_requested) return NGHTTP2_ERR_DEFERRED;
     std::size_t size = std::min(room, stream->outgoing_bytes);
@@ -153,7 +146,7 @@ struct H2Connection::Callbacks::Functions {
       if (stream->outgoing_trailers) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
         std::vector<nghttp2_nv> nvs = MakeNvs(*stream->outgoing_trailers);
-        nghttp2_submit_trailer(session, id, nvs.data(), nvs.size());
+        nghttp2_submit_trailer(self.session_, id, nvs.data(), nvs.size());
       }
     }
     return static_cast<ssize_t>(size);
@@ -182,11 +175,27 @@ struct H2Connection::Callbacks::Functions {
     return self.batch_->size() >= kBatchSize ? NGHTTP2_ERR_PAUSE : 0;
   }
 
+  static nghttp2_data_provider Source() {
+    nghttp2_data_provider provider{};
+    provider.read_callback = [](nghttp2_session*, std::int32_t id, std::uint8_t*, std::size_t room,
+                                std::uint32_t* flags, nghttp2_data_source*, void* user_data) {
+      return OnSource(Self(user_data), id, room, flags);
+    };
+    return provider;
+  }
+
   static nghttp2_session* Make(H2Connection* self) {
     nghttp2_session_callbacks* callbacks = nullptr;
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, OnBeginHeaders);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, OnHeader);
+    nghttp2_session_callbacks_set_on_header_callback(
+        callbacks, [](nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                      std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
+                      std::uint8_t, void* user_data) {
+          return OnHeader(Self(user_data), frame->hd.stream_id,
+                          {reinterpret_cast<const char*>(name), name_size},
+                          {reinterpret_cast<const char*>(value), value_size});
+        });
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, OnFrame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, OnData);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, OnClose);
@@ -230,8 +239,7 @@ nghttp2_session* H2Connection::Callbacks::MakeSession(H2Connection* self) {
 
 std::int32_t H2Connection::Callbacks::SubmitRequest(nghttp2_session* session,
                                                     const Headers& headers) {
-  nghttp2_data_provider provider{};
-  provider.read_callback = Functions::OnSource;
+  nghttp2_data_provider provider = Functions::Source();
   std::vector<nghttp2_nv> nvs = MakeNvs(headers);
   return nghttp2_submit_request(session, nullptr, nvs.data(), nvs.size(), &provider, nullptr);
 }
@@ -239,8 +247,7 @@ std::int32_t H2Connection::Callbacks::SubmitRequest(nghttp2_session* session,
 void H2Connection::Callbacks::SubmitResponse(nghttp2_session* session,
                                              std::int32_t stream,
                                              const Headers& headers) {
-  nghttp2_data_provider provider{};
-  provider.read_callback = Functions::OnSource;
+  nghttp2_data_provider provider = Functions::Source();
   std::vector<nghttp2_nv> nvs = MakeNvs(headers);
   nghttp2_submit_response(session, stream, nvs.data(), nvs.size(), &provider);
 }

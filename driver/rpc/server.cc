@@ -56,10 +56,10 @@ class Workers {
  public:
   explicit Workers(const Cancel& cancel) : threads_(cancel) {}
 
-  /// False when too many are at work.
+  /// False when too many are at work, or after Stop().
   bool Run(std::function<void(const Cancel&)> job) {
     std::lock_guard lock(mutex_);
-    if (busy_ + jobs_.size() >= kMaxHandlers) return false;
+    if (stopped_ || busy_ + jobs_.size() >= kMaxHandlers) return false;
     jobs_.push_back(std::move(job));
     if (started_ - busy_ < jobs_.size()) {
       ++started_;
@@ -69,7 +69,13 @@ class Workers {
     return true;
   }
 
+  /// When this returns no job runs, and none will.
   void Stop(const Error& reason) {
+    {
+      // The reader thread may still bring a call; its job would outlive the connection.
+      std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
     threads_.Stop(reason);
     (void)threads_.Wait();
   }
@@ -94,6 +100,7 @@ class Workers {
   std::deque<std::function<void(const Cancel&)>> jobs_;
   std::size_t busy_ = 0;
   std::size_t started_ = 0;
+  bool stopped_ = false;
   TaskGroup threads_;
 };
 

@@ -96,7 +96,8 @@ Result<> AddClientCertificate(SSL_CTX* context, const TlsOptions& options) {
     return Fail(ErrorCode::kInvalid,
                 Cat("the client key is not an unencrypted PEM key: ", TakeReason()));
   }
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
+  // A key of another kind than the certificate's is taken by the first call without a word.
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
     return Fail(ErrorCode::kInvalid,
                 Cat("client certificate and key do not belong together: ", TakeReason()));
   }
@@ -140,6 +141,11 @@ int OnVerify(int accepted, X509_STORE_CTX* store) {
 }
 
 Result<ContextPtr> MakeContext(const TlsOptions& options) {
+  // OpenSSL takes names as C strings, and an empty one for "do not check the name".
+  if (options.server_name.empty() || options.server_name.find('\0') != std::string::npos) {
+    return Fail(ErrorCode::kInvalid,
+                Cat("TLS: \"", Printable(options.server_name), "\" is not a server name"));
+  }
   ContextPtr context(SSL_CTX_new(TLS_client_method()));
   if (!context) return Fail(ErrorCode::kInternal, Cat("start TLS: ", TakeReason()));
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
@@ -255,23 +261,11 @@ class TlsStream final : public ByteStream {
 
   Result<std::size_t> Read(char* into, std::size_t capacity, const Cancel& cancel) override {
     while (true) {
-      int error = SSL_ERROR_NONE;
       int saved_errno = 0;
+      int error = SSL_ERROR_NONE;
       {
         std::lock_guard lock(mutex_);
-        std::size_t got = 0;
-        ERR_clear_error();
-        // One record a call; take what has already arrived.
-        while (got < capacity) {
-          std::size_t part = 0;
-          int done = SSL_read_ex(ssl_.get(), into + got, capacity - got, &part);
-          saved_errno = errno;
-          if (done != 1) {
-            error = SSL_get_error(ssl_.get(), done);
-            break;
-          }
-          got += part;
-        }
+        std::size_t got = ReadArrived(into, capacity, error, saved_errno);
         if (got > 0) return got;
         if (error == SSL_ERROR_SSL) return Fail(TlsError(ssl_.get(), options_));
       }
@@ -304,6 +298,23 @@ class TlsStream final : public ByteStream {
   void Close() override { ::shutdown(socket_.get(), SHUT_RDWR); }
 
  private:
+  /// What has arrived already: OpenSSL gives one record a call. `error` says why there is no more.
+  std::size_t ReadArrived(char* into, std::size_t capacity, int& error, int& saved_errno) {
+    std::size_t got = 0;
+    ERR_clear_error();
+    while (got < capacity) {
+      std::size_t part = 0;
+      int done = SSL_read_ex(ssl_.get(), into + got, capacity - got, &part);
+      saved_errno = errno;
+      if (done != 1) {
+        error = SSL_get_error(ssl_.get(), done);
+        break;
+      }
+      got += part;
+    }
+    return got;
+  }
+
   Result<> WriteStaging(const Cancel& cancel) {
     std::string_view rest = staging_;
     while (!rest.empty()) {

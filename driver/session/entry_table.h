@@ -23,6 +23,8 @@ Result<> CheckRelativePath(std::string_view path);
 /// are stored as what differs from the path before: about a file name each. One thread at a time.
 class EntryTable {
  public:
+  /// What an entry is to the transfer. Only kFile and kEmptyFile can be asked for; kEmptyFile is a
+  /// socket, sent as a file without content. kLink is a later name of a file.
   enum class Kind : std::uint8_t { kDirectory, kFile, kEmptyFile, kLink, kOther };
 
   static constexpr std::size_t kMaxEntries = 1U << 24;

@@ -15,7 +15,7 @@ class FileSend {
   FileSend(std::map<int, ExportTarget>& targets, EventSink& sink)
       : targets_(targets), refusals_(sink) {}
 
-  const ExportErrors& errors() const { return errors_; }
+  const ExportLog& log() const { return log_; }
 
   Result<> DiffCopy(rpc::ServerCall& call, const Cancel& cancel) {
     // Builders older than the exporter id send none (BuildKit session/filesync/filesync.go).
@@ -34,9 +34,10 @@ class FileSend {
       received =
           ReceiveStream(call, *std::get<std::unique_ptr<StreamTarget>>(found->second), cancel);
     } else {
-      return Fail(ErrorCode::kFailed, Cat("output ", id, " was already received"));
+      received = Fail(ErrorCode::kFailed, Cat("the builder sent output ", id, " twice"));
     }
-    if (!received && !cancel.cancelled()) errors_.Record(received.error());
+    if (received) log_.RecordEnd(found->first);
+    if (!received && !cancel.cancelled()) log_.RecordError(received.error());
     return received;
   }
 
@@ -64,7 +65,7 @@ class FileSend {
 
   std::map<int, ExportTarget>& targets_;
   Refusals refusals_;
-  ExportErrors errors_;
+  ExportLog log_;
   std::mutex mutex_;
   std::set<int> taken_;
 };
@@ -78,27 +79,43 @@ rpc::Status ToFailure(const Error& error) {
 
 }  // namespace
 
-void ExportErrors::Record(const Error& error) {
+void ExportLog::RecordError(const Error& error) {
   if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUnavailable) return;
   std::lock_guard lock(mutex_);
-  if (!first_) first_ = error;
+  if (!first_error_) first_error_ = error;
 }
 
-std::optional<Error> ExportErrors::First() const {
+void ExportLog::RecordEnd(int target) {
   std::lock_guard lock(mutex_);
-  return first_;
+  ended_.insert(target);
 }
 
-std::shared_ptr<const ExportErrors> AddFileSend(rpc::ServiceTable& table,
-                                                std::map<int, ExportTarget>& targets,
-                                                EventSink& sink) {
+std::optional<Error> ExportLog::first_error() const {
+  std::lock_guard lock(mutex_);
+  return first_error_;
+}
+
+Result<> ExportLog::CheckComplete(const std::map<int, ExportTarget>& targets) const {
+  std::lock_guard lock(mutex_);
+  if (first_error_) return Fail(*first_error_);
+  for (const auto& [id, target] : targets) {
+    if (ended_.contains(id)) continue;
+    return Fail(ErrorCode::kFailed,
+                Cat("the builder reports success, but did not send all of output ", id));
+  }
+  return {};
+}
+
+std::shared_ptr<const ExportLog> AddFileSend(rpc::ServiceTable& table,
+                                             std::map<int, ExportTarget>& targets,
+                                             EventSink& sink) {
   auto service = std::make_shared<FileSend>(targets, sink);
   table.Add("/moby.filesync.v1.FileSend/DiffCopy",
             [service](rpc::ServerCall& call, const Cancel& cancel) {
               Result<> received = service->DiffCopy(call, cancel);
               return received ? rpc::Status{} : ToFailure(received.error());
             });
-  return std::shared_ptr<const ExportErrors>(service, &service->errors());
+  return std::shared_ptr<const ExportLog>(service, &service->log());
 }
 
 }  // namespace depot::session

@@ -13,6 +13,7 @@
 /// for rpc::ServerCall::WriteFramed.
 namespace depot::session {
 
+/// Packet.PacketType of fsutil; the numbers are those on the wire.
 enum class PacketType { kStat = 0, kRequest = 1, kData = 2, kFin = 3, kError = 4 };
 
 /// A received packet. `data` and `stat` point into the message that it was parsed from.

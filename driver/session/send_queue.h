@@ -17,6 +17,7 @@ namespace depot::session {
 /// the reader hands over the builder's requests, the sender takes both.
 class SendQueue {
  public:
+  /// A file that the builder asked for, by the number and the path it was announced under.
   struct File {
     std::uint32_t id = 0;
     std::string path;
@@ -33,6 +34,7 @@ class SendQueue {
   /// Never waits: a reader that did could block the builder, and with it the sender.
   Result<> Request(std::uint32_t id);
 
+  /// What the sender does next; both empty = nothing within the time it had.
   struct Work {
     rpc::BytesList stats;      ///< to be written first
     std::optional<File> file;  ///< then the next file in order of the requests

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -36,7 +37,11 @@ void AddFileSync(rpc::ServiceTable& table,
 class StreamTarget {
  public:
   virtual ~StreamTarget() = default;
+
+  /// Takes the next bytes, and waits while the target cannot: the builder then waits too. An error
+  /// ends the export and is what the user is told.
   virtual Result<> Write(std::string_view data, const Cancel& cancel) = 0;
+
   /// All bytes arrived; the target is complete, though it may still wait for the build to succeed
   /// before it shows itself.
   virtual Result<> End(const Cancel& cancel) = 0;
@@ -49,26 +54,34 @@ struct DirectoryTarget {
 
 using ExportTarget = std::variant<DirectoryTarget, std::unique_ptr<StreamTarget>>;
 
-/// What went wrong on our side while results were being received: a full disk, a directory without
-/// write permission. The builder only repeats it in words of its own, so after a failed build the
-/// caller prefers this one. Any thread may use it.
-class ExportErrors {
+/// How the receiving of results went on our side: a full disk, a directory without write
+/// permission, an archive that broke off. A failed builder only repeats it in words of its own, and
+/// one that claims success is not believed. Any thread may use it.
+class ExportLog {
  public:
   /// Keeps the first error; those that only tell that the peer went away are dropped.
-  void Record(const Error& error);
-  std::optional<Error> First() const;
+  void RecordError(const Error& error);
+  /// The target with this index has all its bytes.
+  void RecordEnd(int target);
+
+  std::optional<Error> first_error() const;
+
+  /// Success when nothing failed and every one of `targets` has ended; for a build that the builder
+  /// calls a success.
+  Result<> CheckComplete(const std::map<int, ExportTarget>& targets) const;
 
  private:
   mutable std::mutex mutex_;
-  std::optional<Error> first_;
+  std::optional<Error> first_error_;
+  std::set<int> ended_;
 };
 
 /// moby.filesync.v1.FileSend: receives what exporters send; the key is the exporter's index in the
 /// request. An index that is not there is refused. A StreamTarget takes one stream, a directory any
 /// number of them at once (one per platform); what is there already is merged with.
-std::shared_ptr<const ExportErrors> AddFileSend(rpc::ServiceTable& table,
-                                                std::map<int, ExportTarget>& targets,
-                                                EventSink& sink);
+std::shared_ptr<const ExportLog> AddFileSend(rpc::ServiceTable& table,
+                                             std::map<int, ExportTarget>& targets,
+                                             EventSink& sink);
 
 /// moby.filesync.v1.Auth: Credentials for registries that speak Basic; for Bearer registries the
 /// token is fetched here, so that the password does not travel. Shows "[auth] SCOPES token for

@@ -111,7 +111,10 @@ class TunnelSession final : public Session {
     if (!served) return Fail(std::move(served).error().While("session with the builder"));
     rpc::Status status =
         call_->Finish(cancel.WithTimeout(std::chrono::seconds(1), "end of session"));
-    if (!status.ok()) return Fail(rpc::ToError(status).While("session with the builder"));
+    // Nobody here has cancelled anything: with that word the builder, or a proxy, says good-bye.
+    if (!status.ok() && status.code != rpc::Code::kCancelled) {
+      return Fail(rpc::ToError(status).While("session with the builder"));
+    }
     return Fail(ErrorCode::kUnavailable, "the builder ended the session");
   }
 

@@ -52,6 +52,8 @@ Result<> WriteAll(int fd, std::string_view text, const Cancel& cancel) {
 
 Terminal::Terminal() {
   std::signal(SIGPIPE, SIG_IGN);
+  // Inherited as ignored from some parents; then the exit codes of our children would be lost.
+  std::signal(SIGCHLD, SIG_DFL);
   OpenOrFill(STDIN_FILENO);
   output_open_ = OpenOrFill(STDOUT_FILENO);
   error_gone_ = !OpenOrFill(STDERR_FILENO);

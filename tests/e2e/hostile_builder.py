@@ -11,10 +11,10 @@ import json
 import os
 import subprocess
 
-OK, INVALID, NOT_FOUND, TOO_LARGE, UNIMPLEMENTED = 0, 3, 5, 8, 12
+OK, NOT_FOUND, UNIMPLEMENTED = 0, 5, 12
 
 # Bits of Go's os.FileMode, which is what a Stat carries.
-DIRECTORY, SYMLINK, DEVICE = 1 << 31, 1 << 27, 1 << 26
+DIRECTORY, SYMLINK = 1 << 31, 1 << 27
 
 
 class HostileBuilder:

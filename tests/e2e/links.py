@@ -35,6 +35,8 @@ class Link:
 
     def reset(self):
         """Ends all connections the hard way, and takes no more."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for one in self._sockets:
             with contextlib.suppress(OSError):

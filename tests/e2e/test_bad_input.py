@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import time
 
@@ -65,13 +67,14 @@ class BadInputTest(EndToEnd):
 
     def step_of_its_own(self):
         """A context whose RUN step no cache knows, and a question whether a builder has run it."""
-        mark = self.image_name().partition("/")[0]
+        mark = self.image_name(f"step{self._count}")
         context = self.context({"Dockerfile": self.dockerfile(f"RUN echo {mark} >/mark")})
 
         def ran():
             # --no-cache was not asked for: a step that ran before is CACHED now.
-            result = self.build("--progress=plain", context, builder="tls")
-            return bool(re.search(r"#\d+ CACHED", result.stderr))
+            told = self.build("--progress=plain", context, builder="tls").stderr
+            number = re.search(rf"#(\d+) \[2/2\] RUN echo {mark}", told)[1]
+            return f"#{number} CACHED" in told
 
         return context, ran
 
@@ -151,7 +154,7 @@ class Contexts(BadInputTest):
             path.chmod(0o755)
         plugin = self.folder / "docker-depot"
         if not plugin.exists():
-            plugin.write_bytes(open(os.environ["DEPOT_PLUGIN"], "rb").read())
+            shutil.copyfile(os.environ["DEPOT_PLUGIN"], plugin)
             plugin.chmod(0o755)
         return subprocess.run(
             ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", plugin, *args],
@@ -180,7 +183,14 @@ class Contexts(BadInputTest):
         context = self.context({"Dockerfile": "FROM scratch\nCOPY a /\n", "a": "x", "pipe": fifo()})
         self.build(context, builder="tls", timeout=30)
         dockerfile = self.context({"Dockerfile": fifo(), "a": "x"})
-        self.fails(dockerfile, says="Dockerfile")
+        # A Dockerfile may be a pipe that somebody will write to; until then a signal ends it.
+        running = self.start_plugin("build", dockerfile, builder="tls")
+        time.sleep(1)
+        running.send(signal.SIGINT)
+        self.assertEqual(running.wait(3).rc, 130)
+        running = self.start_plugin("build", dockerfile, builder="tls")
+        (dockerfile / "Dockerfile").write_text("FROM scratch\nCOPY a /\n")
+        self.assertEqual(running.wait(20).rc, 0)
 
 
 class Dockerfiles(BadInputTest):
@@ -235,7 +245,7 @@ class Dockerfiles(BadInputTest):
         self.assertNotRegex(result.stderr, r"(?m)\b100$")
 
     def test_step_killed(self):
-        context = self.context({"Dockerfile": self.dockerfile("RUN kill -9 $$")})
+        context = self.context({"Dockerfile": self.dockerfile("RUN sh -c 'kill -9 $$' || exit $?")})
         self.fails(context, says="exit code: 137")
 
     def test_unknown_platform(self):
@@ -369,7 +379,6 @@ class Credentials(BadInputTest):
         context = self.context({"Dockerfile": "FROM scratch\n"})
         for text, says in (
             ("{", "config.json"),
-            ("", "config.json"),
             ("[]", "config.json"),
             ('{"auths": []}', "auths"),
             ('{"auths": {"h": {"auth": "not base64!"}}}', "config.json.*auth"),
@@ -412,7 +421,7 @@ class Credentials(BadInputTest):
             with self.subTest(registry=registry):
                 host = self.registry_host(registry)
                 image = self.image_name(registry=registry)
-                self.push(image, says=[host, self.REFUSED, f"login {host}"])
+                self.push(image, says=[host, self.REFUSED, "docker login"])
 
     def test_push_with_wrong_credentials(self):
         for registry in ("basic", "bearer"):
@@ -457,8 +466,8 @@ class Places(BadInputTest):
             ("-o", "/proc/nonexistent/out"),
         ):
             with self.subTest(args=args):
-                place = re.escape(args[1].rpartition("dest=")[2])
-                self.assert_refused_before(*args, says=place)
+                folder = os.path.dirname(args[1].rpartition("dest=")[2])
+                self.assert_refused_before(*args, says=[folder, "cannot be written"])
 
     def test_files_that_are_directories(self):
         (self.work / "dir").mkdir()
@@ -489,7 +498,7 @@ class Places(BadInputTest):
 
     def test_full_disk(self):
         context = self.context(
-            {"Dockerfile": "FROM scratch\nCOPY big /\n", "big": b"x" * (2 << 20)}
+            {"Dockerfile": "FROM scratch\nCOPY big /\n", "big": os.urandom(2 << 20)}
         )
         for args in (
             ("-o", "type=tar,dest={}/out.tar"),
@@ -529,7 +538,9 @@ class Places(BadInputTest):
         context = self.context({"Dockerfile": self.dockerfile("RUN false")})
         (self.work / "iid").write_text("sha256:stale")
         (self.work / "out.tar").write_text("the old one")
-        self.fails("--iidfile", "iid", "--metadata-file", "meta.json", context)
+        files = ("--iidfile", "iid", "--metadata-file", "meta.json")
+        self.fails(*files, "-o", "type=oci,dest=oci.tar", context)
+        self.assertFalse((self.work / "oci.tar").exists())
         self.fails("-o", "type=tar,dest=out.tar", context)
         self.assertEqual((self.work / "out.tar").read_text(), "the old one")
         self.assertFalse((self.work / "meta.json").exists())

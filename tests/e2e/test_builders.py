@@ -135,6 +135,19 @@ class Engines(BuildersTest):
 
 
 class RemoteBuilders(BuildersTest):
+    def test_settings_of_an_engine_that_is_not_there_do_no_harm(self):
+        gitlab = {
+            "DOCKER_HOST": "tcp://docker:2376",
+            "DOCKER_TLS_VERIFY": "1",
+            "DOCKER_CERT_PATH": "/certs/client",
+        }
+        context = {"DOCKER_HOST": None, "DOCKER_CONTEXT": "no"}
+        for env in (gitlab, {"DOCKER_HOST": "ssh://host"}, context):
+            with self.subTest(env=env):
+                self.assertEqual(self.written(self.small(), builder="tls", env=env), "hello\n")
+        refused = self.build("--load", self.small(), builder="tls", env=gitlab, check=1)
+        self.assertIn("/certs/client/ca.pem", refused.stderr)
+
     def material(self):
         names = {"cacert": "CACERT", "cert": "CERT", "key": "KEY"}
         return {key: Path(self.rig[name]).read_text() for key, name in names.items()}

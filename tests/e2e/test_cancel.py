@@ -23,7 +23,9 @@ class CancelTest(EndToEnd):
         step = self.endless_step()
         context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN {step}\n"})
         start = start or (lambda *a, **o: self.start_plugin("build", *a, **o))
-        running = start("--progress=plain", *args, context, **options)
+        if "-q" not in args:
+            args = ("--progress=plain", *args)
+        running = start(*args, context, **options)
         self.wait_for_step(step)
         return running, step
 
@@ -335,9 +337,8 @@ class Transfers(CancelTest):
 
 class After(CancelTest):
     def test_files_asked_for_are_not_there(self):
-        running, step = self.start_step(
-            "--iidfile", "iid", "--metadata-file", "meta.json", builder="tls"
-        )
+        files = ("--iidfile", "iid", "--metadata-file", "meta.json", "-o", "type=oci,dest=oci.tar")
+        running, step = self.start_step(*files, builder="tls")
         self.cancel(running)
         self.assert_step_ends(step)
         left = [path.name for path in self.work.iterdir() if path.is_file()]

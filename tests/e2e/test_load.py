@@ -1,6 +1,9 @@
 """--load: images of a remote builder in the local engine."""
 
 import json
+import socket
+import threading
+import time
 import unittest
 
 from harness import EndToEnd
@@ -128,6 +131,32 @@ class Load(EndToEnd):
         built = self.build("-t", image, self.small(), builder="tls", engine="classic")
         self.assertIsNone(self.engine("classic").inspect(image))
         self.assertRegex(built.stderr, r"(?s)--push.*--load|--load.*--push")
+
+    def test_an_engine_that_is_busy_for_long_is_waited_for(self):
+        # Syncing a large layer to a slow disk, an Engine reads nothing meanwhile.
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        threading.Thread(target=self.slow_engine, args=(listener, 33), daemon=True).start()
+        context = self.small("RUN head -c 20000000 /dev/urandom >/random")
+        host = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        self.build("--load", context, builder="tls", env={"DOCKER_HOST": host})
+
+    def slow_engine(self, listener, pause):
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            with peer, peer.makefile("rb") as request:
+                post = request.readline().startswith(b"POST")
+                while request.readline() != b"\r\n":
+                    pass
+                if post:
+                    time.sleep(pause)
+                    while size := int(request.readline(), 16):
+                        request.read(size + 2)
+                head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+                peer.sendall(head + b'{"ServerVersion": "1", "stream": "Loaded image"}')
 
 
 if __name__ == "__main__":

@@ -197,6 +197,13 @@ class Archives(OutputTest):
         self.assertEqual(layout.diff_ids(), self.repository(image).diff_ids())
         self.assertIn("manifest.json", self.oci_layout(self.work / "docker.tar").files)
 
+    def test_several_outputs_are_refused_by_20_10(self):
+        flags = ["-o", "type=tar,dest=one.tar", "-o", "type=tar,dest=two.tar"]
+        context = self.small()
+        refused = self.build(*flags, context, engine="oldest", check=1)
+        self.assertIn("0.13", refused.stderr)
+        self.assertEqual(self.names(), [context.name])
+
     def test_archive_has_the_mode_of_the_umask(self):
         self.build("-o", "type=tar,dest=out.tar", self.small(), builder="tls")
         self.assertEqual((self.work / "out.tar").stat().st_mode & 0o777, 0o644)
@@ -278,6 +285,22 @@ class Wholeness(OutputTest):
         for path in (self.work / "out").rglob("*"):
             if path.is_file() and path.name not in ("passwd", "group"):
                 self.assertEqual(path.name, "busybox", f"{path} is half a file or a temporary one")
+
+
+class InsideTheContext(OutputTest):
+    """Results are often written beside the sources, whose `COPY . .` must not notice."""
+
+    def copied(self, *flags):
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY . /\n"})
+        self.build(*flags, "-o", f"type=tar,dest={context}/all.tar", ".", builder="tls", cwd=context)
+        with tarfile.open(context / "all.tar") as tar:
+            return tar.getnames()
+
+    def test_archives_and_reports_are_no_sources(self):
+        self.assertEqual(self.copied("--metadata-file", "metadata.json"), ["Dockerfile"])
+
+    def test_a_directory_to_come_is_no_source(self):
+        self.assertEqual(self.copied("-o", "out/deep"), ["Dockerfile"])
 
 
 class Metadata(OutputTest):

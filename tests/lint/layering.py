@@ -17,7 +17,6 @@ _HEAVY = {
     r"curl/": "depot_curl",
     r"nghttp2/": "depot_nghttp2",
     r"openssl/": "depot_openssl",
-    r"CLI/": "depot_cli11",
     r"google/protobuf/": "depot_protocol",
     r"proto/.*\.pb\.h": "depot_protocol",
 }

@@ -160,7 +160,6 @@ class Banned(Lints):
     def test_allowed_places(self):
         self.write("driver/base/task_group.cc", "std::thread t;\n")
         self.write("plugin/main.cc", "try {\n  std::getenv(x);\n} catch (...) {\n  std::cerr << 1;\n}\n")
-        self.write("plugin/options/flags.cc", "#include <CLI/CLI.hpp>\ntry {\n} catch (const CLI::Error& e) {\n}\n")
         self.write("driver/base/b.cc", "auto n = std::thread::hardware_concurrency(); snprintf(b, 1, x); using namespace std::chrono_literals;\n")
         self.assert_clean(banned)
 

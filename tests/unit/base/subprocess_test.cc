@@ -124,6 +124,14 @@ TEST_F(Subprocess, CancelEndsAChildThatOnlyClosedItsOutput) {
   EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(10));
 }
 
+TEST_F(Subprocess, AnEndThatNobodyKnowsIsNoSuccess) {
+  ::signal(SIGCHLD, SIG_IGN);
+  auto output = Shell("exit 7");
+  ::signal(SIGCHLD, SIG_DFL);
+  ASSERT_FALSE(output);
+  EXPECT_NE(output.error().message().find("wait for a child process"), std::string::npos);
+}
+
 TEST_F(Subprocess, LeavesNoFilesOpen) {
   ASSERT_TRUE(Shell("true"));
   int before = OpenFiles();

@@ -83,6 +83,17 @@ TEST_F(EndpointTest, TheUrlBeatsTheEnvironment) {
   EXPECT_EQ(endpoint->url, "tcp://h:1");
 }
 
+TEST_F(EndpointTest, WithoutACaTheEnvironmentsRootsAreUsed) {
+  auto endpoint =
+      ParseEndpoint("tcp://h:1?servername=a.test", {{"SSL_CERT_FILE", Path("cert.pem")}});
+  ASSERT_TRUE(endpoint) << endpoint.error().message();
+  EXPECT_EQ(endpoint->tls_options.system_roots.file, Path("cert.pem"));
+  EXPECT_EQ(endpoint->tls_options.ca_pem, "");
+  Environment missing = {{"SSL_CERT_FILE", "/no/roots.pem"}};
+  EXPECT_NE(Message("tcp://h:1?servername=a.test", missing).find("/no/roots.pem"),
+            std::string::npos);
+}
+
 TEST_F(EndpointTest, SaysWhatIsWrong) {
   EXPECT_NE(Message("tpc://h:1").find("did you mean tcp://"), std::string::npos);
   EXPECT_NE(Message("tcp://h").find("no host and port"), std::string::npos);
@@ -102,6 +113,37 @@ TEST_F(EndpointTest, SaysWhatIsWrong) {
             std::string::npos);
   EXPECT_NE(Message("tcp://h:1?cacert=" + Path("key.pem")).find("no PEM certificate"),
             std::string::npos);
+}
+
+TEST_F(EndpointTest, KeyMaterialWithoutItsFrameIsNotTakenForAPath) {
+  // What is between the BEGIN and END lines, as GitLab's masked variables want it: one long word.
+  for (const char* name : {"key.pem", "other-key.pem"}) {
+    std::string pem = Content(name);
+    std::size_t begin = pem.find('\n') + 1;
+    std::string word = pem.substr(begin, pem.find("-----END") - begin);
+    std::erase(word, '\n');
+    std::string message = Message("tcp://h:1", {{"DEPOT_BUILDER_KEY", word}});
+    EXPECT_NE(message.find("neither PEM, base64 of PEM, nor a path"), std::string::npos) << name;
+    EXPECT_EQ(message.find(word.substr(0, 20)), std::string::npos) << message;
+  }
+  // Of base64's alphabet too, but a path.
+  std::string path = Cat('/', std::string(60, 'M'), "/key");
+  EXPECT_NE(Message("tcp://h:1", {{"DEPOT_BUILDER_KEY", path}}).find(path), std::string::npos);
+}
+
+TEST_F(EndpointTest, AServerNameThatEndsBeforeItBeginsWouldSwitchTheCheckOff) {
+  EXPECT_NE(Message("tcp://h:1?servername=%00").find("server name"), std::string::npos);
+  EXPECT_NE(Message("tcp://h:1?servername=a%00b").find("server name"), std::string::npos);
+}
+
+TEST_F(EndpointTest, NothingOfAUrlButItsAddressShowsInAnError) {
+  for (const char* url :
+       {"tls://h:1?key=hunter2", "tcp://user:hunter2@h:1", "mybuilder?key=hunter2",
+        "linux/amd64=tcp://h:1?key=hunter2", "tcp://user:hunter2@h"}) {
+    std::string message = Message(url);
+    EXPECT_FALSE(message.empty()) << url;
+    EXPECT_EQ(message.find("hunter2"), std::string::npos) << message;
+  }
 }
 
 TEST_F(EndpointTest, KeyMaterialNeverShowsInAnError) {

@@ -201,6 +201,23 @@ TEST_F(Contexts, HttpHeadersOfTheConfigGoAlong) {
   EXPECT_EQ(endpoint->headers[0].second.Reveal(), "t");
 }
 
+TEST_F(Contexts, TlsEnginesAreCheckedAgainstTheEnvironmentsRoots) {
+  environment_["SSL_CERT_FILE"] = "/roots.pem";
+  AddContext("plain", R"({"Host":"tcp://h:1"})");
+  AddContext("tls", R"({"Host":"tcp://h:1"})");
+  AddTls("tls", "cert.pem");
+  AddTls("tls", "key.pem");
+  flags_.context = "tls";
+  Result<EngineEndpoint> tls = Resolve();
+  ASSERT_TRUE(tls) << tls.error().message();
+  EXPECT_EQ(tls->ca_pem, "");
+  EXPECT_EQ(tls->system_roots.file, "/roots.pem");
+  flags_.context = "plain";
+  Result<EngineEndpoint> plain = Resolve();
+  ASSERT_TRUE(plain) << plain.error().message();
+  EXPECT_EQ(plain->system_roots.file, "");
+}
+
 TEST_F(Contexts, HostsAreCompletedOrRefused) {
   for (auto [given, expected] : std::vector<std::pair<std::string, std::string>>{
            {"localhost:2375", "default tcp://localhost:2375"},

@@ -32,7 +32,7 @@ class CredentialStore : public testing::Test {
   CredentialStore() : path_(::getenv("PATH")) {
     ::signal(SIGPIPE, SIG_IGN);
     config_.path = "/home/me/.docker/config.json";
-    ::setenv("PATH", Cat(bin_.path(), ":/usr/bin:/bin").c_str(), 1);
+    ::setenv("PATH", search_path_.c_str(), 1);
   }
   ~CredentialStore() override { ::setenv("PATH", path_.c_str(), 1); }
 
@@ -45,10 +45,11 @@ class CredentialStore : public testing::Test {
   }
 
   registry::CredentialSource& Store(AuthOrder order = AuthOrder::kEnvironmentFirst) {
-    store_ = MakeCredentialStore(config_, environment_, order, [this](std::string line) {
-      std::lock_guard lock(mutex_);
-      said_.push_back(std::move(line));
-    });
+    store_ =
+        MakeCredentialStore(config_, environment_, order, search_path_, [this](std::string line) {
+          std::lock_guard lock(mutex_);
+          said_.push_back(std::move(line));
+        });
     return *store_;
   }
 
@@ -66,6 +67,7 @@ class CredentialStore : public testing::Test {
 
   std::string path_;
   TempDir bin_;
+  std::string search_path_ = Cat(bin_.path(), ":/usr/bin:/bin");
   ConfigFile config_;
   std::map<std::string, AuthEntry> environment_;
   std::mutex mutex_;

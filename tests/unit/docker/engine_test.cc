@@ -72,7 +72,7 @@ class EngineTest : public testing::Test {
   RecordingSink sink_;
   EngineEndpoint endpoint_;
   std::unique_ptr<http::HttpClient> client_ =
-      http::MakeCurlClient("test/1", std::chrono::seconds(5));
+      http::MakeCurlClient("test/1", std::chrono::seconds(5), SystemRoots());
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<TestServer> server_;
 };
@@ -325,19 +325,6 @@ TEST_F(EngineTest, PushWithoutADigestInTheAnswerIsAFailure) {
   EXPECT_FALSE(Made().Push(Cat("r.test/a@", kDigest), std::nullopt, sink_, Cancel::Never()));
 }
 
-TEST_F(EngineTest, ImageIdIsFoundOrAbsent) {
-  Answer(200, R"({"Id":"sha256:abc","RepoTags":["r.test/a:1"]})");
-  EXPECT_EQ(Made().ImageId("r.test:5000/a b:1", Cancel::Never())->value(), "sha256:abc");
-  EXPECT_EQ(seen_.target, "/images/r.test:5000/a%20b:1/json");
-  server_.reset();
-  dir_.Write("unused", "");
-  std::filesystem::remove(dir_.path("docker.sock"));
-  Answer(404, R"({"message":"No such image: x"})");
-  Result<std::optional<std::string>> id = Made().ImageId("x", Cancel::Never());
-  ASSERT_TRUE(id);
-  EXPECT_FALSE(id->has_value());
-}
-
 TEST_F(EngineTest, EnormousMessagesAreRefused) {
   Answer(200, Cat("{\"stream\":\"", std::string(2 << 20, 'x'), "\"}"));
   Result<> loaded = Made().Load(NoArchive, sink_, Cancel::Never());
@@ -347,7 +334,7 @@ TEST_F(EngineTest, EnormousMessagesAreRefused) {
 
 TEST(MakeEngine, RefusesAddressesItCannotUse) {
   std::unique_ptr<http::HttpClient> client =
-      http::MakeCurlClient("test/1", std::chrono::seconds(1));
+      http::MakeCurlClient("test/1", std::chrono::seconds(1), SystemRoots());
   EngineEndpoint endpoint;
   endpoint.host = "ssh://h";
   Result<std::unique_ptr<Engine>> engine = MakeEngine(*client, endpoint);

@@ -308,6 +308,31 @@ TEST(TreeWriter, TheRootMustBeAWritableDirectory) {
             0);
 }
 
+TEST(TreeWriter, TheRootCanBeCheckedWithoutMakingIt) {
+  TemporaryTree tree;
+  tree.File("file");
+  tree.Directory("real");
+  tree.Symlink("dangling", "nowhere");
+  for (const char* path : {"real", "real/", "new", "new/deep/", "new/../other", "real//new"}) {
+    EXPECT_OK(CheckTreeRoot(tree.At(path)));
+  }
+  for (const char* path : {"file", "file/below", "dangling", "dangling/", "dangling/below"}) {
+    EXPECT_FALSE(CheckTreeRoot(tree.At(path)).has_value()) << path;
+  }
+  EXPECT_FALSE(CheckTreeRoot("").has_value());
+  EXPECT_FALSE(CheckTreeRoot("/proc/none").has_value());
+  chmod(tree.root().c_str(), 0755);
+  EXPECT_EQ(AsNobody([&] {
+              for (const char* path : {"", "real", "new", "new/deep"}) {
+                const auto checked = CheckTreeRoot(tree.At(path));
+                if (checked || checked.error().code() != ErrorCode::kDenied) return 1;
+              }
+              return 0;
+            }),
+            0);
+  EXPECT_EQ(tree.Names().size(), 3U);
+}
+
 TEST(TreeWriter, AFullDiskIsAnError) {
   TemporaryTree tree;
   if (mount("none", tree.root().c_str(), "tmpfs", 0, "size=64k") != 0) {

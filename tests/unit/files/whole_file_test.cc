@@ -51,6 +51,16 @@ TEST(WholeFile, HasItsNameOnlyWhenCommitted) {
   EXPECT_EQ(tree.Names().size(), 1U);
 }
 
+TEST(WholeFile, LeavesNothingNewInTheDirectoryBeforeTheFirstWrite) {
+  TemporaryTree tree;
+  const auto file = OpenWholeFile(tree.At("out"), false);
+  ASSERT_TRUE(file.has_value());
+  EXPECT_EQ(tree.Names().size(), 0U);
+  EXPECT_OK((*file)->Commit());
+  EXPECT_EQ(tree.Read("out"), "");
+  EXPECT_EQ(tree.Names().size(), 1U);
+}
+
 TEST(WholeFile, ModeIs0666LessUmask) {
   TemporaryTree tree;
   const mode_t before = umask(027);

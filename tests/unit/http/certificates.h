@@ -56,14 +56,15 @@ class TestAuthority {
          dir_.path("ca.pem")});
   }
 
-  /// Makes NAME.pem and NAME.key, valid for `alt_name` (as "IP:127.0.0.1" or "DNS:x").
-  void Issue(const std::string& name, const std::string& alt_name) {
+  /// Makes NAME.pem and NAME.key, valid for `alt_name` (as "IP:127.0.0.1" or "DNS:x") and `days`;
+  /// -1 = it ended yesterday.
+  void Issue(const std::string& name, const std::string& alt_name, int days = 2) {
     std::string extensions = dir_.Write("ext", Cat("subjectAltName=", alt_name));
     Run({"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
          Cat("/CN=", name), "-keyout", dir_.path(name + ".key"), "-out", dir_.path("csr")});
     Run({"x509", "-req", "-in", dir_.path("csr"), "-CA", dir_.path("ca.pem"), "-CAkey",
-         dir_.path("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out",
-         dir_.path(name + ".pem")});
+         dir_.path("ca.key"), "-CAcreateserial", "-days", std::to_string(days), "-extfile",
+         extensions, "-out", dir_.path(name + ".pem")});
   }
 
   std::string path(std::string_view name) const { return dir_.path(name); }

@@ -47,7 +47,8 @@ class CurlClient : public testing::Test {
     return took;
   }
 
-  std::unique_ptr<HttpClient> client_ = MakeCurlClient("test/1", std::chrono::seconds(5));
+  std::unique_ptr<HttpClient> client_ =
+      MakeCurlClient("test/1", std::chrono::seconds(5), FindSystemRoots("", ""));
 };
 
 void Echo(Connection& connection, SeenRequest& request) {
@@ -177,7 +178,7 @@ TEST_F(CurlClient, TricklingPeerEndsAtTheDeadline) {
 }
 
 TEST_F(CurlClient, ConnectingIsBounded) {
-  client_ = MakeCurlClient("test/1", std::chrono::seconds(1));
+  client_ = MakeCurlClient("test/1", std::chrono::seconds(1), FindSystemRoots("", ""));
   TestServer server([](Connection& connection) { connection.StaySilent(); });
   Result<Response> response = Get(Cat("https://127.0.0.1:", server.port(), "/?t=", kSecret));
   ASSERT_FALSE(response);
@@ -433,13 +434,12 @@ TEST_F(CurlClientTls, PeerThatSaysNothingDuringTlsIsLeftAtOnceWhenCancelled) {
   EXPECT_LT(TimeToCancel(request), std::chrono::milliseconds(300));
 }
 
-TEST_F(CurlClientTls, ReadsSslCertFile) {
+TEST_F(CurlClientTls, TrustsTheSystemRootsItWasMadeWith) {
   TestServer server(TestServer::Always(Echo), Tls("server"));
-  ::setenv("SSL_CERT_FILE", authority_->path("ca.pem").c_str(), 1);
+  client_ = MakeCurlClient("test/1", std::chrono::seconds(5), {authority_->path("ca.pem"), ""});
   Result<Response> response = SendTo(server, {});
-  ::setenv("SSL_CERT_FILE", "/nonexistent.pem", 1);
+  client_ = MakeCurlClient("test/1", std::chrono::seconds(5), {"/nonexistent.pem", ""});
   Result<Response> missing = SendTo(server, {});
-  ::unsetenv("SSL_CERT_FILE");
   EXPECT_TRUE(response);
   ASSERT_FALSE(missing);
   EXPECT_NE(missing.error().message().find("/nonexistent.pem"), std::string::npos);

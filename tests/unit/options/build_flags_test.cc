@@ -206,7 +206,9 @@ TEST(BuildFlags, SecretSources) {
 TEST(BuildFlags, SecretsAreStrict) {
   EXPECT_EQ(Refusal({"--secret", "src=f", "."}).message(), "--secret: the id is missing");
   EXPECT_EQ(Refusal({"--secret", "id=a,scr=f", "."}).message(),
-            "--secret: unknown key \"scr\", known are: id, src, source, env, type");
+            "--secret: unknown key \"scr\", did you mean src?");
+  EXPECT_EQ(Refusal({"--secret", "id=a,path=f", "."}).message(),
+            "--secret: unknown key \"path\", known are: id, src, source, env, type");
   EXPECT_EQ(Refusal({"--secret", "id=a,foo", "."}).message(),
             "--secret: \"foo\" must be a key=value pair");
   EXPECT_EQ(Refusal({"--secret", "id=a,type=vault", "."}).message(),

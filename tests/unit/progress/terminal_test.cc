@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 #include <pty.h>
-#include <sys/ioctl.h>
 
 #include "driver/base/task_group.h"
 #include "tests/unit/progress/standard_streams.h"
@@ -15,32 +14,27 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(Terminal, KnowsATerminalAndItsSize) {
+TEST(Terminal, KnowsATerminal) {
   int leader = -1;
   int follower = -1;
-  winsize window{33, 121, 0, 0};
-  ASSERT_EQ(::openpty(&leader, &follower, nullptr, nullptr, &window), 0);
+  ASSERT_EQ(::openpty(&leader, &follower, nullptr, nullptr, nullptr), 0);
   Fd leader_fd(leader);
   Fd follower_fd(follower);
   {
     StreamSwap swap(STDERR_FILENO, follower);
     Terminal terminal;
     EXPECT_TRUE(terminal.error_is_terminal());
-    EXPECT_EQ(terminal.size().columns, 121);
-    EXPECT_EQ(terminal.size().rows, 33);
     terminal.WriteError("hello\n", Cancel::Never());
   }
   follower_fd.Reset();
   EXPECT_EQ(ReadAll(leader), "hello\r\n");
 }
 
-TEST(Terminal, HasADefaultSizeOnAPipe) {
+TEST(Terminal, KnowsAPipe) {
   Pipe pipe;
   StreamSwap swap(STDERR_FILENO, pipe.write.get());
   Terminal terminal;
   EXPECT_FALSE(terminal.error_is_terminal());
-  EXPECT_EQ(terminal.size().columns, 80);
-  EXPECT_EQ(terminal.size().rows, 10);
 }
 
 TEST(Terminal, WritesAllToANonBlockingPipeWithASlowReader) {
@@ -105,6 +99,27 @@ TEST(Terminal, WritesTheResult) {
   }
   pipe.write.Reset();
   EXPECT_EQ(ReadAll(pipe.read.get()), "sha256:abc\n");
+}
+
+TEST(Terminal, GivesOutADescriptorOfStandardOutput) {
+  Pipe pipe;
+  Result<Fd> copy = Fail(ErrorCode::kInternal, "not asked yet");
+  Result<Fd> of_closed = Fd();
+  {
+    StreamSwap swap(STDOUT_FILENO, pipe.write.get());
+    copy = Terminal().DuplicateOutput();
+  }
+  {
+    StreamSwap swap(STDOUT_FILENO, -1);
+    of_closed = Terminal().DuplicateOutput();
+  }
+  pipe.write.Reset();
+  ASSERT_TRUE(copy) << copy.error().message();
+  EXPECT_NE(::fcntl(copy->get(), F_GETFD) & FD_CLOEXEC, 0);
+  ASSERT_EQ(::write(copy->get(), "tar", 3), 3);
+  copy->Reset();
+  EXPECT_EQ(ReadAll(pipe.read.get()), "tar");
+  EXPECT_FALSE(of_closed);
 }
 
 TEST(Terminal, AResultThatCannotBeWrittenIsAnError) {

@@ -44,7 +44,7 @@ class TokenTest : public testing::Test {
   Answer get_{200, R"({"token":"from-get"})"};
   std::vector<SeenRequest> seen_;
   std::unique_ptr<http::HttpClient> client_ =
-      http::MakeCurlClient("test/1", std::chrono::seconds(5));
+      http::MakeCurlClient("test/1", std::chrono::seconds(5), SystemRoots());
   TestServer server_{TestServer::Always([this](Connection& connection, SeenRequest& request) {
     seen_.push_back(request);
     const Answer& answer = request.method == "POST" ? post_ : get_;
@@ -146,6 +146,10 @@ TEST_F(TokenTest, ServerThatEchoesTheSecretIsNotQuoted) {
 }
 
 TEST_F(TokenTest, ServerErrorsAreUnavailableAndOddAnswersInvalid) {
+  get_ = {429, R"({"details":"too many requests"})"};
+  Error busy = Fetch(std::nullopt).error();
+  EXPECT_EQ(busy.code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(busy.hint(), "");
   get_ = {503, "<html>"};
   EXPECT_EQ(Fetch(std::nullopt).error().code(), ErrorCode::kUnavailable);
   for (std::string_view body : {"", "{}", "[]", "null", "not json", R"({"token":7})"}) {

@@ -8,6 +8,7 @@
 #include "driver/base/text.h"
 #include "driver/rpc/channel.h"
 #include "driver/rpc/server.h"
+#include "tests/unit/rpc/loopback.h"
 
 namespace depot::rpc {
 namespace {
@@ -189,6 +190,42 @@ TEST_F(GrpcTest, CancelEndsAWaitingCallAndTheHandlerSeesIt) {
   EXPECT_TRUE(seen);
 }
 
+TEST_F(GrpcTest, ACallThatRunsOutOfTimeIsNotOneThatTheUserCancelled) {
+  table_.Add("/t.T/Wait", [&](ServerCall& call, const Cancel& cancel) -> Status {
+    (void)call.Read(cancel);
+    return {};
+  });
+  StartServer();
+  auto call = channel_->Start("/t.T/Wait", {});
+  Status status = call->Finish(cancel_.WithTimeout(std::chrono::milliseconds(20), "no answer"));
+  EXPECT_EQ(status.code, Code::kDeadlineExceeded);
+  EXPECT_EQ(ToError(status).code(), ErrorCode::kTimeout);
+  EXPECT_EQ(status.message, "timed out: no answer");
+}
+
+TEST(Serve, CanBeStoppedWhileCallsArrive) {
+  ServiceTable table;
+  table.Add("/t.T/Hit", UnaryHandler([](const Metadata&, const std::string&, std::string&,
+                                        const Cancel&) { return Status{}; }));
+  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(60), "test");
+  for (int i = 0; i < 100; ++i) {
+    int fds[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    auto channel = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
+    TaskGroup server(cancel);
+    server.Start("server", [&](const Cancel& stop) {
+      (void)Serve(MakeSocketStream(Fd(fds[1])), table, stop);
+      return Result<>();
+    });
+    std::vector<std::unique_ptr<ClientCall>> calls;
+    for (int j = 0; j < 90; ++j)
+      calls.push_back(channel->Start("/t.T/Hit", {}));
+    if (i % 2 == 0) cancel.SleepFor(std::chrono::microseconds(i * 10));
+    server.Stop(Error(ErrorCode::kCancelled, "test"));
+    EXPECT_TRUE(server.Wait());
+  }
+}
+
 TEST_F(GrpcTest, LosingTheConnectionEndsAllCalls) {
   table_.Add("/t.T/Wait", [&](ServerCall& call, const Cancel& cancel) -> Status {
     (void)call.Read(cancel);
@@ -235,6 +272,33 @@ TEST(Channel, APeerThatDoesNotSpeakHttp2IsToldApart) {
   Result<> alive = channel->Alive();
   ASSERT_FALSE(alive);
   EXPECT_NE(alive.error().message().find("HTTP/2"), std::string::npos) << alive.error().message();
+}
+
+TEST(Channel, ACallAfterGoawayFailsWhileEarlierOnesGoOn) {
+  int fds[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  Fd peer(fds[1]);
+  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
+  auto channel = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
+  auto earlier = channel->Start("/t.T/Earlier", {});
+  ASSERT_TRUE(earlier->Write({Bytes("its message")}, cancel));
+  ASSERT_NE(test::ReadUntil(peer.get(), "its message", cancel).find("its message"),
+            std::string::npos);
+  // SETTINGS, GOAWAY (last stream 1, no error) and a PING, whose answer tells that all was read.
+  constexpr std::string_view kFrames(
+      "\0\0\0\4\0\0\0\0\0"
+      "\0\0\x8\7\0\0\0\0\0\0\0\0\1\0\0\0\0"
+      "\0\0\x8\6\0\0\0\0\0pingpong",
+      43);
+  ASSERT_EQ(::write(peer.get(), kFrames.data(), kFrames.size()), ssize_t{43});
+  std::string seen = test::ReadUntil(peer.get(), "pingpong", cancel);
+  ASSERT_NE(seen.find("pingpong"), std::string::npos);
+  auto later = channel->Start("/t.T/Later", {});
+  Status status = later->Finish(cancel);
+  EXPECT_EQ(status.code, Code::kUnavailable) << status.message;
+  EXPECT_TRUE(channel->Alive());
+  Cancel soon = cancel.WithTimeout(std::chrono::milliseconds(50), "alive");
+  EXPECT_EQ(earlier->Finish(soon).code, Code::kDeadlineExceeded);
 }
 
 }  // namespace

@@ -46,12 +46,12 @@ class FileSendService : public ::testing::Test {
  protected:
   void OfferDirectory() {
     targets_.emplace(0, DirectoryTarget{directory_ / "out"});
-    errors_ = AddFileSend(table_, targets_, sink_);
+    log_ = AddFileSend(table_, targets_, sink_);
   }
 
   void OfferStream(bool fails) {
     targets_.emplace(3, std::make_unique<MemoryTarget>(content_, ended_, fails));
-    errors_ = AddFileSend(table_, targets_, sink_);
+    log_ = AddFileSend(table_, targets_, sink_);
   }
 
   /// Sends the STAT packets that `stats` sends, and expects the transfer to be refused.
@@ -67,7 +67,7 @@ class FileSendService : public ::testing::Test {
     EXPECT_EQ(packet.type(), Packet::PACKET_ERR);
     EXPECT_FALSE(running.Finish().ok());
     EXPECT_EQ(sink_.notices().size(), 1U);
-    EXPECT_TRUE(errors_->First());
+    EXPECT_TRUE(log_->first_error());
   }
 
   static std::string BytesOf(const std::string& data) {
@@ -82,7 +82,7 @@ class FileSendService : public ::testing::Test {
   std::map<int, ExportTarget> targets_;
   rpc::ServiceTable table_;
   RecordingSink sink_;
-  std::shared_ptr<const ExportErrors> errors_;
+  std::shared_ptr<const ExportLog> log_;
 };
 
 TEST_F(FileSendService, WritesATree) {
@@ -115,7 +115,7 @@ TEST_F(FileSendService, WritesATree) {
   EXPECT_EQ(info.st_mode & 07777U, 0755U);
   EXPECT_EQ(info.st_mtim.tv_sec, 1'600'000'000);
   EXPECT_EQ(info.st_mtim.tv_nsec, 123'456'789);
-  EXPECT_FALSE(errors_->First());
+  EXPECT_FALSE(log_->first_error());
 }
 
 TEST_F(FileSendService, EndsAnEmptyTreeWithFin) {
@@ -264,11 +264,11 @@ TEST_F(FileSendService, RefusesTooManyFilesAtOnce) {
 TEST_F(FileSendService, KeepsTheLocalReasonForTheUser) {
   directory_.Write("file", "");
   targets_.emplace(0, DirectoryTarget{directory_ / "file"});
-  errors_ = AddFileSend(table_, targets_, sink_);
+  log_ = AddFileSend(table_, targets_, sink_);
   RunningCall running(table_, kDiffCopy, {});
   EXPECT_FALSE(running.Finish().ok());
-  ASSERT_TRUE(errors_->First());
-  EXPECT_NE(errors_->First()->message().find(directory_ / "file"), std::string::npos);
+  ASSERT_TRUE(log_->first_error());
+  EXPECT_NE(log_->first_error()->message().find(directory_ / "file"), std::string::npos);
 }
 
 TEST_F(FileSendService, PassesTheSendersErrorOn) {
@@ -288,6 +288,7 @@ TEST_F(FileSendService, WritesAStream) {
   EXPECT_TRUE(running.Finish().ok());
   EXPECT_EQ(content_, "part one, part two");
   EXPECT_TRUE(ended_);
+  EXPECT_TRUE(log_->CheckComplete(targets_));
 }
 
 TEST_F(FileSendService, DoesNotEndAStreamThatBrokeOff) {
@@ -297,7 +298,15 @@ TEST_F(FileSendService, DoesNotEndAStreamThatBrokeOff) {
   running.source().Request(Error(ErrorCode::kUnavailable, "connection lost"));
   EXPECT_FALSE(running.Finish().ok());
   EXPECT_FALSE(ended_);
-  EXPECT_FALSE(errors_->First());
+  EXPECT_FALSE(log_->first_error());
+  EXPECT_FALSE(log_->CheckComplete(targets_)) << "a builder that says OK is not believed";
+}
+
+TEST_F(FileSendService, AResultThatNeverCameIsNotComplete) {
+  OfferStream(false);
+  Result<> complete = log_->CheckComplete(targets_);
+  ASSERT_FALSE(complete);
+  EXPECT_NE(complete.error().message().find("output 3"), std::string::npos);
 }
 
 TEST_F(FileSendService, TakesAStreamOnce) {
@@ -320,8 +329,8 @@ TEST_F(FileSendService, NeverTellsTheBuilderThatAFailedResultExists) {
   rpc::Status status = running.Finish();
   EXPECT_FALSE(status.ok());
   EXPECT_NE(status.code, rpc::Code::kAlreadyExists);
-  ASSERT_TRUE(errors_->First());
-  EXPECT_EQ(errors_->First()->message(), "write out.tar: no space left on device");
+  ASSERT_TRUE(log_->first_error());
+  EXPECT_EQ(log_->first_error()->message(), "write out.tar: no space left on device");
 }
 
 TEST_F(FileSendService, RefusesAnUnknownExporter) {

@@ -1,0 +1,89 @@
+#include "driver/builder/connect.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include "proto/control.pb.h"
+
+#include "driver/base/task_group.h"
+#include "driver/event/sink.h"
+#include "driver/rpc/server.h"
+
+namespace depot::builder {
+namespace {
+
+class SilentSink final : public EventSink {
+ public:
+  void Emit(Event) override {}
+};
+
+/// A daemon with one worker, behind whatever a test's `dial` does before it reaches it.
+class HoldTest : public ::testing::Test {
+ protected:
+  HoldTest() {
+    table_.Add("/moby.buildkit.v1.Control/ListWorkers",
+               rpc::UnaryHandler([](const rpc::Metadata&, const std::string&, std::string& response,
+                                    const Cancel&) {
+                 moby::buildkit::v1::ListWorkersResponse workers;
+                 workers.add_record();
+                 response = workers.SerializeAsString();
+                 return rpc::Status{};
+               }));
+    connection_.endpoint = "test";
+    connection_.authority = "localhost";
+  }
+
+  Result<std::unique_ptr<rpc::ByteStream>> Reach() {
+    int fds[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+      return Fail(ErrorCode::kInternal, "socketpair");
+    }
+    server_.Start("server", [this, socket = fds[1]](const Cancel& cancel) {
+      (void)rpc::Serve(rpc::MakeSocketStream(Fd(socket)), table_, cancel);
+      return Result<>();
+    });
+    return rpc::MakeSocketStream(Fd(fds[0]));
+  }
+
+  SilentSink sink_;
+  rpc::ServiceTable table_;
+  Connection connection_;
+  TaskGroup server_{Cancel::Never()};
+};
+
+TEST_F(HoldTest, PatienceIsForRefusalsAndNotForASlowAnswer) {
+  connection_.dial = [&](const Cancel& cancel) -> Result<std::unique_ptr<rpc::ByteStream>> {
+    if (!cancel.SleepFor(std::chrono::milliseconds(1500))) return Fail(cancel.error());
+    return Reach();
+  };
+  auto builder = Hold(connection_, std::nullopt, std::chrono::seconds(1), sink_, Cancel::Never());
+  EXPECT_TRUE(builder) << builder.error().message();
+}
+
+TEST_F(HoldTest, ARefusalIsTriedAgainUntilPatienceIsOver) {
+  int tries = 0;
+  connection_.dial = [&](const Cancel&) -> Result<std::unique_ptr<rpc::ByteStream>> {
+    if (++tries < 3) return Fail(ErrorCode::kUnavailable, "connection refused");
+    return Reach();
+  };
+  EXPECT_TRUE(Hold(connection_, std::nullopt, std::chrono::seconds(5), sink_, Cancel::Never()));
+  tries = -1000;
+  auto begin = Cancel::Clock::now();
+  auto builder = Hold(connection_, std::nullopt, std::chrono::seconds(1), sink_, Cancel::Never());
+  ASSERT_FALSE(builder);
+  EXPECT_EQ(builder.error().message(), "builder test: connection refused (tried for 1 s)");
+  EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(4));
+}
+
+TEST_F(HoldTest, AFinalErrorIsNotTriedAgain) {
+  int tries = 0;
+  connection_.dial = [&](const Cancel&) -> Result<std::unique_ptr<rpc::ByteStream>> {
+    ++tries;
+    return Fail(ErrorCode::kDenied, "TLS: no");
+  };
+  EXPECT_FALSE(Hold(connection_, std::nullopt, std::chrono::seconds(5), sink_, Cancel::Never()));
+  EXPECT_EQ(tries, 1);
+}
+
+}  // namespace
+}  // namespace depot::builder
