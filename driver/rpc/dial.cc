@@ -69,6 +69,9 @@ void WatchLink(int socket) {
     ::setsockopt(socket, level, name, &value, sizeof value);
   };
   set(IPPROTO_TCP, TCP_NODELAY, 1);
+  // What waits in the kernel's buffer, up to 4 MiB of it, waits in front of the answer to a health
+  // check: on a slow link the builder would give us up.
+  set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, 256 << 10);
   set(SOL_SOCKET, SO_KEEPALIVE, 1);
   set(IPPROTO_TCP, TCP_KEEPIDLE, 10);
   set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
