@@ -2,19 +2,20 @@
 
 #include <atomic>
 
+#include "proto/control.pb.h"
+#include "proto/gateway.pb.h"
+
 #include "driver/base/random.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "driver/build/solve_error.h"
 #include "driver/build/wire.h"
 #include "driver/session/session.h"
-#include "proto/control.pb.h"
-#include "proto/gateway.pb.h"
 
-// A solve in gateway mode (moby/buildkit client/build.go): Control.Solve carries exporters and waits
-// while LLBBridge calls on the same connection run the frontend and hand its result back. Four things
-// run side by side: the session, Control.Solve, the gateway calls, and the status stream, which
-// outlives the solve by a little so that the end of the story is still told.
+// A solve in gateway mode (moby/buildkit client/build.go): Control.Solve carries exporters and
+// waits while LLBBridge calls on the same connection run the frontend and hand its result back.
+// Four things run side by side: the session, Control.Solve, the gateway calls, and the status
+// stream, which outlives the solve by a little so that the end of the story is still told.
 
 namespace depot::build {
 namespace {
@@ -32,8 +33,11 @@ constexpr seconds kSolveAfterGateway(5);
 
 class Solver {
  public:
-  Solver(builder::Builder& builder, const BuildRequest& request, const rpc::ServiceTable& services,
-         EventSink& sink, const Cancel& cancel)
+  Solver(builder::Builder& builder,
+         const BuildRequest& request,
+         const rpc::ServiceTable& services,
+         EventSink& sink,
+         const Cancel& cancel)
       : channel_(builder.channel()),
         endpoint_(builder.endpoint()),
         request_(request),
@@ -51,7 +55,8 @@ class Solver {
     TaskGroup status_task(Cancel::Never());
     CancelSource session_stop(stop_.cancel());
     TaskGroup tasks(Cancel::Never());
-    tasks.Start("session", [&](const Cancel&) { return ServeSession(*session, session_stop.cancel()); });
+    tasks.Start("session",
+                [&](const Cancel&) { return ServeSession(*session, session_stop.cancel()); });
     tasks.Start("solve", [&](const Cancel&) { return ControlSolve(identity.id); });
     status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
     Gateway();
@@ -76,9 +81,9 @@ class Solver {
   }
 
   Result<> ControlSolve(const std::string& session_id) {
-    rpc::Status status =
-        channel_.Unary("/moby.buildkit.v1.Control/Solve", {},
-                       EncodeControlSolve(request_, ref_, session_id), solve_response_, stop_.cancel());
+    rpc::Status status = channel_.Unary("/moby.buildkit.v1.Control/Solve", {},
+                                        EncodeControlSolve(request_, ref_, session_id),
+                                        solve_response_, stop_.cancel());
     std::lock_guard lock(mutex_);
     solve_status_ = std::move(status);
     solve_ended_.notify_all();
@@ -209,8 +214,8 @@ class Solver {
     }
     if (status.code != rpc::Code::kCancelled) return SolveError(status);
     // Nobody here has cancelled anything.
-    return Error(ErrorCode::kFailed, Cat("the builder ", endpoint_, " cancelled the build: ",
-                                         rpc::ToError(status).message()))
+    return Error(ErrorCode::kFailed, Cat("the builder ", endpoint_,
+                                         " cancelled the build: ", rpc::ToError(status).message()))
         .WithHint("was it stopped or restarted? try again");
   }
 
@@ -235,8 +240,10 @@ class Solver {
 
 }  // namespace
 
-Result<BuildResult> Solve(builder::Builder& builder, const BuildRequest& request,
-                          const rpc::ServiceTable& services, EventSink& sink,
+Result<BuildResult> Solve(builder::Builder& builder,
+                          const BuildRequest& request,
+                          const rpc::ServiceTable& services,
+                          EventSink& sink,
                           const Cancel& cancel) {
   return Solver(builder, request, services, sink, cancel).Run();
 }

@@ -18,11 +18,14 @@ struct BuildResult {
   std::string ref;  ///< the build's id on the builder
 };
 
-/// Runs one build to its end: opens a session that serves `services`, solves, and streams progress to
-/// `sink` until the builder has told everything. A failed step's Error has the Dockerfile excerpt.
-/// When `cancel` stops, the builder is told and the call returns within 3 s, whatever the builder
-/// does. Blocks.
-Result<BuildResult> Solve(builder::Builder& builder, const BuildRequest& request,
-                          const rpc::ServiceTable& services, EventSink& sink, const Cancel& cancel);
+/// Runs one build to its end: opens a session that serves `services`, solves, and streams progress
+/// to `sink` until the builder has told everything. A failed step's Error has the Dockerfile
+/// excerpt. When `cancel` stops, the builder is told and the call returns within 3 s, whatever the
+/// builder does. Blocks.
+Result<BuildResult> Solve(builder::Builder& builder,
+                          const BuildRequest& request,
+                          const rpc::ServiceTable& services,
+                          EventSink& sink,
+                          const Cancel& cancel);
 
 }  // namespace depot::build

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "proto/gateway.pb.h"
+
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 #include "driver/event/excerpt.h"
-#include "proto/gateway.pb.h"
 
 namespace depot::build {
 namespace {
@@ -56,7 +57,8 @@ bool IsAccessRefusal(std::string_view text) {
   return Contains(text, "401 Unauthorized") || Contains(text, "403 Forbidden") ||
          Contains(text, "insufficient_scope") || Contains(text, "authorization failed") ||
          Contains(text, "access denied") || Contains(text, "access to the resource is denied") ||
-         Contains(text, "no basic auth credentials") || Contains(text, "failed to fetch oauth token") ||
+         Contains(text, "no basic auth credentials") ||
+         Contains(text, "failed to fetch oauth token") ||
          Contains(text, "failed to fetch anonymous token");
 }
 
@@ -66,11 +68,14 @@ std::string Hint(std::string_view text) {
     std::string_view hint;
   };
   static constexpr Known kKnown[] = {
-      {"could not be found (did you mean", "--target names a stage of the Dockerfile (FROM ... AS name)"},
+      {"could not be found (did you mean",
+       "--target names a stage of the Dockerfile (FROM ... AS name)"},
       {"target stage", "--target names a stage of the Dockerfile (FROM ... AS name)"},
-      {"granting entitlement", "the builder's own configuration must allow it too (insecure-entitlements)"},
+      {"granting entitlement",
+       "the builder's own configuration must allow it too (insecure-entitlements)"},
       {"entitlement", "allow it with --allow"},
-      {"makes one output for each build", "build once for each output: the later builds come from the cache"},
+      {"makes one output for each build",
+       "build once for each output: the later builds come from the cache"},
       {"no match for platform in manifest", "the base image does not exist for this platform"},
       {"no space left on device", "the builder's disk is full: prune its cache"},
       {"exec format error", "the image is for another CPU than the builder's: check --platform"},

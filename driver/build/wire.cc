@@ -15,7 +15,8 @@ Timestamp FromProto(const control::Timestamp& time) {
 }
 
 template <typename Message>
-void SetTimes(const Message& from, std::optional<Timestamp>& started,
+void SetTimes(const Message& from,
+              std::optional<Timestamp>& started,
               std::optional<Timestamp>& completed) {
   if (from.has_started()) started = FromProto(from.started());
   if (from.has_completed()) completed = FromProto(from.completed());
@@ -75,7 +76,8 @@ VertexWarning ToEvent(control::VertexWarning& from) {
 
 }  // namespace
 
-std::string EncodeControlSolve(const BuildRequest& request, const std::string& ref,
+std::string EncodeControlSolve(const BuildRequest& request,
+                               const std::string& ref,
                                const std::string& session_id) {
   control::SolveRequest message;
   message.set_ref(ref);
@@ -115,10 +117,14 @@ Result<> EmitStatus(std::string_view status_response, EventSink& sink) {
   if (!message.ParseFromArray(status_response.data(), static_cast<int>(status_response.size()))) {
     return Fail(ErrorCode::kInvalid, "the builder sent a malformed status message");
   }
-  for (control::Vertex& vertex : *message.mutable_vertexes()) sink.Emit(ToEvent(vertex));
-  for (control::VertexStatus& status : *message.mutable_statuses()) sink.Emit(ToEvent(status));
-  for (control::VertexLog& log : *message.mutable_logs()) sink.Emit(ToEvent(log));
-  for (control::VertexWarning& warning : *message.mutable_warnings()) sink.Emit(ToEvent(warning));
+  for (control::Vertex& vertex : *message.mutable_vertexes())
+    sink.Emit(ToEvent(vertex));
+  for (control::VertexStatus& status : *message.mutable_statuses())
+    sink.Emit(ToEvent(status));
+  for (control::VertexLog& log : *message.mutable_logs())
+    sink.Emit(ToEvent(log));
+  for (control::VertexWarning& warning : *message.mutable_warnings())
+    sink.Emit(ToEvent(warning));
   return {};
 }
 

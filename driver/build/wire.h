@@ -11,7 +11,8 @@ namespace depot::build {
 
 /// Control.Solve's request in gateway mode: exporters, entitlements and the attributes that the
 /// daemon's own processors read, but no frontend (moby/buildkit client/build.go).
-std::string EncodeControlSolve(const BuildRequest& request, const std::string& ref,
+std::string EncodeControlSolve(const BuildRequest& request,
+                               const std::string& ref,
                                const std::string& session_id);
 
 /// LLBBridge.Solve's request: the frontend and its attributes.

@@ -77,7 +77,12 @@ Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
       return Fail(Error(ErrorCode::kUnsupported, "the server there is not BuildKit")
                       .WithHint("check the address"));
     }
-    return Fail(rpc::ToError(status));
+    Error error = rpc::ToError(status);
+    // Nobody here has cancelled anything: the word is the server's.
+    if (error.code() == ErrorCode::kCancelled) {
+      return Fail(ErrorCode::kUnavailable, Cat("the server cancelled the call: ", error.message()));
+    }
+    return Fail(std::move(error));
   }
   control::ListWorkersResponse workers;
   if (!workers.ParseFromString(response)) {

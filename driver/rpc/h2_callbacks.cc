@@ -11,9 +11,9 @@
 namespace depot::rpc {
 namespace {
 
-/// DATA frames grow up to this where the peer allows it, as Go's net/http2 server does (1 MiB), which
-/// is what a Docker Engine answers with; nghttp2 by itself stays at 16 KiB. Each frame costs the
-/// Engine a hand-over between goroutines.
+/// DATA frames grow up to this where the peer allows it, as Go's net/http2 server does (1 MiB),
+/// which is what a Docker Engine answers with; nghttp2 by itself stays at 16 KiB. Each frame costs
+/// the Engine a hand-over between goroutines.
 constexpr std::uint32_t kLargestFrame = 256 << 10;
 constexpr std::int32_t kStreamWindow = 2 << 20;
 constexpr std::int32_t kConnectionWindow = 64 << 20;
@@ -206,8 +206,9 @@ struct H2Connection::Callbacks::Functions {
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, OnNotSent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, OnSendData);
     nghttp2_session_callbacks_set_data_source_read_length_callback(
-        callbacks, [](nghttp2_session*, std::uint8_t, std::int32_t, std::int32_t connection_window,
-                      std::int32_t stream_window, std::uint32_t frame_size, void*) -> ssize_t {
+        callbacks,
+        [](nghttp2_session*, std::uint8_t, std::int32_t, std::int32_t connection_window,
+           std::int32_t stream_window, std::uint32_t frame_size, void*) -> ssize_t {
           auto limit = static_cast<std::int32_t>(std::min(frame_size, kLargestFrame));
           return std::max(1, std::min({connection_window, stream_window, limit}));
         });

@@ -170,6 +170,12 @@ class TheOthers(Lints):
         self.write("driver/base/a.cc", "\n" * 501)
         self.assert_breach(sizes, "driver/base/a.cc: 501 lines")
 
+    def test_a_room_called_build_is_no_build_folder(self):
+        self.write("build/a.cc", "\n" * 501)
+        self.assert_clean(sizes)
+        self.write("driver/build/a.cc", "\n" * 501)
+        self.assert_breach(sizes, "driver/build/a.cc: 501 lines")
+
     def test_script_that_does_not_parse(self):
         self.write("install/x.sh", "#!/bin/sh\nif then\n")
         self.assert_breach(scripts, "x.sh")

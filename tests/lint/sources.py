@@ -5,8 +5,9 @@ import re
 import sys
 from pathlib import Path
 
-# Not ours to judge: what git and builds leave behind.
-_SKIPPED = {".git", "build", "__pycache__", "dist"}
+# Not ours to judge: what git and builds leave behind. Only the top has folders of that kind: driver/build is a room.
+_SKIPPED = {".git", "__pycache__"}
+_SKIPPED_AT_THE_TOP = {"build", "dist"}
 _CXX_TOKEN = re.compile(
     r'R"(?P<mark>[^ ()\\\t\n]*)\((?s:.*?)\)(?P=mark)"'
     r'|"(?:\\.|[^"\\\n])*"'
@@ -19,7 +20,8 @@ def files(root):
     """Every file of the repository, as paths relative to `root`, sorted."""
     found = []
     for folder, below, names in os.walk(root):
-        below[:] = sorted(set(below) - _SKIPPED)
+        at_the_top = Path(folder) == Path(root)
+        below[:] = sorted(set(below) - _SKIPPED - (_SKIPPED_AT_THE_TOP if at_the_top else set()))
         found += [(Path(folder) / name).relative_to(root) for name in names]
     return sorted(found)
 

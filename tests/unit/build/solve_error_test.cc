@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "driver/base/text.h"
 #include "proto/gateway.pb.h"
+
+#include "driver/base/text.h"
 
 namespace depot::build {
 namespace {
@@ -21,9 +22,9 @@ rpc::Status WithSource(const std::string& json) {
 
 TEST(SolveError, ShowsTheDockerfileLines) {
   std::string dockerfile = "FROM a\nRUN b\nRUN c\nRUN d\nRUN e\n";
-  Error error = SolveError(WithSource(Cat(
-      R"({"info":{"filename":"Dockerfile","data":")", Base64(dockerfile),
-      R"("},"ranges":[{"start":{"line":3},"end":{"line":3}}]})")));
+  Error error =
+      SolveError(WithSource(Cat(R"({"info":{"filename":"Dockerfile","data":")", Base64(dockerfile),
+                                R"("},"ranges":[{"start":{"line":3},"end":{"line":3}}]})")));
   EXPECT_EQ(error.message(), "build failed: it broke");
   EXPECT_EQ(error.excerpt(),
             "Dockerfile:3\n"
@@ -47,9 +48,10 @@ TEST(SolveError, HostileDetailsAreSkipped) {
 }
 
 TEST(SolveError, KeepsWhatTheUserUnderstandsAndSaysWhatToDo) {
-  Error missing = SolveError(
-      {rpc::Code::kUnknown,
-       "failed to compute cache key: failed to calculate checksum of ref abc::def: \"/hello.txt\": not found", ""});
+  Error missing = SolveError({rpc::Code::kUnknown,
+                              "failed to compute cache key: failed to calculate checksum of ref "
+                              "abc::def: \"/hello.txt\": not found",
+                              ""});
   EXPECT_EQ(missing.message(), "build failed: \"/hello.txt\": not found");
   EXPECT_NE(missing.hint().find(".dockerignore"), std::string::npos);
   Error refused = SolveError({rpc::Code::kUnknown, "failed to push r: 401 Unauthorized", ""});
@@ -57,7 +59,8 @@ TEST(SolveError, KeepsWhatTheUserUnderstandsAndSaysWhatToDo) {
 }
 
 TEST(SolveError, NoControlCharactersAndNoTokensReachTheUser) {
-  Error error = SolveError({rpc::Code::kUnknown, "\x1b]0;x\x07 https://user:tok@host/x failed", ""});
+  Error error =
+      SolveError({rpc::Code::kUnknown, "\x1b]0;x\x07 https://user:tok@host/x failed", ""});
   EXPECT_EQ(error.message().find('\x1b'), std::string::npos);
   EXPECT_EQ(error.message().find("tok@"), std::string::npos);
 }

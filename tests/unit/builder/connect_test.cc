@@ -75,6 +75,18 @@ TEST_F(HoldTest, ARefusalIsTriedAgainUntilPatienceIsOver) {
   EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(4));
 }
 
+TEST_F(HoldTest, AServerThatCancelsIsNoCancelOfTheUsers) {
+  table_.Add(
+      "/moby.buildkit.v1.Control/ListWorkers",
+      rpc::UnaryHandler([](const rpc::Metadata&, const std::string&, std::string&, const Cancel&) {
+        return rpc::Status{rpc::Code::kCancelled, "context canceled", ""};
+      }));
+  connection_.dial = [&](const Cancel&) { return Reach(); };
+  auto builder = Hold(connection_, std::nullopt, std::chrono::seconds(1), sink_, Cancel::Never());
+  ASSERT_FALSE(builder);
+  EXPECT_EQ(builder.error().code(), ErrorCode::kUnavailable);
+}
+
 TEST_F(HoldTest, AFinalErrorIsNotTriedAgain) {
   int tries = 0;
   connection_.dial = [&](const Cancel&) -> Result<std::unique_ptr<rpc::ByteStream>> {
