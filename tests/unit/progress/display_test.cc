@@ -60,11 +60,6 @@ void RunFailing(Display& display) {
   display.Finish(&error);
 }
 
-std::chrono::microseconds CpuTime(const rusage& usage) {
-  return std::chrono::seconds(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         std::chrono::microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
 constexpr std::string_view kBlock = "------\n > RUN a:\n1.000 no such thing\n------\n";
 
 TEST(Display, PlainShowsTheBuildAndTheStepThatFailed) {
@@ -191,7 +186,7 @@ TEST(Display, TakesEventsFromManyThreads) {
     EXPECT_NE(out.find(Cat(" step ", t, '\n')), std::string::npos);
 }
 
-TEST(Display, SurvivesAFloodInBoundedTimeAndMemory) {
+TEST(Display, SurvivesAFloodInBoundedMemory) {
   Fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   StreamSwap swap(STDERR_FILENO, null.get());
   Terminal terminal;
@@ -208,12 +203,9 @@ TEST(Display, SurvivesAFloodInBoundedTimeAndMemory) {
   display->Finish(nullptr);
   rusage after{};
   ::getrusage(RUSAGE_SELF, &after);
-  auto took = CpuTime(after) - CpuTime(before);
   long grown_kib = after.ru_maxrss - before.ru_maxrss;
-  RecordProperty("milliseconds", static_cast<int>(took / 1ms));
   RecordProperty("grown_kib", static_cast<int>(grown_kib));
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  EXPECT_LT(took, 3s);
   EXPECT_LT(grown_kib, 60 * 1024);
 #endif
 }
