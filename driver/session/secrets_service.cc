@@ -130,7 +130,7 @@ class Secrets {
 
   /// A vanished file is no reason for the builder to go on without it, which is what NotFound means
   /// to an optional secret.
-  static Error Unreadable(const std::string& id, Error error) {
+  static Error Unreadable(const std::string& id, const Error& error) {
     ErrorCode code = error.code() == ErrorCode::kNotFound ? ErrorCode::kFailed : error.code();
     return Error(code, error.message()).While(NameOf(id));
   }
