@@ -20,11 +20,6 @@ namespace {
 
 constexpr std::chrono::seconds kHttpConnectTimeout(20);
 
-std::string Get(const options::Environment& environment, const std::string& name) {
-  auto found = environment.find(name);
-  return found == environment.end() ? "" : found->second;
-}
-
 /// Everything about the user's Docker installation that a build reads.
 struct DockerSetup {
   docker::ConfigFile config;
@@ -35,15 +30,17 @@ struct DockerSetup {
 
 Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
                                     const options::Environment& environment) {
-  std::string directory = flags.config.empty() ? Get(environment, "DOCKER_CONFIG") : flags.config;
-  if (directory.empty()) directory = Get(environment, "HOME") + "/.docker";
+  std::string directory =
+      flags.config.empty() ? options::Variable(environment, "DOCKER_CONFIG") : flags.config;
+  if (directory.empty()) directory = options::Variable(environment, "HOME") + "/.docker";
   DockerSetup setup;
   TRY_ASSIGN(setup.config, docker::ReadConfigFile(directory));
-  if (std::string json = Get(environment, "DOCKER_AUTH_CONFIG"); !json.empty()) {
+  if (std::string json = options::Variable(environment, "DOCKER_AUTH_CONFIG"); !json.empty()) {
     TRY_ASSIGN(setup.environment_auths, docker::ParseAuthConfig(json));
   }
-  TRY_ASSIGN(setup.auth_order, docker::ChooseAuthOrder(Get(environment, "DOCKER_AUTH_ORDER"),
-                                                       !Get(environment, "GITLAB_CI").empty()));
+  TRY_ASSIGN(setup.auth_order,
+             docker::ChooseAuthOrder(options::Variable(environment, "DOCKER_AUTH_ORDER"),
+                                     !options::Variable(environment, "GITLAB_CI").empty()));
   docker::EngineFlags engine{flags.context, flags.host,     flags.tls,    flags.tls_verify,
                              flags.tls_ca,  flags.tls_cert, flags.tls_key};
   setup.engine = docker::ResolveEngine(engine, environment, setup.config);
@@ -71,8 +68,8 @@ class Build {
         http_(http::MakeCurlClient(
             "docker-depot/" DEPOT_VERSION,
             kHttpConnectTimeout,
-            FindSystemRoots(Get(environment, "SSL_CERT_FILE"), Get(environment, "SSL_CERT_DIR")))) {
-  }
+            FindSystemRoots(options::Variable(environment, "SSL_CERT_FILE"),
+                            options::Variable(environment, "SSL_CERT_DIR")))) {}
 
   /// Whatever is wrong on the user's own machine ends the run here, before anything is connected.
   Result<> Prepare() {
@@ -111,9 +108,10 @@ class Build {
     TRY(results_.OpenTargets(plan.destinations, engine_.get(), sink, terminal_));
 
     // Every place that results go to is open: the build may start.
-    auto credentials = docker::MakeCredentialStore(
-        setup_.config, setup_.environment_auths, setup_.auth_order, Get(environment_, "PATH"),
-        [&sink](std::string line) { sink.Say(std::move(line)); });
+    auto credentials =
+        docker::MakeCredentialStore(setup_.config, setup_.environment_auths, setup_.auth_order,
+                                    options::Variable(environment_, "PATH"),
+                                    [&sink](std::string line) { sink.Say(std::move(line)); });
     rpc::ServiceTable services;
     auto export_log = AddServices(services, plan, *credentials, sink);
     auto solved = build::Solve(*builder, plan.request, services, sink, cancel_);
@@ -130,7 +128,7 @@ class Build {
 
  private:
   bool BuildsInEngine() const {
-    return options_.builder.empty() && Get(environment_, "DEPOT_BUILDER").empty();
+    return options_.builder.empty() && options::Variable(environment_, "DEPOT_BUILDER").empty();
   }
 
   plan::PlanFacts Facts() const {

@@ -13,15 +13,10 @@
 namespace depot {
 namespace {
 
-std::string Get(const options::Environment& environment, const std::string& name) {
-  auto found = environment.find(name);
-  return found == environment.end() ? "" : found->second;
-}
-
 /// What names a Depot project or token, for the error; "" when nothing does.
 std::string DepotSetting(const std::string& context, const options::Environment& environment) {
   for (const char* variable : {"DEPOT_TOKEN", "DEPOT_PROJECT_ID", "DEPOT_OIDC_TOKEN"}) {
-    if (!Get(environment, variable).empty()) return Cat(variable, " is set");
+    if (!options::Variable(environment, variable).empty()) return Cat(variable, " is set");
   }
   std::error_code error;
   std::filesystem::path directory =
@@ -45,14 +40,14 @@ std::string NodeId(const builder::Endpoint* endpoint,
                    const options::Environment& environment,
                    const std::string& config_directory) {
   if (endpoint != nullptr && !endpoint->tls_options.key_pem.empty()) {
-    std::string project = Get(environment, "CI_PROJECT_PATH");
+    std::string project = options::Variable(environment, "CI_PROJECT_PATH");
     char host[256] = "";
     if (project.empty()) ::gethostname(host, sizeof host - 1);
     return Sha256Hex(Cat("context owner\n", endpoint->tls_options.key_pem.Reveal(), '\n', project,
                          '\n', host))
         .substr(0, 16);
   }
-  std::string directory = Get(environment, "BUILDX_CONFIG");
+  std::string directory = options::Variable(environment, "BUILDX_CONFIG");
   if (directory.empty()) directory = config_directory + "/buildx";
   std::string path = directory + "/.buildNodeID";
   if (Result<std::string> known = files::ReadWholeFile(path, 1024);
@@ -74,7 +69,8 @@ Result<BuilderChoice> ChooseBuilder(const std::string& builder_flag,
                                     const options::Environment& environment,
                                     const docker::EngineEndpoint& engine,
                                     const std::string& config_directory) {
-  std::string url = builder_flag.empty() ? Get(environment, "DEPOT_BUILDER") : builder_flag;
+  std::string url =
+      builder_flag.empty() ? options::Variable(environment, "DEPOT_BUILDER") : builder_flag;
   if (!url.empty()) {
     TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(url, environment));
     std::string said_by = builder_flag.empty() ? "DEPOT_BUILDER" : "--builder";
