@@ -21,6 +21,8 @@ function(depot_find_library name)
 endfunction()
 
 depot_find_library(nghttp2)
+depot_find_library(yaml-cpp)
+depot_find_library(sqlite3)
 if(DEPOT_STATIC)
   add_library(depot_static_standins STATIC "${CMAKE_CURRENT_LIST_DIR}/static_standins.c")
   depot_find_library(z)
@@ -45,6 +47,18 @@ add_library(depot_nghttp2 INTERFACE)
 target_link_libraries(depot_nghttp2 INTERFACE debian_nghttp2)
 add_library(depot_curl INTERFACE)
 target_link_libraries(depot_curl INTERFACE debian_curl)
+add_library(depot_yaml INTERFACE)
+target_link_libraries(depot_yaml INTERFACE debian_yaml-cpp)
+add_library(depot_sqlite INTERFACE)
+target_link_libraries(depot_sqlite INTERFACE debian_sqlite3)
+# Boost.Asio and Boost.Beast are headers alone.
+add_library(depot_boost INTERFACE)
+target_compile_definitions(depot_boost INTERFACE BOOST_ASIO_NO_DEPRECATED)
+target_link_libraries(depot_boost INTERFACE Threads::Threads)
+if("thread" IN_LIST DEPOT_SANITIZE)
+  # The thread sanitizer does not know fences; Asio's locks do without them.
+  target_compile_definitions(depot_boost INTERFACE BOOST_ASIO_DISABLE_FENCED_BLOCK)
+endif()
 
 # depot_link_statically(<target>): one stripped file that needs nothing of the machine it runs on.
 # The linker warns that dlopen, getaddrinfo, gethostbyname and getpwuid_r "require at runtime the shared libraries from

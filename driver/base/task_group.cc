@@ -1,6 +1,10 @@
 #include "driver/base/task_group.h"
 
+#include <system_error>
+
 #include <pthread.h>
+
+#include "driver/base/text.h"
 
 namespace depot {
 
@@ -10,9 +14,18 @@ TaskGroup::~TaskGroup() {
 }
 
 void TaskGroup::Start(std::string name, Task task) {
-  std::lock_guard lock(mutex_);
-  threads_.emplace_back(
-      [this, name = std::move(name), task = std::move(task)] { Run(name, task); });
+  std::optional<Error> refused;
+  {
+    std::lock_guard lock(mutex_);
+    try {
+      threads_.emplace_back([this, name, task = std::move(task)] { Run(name, task); });
+    } catch (const std::system_error& error) {
+      refused =
+          SystemError(Cat("start the thread ", name), error.code().value())
+              .WithHint("raise the limit on processes (ulimit -u, or the pids of the container)");
+    }
+  }
+  if (refused) FailWith(std::move(*refused));
 }
 
 Result<> TaskGroup::Wait() {
@@ -35,12 +48,15 @@ Result<> TaskGroup::Wait() {
 void TaskGroup::Run(const std::string& name, const Task& task) {
   ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
   Result<> result = task(cancel());
-  if (result) return;
+  if (!result) FailWith(std::move(result).error());
+}
+
+void TaskGroup::FailWith(Error error) {
   {
     std::lock_guard lock(mutex_);
-    if (!first_error_) first_error_ = result.error();
+    if (!first_error_) first_error_ = error;
   }
-  Stop(std::move(result).error());
+  Stop(std::move(error));
 }
 
 }  // namespace depot

@@ -27,7 +27,8 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  /// Runs `task` on a thread of its own, named `name` (15 characters are kept) for debuggers.
+  /// Runs `task` on a thread of its own, named `name` (15 characters are kept) for debuggers. When
+  /// the system gives no more threads, that counts as the failure of the task.
   void Start(std::string name, Task task);
 
   /// Joins all tasks; the first failure, or success. May be called again after more Start() calls.
@@ -40,6 +41,7 @@ class TaskGroup {
 
  private:
   void Run(const std::string& name, const Task& task);
+  void FailWith(Error error);
 
   CancelSource source_;
   std::mutex mutex_;

@@ -261,4 +261,22 @@ std::string Hex(std::string_view bytes) {
   return out;
 }
 
+std::string PercentDecode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    if (text[i] == '%' && text.size() - i > 2) {
+      const char* end = text.data() + i + 3;
+      auto [parsed, error] = std::from_chars(text.data() + i + 1, end, byte, 16);
+      if (error == std::errc() && parsed == end) {
+        out.push_back(static_cast<char>(byte));
+        i += 2;
+        continue;
+      }
+    }
+    out.push_back(text[i]);
+  }
+  return out;
+}
+
 }  // namespace depot

@@ -70,4 +70,7 @@ std::optional<std::string> FromBase64(std::string_view text);
 
 std::string Hex(std::string_view bytes);
 
+/// Resolves RFC 3986 percent-encoding; a `%` without two hexadecimal digits stays as it is.
+std::string PercentDecode(std::string_view text);
+
 }  // namespace depot

@@ -104,6 +104,49 @@ TEST(TaskGroup, DestructorStopsAndJoins) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, kNotSoon / 2);
 }
 
+/// While it lives no thread can start: its stack would fill the whole address space.
+class NoMoreThreads {
+ public:
+  NoMoreThreads() {
+    ::pthread_getattr_default_np(&usual_);
+    pthread_attr_t huge;
+    ::pthread_getattr_default_np(&huge);
+    ::pthread_attr_setstacksize(&huge, std::size_t{1} << 47);
+    ::pthread_setattr_default_np(&huge);
+    ::pthread_attr_destroy(&huge);
+  }
+
+  ~NoMoreThreads() {
+    ::pthread_setattr_default_np(&usual_);
+    ::pthread_attr_destroy(&usual_);
+  }
+
+ private:
+  pthread_attr_t usual_;
+};
+
+TEST(TaskGroup, ATaskThatGetsNoThreadHasFailed) {
+  std::atomic<bool> stopped = false;
+  bool ran = false;
+  TaskGroup group(Cancel::Never());
+  group.Start("waits", [&](const Cancel& cancel) -> Result<> {
+    stopped = !cancel.SleepFor(kNotSoon);
+    return {};
+  });
+  {
+    NoMoreThreads now;
+    group.Start("refused", [&](const Cancel&) -> Result<> {
+      ran = true;
+      return {};
+    });
+  }
+  Result<> result = group.Wait();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message(), "start the thread refused: resource temporarily unavailable");
+  EXPECT_TRUE(stopped);
+  EXPECT_FALSE(ran);
+}
+
 TEST(TaskGroup, NamesItsThreads) {
   std::string name;
   TaskGroup group(Cancel::Never());

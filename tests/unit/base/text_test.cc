@@ -149,5 +149,18 @@ TEST(Hex, IsLowerCase) {
   EXPECT_EQ(Hex(std::string_view("\x00\xAB\xFF", 3)), "00abff");
 }
 
+TEST(PercentDecode, ResolvesEscapesOfEitherCase) {
+  EXPECT_EQ(PercentDecode("a%20b%2fc%2Fd"), "a b/c/d");
+  EXPECT_EQ(PercentDecode("%00%fF"), std::string("\x00\xFF", 2));
+  EXPECT_EQ(PercentDecode("%2541"), "%41");
+  EXPECT_EQ(PercentDecode("a+b"), "a+b");
+}
+
+TEST(PercentDecode, LeavesWhatIsNoEscapeAlone) {
+  for (std::string_view text : {"", "%", "100%", "%4", "%zz", "%4z", "%-1", "% 1", "%%"}) {
+    EXPECT_EQ(PercentDecode(text), text);
+  }
+}
+
 }  // namespace
 }  // namespace depot
