@@ -166,7 +166,6 @@ struct H2Connection::Callbacks::Functions {
     StreamPtr stream = Find(self, frame->hd.stream_id);
     if (!stream || stream->outgoing_bytes < size) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     self.batch_->Copy({reinterpret_cast<const char*>(frame_header), 9});
-    bool was_full = stream->outgoing_bytes >= kMaxOutgoing;
     stream->outgoing_bytes -= size;
     while (size > 0) {
       Bytes& front = stream->outgoing.front();
@@ -175,8 +174,12 @@ struct H2Connection::Callbacks::Functions {
       if (front.empty()) stream->outgoing.pop_front();
       size -= part;
     }
-    if (was_full && stream->outgoing_bytes < kMaxOutgoing) stream->changed.notify_all();
-    return self.batch_->size() >= kBatchSize ? NGHTTP2_ERR_PAUSE : 0;
+    // Not before half of the queue is free, so that the sender does not wake up for every frame.
+    if (stream->sender_waits && stream->outgoing_bytes <= self.MaxOutgoing() / 2) {
+      stream->sender_waits = false;
+      stream->changed.notify_all();
+    }
+    return self.batch_->size() >= self.batch_size_.limit() ? NGHTTP2_ERR_PAUSE : 0;
   }
 
   static nghttp2_data_provider Source() {

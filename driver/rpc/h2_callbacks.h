@@ -7,11 +7,6 @@
 
 namespace depot::rpc {
 
-/// Bytes handed to the stream below in one Write(); the unit in which a session's data travels
-/// through the tunnel. Larger batches were slower on the builder's side, smaller ones on ours.
-constexpr std::size_t kBatchSize = 256 << 10;
-/// Bytes queued on one stream before Send() waits.
-constexpr std::size_t kMaxOutgoing = 1 << 20;
 /// Bytes of unread messages on one stream before its flow-control window closes.
 constexpr std::size_t kMaxQueued = 2 << 20;
 

@@ -38,6 +38,8 @@ H2Connection::H2Connection(Role role,
 void H2Connection::Start() {
   threads_.Start("h2-read", [this](const Cancel& cancel) { return ReadLoop(cancel); });
   threads_.Start("h2-write", [this](const Cancel& cancel) { return WriteLoop(cancel); });
+  // Without its threads nothing would ever end the calls.
+  if (threads_.cancel().cancelled()) Close(threads_.cancel().error());
 }
 
 H2Connection::~H2Connection() {
@@ -74,8 +76,11 @@ void H2Connection::Respond(const StreamPtr& stream, const Headers& headers) {
 
 Result<> H2Connection::Send(const StreamPtr& stream, BytesList pieces, const Cancel& cancel) {
   std::unique_lock lock(mutex_);
-  cancel.Wait(lock, stream->changed,
-              [&] { return stream->closed || stream->outgoing_bytes < kMaxOutgoing; });
+  cancel.Wait(lock, stream->changed, [&] {
+    if (stream->closed || stream->outgoing_bytes < MaxOutgoing()) return true;
+    stream->sender_waits = true;
+    return false;
+  });
   if (stream->closed || stream->end_requested) {
     return Fail(failure_ ? *failure_ : Error(ErrorCode::kUnavailable, "the call has ended"));
   }
@@ -229,7 +234,10 @@ Result<> H2Connection::ReadLoop(const Cancel& cancel) {
       if (used < 0) FailLocked(ProtocolError(nghttp2_strerror(static_cast<int>(used))));
       if (failure_) return {};
       requests.swap(new_requests_);
-      wake_writer_.notify_one();
+      // The writer is also the one that notices the end of a connection.
+      if (nghttp2_session_want_write(session_) != 0 || nghttp2_session_want_read(session_) == 0) {
+        wake_writer_.notify_one();
+      }
     }
     for (StreamPtr& request : requests)
       on_request_(std::move(request));
@@ -238,7 +246,7 @@ Result<> H2Connection::ReadLoop(const Cancel& cancel) {
 
 bool H2Connection::FillBatch(FrameBatch& batch) {
   batch_ = &batch;
-  while (batch.size() < kBatchSize) {
+  while (batch.size() < batch_size_.limit()) {
     std::size_t before = batch.size();
     const std::uint8_t* data = nullptr;
     ssize_t size = nghttp2_session_mem_send(session_, &data);
@@ -271,6 +279,8 @@ Result<> H2Connection::WriteLoop(const Cancel& cancel) {
       });
       if (!go_on || failure_) return {};
     }
+    std::size_t size = batch.size();
+    Cancel::Clock::time_point begin = Cancel::Clock::now();
     Result<> written = stream_->Write(batch.Take(), cancel);
     if (!written) {
       // The reader may have, or soon get, a better reason (a TLS alert): it is given the last word.
@@ -278,6 +288,8 @@ Result<> H2Connection::WriteLoop(const Cancel& cancel) {
       Close(std::move(written).error());
       return {};
     }
+    std::lock_guard lock(mutex_);
+    batch_size_.Taken(size, Cancel::Clock::now() - begin);
   }
 }
 

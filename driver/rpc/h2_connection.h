@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "driver/base/task_group.h"
+#include "driver/rpc/batch_size.h"
 #include "driver/rpc/byte_stream.h"
 
 struct nghttp2_session;
@@ -45,6 +46,7 @@ struct H2Stream {
   // What we send.
   std::deque<Bytes> outgoing;
   std::size_t outgoing_bytes = 0;
+  bool sender_waits = false;  ///< until there is room in `outgoing`
   bool end_requested = false;
   std::optional<Headers> outgoing_trailers;
 
@@ -81,7 +83,7 @@ class H2Connection {
   /// Server: answers a request; messages follow by Send().
   void Respond(const StreamPtr& stream, const Headers& headers);
 
-  /// Queues bytes; waits while more than about 1 MiB is queued on this stream.
+  /// Queues bytes; waits while as much as two batches (BatchSize) is queued on this stream.
   Result<> Send(const StreamPtr& stream, BytesList pieces, const Cancel& cancel);
 
   /// Nothing more follows but the trailers (server).
@@ -117,6 +119,7 @@ class H2Connection {
   Result<> ReadLoop(const Cancel& cancel);
   Result<> WriteLoop(const Cancel& cancel);
   bool FillBatch(FrameBatch& batch);
+  std::size_t MaxOutgoing() const { return 2 * batch_size_.limit(); }
   static void CloseLocked(H2Stream& stream, std::uint32_t code);
   void FailLocked(const Error& reason);
   void AcceptData(H2Stream& stream, std::string_view data);
@@ -134,7 +137,8 @@ class H2Connection {
   std::vector<StreamPtr> new_requests_;
   std::optional<Error> failure_;
   bool ended_by_peer_ = false;
-  std::string goodbye_;          ///< what the peer said in GOAWAY
+  std::string goodbye_;  ///< what the peer said in GOAWAY
+  BatchSize batch_size_;
   FrameBatch* batch_ = nullptr;  // the one being filled
 
   TaskGroup threads_;

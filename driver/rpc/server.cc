@@ -69,6 +69,9 @@ class Workers {
     return true;
   }
 
+  /// Fails when there was no thread for a job: then all of them stop.
+  Result<> Working() const { return threads_.cancel().Check(); }
+
   /// When this returns no job runs, and none will.
   void Stop(const Error& reason) {
     {
@@ -163,6 +166,7 @@ Result<> Serve(std::unique_ptr<ByteStream> stream,
       Handle(*connection, request, *handler, stop);
     });
     if (!accepted) self->Reset(request, NGHTTP2_REFUSED_STREAM);
+    if (Result<> working = workers.Working(); !working) self->Close(working.error());
   };
   H2Connection connection(H2Connection::Role::kServer, std::move(stream), kMaxMessage, on_request);
   self = &connection;

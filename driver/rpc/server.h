@@ -24,7 +24,7 @@ class ServerCall {
   /// The next message of the peer; nullopt when it has half-closed. Bounded by 16 MiB.
   virtual Result<std::optional<std::string>> Read(const Cancel& cancel) = 0;
 
-  /// Queues one message and waits while more than about 1 MiB is queued on this call.
+  /// Queues one message and waits while too much is queued on this call.
   virtual Result<> Write(BytesList message, const Cancel& cancel) = 0;
 
   /// Queues bytes that hold one or more messages with their 5-byte gRPC prefixes already in place

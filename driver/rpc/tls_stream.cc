@@ -259,6 +259,16 @@ class TlsStream final : public ByteStream {
     }
   }
 
+  /// After the handshake: without a buffer OpenSSL makes a system call for every record.
+  void GatherRecords() {
+    constexpr long kGathered = 128 << 10;
+    BIO* gather = BIO_new(BIO_f_buffer());
+    BIO* below = SSL_get_wbio(ssl_.get());
+    BIO_set_write_buffer_size(gather, kGathered);
+    BIO_up_ref(below);
+    SSL_set0_wbio(ssl_.get(), BIO_push(gather, below));
+  }
+
   Result<std::size_t> Read(char* into, std::size_t capacity, const Cancel& cancel) override {
     while (true) {
       int saved_errno = 0;
@@ -292,7 +302,8 @@ class TlsStream final : public ByteStream {
         if (staging_.size() == kRecord) TRY(WriteStaging(cancel));
       }
     }
-    return staging_.empty() ? Result<>() : WriteStaging(cancel);
+    TRY(WriteStaging(cancel));
+    return Put([this] { return BIO_flush(SSL_get_wbio(ssl_.get())); }, cancel);
   }
 
   void Close() override { ::shutdown(socket_.get(), SHUT_RDWR); }
@@ -318,19 +329,29 @@ class TlsStream final : public ByteStream {
   Result<> WriteStaging(const Cancel& cancel) {
     std::string_view rest = staging_;
     while (!rest.empty()) {
+      std::size_t put = 0;
+      TRY(Put([&] { return SSL_write_ex(ssl_.get(), rest.data(), rest.size(), &put); }, cancel));
+      rest.remove_prefix(put);
+    }
+    staging_.clear();
+    return {};
+  }
+
+  /// Repeats `step`, which returns 1 when it is through, whenever the socket is ready again.
+  template <typename Step>
+  Result<> Put(Step step, const Cancel& cancel) {
+    while (true) {
       int error = SSL_ERROR_NONE;
       int saved_errno = 0;
       {
         std::lock_guard lock(mutex_);
-        std::size_t put = 0;
         ERR_clear_error();
-        int done = SSL_write_ex(ssl_.get(), rest.data(), rest.size(), &put);
+        int done = step();
         saved_errno = errno;
-        if (done == 1) {
-          rest.remove_prefix(put);
-          continue;
-        }
-        error = SSL_get_error(ssl_.get(), done);
+        if (done == 1) return {};
+        // OpenSSL does not know that a flush of ours has to go on.
+        error = BIO_should_write(SSL_get_wbio(ssl_.get())) ? SSL_ERROR_WANT_WRITE
+                                                           : SSL_get_error(ssl_.get(), done);
         if (error == SSL_ERROR_SSL) return Fail(TlsError(ssl_.get(), options_));
       }
       if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
@@ -339,8 +360,6 @@ class TlsStream final : public ByteStream {
         return Fail(SystemError("write", saved_errno != 0 ? saved_errno : EPIPE));
       }
     }
-    staging_.clear();
-    return {};
   }
 
   Fd socket_;
@@ -379,6 +398,7 @@ Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
   auto stream =
       std::make_unique<TlsStream>(std::move(socket), std::move(context), std::move(ssl), options);
   TRY(stream->Handshake(cancel));
+  stream->GatherRecords();
   return stream;
 }
 

@@ -10,13 +10,6 @@ bool IsBinary(std::string_view key) {
   return key.ends_with("-bin");
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
 
 void AppendMetadata(Headers& headers, const Metadata& metadata) {
@@ -46,26 +39,12 @@ std::string EncodeMessage(std::string_view text) {
   return out;
 }
 
-std::string DecodeMessage(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
-        HexDigit(text[i + 2]) >= 0) {
-      out += static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 bool ReadStatus(const Headers& headers, Status& status) {
   std::string_view code = FindHeader(headers, "grpc-status");
   if (code.empty()) return false;
   std::uint64_t number = ParseDecimal(code).value_or(2);
   status.code = number <= 16 ? static_cast<Code>(number) : Code::kUnknown;
-  status.message = DecodeMessage(FindHeader(headers, "grpc-message"));
+  status.message = PercentDecode(FindHeader(headers, "grpc-message"));
   status.details = FromBase64(FindHeader(headers, "grpc-status-details-bin")).value_or("");
   return true;
 }

@@ -17,7 +17,6 @@ Metadata ReadMetadata(const Headers& headers);
 
 /// grpc-message's percent encoding (grpc/doc/PROTOCOL-HTTP2.md).
 std::string EncodeMessage(std::string_view text);
-std::string DecodeMessage(std::string_view text);
 
 /// grpc-status, grpc-message and grpc-status-details-bin; false when there is no grpc-status.
 bool ReadStatus(const Headers& headers, Status& status);

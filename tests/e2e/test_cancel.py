@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from harness import EndToEnd, file
-from links import BlackHole, Link
+from links import BlackHole
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -40,14 +40,6 @@ class CancelTest(EndToEnd):
         begin = time.monotonic()
         running.send(number)
         return self.assert_cancelled(running, begin, within)
-
-    def link(self, *args, **options):
-        link = Link(*args, **options)
-        self.addCleanup(link.close)
-        return link
-
-    def plain_address(self):
-        return self.rig["BUILDER_PLAIN"].removeprefix("tcp://")
 
 
 class Steps(CancelTest):

@@ -5,7 +5,7 @@ import threading
 import time
 
 from harness import EndToEnd
-from links import BlackHole, Link
+from links import BlackHole
 
 # How long a builder that refuses connections is waited for, and what a test allows on top.
 PATIENCE, SLACK = 20, 5
@@ -25,14 +25,6 @@ class NetworkTest(EndToEnd):
             self.assertRegex(result.stderr, re.compile(pattern, re.I))
         self.assertLess(result.seconds, within, str(result))
         return result
-
-    def link(self, *args, **options):
-        link = Link(*args, **options)
-        self.addCleanup(link.close)
-        return link
-
-    def plain_address(self):
-        return self.rig["BUILDER_PLAIN"].removeprefix("tcp://")
 
 
 class Connecting(NetworkTest):
