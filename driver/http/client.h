@@ -43,6 +43,10 @@ struct Request {
   /// ends the request and is what Send() returns.
   std::function<Result<>(std::string_view data)> body_sink;
   std::size_t max_body = 16 << 20;  ///< bytes of Response::body; more is an error
+  /// Called on the sending thread once there is a connection, before the first byte of the request
+  /// goes out: a failure without this call did nothing at the peer.
+  std::function<void()> on_connected;
+  bool http2 = false;  ///< offer HTTP/2 to a TLS server; never together with `body_source`
   Transport transport;
   std::string peer;  ///< what errors call the other end; empty = scheme, host and port of the URL
 };
@@ -73,10 +77,10 @@ class HttpClient {
   virtual Result<Response> Send(const Request& request, const Cancel& cancel) = 0;
 };
 
-/// libcurl, set up with the first request; HTTP/1.1, TLS 1.2 or newer. Connecting (name look-up and
-/// TLS included) takes at most `connect_timeout`. `user_agent` goes into every request. Connections
-/// are kept for later requests. `system_roots` check servers whose Transport names no authority,
-/// and proxies.
+/// libcurl, set up with the first request; HTTP/1.1 unless a request offers more, TLS 1.2 or newer.
+/// Connecting (name look-up and TLS included) takes at most `connect_timeout`. `user_agent` goes
+/// into every request. Connections are kept for later requests. `system_roots` check servers whose
+/// Transport names no authority, and proxies.
 std::unique_ptr<HttpClient> MakeCurlClient(std::string user_agent,
                                            std::chrono::seconds connect_timeout,
                                            SystemRoots system_roots);

@@ -73,6 +73,11 @@ class Transfer {
     return static_cast<Transfer*>(self)->GiveBody(into, size * count);
   }
 
+  static int OnConnected(void* self, char*, char*, int, int) {
+    static_cast<Transfer*>(self)->request_.on_connected();
+    return CURL_PREREQFUNC_OK;
+  }
+
   static int OnSocket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) {
     auto* transfer = static_cast<Transfer*>(self);
     transfer->sockets_.push_back({socket, POLLIN, 0});
@@ -368,9 +373,14 @@ class CurlClient final : public HttpClient {
   void Prepare(CURL* easy, const Request& request, Transfer& transfer) {
     ::curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
     ::curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    // A stream in HTTP/1.1 can be answered early and still be understood; the few requests that we
-    // make gain nothing from HTTP/2.
-    ::curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    // A stream in HTTP/1.1 can be answered early and still be understood, and most of our few
+    // requests gain nothing from HTTP/2.
+    ::curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                       request.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
+    if (request.on_connected) {
+      ::curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &Transfer::OnConnected);
+      ::curl_easy_setopt(easy, CURLOPT_PREREQDATA, &transfer);
+    }
     ::curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     ::curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);

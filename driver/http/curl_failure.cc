@@ -57,6 +57,14 @@ Error LostConnection(const CurlFailure& failure) {
       "a server that wants another client certificate, or one at all, may end like this");
 }
 
+/// A server that went away in the middle of the handshake refused nothing: it restarts, or is full.
+bool IsLostInHandshake(const CurlFailure& failure) {
+  for (std::string_view sign : {"Connection reset", "SSL_ERROR_SYSCALL", "unexpected eof"}) {
+    if (failure.text.find(sign) != std::string::npos) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Error TranslateCurlFailure(const CurlFailure& failure) {
@@ -69,8 +77,10 @@ Error TranslateCurlFailure(const CurlFailure& failure) {
     case CURLE_OPERATION_TIMEDOUT:
       return Error(ErrorCode::kTimeout, Cat("cannot reach ", failure.peer, ": no answer within ",
                                             failure.connect_seconds, " s"));
-    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
+      if (IsLostInHandshake(failure)) return LostConnection(failure);
+      return TlsRefusal(failure);
+    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CIPHER:
@@ -83,6 +93,8 @@ Error TranslateCurlFailure(const CurlFailure& failure) {
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
     case CURLE_SEND_FAIL_REWIND:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
       if (IsTlsAlert(failure)) return TlsRefusal(failure);
       return LostConnection(failure);
     case CURLE_URL_MALFORMAT:

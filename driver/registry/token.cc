@@ -3,10 +3,9 @@
 #include <cstring>
 #include <ctime>
 
-#include <arpa/inet.h>
-
 #include "driver/base/json.h"
 #include "driver/base/text.h"
+#include "driver/registry/http_url.h"
 
 namespace depot::registry {
 namespace {
@@ -22,37 +21,15 @@ struct Realm {
   bool loopback = false;
 };
 
-bool IsLoopback(std::string_view host) {
-  std::string name(host);
-  in_addr v4{};
-  if (::inet_pton(AF_INET, name.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  return name == "localhost" || name == "[::1]";
-}
-
-/// Takes the URL apart as libcurl will. What could be read in two ways is refused: the answer
-/// decides where a password goes.
 Result<Realm> ParseRealm(const std::string& url) {
   Realm realm{url, RedactUrls(Printable(url.substr(0, url.find_first_of("?#")))), false, false};
-  auto refuse = [&](std::string_view why) {
-    return Fail(ErrorCode::kInvalid,
-                Cat("the registry names the token server \"", realm.shown, "\", which ", why));
-  };
-  std::size_t scheme = url.find("://");
-  std::string name = LowerAscii(url.substr(0, scheme == std::string::npos ? 0 : scheme));
-  if (name != "http" && name != "https") return refuse("is not an http or https URL");
-  realm.encrypted = name == "https";
-  for (char c : url) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte >= 0x7f || c == '\\' || c == '#') return refuse("is malformed");
+  Result<HttpUrl> parts = ParseHttpUrl(url);
+  if (!parts) {
+    return Fail(ErrorCode::kInvalid, Cat("the registry names the token server \"", realm.shown,
+                                         "\", which ", parts.error().message()));
   }
-  std::string authority = url.substr(scheme + 3);
-  authority.resize(std::min(authority.find_first_of("/?"), authority.size()));
-  if (authority.find('@') != std::string::npos) return refuse("carries a user name");
-  std::size_t colon = authority.rfind(':');
-  bool has_port = colon != std::string::npos && authority.find(']', colon) == std::string::npos;
-  std::string host = LowerAscii(has_port ? authority.substr(0, colon) : authority);
-  if (host.empty()) return refuse("has no host");
-  realm.loopback = IsLoopback(host);
+  realm.encrypted = parts->encrypted;
+  realm.loopback = IsLoopback(HostName(parts->authority));
   return realm;
 }
 

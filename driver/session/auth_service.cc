@@ -6,28 +6,32 @@
 #include "driver/base/text.h"
 #include "driver/event/step.h"
 #include "driver/registry/token.h"
+#include "driver/registry/token_cache.h"
 #include "driver/session/services.h"
 #include "driver/session/token_authority.h"
-#include "driver/session/token_cache.h"
 
 namespace depot::session {
 namespace {
 
 constexpr std::size_t kSeedSize = 16;
 
-std::string TokenStepName(const FetchTokenRequest& request) {
-  std::vector<std::string> scopes(request.scopes().begin(), request.scopes().end());
+std::string TokenStepName(const std::string& host, const std::vector<std::string>& scopes) {
   std::string joined = Join(scopes, " ");
   std::string_view text = joined;
   constexpr std::string_view kPrefix = "repository:";
   if (text.starts_with(kPrefix)) text.remove_prefix(kPrefix.size());
-  return Printable(Cat("[auth] ", text, " token for ", request.host()));
+  return Printable(Cat("[auth] ", text, " token for ", host));
 }
+
+}  // namespace
 
 class Auth {
  public:
-  Auth(registry::CredentialSource& credentials, http::HttpClient& client, EventSink& sink)
-      : credentials_(credentials), client_(client), sink_(sink) {}
+  Auth(registry::CredentialSource& credentials,
+       http::HttpClient& client,
+       std::shared_ptr<registry::TokenCache> tokens,
+       EventSink& sink)
+      : credentials_(credentials), client_(client), tokens_(std::move(tokens)), sink_(sink) {}
 
   Result<> Answer(const CredentialsRequest& request,
                   CredentialsResponse& response,
@@ -47,8 +51,13 @@ class Auth {
   Result<> Answer(const FetchTokenRequest& request,
                   FetchTokenResponse& response,
                   const Cancel& cancel) {
-    auto fetch = [&] { return Fetch(request, cancel); };
-    TRY_ASSIGN(registry::Token token, tokens_.Get(request.SerializeAsString(), fetch, cancel));
+    registry::TokenRequest wanted{request.realm(),
+                                  request.service(),
+                                  {request.scopes().begin(), request.scopes().end()},
+                                  request.client_id()};
+    auto fetch = [&] { return Fetch(request.host(), wanted, cancel); };
+    TRY_ASSIGN(registry::Token token,
+               tokens_->Get(registry::TokenKey(request.host(), wanted), fetch, cancel));
     response.set_token(std::string(token.token.Reveal()));
     response.set_expires_in(token.expires_in);
     response.set_issued_at(token.issued_at);
@@ -72,14 +81,11 @@ class Auth {
   }
 
  private:
-  Result<registry::Token> Fetch(const FetchTokenRequest& request, const Cancel& cancel) {
-    TRY_ASSIGN(std::optional<registry::Credential> credential,
-               credentials_.Lookup(request.host(), cancel));
-    registry::TokenRequest wanted{request.realm(),
-                                  request.service(),
-                                  {request.scopes().begin(), request.scopes().end()},
-                                  request.client_id()};
-    Step step(sink_, TokenStepName(request));
+  Result<registry::Token> Fetch(const std::string& host,
+                                const registry::TokenRequest& wanted,
+                                const Cancel& cancel) {
+    TRY_ASSIGN(std::optional<registry::Credential> credential, credentials_.Lookup(host, cancel));
+    Step step(sink_, TokenStepName(host, wanted.scopes));
     return step.Finish(registry::FetchToken(client_, wanted, credential, cancel));
   }
 
@@ -103,12 +109,14 @@ class Auth {
 
   registry::CredentialSource& credentials_;
   http::HttpClient& client_;
+  const std::shared_ptr<registry::TokenCache> tokens_;
   EventSink& sink_;
-  TokenCache tokens_;
   std::mutex mutex_;
   std::map<std::string, Secret> seeds_;
   std::set<std::string> shared_;
 };
+
+namespace {
 
 template <typename Request, typename Response>
 void AddMethod(rpc::ServiceTable& table,
@@ -132,11 +140,14 @@ void AddMethod(rpc::ServiceTable& table,
 
 }  // namespace
 
-void AddAuth(rpc::ServiceTable& table,
-             registry::CredentialSource& credentials,
-             http::HttpClient& client,
-             EventSink& sink) {
-  auto auth = std::make_shared<Auth>(credentials, client, sink);
+std::shared_ptr<Auth> MakeAuth(registry::CredentialSource& credentials,
+                               http::HttpClient& client,
+                               std::shared_ptr<registry::TokenCache> tokens,
+                               EventSink& sink) {
+  return std::make_shared<Auth>(credentials, client, std::move(tokens), sink);
+}
+
+void AddAuth(rpc::ServiceTable& table, const std::shared_ptr<Auth>& auth) {
   AddMethod<CredentialsRequest, CredentialsResponse>(table, "Credentials", auth);
   AddMethod<FetchTokenRequest, FetchTokenResponse>(table, "FetchToken", auth);
   AddMethod<GetTokenAuthorityRequest, GetTokenAuthorityResponse>(table, "GetTokenAuthority", auth);

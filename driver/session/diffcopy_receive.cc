@@ -117,6 +117,7 @@ class Receiver {
     if (S_ISDIR(entry.mode)) kind = EntryTable::Kind::kDirectory;
     TRY_ASSIGN(std::uint32_t id, table_.Add(entry.path, kind));
     if (!regular) return writer_.Make(entry);
+    if (!writer_.Wants(entry)) return {};
     wanted_.push_back({id, 0, entry.mode, entry.size, entry.mtime_ns, nullptr});
     if (entry.xattrs.empty()) return {};
     xattr_bytes_ += SizeOf(entry.xattrs);

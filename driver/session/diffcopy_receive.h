@@ -9,11 +9,11 @@ namespace depot::session {
 
 /// Receives a tree as fsutil's receiver does (tonistiigi/fsutil receive.go, validator.go): checks
 /// that every path lies below the root, comes in order and after its parent directory, makes what
-/// is announced, requests all regular files, and answers with FIN when everything is written. Hard
-/// links may only name earlier files; they are made at the end. What breaks the rules fails the
-/// transfer and is said through `refusals`. Nothing grows with file sizes, and at most 64 files are
-/// open at once. On failure the builder gets an ERR packet with the reason, which is also returned.
-/// Blocks, on the caller's thread alone.
+/// is announced, requests the regular files that the writer wants, and answers with FIN when
+/// everything is written. Hard links may only name earlier files; they are made at the end. What
+/// breaks the rules fails the transfer and is said through `refusals`. Nothing grows with file
+/// sizes, and at most 64 files are open at once. On failure the builder gets an ERR packet with the
+/// reason, which is also returned. Blocks, on the caller's thread alone.
 Result<> ReceiveTree(rpc::ServerCall& call,
                      files::TreeWriter& writer,
                      Refusals& refusals,

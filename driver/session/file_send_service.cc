@@ -30,6 +30,8 @@ class FileSend {
     Result<> received;
     if (auto* directory = std::get_if<DirectoryTarget>(&found->second)) {
       received = ReceiveDirectory(call, *directory, cancel);
+    } else if (auto* open = std::get_if<TreeTarget>(&found->second)) {
+      received = ReceiveTree(call, *(*open)(), refusals_, cancel);
     } else if (TakeOnce(found->first)) {
       received =
           ReceiveStream(call, *std::get<std::unique_ptr<StreamTarget>>(found->second), cancel);
@@ -50,7 +52,9 @@ class FileSend {
   Result<> ReceiveDirectory(rpc::ServerCall& call,
                             const DirectoryTarget& directory,
                             const Cancel& cancel) {
-    TRY_ASSIGN(std::unique_ptr<files::TreeWriter> writer, files::OpenTreeWriter(directory.path));
+    bool whole = directory.folder.empty();
+    TRY_ASSIGN(auto writer, whole ? files::OpenTreeWriter(directory.path)
+                                  : files::OpenSubTreeWriter(directory.path, directory.folder));
     return ReceiveTree(call, *writer, refusals_, cancel);
   }
 

@@ -14,8 +14,10 @@
 
 #include "driver/event/sink.h"
 #include "driver/files/tree.h"
+#include "driver/files/tree_writer.h"
 #include "driver/http/client.h"
 #include "driver/registry/credentials.h"
+#include "driver/registry/token_cache.h"
 #include "driver/rpc/server.h"
 
 /// The services that a builder may call in its session, one Add function each. What is passed by
@@ -50,9 +52,14 @@ class StreamTarget {
 /// A directory for `type=local`.
 struct DirectoryTarget {
   std::string path;
+  std::string folder{};  ///< in it; "" = right into it
 };
 
-using ExportTarget = std::variant<DirectoryTarget, std::unique_ptr<StreamTarget>>;
+/// Another taker of what `type=local` sends: gives the writer for one stream. Called on the
+/// session's threads; writers of several streams (one per platform) are used at the same time.
+using TreeTarget = std::function<std::unique_ptr<files::TreeWriter>()>;
+
+using ExportTarget = std::variant<DirectoryTarget, std::unique_ptr<StreamTarget>, TreeTarget>;
 
 /// How the receiving of results went on our side: a full disk, a directory without write
 /// permission, an archive that broke off. A failed builder only repeats it in words of its own, and
@@ -77,19 +84,26 @@ class ExportLog {
 };
 
 /// moby.filesync.v1.FileSend: receives what exporters send; the key is the exporter's index in the
-/// request. An index that is not there is refused. A StreamTarget takes one stream, a directory any
-/// number of them at once (one per platform); what is there already is merged with.
+/// request. An index that is not there is refused. A StreamTarget takes one stream, the others any
+/// number of them at once (one per platform); what is in a directory already is merged with.
 std::shared_ptr<const ExportLog> AddFileSend(rpc::ServiceTable& table,
                                              std::map<int, ExportTarget>& targets,
                                              EventSink& sink);
 
+/// The user's credentials as builders get them; the sessions of one build share it, so that each
+/// token is fetched once. Any thread.
+class Auth;
+
+/// What is passed must outlive it; `tokens` is shared with whoever else wants some. Shows "[auth]
+/// SCOPES token for HOST" steps. The token authority's per-host seeds live in memory only.
+std::shared_ptr<Auth> MakeAuth(registry::CredentialSource& credentials,
+                               http::HttpClient& client,
+                               std::shared_ptr<registry::TokenCache> tokens,
+                               EventSink& sink);
+
 /// moby.filesync.v1.Auth: Credentials for registries that speak Basic; for Bearer registries the
-/// token is fetched here, so that the password does not travel. Shows "[auth] SCOPES token for
-/// HOST" steps. The token authority's per-host seeds live in memory only.
-void AddAuth(rpc::ServiceTable& table,
-             registry::CredentialSource& credentials,
-             http::HttpClient& client,
-             EventSink& sink);
+/// token is fetched here, so that the password does not travel.
+void AddAuth(rpc::ServiceTable& table, const std::shared_ptr<Auth>& auth);
 
 /// A secret offered to RUN --mount=type=secret. Files are read when asked for.
 struct SecretSpec {
@@ -109,5 +123,16 @@ void AddSecrets(rpc::ServiceTable& table, std::vector<SecretSpec> secrets, Event
 /// moby.upload.v1.Upload: hands the tar archive on `input` (bytes already read first, then the
 /// descriptor until its end) to the builder, once. Returns the URL for the `context` attribute.
 std::string AddUpload(rpc::ServiceTable& table, std::string already_read, int input);
+
+/// Reads such an archive to its end into a file without a name in `directory`, for several
+/// builders. Blocks as long as whoever writes the archive takes.
+Result<Fd> StoreUpload(std::string_view already_read,
+                       int input,
+                       const std::string& directory,
+                       const Cancel& cancel);
+
+/// The same service from such a file, any number of times and in several tables, always from its
+/// beginning; `file` must stay open until the table's last call.
+std::string AddStoredUpload(rpc::ServiceTable& table, int file);
 
 }  // namespace depot::session

@@ -1,11 +1,14 @@
 #include <atomic>
 #include <cerrno>
+#include <functional>
 
 #include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include "driver/base/random.h"
 #include "driver/base/text.h"
+#include "driver/files/whole_file.h"
 #include "driver/session/block_pool.h"
 #include "driver/session/packets.h"
 #include "driver/session/services.h"
@@ -16,10 +19,10 @@ namespace {
 // Below the 3 MiB that BuildKit's own client sends at most (BuildKit session/upload).
 constexpr std::size_t kChunk = 256 << 10;
 
+/// What is offered under a name that nobody can guess.
 class Upload {
  public:
-  Upload(std::string already_read, int input)
-      : already_read_(std::move(already_read)), input_(input) {}
+  virtual ~Upload() = default;
 
   const std::string& id() const { return id_; }
 
@@ -28,28 +31,26 @@ class Upload {
     if (std::string_view(path).substr(path.rfind('/') + 1) != id_) {
       return Fail(ErrorCode::kNotFound, Cat("no upload ", Printable(path)));
     }
-    if (pulled_.exchange(true)) {
-      return Fail(ErrorCode::kNotFound, "the context from standard input was sent already");
-    }
-    // Fewer, larger reads; only pipes have this, and it is as well without.
-    ::fcntl(input_, F_SETPIPE_SZ, 1 << 20);
-    if (!already_read_.empty()) {
-      TRY(Send(rpc::Bytes(std::exchange(already_read_, {})), call, cancel));
-    }
+    return Serve(call, cancel);
+  }
+
+ protected:
+  using Read = std::function<Result<std::size_t>(char* into, std::size_t size)>;
+
+  virtual Result<> Serve(rpc::ServerCall& call, const Cancel& cancel) = 0;
+
+  /// All that `read` gives, until it gives nothing.
+  static Result<> SendAll(const Read& read, rpc::ServerCall& call, const Cancel& cancel) {
     BlockPool pool(kChunk);
     while (true) {
-      TRY(WaitForFd(input_, POLLIN, cancel));
       std::shared_ptr<char[]> block = pool.Take();
-      ssize_t count = ::read(input_, block.get(), kChunk);
+      TRY_ASSIGN(std::size_t count, read(block.get(), kChunk));
       if (count == 0) return {};
-      if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-      if (count < 0) return Fail(SystemError("reading the context from standard input", errno));
-      std::string_view content(block.get(), static_cast<std::size_t>(count));
+      std::string_view content(block.get(), count);
       TRY(Send(rpc::Bytes(std::move(block), content), call, cancel));
     }
   }
 
- private:
   static Result<> Send(rpc::Bytes data, rpc::ServerCall& call, const Cancel& cancel) {
     while (!data.empty()) {
       rpc::Bytes chunk = data.TakeFront(std::min(data.size(), kChunk));
@@ -59,21 +60,123 @@ class Upload {
     return {};
   }
 
+ private:
   const std::string id_ = RandomId();
+};
+
+Result<std::size_t> ReadInput(int input, char* into, std::size_t size, const Cancel& cancel) {
+  while (true) {
+    TRY(WaitForFd(input, POLLIN, cancel));
+    ssize_t count = ::read(input, into, size);
+    if (count >= 0) return static_cast<std::size_t>(count);
+    if (errno == EINTR || errno == EAGAIN) continue;
+    return Fail(SystemError("reading the context from standard input", errno));
+  }
+}
+
+/// Fewer, larger reads; only pipes have this, and it is as well without.
+void EnlargePipe(int input) {
+  ::fcntl(input, F_SETPIPE_SZ, 1 << 20);
+}
+
+class StreamedUpload final : public Upload {
+ public:
+  StreamedUpload(std::string already_read, int input)
+      : already_read_(std::move(already_read)), input_(input) {}
+
+ private:
+  Result<> Serve(rpc::ServerCall& call, const Cancel& cancel) override {
+    if (pulled_.exchange(true)) {
+      return Fail(ErrorCode::kNotFound, "the context from standard input was sent already");
+    }
+    EnlargePipe(input_);
+    if (!already_read_.empty()) {
+      TRY(Send(rpc::Bytes(std::exchange(already_read_, {})), call, cancel));
+    }
+    auto read = [&](char* into, std::size_t size) { return ReadInput(input_, into, size, cancel); };
+    return SendAll(read, call, cancel);
+  }
+
   std::string already_read_;
   int input_;
   std::atomic<bool> pulled_{false};
 };
 
-}  // namespace
+class StoredUpload final : public Upload {
+ public:
+  explicit StoredUpload(int file) : file_(file) {}
 
-std::string AddUpload(rpc::ServiceTable& table, std::string already_read, int input) {
-  auto upload = std::make_shared<Upload>(std::move(already_read), input);
+ private:
+  Result<> Serve(rpc::ServerCall& call, const Cancel& cancel) override {
+    off_t offset = 0;
+    auto read = [&](char* into, std::size_t size) -> Result<std::size_t> {
+      ssize_t count = 0;
+      do {
+        count = ::pread(file_, into, size, offset);
+      } while (count < 0 && errno == EINTR);
+      if (count < 0) return Fail(SystemError("reading the kept context", errno));
+      offset += count;
+      return static_cast<std::size_t>(count);
+    };
+    return SendAll(read, call, cancel);
+  }
+
+  int file_;
+};
+
+Result<> WriteAll(int file, std::string_view data) {
+  while (!data.empty()) {
+    ssize_t put = ::write(file, data.data(), data.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return Fail(SystemError("write", errno));
+    data.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return {};
+}
+
+Result<Fd> Store(std::string_view already_read,
+                 int input,
+                 const std::string& directory,
+                 const Cancel& cancel) {
+  TRY_ASSIGN(Fd file, files::OpenNamelessFile(directory));
+  EnlargePipe(input);
+  TRY(WriteAll(file.get(), already_read));
+  std::string block(kChunk, '\0');
+  while (true) {
+    TRY_ASSIGN(std::size_t count, ReadInput(input, block.data(), block.size(), cancel));
+    if (count == 0) return file;
+    TRY(WriteAll(file.get(), std::string_view(block).substr(0, count)));
+  }
+}
+
+std::string Offer(rpc::ServiceTable& table, const std::shared_ptr<Upload>& upload) {
   table.Add("/moby.upload.v1.Upload/Pull", [upload](rpc::ServerCall& call, const Cancel& cancel) {
     Result<> sent = upload->Pull(call, cancel);
     return sent ? rpc::Status{} : rpc::ToStatus(sent.error());
   });
   return Cat("http://buildkit-session/", upload->id());
+}
+
+}  // namespace
+
+std::string AddUpload(rpc::ServiceTable& table, std::string already_read, int input) {
+  return Offer(table, std::make_shared<StreamedUpload>(std::move(already_read), input));
+}
+
+Result<Fd> StoreUpload(std::string_view already_read,
+                       int input,
+                       const std::string& directory,
+                       const Cancel& cancel) {
+  Result<Fd> file = Store(already_read, input, directory, cancel);
+  if (file || cancel.cancelled()) return file;
+  return Fail(std::move(file)
+                  .error()
+                  .While(Cat("keeping the context from standard input in ", directory))
+                  .WithHint("several builders want it, so it is kept; TMPDIR says where"));
+}
+
+std::string AddStoredUpload(rpc::ServiceTable& table, int file) {
+  return Offer(table, std::make_shared<StoredUpload>(file));
 }
 
 }  // namespace depot::session

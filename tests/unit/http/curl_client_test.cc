@@ -59,6 +59,19 @@ void Echo(Connection& connection, SeenRequest& request) {
                    "X-Multi: one\r\nX-Multi: two\r\n");
 }
 
+TEST_F(CurlClient, TellsWhenThereIsAConnection) {
+  TestServer server([](Connection& connection) { connection.HangUp(); });
+  int connected = 0;
+  Request request;
+  request.on_connected = [&] { ++connected; };
+  request.url = "http://127.0.0.1:1/";
+  EXPECT_FALSE(client_->Send(request, Cancel::Never()));
+  EXPECT_EQ(connected, 0) << "nobody listens there";
+  request.url = server.Url();
+  EXPECT_FALSE(client_->Send(request, Cancel::Never()));
+  EXPECT_EQ(connected, 1);
+}
+
 TEST_F(CurlClient, SendsWhatTheRequestSays) {
   TestServer server(TestServer::Always(Echo));
   Request request;

@@ -120,10 +120,22 @@ class Connection {
     }
   }
 
+  /// Hangs up without a word.
+  void Break() {
+    broken_ = true;
+    ::shutdown(fd_.get(), SHUT_RDWR);
+  }
+
   /// Until the server is stopped or the peer hangs up.
   void StaySilent() {
     while (!ReadSome().empty()) {
     }
+  }
+
+  /// Ends the connection now.
+  void HangUp() {
+    ::shutdown(fd_.get(), SHUT_RDWR);
+    broken_ = true;
   }
 
   const Cancel& cancel() const { return cancel_; }

@@ -51,7 +51,10 @@ class TokenServer final : public http::HttpClient {
 
 class AuthService : public ::testing::Test {
  protected:
-  AuthService() { AddAuth(table_, credentials_, server_, sink_); }
+  AuthService() {
+    AddAuth(table_,
+            MakeAuth(credentials_, server_, std::make_shared<registry::TokenCache>(), sink_));
+  }
 
   template <typename Response, typename Request>
   rpc::Status Call(const std::string& method, const Request& request, Response& response) {

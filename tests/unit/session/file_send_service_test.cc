@@ -118,6 +118,54 @@ TEST_F(FileSendService, WritesATree) {
   EXPECT_FALSE(log_->first_error());
 }
 
+/// Wants the file "b" alone.
+class OneFile final : public files::TreeWriter {
+ public:
+  explicit OneFile(std::string& content) : content_(content) {}
+  bool Wants(const files::FileEntry& entry) const override { return entry.path == "b"; }
+  Result<> Make(const files::FileEntry&) override { return {}; }
+  Result<std::unique_ptr<File>> Create(const files::FileEntry&) override {
+    return std::make_unique<Content>(content_);
+  }
+  Result<> Finish() override { return {}; }
+
+ private:
+  class Content final : public File {
+   public:
+    explicit Content(std::string& content) : content_(content) {}
+    Result<> Write(std::string_view data) override {
+      content_.append(data);
+      return {};
+    }
+    Result<> Commit() override { return {}; }
+
+   private:
+    std::string& content_;
+  };
+  std::string& content_;
+};
+
+TEST_F(FileSendService, AsksForTheFilesThatTheWriterWantsAndNoOthers) {
+  targets_.emplace(0, TreeTarget([this] { return std::make_unique<OneFile>(content_); }));
+  log_ = AddFileSend(table_, targets_, sink_);
+  RunningCall running(table_, kDiffCopy, {});
+  FakeSender sender(running.call());
+  sender.Stat("a", 0644);
+  sender.Stat("a2", 0644, "a");
+  sender.Stat("b", 0644);
+  sender.Stat("c", 0644);
+  sender.EndOfStats();
+  Packet request = sender.Receive();
+  EXPECT_EQ(request.type(), Packet::PACKET_REQ);
+  EXPECT_EQ(request.id(), 2U);
+  sender.File(2, "wanted");
+  EXPECT_EQ(sender.Receive().type(), Packet::PACKET_FIN);
+  sender.Send(Packet::PACKET_FIN);
+  EXPECT_TRUE(running.Finish().ok());
+  EXPECT_EQ(content_, "wanted");
+  EXPECT_TRUE(log_->CheckComplete(targets_));
+}
+
 TEST_F(FileSendService, EndsAnEmptyTreeWithFin) {
   OfferDirectory();
   RunningCall running(table_, kDiffCopy, {});

@@ -87,5 +87,41 @@ TEST_F(UploadService, StopsWaitingForInputWhenCancelled) {
   EXPECT_FALSE(running.Finish().ok());
 }
 
+TEST_F(UploadService, AStoredArchiveIsServedToEveryBuilderFromItsBeginning) {
+  std::string first(300'000, 'a');
+  std::string rest(40'000, 'b');
+  ASSERT_EQ(::write(writer_.get(), rest.data(), rest.size()), static_cast<ssize_t>(rest.size()));
+  writer_.Reset();
+  auto file = StoreUpload(first, reader_.get(), ::testing::TempDir(), Cancel::Never());
+  ASSERT_TRUE(file) << file.error().message();
+  rpc::ServiceTable other;
+  std::string url = AddStoredUpload(table_, file->get());
+  std::string other_url = AddStoredUpload(other, file->get());
+  EXPECT_NE(url, other_url);
+  RunningCall running(table_, kPull, PathOf(url));
+  RunningCall beside(other, kPull, PathOf(other_url));
+  EXPECT_TRUE(Drain(running.call()) == first + rest);
+  EXPECT_TRUE(Drain(beside.call()) == first + rest);
+  EXPECT_TRUE(running.Finish().ok());
+  EXPECT_TRUE(beside.Finish().ok());
+  RunningCall wrong(table_, kPull, PathOf(other_url));
+  EXPECT_EQ(wrong.Finish().code, rpc::Code::kNotFound);
+}
+
+TEST_F(UploadService, WhereTheArchiveCannotBeKeptIsSaid) {
+  auto file = StoreUpload("tar", reader_.get(), "/no/such/directory", Cancel::Never());
+  ASSERT_FALSE(file);
+  EXPECT_NE(file.error().message().find("/no/such/directory"), std::string::npos);
+  EXPECT_NE(file.error().hint().find("TMPDIR"), std::string::npos);
+}
+
+TEST_F(UploadService, StoringStopsWhenCancelled) {
+  CancelSource source;
+  source.Request(Error(ErrorCode::kCancelled, "stop"));
+  auto file = StoreUpload("", reader_.get(), ::testing::TempDir(), source.cancel());
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code(), ErrorCode::kCancelled);
+}
+
 }  // namespace
 }  // namespace depot::session

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "driver/oci/reference.h"
+#include "driver/registry/index.h"
+#include "driver/registry/repository.h"
+
+namespace depot::registry {
+
+/// What becomes one image for several platforms.
+struct IndexPush {
+  /// What each builder pushed by digest to the repository of every name:
+  /// `containerimage.descriptor` of its answer, a manifest or an index.
+  std::vector<Descriptor> pushed;
+  std::vector<Platform> platforms;  ///< asked for, in the order of the user
+  std::vector<Reference> names;     ///< not empty; each with a tag, in any repositories
+  IndexAnnotations annotations;
+};
+
+/// Merges what the builders pushed into one index and writes it: once per name, by its tag (by
+/// digest when a name has none). Before the first write every manifest is looked for in every
+/// repository, so that no tag ever points at half an image. `say` gets a line for each name
+/// written. When a write fails, the error names the names that were written before it.
+Result<AssembledIndex> PushIndex(Registries& registries,
+                                 const IndexPush& push,
+                                 const std::function<void(std::string)>& say,
+                                 const Cancel& cancel);
+
+}  // namespace depot::registry

@@ -1,0 +1,89 @@
+#include "driver/registry/refusal.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "driver/base/json.h"
+#include "driver/base/text.h"
+
+namespace depot::registry {
+namespace {
+
+constexpr std::size_t kMaxReasons = 3;
+constexpr std::size_t kMaxReasonSize = 300;
+
+bool IsTransient(int status) {
+  constexpr std::array kStatuses = {429, 500, 502, 503, 504};
+  return std::find(kStatuses.begin(), kStatuses.end(), status) != kStatuses.end();
+}
+
+/// ": DENIED: requested access to the resource is denied", or nothing.
+std::string ReasonOf(const http::Response& response, const Proof& proof) {
+  Result<Json> json = Json::Parse(response.body);
+  if (!json) return "";
+  Json errors = (*json)["errors"];
+  std::string text;
+  for (std::size_t i = 0; i < std::min(errors.size(), kMaxReasons); ++i) {
+    for (std::string_view key : {"code", "message"}) {
+      std::string part = errors[i][key].AsString().substr(0, kMaxReasonSize);
+      if (!part.empty()) text += Cat(": ", part);
+    }
+  }
+  auto echoes = [&](const Secret& secret) {
+    return !secret.empty() && text.find(secret.Reveal()) != std::string::npos;
+  };
+  if (proof.bearer && echoes(*proof.bearer)) return "";
+  if (proof.basic && echoes(proof.basic->second)) return "";
+  return RedactUrls(Printable(text));
+}
+
+}  // namespace
+
+bool MayPass(const Result<http::Response>& outcome) {
+  if (outcome) return IsTransient(outcome->status);
+  ErrorCode code = outcome.error().code();
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout;
+}
+
+std::optional<std::chrono::seconds> RetryAfter(const http::Response& response) {
+  std::string text = response.Header("retry-after");
+  if (text.empty()) return std::nullopt;
+  if (std::optional<std::uint64_t> seconds = ParseDecimal(text)) {
+    constexpr std::uint64_t kDay = 86400;
+    return std::chrono::seconds(std::min(*seconds, kDay));
+  }
+  std::tm time{};
+  if (::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time) == nullptr) return std::nullopt;
+  return std::chrono::seconds(std::max<std::int64_t>(::timegm(&time) - ::time(nullptr), 0));
+}
+
+std::string LoginCommand(const std::string& host) {
+  return host == "registry-1.docker.io" ? "docker login" : Cat("docker login ", host);
+}
+
+Error Refusal(const http::Response& response, const Asked& asked) {
+  int status = response.status;
+  std::string registry = Cat("the registry ", asked.host);
+  std::string answer = Cat(": status ", status, ReasonOf(response, asked.proof));
+  if (status == 401 || status == 403) {
+    bool anonymous = asked.credentials.empty();
+    std::string who =
+        anonymous ? "an anonymous request" : Cat("the credentials of ", asked.credentials);
+    return Error(ErrorCode::kDenied, Cat(registry, " refused ", who, answer))
+        .WithHint(anonymous ? Cat("log in first: ", LoginCommand(asked.host),
+                                  ", or set DOCKER_AUTH_CONFIG")
+                            : "check that they are still valid and may do this here");
+  }
+  if (status == 404) return Error(ErrorCode::kNotFound, Cat(registry, " does not have it", answer));
+  if (!IsTransient(status)) {
+    return Error(ErrorCode::kFailed, Cat(registry, " refused it", answer));
+  }
+  Error error(ErrorCode::kUnavailable,
+              Cat(registry, status == 429 ? " has too much to do" : " failed", answer));
+  std::optional<std::chrono::seconds> wait = RetryAfter(response);
+  if (!wait) return error;
+  return std::move(error).WithHint(Cat("it asks to be left alone for ", wait->count(), " s"));
+}
+
+}  // namespace depot::registry

@@ -1,0 +1,191 @@
+#include "driver/registry/repository.h"
+
+#include <algorithm>
+
+#include "driver/base/text.h"
+#include "driver/oci/digest.h"
+#include "driver/oci/manifest.h"
+#include "driver/registry/requester.h"
+
+namespace depot::registry {
+namespace {
+
+constexpr std::string_view kHub = "docker.io";
+constexpr std::string_view kHubHost = "registry-1.docker.io";
+constexpr std::size_t kRoomForErrors = 64 << 10;
+constexpr std::chrono::seconds kBlobPatience(600);
+constexpr std::size_t kMaxConfigSize = 4 << 20;
+
+std::string HostOf(const Reference& name) {
+  return std::string(name.domain == kHub ? kHubHost : std::string_view(name.domain));
+}
+
+std::string ScopeOf(const Reference& name, Access access) {
+  return Cat("repository:", name.path, access == Access::kPush ? ":pull,push" : ":pull");
+}
+
+std::string AcceptedTypes() {
+  return Cat(kOciIndexType, ", ", kDockerListType, ", ", kOciManifestType, ", ",
+             kDockerManifestType);
+}
+
+bool IsKnown(std::string_view media_type) {
+  return IsIndex(media_type) || IsManifest(media_type);
+}
+
+/// The type by which the content is read. Old registries and proxies serve manifests as plain
+/// JSON, so that what the content says of itself counts where the header says nothing.
+Result<std::string> MediaTypeOf(const http::Response& response) {
+  std::string header = response.Header("content-type");
+  std::string told(Trim(std::string_view(header).substr(0, header.find(';'))));
+  std::string own = OwnMediaType(response.body);
+  if (!IsKnown(told)) {
+    if (IsKnown(own)) return own;
+    return Fail(ErrorCode::kUnsupported, Cat("it is neither an image nor an index but \"",
+                                             Printable(told.substr(0, 200)), '"'));
+  }
+  if (!own.empty() && own != told) {
+    return Fail(ErrorCode::kInvalid,
+                Cat("it is served as ", told, " and calls itself ", Printable(own.substr(0, 200))));
+  }
+  return told;
+}
+
+/// What all repositories of one Registries have in common.
+struct Shared {
+  http::HttpClient& client;
+  CredentialSource& credentials;
+  std::shared_ptr<TokenCache> tokens;
+  Endpoints endpoints;
+  std::function<void(std::string)> say;
+};
+
+class RepositoryClient final : public Repository {
+ public:
+  RepositoryClient(Shared& shared, const Reference& name, Access access)
+      : name_(RepositoryOf(name)),
+        authorizer_(
+            shared.client, shared.credentials, *shared.tokens, HostOf(name), ScopeOf(name, access)),
+        requester_(
+            shared.client, shared.endpoints, authorizer_, HostOf(name), name.path, shared.say) {}
+
+  const std::string& name() const override { return name_; }
+
+  Result<StoredManifest> GetManifest(const std::string& tag_or_digest,
+                                     const Cancel& cancel) override {
+    RegistryCall call;
+    call.path = Cat("manifests/", tag_or_digest);
+    call.headers = {{"Accept", AcceptedTypes()}};
+    call.max_body = kMaxManifestSize;
+    call.doing = Cat("reading ", Full(tag_or_digest));
+    TRY_ASSIGN(http::Response response, requester_.Send(call, cancel));
+    std::string digest = DigestOf(response.body);
+    std::string promised = response.Header("docker-content-digest");
+    if (IsDigest(tag_or_digest)) promised = tag_or_digest;
+    if (IsDigest(promised) && promised != digest) return Fail(WrongDigest(call.doing, promised));
+    Result<std::string> media_type = MediaTypeOf(response);
+    if (!media_type) return Fail(std::move(media_type).error().While(call.doing));
+    return StoredManifest{std::move(*media_type), std::move(digest), std::move(response.body)};
+  }
+
+  Result<bool> HasManifest(const std::string& digest, const Cancel& cancel) override {
+    RegistryCall call;
+    call.method = "HEAD";
+    call.path = Cat("manifests/", digest);
+    call.headers = {{"Accept", AcceptedTypes()}};
+    call.may_be_missing = true;
+    call.doing = Cat("looking for ", Full(digest));
+    TRY_ASSIGN(http::Response response, requester_.Send(call, cancel));
+    return response.status != 404;
+  }
+
+  Result<std::string> PutManifest(const std::string& tag_or_digest,
+                                  const std::string& media_type,
+                                  const std::string& bytes,
+                                  const Cancel& cancel) override {
+    RegistryCall call;
+    call.method = "PUT";
+    call.path = Cat("manifests/", tag_or_digest);
+    call.headers = {{"Content-Type", media_type}};
+    call.body = bytes;
+    call.doing = Cat("writing ", Full(tag_or_digest));
+    TRY_ASSIGN(http::Response response, requester_.Send(call, cancel));
+    std::string digest = DigestOf(bytes);
+    std::string kept = response.Header("docker-content-digest");
+    if (IsDigest(kept) && kept != digest) return Fail(WrongDigest(call.doing, digest));
+    return digest;
+  }
+
+  Result<std::string> GetBlob(const std::string& digest,
+                              std::size_t max_size,
+                              const Cancel& cancel) override {
+    RegistryCall call;
+    call.path = Cat("blobs/", digest);
+    call.max_body = std::max(max_size, kRoomForErrors);
+    call.patience = kBlobPatience;
+    call.doing = Cat("reading the blob ", Full(digest));
+    TRY_ASSIGN(http::Response response, requester_.Send(call, cancel));
+    if (response.body.size() > max_size) {
+      return Fail(ErrorCode::kInvalid, Cat(call.doing, ": it has more than ", max_size, " bytes"));
+    }
+    if (DigestOf(response.body) != digest) return Fail(WrongDigest(call.doing, digest));
+    return std::move(response.body);
+  }
+
+ private:
+  std::string Full(const std::string& tag_or_digest) const {
+    return Cat(name_, IsDigest(tag_or_digest) ? '@' : ':', tag_or_digest);
+  }
+
+  static Error WrongDigest(const std::string& doing, const std::string& digest) {
+    return Error(ErrorCode::kInvalid,
+                 Cat(doing, ": what the registry has is not the content of ", digest))
+        .WithHint("a proxy in between may have changed it; try again");
+  }
+
+  const std::string name_;
+  Authorizer authorizer_;
+  Requester requester_;
+};
+
+class SharedRegistries final : public Registries {
+ public:
+  SharedRegistries(http::HttpClient& client, CredentialSource& credentials, RegistryOptions options)
+      : shared_{client, credentials,
+                options.tokens ? std::move(options.tokens) : std::make_shared<TokenCache>(),
+                Endpoints(client, std::move(options.insecure)), std::move(options.say)} {}
+
+  std::unique_ptr<Repository> Open(const Reference& name, Access access) override {
+    return std::make_unique<RepositoryClient>(shared_, name, access);
+  }
+
+ private:
+  Shared shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Registries> MakeRegistries(http::HttpClient& client,
+                                           CredentialSource& credentials,
+                                           RegistryOptions options) {
+  return std::make_unique<SharedRegistries>(client, credentials, std::move(options));
+}
+
+Result<Json> ReadImagePlatform(Repository& repository,
+                               const std::string& bytes,
+                               const Cancel& cancel) {
+  Result<Manifest> manifest = ParseManifest(bytes);
+  if (!manifest) {
+    return Fail(std::move(manifest).error().While(Cat("an image manifest of ", repository.name())));
+  }
+  const std::string& type = manifest->config.media_type;
+  if (type != kOciConfigType && type != kDockerConfigType) return Json::Object();
+  TRY_ASSIGN(std::string config,
+             repository.GetBlob(manifest->config.digest, kMaxConfigSize, cancel));
+  Result<Json> platform = PlatformOfConfig(config);
+  if (platform) return platform;
+  return Fail(std::move(platform).error().While(
+      Cat("the image config ", repository.name(), '@', manifest->config.digest)));
+}
+
+}  // namespace depot::registry

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "driver/base/json.h"
+#include "driver/http/client.h"
+#include "driver/oci/reference.h"
+#include "driver/registry/credentials.h"
+#include "driver/registry/token_cache.h"
+
+namespace depot::registry {
+
+/// What is done in a repository; decides which rights a token is asked for.
+enum class Access { kPull, kPush };
+
+/// An index or a manifest as a registry keeps it.
+struct StoredManifest {
+  std::string media_type;  ///< one that IsIndex() or IsManifest()
+  std::string digest;      ///< of `bytes`, computed here
+  std::string bytes;       ///< at most kMaxManifestSize
+};
+
+/// One repository of one registry (OCI distribution spec). Any thread. Every call blocks, tries
+/// again what may pass and fails as Requester says; content that has not the digest it was asked
+/// by is kInvalid. Where `tag_or_digest` is asked for, both forms do.
+class Repository {
+ public:
+  virtual ~Repository() = default;
+
+  /// host/path, for people.
+  virtual const std::string& name() const = 0;
+
+  /// kNotFound: there is none. kUnsupported: it is neither an index nor an image manifest.
+  virtual Result<StoredManifest> GetManifest(const std::string& tag_or_digest,
+                                             const Cancel& cancel) = 0;
+
+  /// Whether the repository itself (not only its registry) has the manifest.
+  virtual Result<bool> HasManifest(const std::string& digest, const Cancel& cancel) = 0;
+
+  /// Writes a manifest or index; returns its digest. Writing the same again changes nothing.
+  virtual Result<std::string> PutManifest(const std::string& tag_or_digest,
+                                          const std::string& media_type,
+                                          const std::string& bytes,
+                                          const Cancel& cancel) = 0;
+
+  /// The content, in memory; more than `max_size` bytes are an Error.
+  virtual Result<std::string> GetBlob(const std::string& digest,
+                                      std::size_t max_size,
+                                      const Cancel& cancel) = 0;
+};
+
+/// Opens repositories. What is learnt on the way is shared by all of them: tokens (one is fetched
+/// once per registry and set of rights, also when several threads want it) and which registries
+/// speak plain HTTP. Any thread.
+class Registries {
+ public:
+  virtual ~Registries() = default;
+
+  /// Does not connect yet. The tag and digest of `name` do not matter. The Repository must not
+  /// outlive the Registries.
+  virtual std::unique_ptr<Repository> Open(const Reference& name, Access access) = 0;
+};
+
+/// Settings of MakeRegistries().
+struct RegistryOptions {
+  std::set<std::string> insecure;        ///< host[:port] that may speak plain HTTP; lower case
+  std::function<void(std::string)> say;  ///< gets lines for the user, from any thread; may be empty
+  std::shared_ptr<TokenCache> tokens =
+      nullptr;  ///< where others keep theirs; null = one of its own
+};
+
+/// `client` and `credentials` outlive it. Credentials are looked up by the host of the image name,
+/// for the Docker Hub by registry-1.docker.io.
+std::unique_ptr<Registries> MakeRegistries(http::HttpClient& client,
+                                           CredentialSource& credentials,
+                                           RegistryOptions options);
+
+/// The "platform" member that belongs into a descriptor of the image whose manifest `bytes` are:
+/// what its config says (PlatformOfConfig()). Empty when the config is not that of an image.
+Result<Json> ReadImagePlatform(Repository& repository,
+                               const std::string& bytes,
+                               const Cancel& cancel);
+
+}  // namespace depot::registry

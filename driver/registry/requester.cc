@@ -1,0 +1,168 @@
+#include "driver/registry/requester.h"
+
+#include <optional>
+
+#include "driver/base/text.h"
+#include "driver/registry/http_url.h"
+#include "driver/registry/refusal.h"
+
+namespace depot::registry {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kMaxAttempts = 4;
+constexpr std::chrono::seconds kWindow(60);
+constexpr std::chrono::seconds kLongestPause(30);
+constexpr milliseconds kFirstPause(500);
+constexpr int kPauseGrowth = 3;
+constexpr int kMaxRedirects = 5;
+// Without a proof, with one that has become too old, with a new one.
+constexpr int kMaxProofs = 3;
+
+bool IsAnswer(const Result<http::Response>& outcome, const RegistryCall& call) {
+  if (!outcome) return false;
+  bool missing = call.may_be_missing && outcome->status == 404;
+  return missing || (outcome->status >= 200 && outcome->status < 300);
+}
+
+/// nullopt: another attempt is of no use.
+std::optional<milliseconds> PauseAfter(const Result<http::Response>& outcome, int attempt) {
+  if (!MayPass(outcome)) return std::nullopt;
+  std::optional<std::chrono::seconds> asked = outcome ? RetryAfter(*outcome) : std::nullopt;
+  if (asked) return *asked <= kLongestPause ? std::optional<milliseconds>(*asked) : std::nullopt;
+  milliseconds pause = kFirstPause;
+  for (int i = 1; i < attempt; ++i)
+    pause *= kPauseGrowth;
+  return pause;
+}
+
+bool IsRedirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+Result<HttpUrl> Follow(const HttpUrl& from, const std::string& location, const std::string& host) {
+  auto refuse = [&](std::string_view why) {
+    return Fail(ErrorCode::kInvalid,
+                Cat("the registry ", host, " redirects to a place that ", why));
+  };
+  bool same_host = location.starts_with('/') && !location.starts_with("//");
+  std::string scheme = from.encrypted ? "https://" : "http://";
+  std::string whole = location;
+  if (same_host) whole = Cat(scheme, from.authority, location);
+  Result<HttpUrl> to = ParseHttpUrl(whole);
+  if (!to) return refuse(to.error().message());
+  if (from.encrypted && !to->encrypted) return refuse("is not encrypted");
+  return to;
+}
+
+}  // namespace
+
+/// What came back, and in answer to what.
+struct Requester::Answer {
+  http::Response response;
+  Proof proof;
+  bool from_registry = true;  ///< false: from where a redirect led to
+};
+
+Requester::Requester(http::HttpClient& client,
+                     Endpoints& endpoints,
+                     Authorizer& authorizer,
+                     std::string host,
+                     std::string name,
+                     std::function<void(std::string)> say)
+    : client_(client),
+      endpoints_(endpoints),
+      authorizer_(authorizer),
+      host_(std::move(host)),
+      name_(std::move(name)),
+      say_(std::move(say)) {}
+
+Result<http::Response> Requester::Send(const RegistryCall& call, const Cancel& cancel) {
+  Cancel::Clock::time_point start = Cancel::Clock::now();
+  std::string silence =
+      Cat("the registry ", host_, " did not answer in ", call.patience.count(), " s");
+  for (int attempt = 1;; ++attempt) {
+    Result<Answer> answer = TryOnce(call, cancel.WithTimeout(call.patience, silence));
+    Proof proof = answer ? answer->proof : Proof();
+    Result<http::Response> outcome =
+        std::move(answer).map([](Answer&& got) { return std::move(got.response); });
+    if (IsAnswer(outcome, call)) return outcome;
+    TRY(cancel.Check());
+    std::optional<milliseconds> pause = PauseAfter(outcome, attempt);
+    bool in_time = pause && Cancel::Clock::now() + *pause < start + kWindow;
+    if (!in_time || attempt == kMaxAttempts) {
+      std::string tries = attempt > 1 ? Cat(" (", attempt, " attempts)") : "";
+      return Fail(Explain(outcome, proof, cancel).While(Cat(call.doing, tries)));
+    }
+    SayRetry(call, outcome, *pause, attempt);
+    if (!cancel.SleepFor(*pause)) return Fail(cancel.error());
+  }
+}
+
+Result<Requester::Answer> Requester::TryOnce(const RegistryCall& call, const Cancel& cancel) {
+  TRY_ASSIGN(Proof proof, authorizer_.Prove(cancel));
+  for (int sent = 1;; ++sent) {
+    TRY_ASSIGN(Answer answer, SendAlong(call, proof, cancel));
+    bool asks = answer.response.status == 401 && answer.from_registry;
+    if (!asks || sent == kMaxProofs || !authorizer_.Refused(answer.response, proof)) return answer;
+    TRY_ASSIGN(Proof next, authorizer_.Prove(cancel));
+    if (next == proof) return answer;
+    proof = std::move(next);
+  }
+}
+
+Result<Requester::Answer> Requester::SendAlong(const RegistryCall& call,
+                                               const Proof& proof,
+                                               const Cancel& cancel) {
+  TRY_ASSIGN(Endpoint endpoint, endpoints_.Find(host_, cancel));
+  const HttpUrl registry{endpoint.encrypted, LowerAscii(host_), Cat("/v2/", name_, '/', call.path)};
+  HttpUrl at = registry;
+  for (int redirects = 0;; ++redirects) {
+    bool at_registry = at.encrypted == registry.encrypted && at.authority == registry.authority;
+    http::Request request;
+    request.method = call.method;
+    request.url = Cat(at.encrypted ? "https://" : "http://", at.authority, at.rest);
+    request.headers = call.headers;
+    request.body = Secret(call.body);
+    request.max_body = call.max_body;
+    request.transport = endpoints_.TransportOf(at.authority);
+    request.peer = at_registry ? Cat("the registry ", host_)
+                               : Cat(at.authority, ", where the registry ", host_, " leads to");
+    if (at_registry) {
+      request.basic_auth = proof.basic;
+      request.bearer = proof.bearer;
+    }
+    TRY_ASSIGN(http::Response response, client_.Send(request, cancel));
+    bool reads = call.method == "GET" || call.method == "HEAD";
+    if (!reads || !IsRedirect(response.status)) {
+      return Answer{std::move(response), proof, at_registry};
+    }
+    if (redirects == kMaxRedirects) {
+      return Fail(ErrorCode::kInvalid,
+                  Cat("the registry ", host_, " redirects more than ", kMaxRedirects, " times"));
+    }
+    TRY_ASSIGN(at, Follow(at, response.Header("location"), host_));
+  }
+}
+
+Error Requester::Explain(const Result<http::Response>& outcome,
+                         const Proof& proof,
+                         const Cancel& cancel) {
+  if (!outcome) return outcome.error();
+  return Refusal(*outcome, {host_, authorizer_.SourceOfCredentials(cancel), proof});
+}
+
+void Requester::SayRetry(const RegistryCall& call,
+                         const Result<http::Response>& outcome,
+                         milliseconds pause,
+                         int attempt) {
+  if (!say_) return;
+  std::string why = outcome ? Cat("the registry ", host_, " answered with status ", outcome->status)
+                            : outcome.error().message();
+  std::int64_t tenths = (pause.count() + 50) / 100;
+  say_(Cat(call.doing, ": ", why, "; trying again in ", tenths / 10, '.', tenths % 10,
+           " s (attempt ", attempt + 1, " of ", kMaxAttempts, ')'));
+}
+
+}  // namespace depot::registry

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "driver/http/client.h"
+#include "driver/registry/authorizer.h"
+#include "driver/registry/endpoints.h"
+
+namespace depot::registry {
+
+/// One request to a repository.
+struct RegistryCall {
+  std::string method = "GET";
+  std::string path;  ///< below /v2/NAME/: "manifests/latest"
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  std::size_t max_body = 64 << 10;    ///< of the answer, bytes
+  std::chrono::seconds patience{60};  ///< for one attempt
+  bool may_be_missing = false;        ///< status 404 is an answer, not a failure
+  std::string doing;                  ///< for people: "reading the manifest latest of a/b"
+};
+
+/// Sends requests to one repository. It finds out how the registry is spoken to, proves who the
+/// user is, follows up to 5 redirects of what is read (credentials go to the registry alone, and an
+/// encrypted connection never leads to a plain one), and tries again what MayPass(): at most 4
+/// attempts, started within 60 s, after the pause that the registry asks for (at most 30 s). Each
+/// new attempt is a line to `say`. Any thread.
+class Requester {
+ public:
+  /// The references outlive it; `name` is the repository's path.
+  Requester(http::HttpClient& client,
+            Endpoints& endpoints,
+            Authorizer& authorizer,
+            std::string host,
+            std::string name,
+            std::function<void(std::string)> say);
+
+  /// The answer with a status of 2xx, or the 404 that was allowed; anything else is an Error that
+  /// says what was being done, who refused and why (Refusal()).
+  Result<http::Response> Send(const RegistryCall& call, const Cancel& cancel);
+
+ private:
+  struct Answer;
+
+  Result<Answer> TryOnce(const RegistryCall& call, const Cancel& cancel);
+  Result<Answer> SendAlong(const RegistryCall& call, const Proof& proof, const Cancel& cancel);
+  Error Explain(const Result<http::Response>& outcome, const Proof& proof, const Cancel& cancel);
+  void SayRetry(const RegistryCall& call,
+                const Result<http::Response>& outcome,
+                std::chrono::milliseconds pause,
+                int attempt);
+
+  http::HttpClient& client_;
+  Endpoints& endpoints_;
+  Authorizer& authorizer_;
+  const std::string host_;
+  const std::string name_;
+  const std::function<void(std::string)> say_;
+};
+
+}  // namespace depot::registry
