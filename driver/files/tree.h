@@ -63,4 +63,10 @@ Result<std::unique_ptr<FileTree>> OpenDirectoryTree(const std::string& root);
 /// Dockerfile that came from standard input.
 std::unique_ptr<FileTree> MakeMemoryTree(std::map<std::string, std::string> files);
 
+/// `tree`, for several builders that each read all of it: `changed` is called with the path of a
+/// file (once) whose size or time is another one than when it was first seen, on the thread that
+/// reads it. What changes while it is being read goes unseen.
+std::unique_ptr<FileTree> MakeComparedTree(std::unique_ptr<FileTree> tree,
+                                           std::function<void(std::string path)> changed);
+
 }  // namespace depot::files

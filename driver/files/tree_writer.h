@@ -32,6 +32,9 @@ class TreeWriter {
     virtual Result<> Commit() = 0;
   };
 
+  /// Whether the content of this regular file is to be sent at all; if not, Create() is not called.
+  virtual bool Wants(const FileEntry&) const { return true; }
+
   /// Makes a directory, symlink, fifo, device, or hard link (`entry.linkname` names an entry of
   /// this transfer that was committed before). Parents must have been made before.
   virtual Result<> Make(const FileEntry& entry) = 0;
@@ -46,6 +49,11 @@ class TreeWriter {
 /// Makes `root` (and its parents) when it does not exist. Fails when it is not a directory or not
 /// writable.
 Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root);
+
+/// A writer to the directory `folder` in `root`, which is made, mode 0755, and is never a symlink
+/// that leads elsewhere. For files of one platform beside those of others.
+Result<std::unique_ptr<TreeWriter>> OpenSubTreeWriter(const std::string& root,
+                                                      const std::string& folder);
 
 /// Whether OpenTreeWriter() succeeds. Leaves nothing behind: directories that it had to make are
 /// removed again, because the place may be inside of a build context.

@@ -65,8 +65,11 @@ struct Place {
 
 class RenamedFile final : public WholeFile {
  public:
-  RenamedFile(std::string shown, Fd directory, std::string name)
-      : shown_(std::move(shown)), directory_(std::move(directory)), name_(std::move(name)) {}
+  RenamedFile(std::string shown, Fd directory, std::string name, mode_t mode)
+      : shown_(std::move(shown)),
+        directory_(std::move(directory)),
+        name_(std::move(name)),
+        mode_(mode) {}
   RenamedFile(const RenamedFile&) = delete;
   RenamedFile& operator=(const RenamedFile&) = delete;
 
@@ -77,7 +80,7 @@ class RenamedFile final : public WholeFile {
     if (!temporary_.empty()) return {};
     std::string temporary = TemporaryName();
     fd_.Reset(openat(directory_.get(), temporary.c_str(),
-                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode_));
     if (!fd_.valid()) return Fail(SystemError(Cat("create ", shown_), errno));
     temporary_ = std::move(temporary);
     return {};
@@ -109,14 +112,15 @@ class RenamedFile final : public WholeFile {
   std::string shown_;
   Fd directory_;
   std::string name_;
+  mode_t mode_;
   std::string temporary_;  // "" while there is none
   Fd fd_;
 };
 
-Result<> MakeDirectories(const std::string& path) {
+Result<> MakeDirectories(const std::string& path, mode_t mode) {
   for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     const std::string part = path.substr(0, slash);
-    const int error = mkdir(part.c_str(), 0755) == 0 ? 0 : errno;
+    const int error = mkdir(part.c_str(), mode) == 0 ? 0 : errno;
     struct stat st {};
     if (error != 0 && stat(part.c_str(), &st) != 0) {
       return Fail(SystemError(Cat("make the directory ", Printable(part)), error));
@@ -138,7 +142,8 @@ int OwnDescriptor(const std::string& directory, const std::string& name) {
   return number && *number <= INT_MAX ? static_cast<int>(*number) : -1;
 }
 
-Result<Place> Resolve(std::string path, bool make_parents) {
+/// `parents`: the mode of missing directories, 0 = none are made.
+Result<Place> Resolve(std::string path, mode_t parents) {
   for (int links = 0; links <= kMaxLinks; ++links) {
     const std::size_t slash = path.rfind('/');
     const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
@@ -147,8 +152,8 @@ Result<Place> Resolve(std::string path, bool make_parents) {
       return Fail(ErrorCode::kInvalid, Cat("\"", Printable(path), "\" is not the name of a file"));
     }
     auto directory = RealPath(parent);
-    if (!directory && errno == ENOENT && make_parents) {
-      TRY(MakeDirectories(parent));
+    if (!directory && errno == ENOENT && parents != 0) {
+      TRY(MakeDirectories(parent, parents));
       directory = RealPath(parent);
     }
     if (!directory) return Fail(SystemError(Cat("open the directory ", Printable(parent)), errno));
@@ -178,11 +183,9 @@ Result<std::unique_ptr<WholeFile>> OpenDirect(const std::string& shown,
   return std::make_unique<DirectFile>(shown, std::move(fd));
 }
 
-}  // namespace
-
-Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool make_parents) {
+Result<std::unique_ptr<WholeFile>> Open(const std::string& path, mode_t parents, mode_t mode) {
   const std::string shown = Printable(path);
-  TRY_ASSIGN(const Place place, Resolve(path, make_parents));
+  TRY_ASSIGN(const Place place, Resolve(path, parents));
   if (place.descriptor >= 0) {
     // The same open file, so that its offset stays right for whoever else writes to it.
     Fd fd(fcntl(place.descriptor, F_DUPFD_CLOEXEC, 3));
@@ -205,14 +208,37 @@ Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool m
       return OpenDirect(shown, Cat(place.directory, "/", place.name), st.st_mode);
     }
   }
-  auto file = std::make_unique<RenamedFile>(shown, std::move(directory), place.name);
+  auto file = std::make_unique<RenamedFile>(shown, std::move(directory), place.name, mode);
   TRY(file->Create());
   file->Discard();
   return file;
 }
 
+}  // namespace
+
+Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool make_parents) {
+  return Open(path, make_parents ? 0755 : 0, 0666);
+}
+
 Result<> WriteWholeFile(const std::string& path, std::string_view content) {
   TRY_ASSIGN(const auto file, OpenWholeFile(path, false));
+  TRY(file->Write(content));
+  return file->Commit();
+}
+
+Result<Fd> OpenNamelessFile(const std::string& directory) {
+  Fd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (fd.valid()) return fd;
+  // Not every file system can do that.
+  std::string name = directory + "/.docker-depot-XXXXXX";
+  fd = Fd(::mkostemp(name.data(), O_CLOEXEC));
+  if (!fd.valid()) return Fail(SystemError(Cat("temporary file in ", Printable(directory)), errno));
+  ::unlink(name.c_str());
+  return fd;
+}
+
+Result<> WritePrivateFile(const std::string& path, std::string_view content) {
+  TRY_ASSIGN(const auto file, Open(path, 0700, 0600));
   TRY(file->Write(content));
   return file->Commit();
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "driver/base/fd.h"
 #include "driver/base/result.h"
 
 namespace depot::files {
@@ -29,8 +30,16 @@ class WholeFile {
 /// umask.
 Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool make_parents);
 
+/// An empty file in `directory` that has no name, for reading and writing: it is gone with its last
+/// descriptor, whatever happens to the process.
+Result<Fd> OpenNamelessFile(const std::string& directory);
+
 /// Creates, writes and commits at once.
 Result<> WriteWholeFile(const std::string& path, std::string_view content);
+
+/// The same for a file with a secret in it: mode 0600 from its first byte on. Directories that are
+/// missing are made, mode 0700.
+Result<> WritePrivateFile(const std::string& path, std::string_view content);
 
 /// The content of a file of at most `limit` bytes; larger is kInvalid.
 Result<std::string> ReadWholeFile(const std::string& path, std::size_t limit);

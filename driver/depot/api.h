@@ -1,0 +1,194 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "driver/base/cancel.h"
+#include "driver/base/secret.h"
+#include "driver/http/client.h"
+#include "driver/oci/platform.h"
+
+/// The client of the Depot API: who may build, what a build is called, where its builders are
+/// (depot/cli proto/depot/cli/v1, served over the Connect protocol, connectrpc.com/docs/protocol).
+namespace depot::api {
+
+/// What opens the API.
+struct Token {
+  Secret value;
+  std::string source;  ///< for people: "DEPOT_TOKEN", "--token", "depot.yaml", "GitLab OIDC"
+};
+
+/// One `-o` as the API wants to know it.
+struct BuildOutput {
+  std::string kind;
+  std::map<std::string, std::string> attributes;
+};
+
+/// What CreateBuild tells of the build to come; the API shows it to people, and decides by `load`
+/// and `save` what it hands out.
+struct BuildDescription {
+  std::string project;  ///< "" = none known: the API decides by the token
+  std::vector<std::string> tags;
+  std::vector<BuildOutput> outputs;
+  bool push = false;
+  bool load = false;
+  bool save = false;
+  std::string target;
+  std::vector<std::string> save_tags;
+};
+
+/// A registry credential that the API hands out for this build.
+struct RegistryCredential {
+  std::string host;  ///< host[:port] as in an image name
+  std::string username;
+  Secret password;
+};
+
+/// A name the API wants the image to have too.
+struct AdditionalTag {
+  std::string name;
+  bool push = false;
+};
+
+/// A build as the API knows it.
+struct CreatedBuild {
+  std::string id;
+  Secret token;         ///< opens this build alone; every later call of the build uses it
+  std::string project;  ///< "" when the API does not say
+  std::string url;      ///< page for people; ""
+  std::vector<RegistryCredential> credentials;
+  std::vector<AdditionalTag> tags;
+};
+
+/// How a build ended.
+enum class Outcome { kSuccess, kError, kCanceled };
+
+/// A machine is not free yet: ask again after `wait`.
+struct Pending {
+  std::chrono::milliseconds wait{1000};
+  std::string reason;  ///< what the API says of the queue, for people; ""
+};
+
+/// A machine that runs BuildKit. All texts are PEM and stay in memory.
+struct Machine {
+  std::string endpoint;  ///< tcp://host:port
+  std::string server_name;
+  std::string ca_pem;  ///< with an empty certificate: plaintext
+  std::string certificate_pem;
+  Secret key_pem;
+};
+
+/// One row of `list projects`.
+struct Project {
+  std::string id, name, organization_id, organization;
+};
+
+/// One row of `list builds`. Times in seconds since 1970; 0 = not yet.
+struct ListedBuild {
+  std::string id;
+  std::string status;  ///< running, finished, failed, canceled, or "" when unknown
+  std::int64_t created_at = 0;
+  std::int64_t finished_at = 0;
+};
+
+/// A page of ListBuilds; `next_page` "" = the last.
+struct BuildPage {
+  std::vector<ListedBuild> builds;
+  std::string next_page;
+};
+
+/// Where a saved build lies.
+struct PullInfo {
+  std::string reference;
+  std::string username;
+  Secret password;
+  bool saved = false;  ///< false: the build was not made with --save
+};
+
+/// A device login that waits for its approval.
+struct Login {
+  std::string id;
+  std::string approve_url;
+};
+
+/// Work that the API shows as steps of the build: what this program did before and after BuildKit.
+struct ReportedStep {
+  std::string digest;  ///< unique in the build
+  std::string name;
+  std::int64_t started_ns = 0;    ///< since 1970
+  std::int64_t completed_ns = 0;  ///< 0 = not yet
+  std::string error;
+};
+
+/// The calls; safe to use from several threads, each blocks. A call that fails for a reason that
+/// may pass (no connection, 429, 502, 503, 504, a body that broke off) is made again, at most three
+/// times within 15 s, obeying Retry-After, and `say` (see MakeApi) gets a line each time; one that
+/// would not be safe to repeat (CreateBuild after its body was sent) is only repeated when the API
+/// said that it did nothing (429, 503). No answer within 30 s is a failure. Errors name method,
+/// API address, the API's code and message, and what to do; kDenied for unauthenticated and
+/// permission_denied, naming the token's source, never its value; kNotFound for not_found.
+class Api {
+ public:
+  virtual ~Api() = default;
+
+  virtual Result<CreatedBuild> CreateBuild(const Token& token,
+                                           const BuildDescription& description,
+                                           const Cancel& cancel) = 0;
+  /// GetBuild: a build that somebody else made; the caller's token is then the build's token.
+  virtual Result<CreatedBuild> FindBuild(const Token& token,
+                                         const std::string& build,
+                                         const Cancel& cancel) = 0;
+  /// Tried again while `cancel` allows; `error` is for kError.
+  virtual Result<> FinishBuild(const CreatedBuild& build,
+                               Outcome outcome,
+                               const std::string& error,
+                               const Cancel& cancel) = 0;
+  /// `platform` is linux/amd64 or linux/arm64.
+  virtual Result<std::variant<Pending, Machine>> GetMachine(const CreatedBuild& build,
+                                                            const Platform& platform,
+                                                            const Cancel& cancel) = 0;
+  /// The machine is still used. A time means that the API cancels the build then (seconds since
+  /// 1970). One attempt: the next report comes anyway.
+  virtual Result<std::optional<std::int64_t>> ReportHealth(const CreatedBuild& build,
+                                                           const Platform& platform,
+                                                           const Cancel& cancel) = 0;
+  /// One client stream with one message. One attempt.
+  virtual Result<> ReportSteps(const CreatedBuild& build,
+                               const std::vector<ReportedStep>& steps,
+                               const Cancel& cancel) = 0;
+
+  virtual Result<std::vector<Project>> ListProjects(const Token& token, const Cancel& cancel) = 0;
+  virtual Result<BuildPage> ListBuilds(const Token& token,
+                                       const std::string& project,
+                                       int page_size,
+                                       const std::string& page,
+                                       const Cancel& cancel) = 0;
+  /// Gives the project's name.
+  virtual Result<std::string> ResetCache(const Token& token,
+                                         const std::string& project,
+                                         const Cancel& cancel) = 0;
+  virtual Result<PullInfo> GetPullInfo(const Token& token,
+                                       const std::string& build,
+                                       const Cancel& cancel) = 0;
+  virtual Result<Login> StartLogin(const Cancel& cancel) = 0;
+  /// Waits until the login is approved, up to 10 min.
+  virtual Result<Secret> FinishLogin(const Login& login, const Cancel& cancel) = 0;
+};
+
+/// `url` is the API's base: https://, or http:// to a loopback address only (a token would travel
+/// in clear). `client` and `say` must outlive the Api; `say` is called from the calling threads.
+Result<std::unique_ptr<Api>> MakeApi(http::HttpClient& client,
+                                     std::string url,
+                                     std::function<void(std::string)> say);
+
+/// DEPOT_API_URL's default.
+constexpr const char* kDefaultApiUrl = "https://api.depot.dev";
+
+}  // namespace depot::api

@@ -1,0 +1,191 @@
+#include "driver/depot/machine.h"
+
+#include "driver/base/text.h"
+#include "driver/depot/health.h"
+#include "driver/event/step.h"
+
+namespace depot::api {
+namespace {
+
+/// What a driver says while it connects becomes output of the step, each line once.
+class StepLines final : public EventSink {
+ public:
+  explicit StepLines(Step& step) : step_(step) {}
+
+  void Emit(Event event) override {
+    const Notice* notice = std::get_if<Notice>(&event);
+    if (notice == nullptr) return;
+    std::lock_guard lock(mutex_);
+    if (notice->text != last_) step_.Log(notice->text);
+    last_ = notice->text;
+  }
+
+ private:
+  Step& step_;
+  std::mutex mutex_;
+  std::string last_;
+};
+
+class HostedBuilder final : public builder::Builder {
+ public:
+  HostedBuilder(std::unique_ptr<builder::Builder> inner, std::unique_ptr<HealthReports> health)
+      : inner_(std::move(inner)), health_(std::move(health)) {
+    rpc::Channel* channel = &inner_->channel();
+    health_->WhenCancelled([channel](const Error& why) { channel->Close(why); });
+  }
+
+  rpc::Channel& channel() override { return inner_->channel(); }
+  const builder::Features& features() const override { return inner_->features(); }
+  const std::string& endpoint() const override { return inner_->endpoint(); }
+
+ private:
+  std::unique_ptr<builder::Builder> inner_;
+  std::unique_ptr<HealthReports> health_;  // goes first: it may close the channel
+};
+
+/// A machine that has only just been started refuses connections, is slow, or has no name yet.
+bool MayComeUp(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
+         code == ErrorCode::kNotFound;
+}
+
+class MachineDriver final : public builder::Driver {
+ public:
+  MachineDriver(std::shared_ptr<BuildRecord> build, StepReports& reports)
+      : build_(std::move(build)), reports_(reports) {}
+
+  Result<std::unique_ptr<builder::Builder>> Acquire(const std::optional<Platform>& platform,
+                                                    EventSink& sink,
+                                                    const Cancel& cancel) override {
+    TRY_ASSIGN(const Platform kind, MachinePlatform(platform));
+    CancelSource stopping(cancel);
+    auto health = std::make_unique<HealthReports>(build_, kind);
+    health->WhenCancelled([&stopping](const Error& why) { stopping.Request(why); });
+    ReportingSink reporting(sink, reports_);
+    TRY_ASSIGN(const Machine machine, Launch(kind, reporting, stopping.cancel()));
+    TRY_ASSIGN(auto builder, Connect(machine, kind, reporting, stopping.cancel()));
+    return std::make_unique<HostedBuilder>(std::move(builder), std::move(health));
+  }
+
+ private:
+  Result<Machine> Launch(const Platform& kind, EventSink& sink, const Cancel& cancel) {
+    Step step(sink, Cat("[depot] launching ", kind.architecture, " machine"));
+    return step.Finish(WaitForMachine(kind, step, cancel));
+  }
+
+  Result<Machine> WaitForMachine(const Platform& kind, Step& step, const Cancel& cancel) {
+    std::string said;
+    while (true) {
+      TRY_ASSIGN(auto answer, build_->api.GetMachine(build_->created, kind, cancel));
+      if (auto* machine = std::get_if<Machine>(&answer)) return std::move(*machine);
+      const Pending& pending = std::get<Pending>(answer);
+      const std::string text = pending.reason.empty()
+                                   ? "waiting for the Depot API to hand out a machine"
+                                   : Printable(pending.reason);
+      if (text != said) step.Log(text);
+      said = text;
+      if (!cancel.SleepFor(pending.wait)) return Fail(cancel.error());
+    }
+  }
+
+  Result<std::unique_ptr<builder::Builder>> Connect(const Machine& machine,
+                                                    const Platform& kind,
+                                                    EventSink& sink,
+                                                    const Cancel& cancel) {
+    Step step(sink, Cat("[depot] connecting to ", kind.architecture, " machine"));
+    return step.Finish(Reach(machine, kind, step, cancel));
+  }
+
+  Result<std::unique_ptr<builder::Builder>> Reach(const Machine& machine,
+                                                  const Platform& kind,
+                                                  Step& step,
+                                                  const Cancel& cancel) {
+    TRY_ASSIGN(builder::Endpoint endpoint, MachineEndpoint(machine));
+    if (!endpoint.tls) step.Log("the connection to this machine is not encrypted");
+    const auto patience = build_->times.connecting;
+    const Cancel patient = cancel.WithTimeout(patience, "connecting");
+    auto driver = builder::MakeRemoteDriver(std::move(endpoint));
+    StepLines lines(step);
+    std::string last = "it does not answer";
+    while (true) {
+      auto builder = driver->Acquire(kind, lines, patient);
+      if (builder) return builder;
+      TRY(cancel.Check());
+      if (!patient.cancelled()) {
+        if (!MayComeUp(builder.error().code())) return builder;
+        last = builder.error().message();
+        lines.Say(Cat(last, "; the machine may still be starting, trying again"));
+      }
+      if (patient.SleepFor(build_->times.connect_again)) continue;
+      TRY(cancel.Check());
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience).count();
+      return Fail(Error(ErrorCode::kTimeout,
+                        Cat("the ", kind.architecture, " machine cannot be reached, tried for ",
+                            seconds, " s: ", last))
+                      .WithHint("does a firewall let this machine connect to it?"));
+    }
+  }
+
+  const std::shared_ptr<BuildRecord> build_;
+  StepReports& reports_;
+};
+
+Error Unusable(std::string_view what) {
+  return Error(ErrorCode::kInvalid,
+               Cat("the Depot API hands out a machine that cannot be used: ", what));
+}
+
+}  // namespace
+
+Result<Platform> MachinePlatform(const std::optional<Platform>& platform) {
+  const Platform wanted = platform ? *platform : HostPlatform();
+  const std::string& cpu = wanted.architecture;
+  if (wanted.os == "linux" && (cpu == "amd64" || cpu == "386")) {
+    return Platform{"linux", "amd64", ""};
+  }
+  if (wanted.os == "linux" && (cpu == "arm64" || cpu == "arm")) {
+    return Platform{"linux", "arm64", ""};
+  }
+  // A machine of either kind will do for whoever does not ask for one.
+  if (!platform) return Platform{"linux", "amd64", ""};
+  return Fail(Error(ErrorCode::kUnsupported,
+                    Cat("the Depot API has no machine for ", FormatPlatform(wanted)))
+                  .WithHint("its machines are linux/amd64 and linux/arm64"));
+}
+
+Result<builder::Endpoint> MachineEndpoint(const Machine& machine) {
+  const std::string shown = RedactUrls(Printable(machine.endpoint.substr(0, 300)));
+  Result<builder::Endpoint> endpoint = Fail(ErrorCode::kInvalid, "");
+  const bool plain_tcp = machine.endpoint.starts_with("tcp://") &&
+                         machine.endpoint.find_first_of("?#@ \t\r\n") == std::string::npos;
+  if (plain_tcp) endpoint = builder::ParseEndpoint(machine.endpoint, {});
+  if (!endpoint) return Fail(Unusable(Cat("its address \"", shown, "\" is not tcp://HOST:PORT")));
+
+  const bool certificate = !machine.certificate_pem.empty();
+  const bool key = !machine.key_pem.empty();
+  const bool ca = !machine.ca_pem.empty();
+  if (!certificate && !key && !ca) return endpoint;
+  if (!certificate || !key || !ca) {
+    return Fail(Unusable(Cat("its TLS material has no ", !ca           ? "authority"
+                                                         : certificate ? "key"
+                                                                       : "certificate")));
+  }
+  endpoint->tls = true;
+  rpc::TlsOptions& tls = endpoint->tls_options;
+  tls.server_name = machine.server_name.empty() ? endpoint->host : machine.server_name;
+  tls.ca_pem = machine.ca_pem;
+  tls.certificate_pem = machine.certificate_pem;
+  tls.key_pem = machine.key_pem;
+  tls.alpn = "h2";
+  if (Result<> usable = rpc::CheckTlsOptions(tls); !usable) {
+    return Fail(Unusable(Cat("its TLS material is malformed: ", usable.error().message())));
+  }
+  return endpoint;
+}
+
+std::unique_ptr<builder::Driver> MakeMachineDriver(std::shared_ptr<BuildRecord> build,
+                                                   StepReports& reports) {
+  return std::make_unique<MachineDriver>(std::move(build), reports);
+}
+
+}  // namespace depot::api
