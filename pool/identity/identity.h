@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pool/settings/settings.h"
+
+#include "driver/base/cancel.h"
+#include "driver/base/secret.h"
+#include "driver/http/client.h"
+
+/// Who asks, and what opens for them: stored tokens, JWTs of a CI, and the certificates that builds
+/// get.
+namespace depot::identity {
+
+/// Who asks.
+struct Caller {
+  /// By what they were known.
+  enum class Kind { kProjectToken, kUserToken, kOidc };
+
+  Kind kind = Kind::kProjectToken;
+  std::string name;                   ///< for the audit line: token id, user, or the JWT's `sub`
+  std::vector<std::string> projects;  ///< what opens; never empty
+
+  bool MayUse(const std::string& project) const;
+};
+
+/// Checks bearer tokens against the settings of the moment. Safe to use from several threads.
+class Gate {
+ public:
+  virtual ~Gate() = default;
+
+  /// `now` in seconds since 1970. kDenied when the token opens nothing; the message says why to
+  /// somebody who holds it (unknown, revoked, expired, wrong audience, ...) without any part of it.
+  /// A text with two dots is taken for a JWT. May fetch an issuer's keys: bounded by 10 s, one
+  /// fetch at a time per issuer, unknown key ids ask again at most every 30 s. Another code than
+  /// kDenied means that the keys could not be had, which says nothing of the token.
+  virtual Result<Caller> Admit(const settings::Settings& settings,
+                               const Secret& bearer,
+                               std::int64_t now,
+                               const Cancel& cancel) = 0;
+};
+
+/// `client` must outlive it.
+std::unique_ptr<Gate> MakeGate(http::HttpClient& client);
+
+/// A fresh token: prefix, underscore, 43 characters of base64url over 32 random bytes.
+Secret NewToken(const std::string& prefix);
+
+/// What is stored of a token: 64 hex digits.
+std::string TokenHash(const Secret& token);
+
+}  // namespace depot::identity

@@ -1,0 +1,23 @@
+#include "pool/identity/identity.h"
+
+#include "driver/base/random.h"
+#include "driver/base/text.h"
+#include "driver/oci/digest.h"
+
+namespace depot::identity {
+
+Secret NewToken(const std::string& prefix) {
+  std::string text = Base64(RandomBytes(32));
+  text.resize(text.find('='));
+  for (char& c : text) {
+    if (c == '+') c = '-';
+    if (c == '/') c = '_';
+  }
+  return Secret(Cat(prefix, '_', text));
+}
+
+std::string TokenHash(const Secret& token) {
+  return Sha256Hex(token.Reveal());
+}
+
+}  // namespace depot::identity

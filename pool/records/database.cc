@@ -1,0 +1,160 @@
+#include "pool/records/database.h"
+
+#include <cerrno>
+
+#include <sqlite3.h>
+
+#include "driver/base/text.h"
+
+namespace depot::records {
+namespace {
+
+constexpr int kBusyMilliseconds = 5000;
+
+Error Explain(int code, const std::string& text) {
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return Error(ErrorCode::kUnavailable, Cat("the disk is full (", text, ")"))
+          .WithHint("make room on the disk that holds the pool's `state` directory");
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return Error(ErrorCode::kUnavailable, Cat("another process keeps it locked (", text, ")"))
+          .WithHint("let no other program than depot-pool write to it");
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return Error(ErrorCode::kInvalid, Cat("the file is damaged (", text, ")"))
+          .WithHint(
+              "stop the pool, move builds.sqlite, -wal and -shm away or put a backup in their "
+              "place, and start it again; tokens and certificates are elsewhere");
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_CANTOPEN:
+      return Error(ErrorCode::kDenied, Cat("it cannot be written (", text, ")"))
+          .WithHint("the pool's user must own the `state` directory and what is in it");
+    case SQLITE_IOERR:
+      return Error(ErrorCode::kUnavailable, Cat("the disk fails (", text, ")"))
+          .WithHint("look at the disk that holds the pool's `state` directory");
+    default:
+      return Error(ErrorCode::kInternal, text);
+  }
+}
+
+}  // namespace
+
+Error DatabaseError(sqlite3* database) {
+  std::string text = sqlite3_errmsg(database);
+  int system = sqlite3_system_errno(database);
+  int code = sqlite3_extended_errcode(database);
+  // A disk without room fails in many ways.
+  if (system == ENOSPC || system == EDQUOT) code = SQLITE_FULL;
+  const char* file = sqlite3_db_filename(database, "main");
+  return Explain(code, Cat(text, ", code ", code)).While(file == nullptr ? "" : file);
+}
+
+Statement::Statement(sqlite3* database, std::string_view sql) : database_(database) {
+  prepared_ =
+      sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &statement_, nullptr);
+}
+
+Statement::~Statement() {
+  sqlite3_finalize(statement_);
+}
+
+Statement& Statement::With(const std::string& text) {
+  int code = sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_TRANSIENT,
+                                 SQLITE_UTF8);
+  if (prepared_ == SQLITE_OK) prepared_ = code;
+  return *this;
+}
+
+Statement& Statement::With(std::int64_t number) {
+  int code = sqlite3_bind_int64(statement_, ++bound_, number);
+  if (prepared_ == SQLITE_OK) prepared_ = code;
+  return *this;
+}
+
+Error Statement::Failure() const {
+  return DatabaseError(database_);
+}
+
+Result<bool> Statement::Step() {
+  if (prepared_ != SQLITE_OK) return Fail(Failure());
+  int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  return Fail(Failure());
+}
+
+Result<> Statement::Run() {
+  while (true) {
+    TRY_ASSIGN(bool row, Step());
+    if (!row) return {};
+  }
+}
+
+std::string Statement::Text(int column) const {
+  const void* text = sqlite3_column_blob(statement_, column);
+  int size = sqlite3_column_bytes(statement_, column);
+  if (text == nullptr) return "";
+  return {static_cast<const char*>(text), static_cast<std::size_t>(size)};
+}
+
+std::int64_t Statement::Number(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
+
+Database::Database(std::string path) : path_(std::move(path)) {}
+
+Database::~Database() {
+  for (sqlite3* connection : idle_)
+    sqlite3_close(connection);
+}
+
+Result<sqlite3*> Database::Take() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      sqlite3* connection = idle_.back();
+      idle_.pop_back();
+      return connection;
+    }
+  }
+  sqlite3* connection = nullptr;
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  int code = sqlite3_open_v2(path_.c_str(), &connection, flags, nullptr);
+  if (connection == nullptr) return Fail(ErrorCode::kInternal, "SQLite has no memory");
+  sqlite3_busy_timeout(connection, kBusyMilliseconds);
+  // NORMAL: what was committed survives the end of the process at any moment; only the last
+  // moments before a power cut may be gone, and the file is whole then too.
+  if (code == SQLITE_OK) {
+    code = sqlite3_exec(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
+                        nullptr, nullptr, nullptr);
+  }
+  if (code != SQLITE_OK) {
+    Error error = DatabaseError(connection);
+    sqlite3_close(connection);
+    return Fail(std::move(error));
+  }
+  return connection;
+}
+
+void Database::GiveBack(sqlite3* connection) {
+  std::lock_guard lock(mutex_);
+  idle_.push_back(connection);
+}
+
+Result<> Database::Change(const std::function<Result<>(sqlite3*)>& work) {
+  return Use<void>([&](sqlite3* connection) -> Result<> {
+    TRY(Statement(connection, "BEGIN IMMEDIATE").Run());
+    Result<> result = work(connection);
+    if (result) result = Statement(connection, "COMMIT").Run();
+    if (!result && sqlite3_get_autocommit(connection) == 0) {
+      // The reason is known already.
+      (void)Statement(connection, "ROLLBACK").Run();
+    }
+    return result;
+  });
+}
+
+}  // namespace depot::records

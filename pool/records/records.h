@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pool/records/slots.h"
+
+#include "driver/base/result.h"
+
+namespace depot::records {
+
+/// What became of a build. kLost: its client was silent for too long; a client that comes back may
+/// still say how the build ended.
+enum class State { kRunning, kSucceeded, kFailed, kCanceled, kLost };
+
+/// "running", "succeeded", "failed", "canceled", "lost".
+std::string StateName(State state);
+
+/// One build. Times in seconds since 1970.
+struct BuildRecord {
+  std::int64_t number = 0;  ///< given by Create(): later builds have larger ones
+  std::string id;
+  std::string project;
+  std::string creator;  ///< who created it, for people
+  std::int64_t created_at = 0;
+  std::int64_t ends_at = 0;  ///< it may run until then
+  std::string token_hash;    ///< of its build token
+  bool saved = false;        ///< its image goes to the project's own repository too
+  std::string options;       ///< as the service wrote it; not for this room to read
+  State state = State::kRunning;
+  std::string error;  ///< printable; of a failed build
+  std::int64_t finished_at = 0;
+  std::int64_t cancel_at = 0;  ///< somebody wants it to end; 0 = nobody
+};
+
+/// A device login that waits for its approval, or has it. Times in seconds since 1970.
+struct LoginRecord {
+  std::string code;        ///< what people type
+  std::string token_hash;  ///< of the token that the approval makes valid
+  std::int64_t expires_at = 0;
+  std::string user;  ///< "" = not approved yet
+};
+
+/// The pool's memory, one SQLite file; several processes may have it open (the server, and
+/// `depot-pool builds`). Safe to use from several threads; a call blocks for a file operation, or
+/// up to 5 s while another process writes. Every failure says what to do: kUnavailable (full disk,
+/// busy, I/O), kInvalid (the file is damaged, or of a newer pool), kDenied.
+class Records {
+ public:
+  virtual ~Records() = default;
+
+  /// Stores a new build. The oldest ended builds of its project beyond 10,000 go.
+  virtual Result<> Create(const BuildRecord& build) = 0;
+
+  /// kNotFound when there is none.
+  virtual Result<BuildRecord> Find(const std::string& id) = 0;
+  virtual Result<BuildRecord> FindByToken(const std::string& token_hash) = 0;
+
+  /// Ends a build that runs or is lost; false when it had ended before: then nothing changes.
+  virtual Result<bool> Finish(const std::string& id,
+                              State state,
+                              const std::string& error,
+                              std::int64_t now) = 0;
+
+  /// Asks for a running build's end; false when there is no running build of that id.
+  virtual Result<bool> RequestCancel(const std::string& id, std::int64_t now) = 0;
+
+  /// Newest first, of `project` ("" = all): up to `limit` with numbers below `before` (0 = from
+  /// the newest).
+  virtual Result<std::vector<BuildRecord>> List(const std::string& project,
+                                                int limit,
+                                                std::int64_t before) = 0;
+
+  /// All that run.
+  virtual Result<std::vector<BuildRecord>> Running() = 0;
+
+  /// How many builds there are in each state.
+  virtual Result<std::map<State, std::int64_t>> Count() = 0;
+
+  /// Keeps a claim for the time after a restart; replaces the one of the same build and platform.
+  virtual Result<> StoreClaim(const Claim& claim) = 0;
+  virtual Result<> RemoveClaim(const Claim& claim) = 0;
+
+  /// The claims of running builds, by ticket.
+  virtual Result<std::vector<Claim>> OpenClaims() = 0;
+
+  /// Logins: those that have expired by `now` are forgotten with each new one.
+  virtual Result<> StoreLogin(const LoginRecord& login, std::int64_t now) = 0;
+  virtual Result<LoginRecord> FindLogin(const std::string& code, std::int64_t now) = 0;
+  virtual Result<> ApproveLogin(const std::string& code, const std::string& user) = 0;
+  virtual Result<> RemoveLogin(const std::string& code) = 0;
+
+  /// Whether the file can be written at the moment.
+  virtual Result<> Check() = 0;
+};
+
+/// Opens DIRECTORY/builds.sqlite, made (mode 0600) when it is not there, and checks it.
+Result<std::unique_ptr<Records>> OpenRecords(const std::string& directory);
+
+}  // namespace depot::records

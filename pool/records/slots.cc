@@ -1,0 +1,243 @@
+#include "pool/records/slots.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <utility>
+
+namespace depot::records {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::chrono::minutes kUnused(10);
+
+// The first in the queue asks four times a second: that is how long a free slot lies idle at most.
+constexpr milliseconds kWaitStep(250);
+constexpr milliseconds kLongestWait(5000);
+
+/// A builder and what is known of it at the moment.
+struct Builder {
+  BuilderSlots slots;
+  bool up = true;
+  int in_use = 0;
+
+  bool Serves(const Claim& claim) const {
+    if (slots.platform != claim.platform) return false;
+    return slots.projects.empty() || std::find(slots.projects.begin(), slots.projects.end(),
+                                               claim.project) != slots.projects.end();
+  }
+};
+
+struct Held {
+  Claim claim;
+  bool told = false;  ///< its build knows the builder it has
+  Slots::Moment last_sign{};
+};
+
+struct Life {
+  bool asked = false;
+  Slots::Moment last_sign{};
+};
+
+class FairSlots final : public Slots {
+ public:
+  void Configure(std::vector<BuilderSlots> builders) override {
+    std::lock_guard lock(mutex_);
+    std::map<std::string, Builder> before = std::exchange(builders_, {});
+    for (BuilderSlots& slots : builders) {
+      auto known = before.find(slots.name);
+      bool up = known == before.end() || known->second.up;
+      std::string name = slots.name;
+      builders_[name] = Builder{std::move(slots), up};
+    }
+    CountUse();
+    Assign();
+  }
+
+  void SetUp(const std::string& builder, bool up) override {
+    std::lock_guard lock(mutex_);
+    auto found = builders_.find(builder);
+    if (found == builders_.end() || found->second.up == up) return;
+    found->second.up = up;
+    for (auto& [ticket, held] : claims_) {
+      if (!up && !held.told && held.claim.builder == builder) Drop(held);
+    }
+    Assign();
+  }
+
+  void Begin(const std::string& build, Moment now) override {
+    std::lock_guard lock(mutex_);
+    builds_[build].last_sign = now;
+  }
+
+  void Restore(const Claim& claim, Moment now) override {
+    std::lock_guard lock(mutex_);
+    builds_[claim.build] = Life{true, now};
+    next_ticket_ = std::max(next_ticket_, claim.ticket + 1);
+    auto [place, added] = claims_.emplace(claim.ticket, Held{claim, !claim.builder.empty(), now});
+    auto builder = builders_.find(place->second.claim.builder);
+    if (added && builder != builders_.end()) ++builder->second.in_use;
+  }
+
+  std::variant<Granted, Waiting, NoBuilder> Ask(const std::string& build,
+                                                const std::string& platform,
+                                                const std::string& project,
+                                                Moment now) override {
+    std::lock_guard lock(mutex_);
+    Claim wish{build, platform, project, next_ticket_, ""};
+    if (std::none_of(builders_.begin(), builders_.end(),
+                     [&](const auto& entry) { return entry.second.Serves(wish); })) {
+      return NoBuilder{};
+    }
+    builds_[build] = Life{true, now};
+    auto found = Find(build, platform);
+    bool first = found == claims_.end();
+    if (first) found = claims_.emplace(next_ticket_++, Held{wish}).first;
+    Held& held = found->second;
+    held.last_sign = now;
+    if (!held.claim.builder.empty() && !builders_.contains(held.claim.builder)) Drop(held);
+    if (held.claim.builder.empty()) Assign();
+    if (!held.claim.builder.empty()) return Granted{held.claim, !std::exchange(held.told, true)};
+    int position = 1;
+    for (auto before = claims_.begin(); before != found; ++before) {
+      if (before->second.claim.builder.empty() && before->second.claim.platform == platform) {
+        ++position;
+      }
+    }
+    return Waiting{held.claim, position, std::min(kWaitStep * position, kLongestWait), first};
+  }
+
+  void Alive(const std::string& build, const std::string& platform, Moment now) override {
+    std::lock_guard lock(mutex_);
+    auto life = builds_.find(build);
+    if (life != builds_.end()) life->second.last_sign = now;
+    auto found = Find(build, platform);
+    if (found != claims_.end()) found->second.last_sign = now;
+  }
+
+  void Release(const std::string& build) override {
+    std::lock_guard lock(mutex_);
+    Forget({build});
+    Assign();
+  }
+
+  Expired Expire(Moment now) override {
+    std::lock_guard lock(mutex_);
+    Expired expired;
+    for (const auto& [build, life] : builds_) {
+      milliseconds patience = life.asked ? milliseconds(kSilence) : milliseconds(kUnused);
+      if (now - life.last_sign > patience) expired.builds.push_back(build);
+    }
+    Forget({expired.builds.begin(), expired.builds.end()});
+    for (auto entry = claims_.begin(); entry != claims_.end();) {
+      if (now - entry->second.last_sign <= kSilence) {
+        ++entry;
+        continue;
+      }
+      expired.claims.push_back(entry->second.claim);
+      Drop(entry->second);
+      entry = claims_.erase(entry);
+    }
+    Assign();
+    return expired;
+  }
+
+  std::map<std::string, PlatformLoad> Load() const override {
+    std::lock_guard lock(mutex_);
+    std::map<std::string, PlatformLoad> loads;
+    for (const auto& [name, builder] : builders_) {
+      PlatformLoad& load = loads[builder.slots.platform];
+      load.slots += builder.slots.slots;
+      load.in_use += builder.in_use;
+    }
+    for (const auto& [ticket, held] : claims_) {
+      if (held.claim.builder.empty()) ++loads[held.claim.platform].waiting;
+    }
+    return loads;
+  }
+
+  std::map<std::string, bool> Up() const override {
+    std::lock_guard lock(mutex_);
+    std::map<std::string, bool> up;
+    for (const auto& [name, builder] : builders_)
+      up[name] = builder.up;
+    return up;
+  }
+
+ private:
+  using Claims = std::map<std::int64_t, Held>;  // by ticket
+
+  Claims::iterator Find(const std::string& build, const std::string& platform) {
+    return std::find_if(claims_.begin(), claims_.end(), [&](const auto& entry) {
+      return entry.second.claim.build == build && entry.second.claim.platform == platform;
+    });
+  }
+
+  /// Takes the builder away; the claim waits again.
+  void Drop(Held& held) {
+    auto builder = builders_.find(held.claim.builder);
+    if (builder != builders_.end()) --builder->second.in_use;
+    held.claim.builder.clear();
+    held.told = false;
+  }
+
+  void Forget(const std::set<std::string>& builds) {
+    for (const std::string& build : builds)
+      builds_.erase(build);
+    for (auto entry = claims_.begin(); entry != claims_.end();) {
+      if (!builds.contains(entry->second.claim.build)) {
+        ++entry;
+        continue;
+      }
+      Drop(entry->second);
+      entry = claims_.erase(entry);
+    }
+  }
+
+  void CountUse() {
+    for (const auto& [ticket, held] : claims_) {
+      auto builder = builders_.find(held.claim.builder);
+      if (builder != builders_.end()) ++builder->second.in_use;
+    }
+  }
+
+  /// Gives free slots to those who wait, in the order of their tickets.
+  void Assign() {
+    for (auto& [ticket, held] : claims_) {
+      if (!held.claim.builder.empty()) continue;
+      Builder* best = nullptr;
+      for (auto& [name, builder] : builders_) {
+        bool free = builder.up && builder.in_use < builder.slots.slots;
+        if (free && builder.Serves(held.claim) && (!best || Better(builder, *best))) {
+          best = &builder;
+        }
+      }
+      if (!best) continue;
+      held.claim.builder = best->slots.name;
+      ++best->in_use;
+    }
+  }
+
+  /// A project's own builder first, since others cannot use it; then the one with the most room.
+  static bool Better(const Builder& left, const Builder& right) {
+    if (left.slots.projects.empty() != right.slots.projects.empty()) {
+      return right.slots.projects.empty();
+    }
+    return left.in_use * right.slots.slots < right.in_use * left.slots.slots;
+  }
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Builder> builders_;
+  std::map<std::string, Life> builds_;
+  Claims claims_;
+  std::int64_t next_ticket_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<Slots> MakeSlots() {
+  return std::make_unique<FairSlots>();
+}
+
+}  // namespace depot::records

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// Builds, what became of them, and who waits for which builder.
+namespace depot::records {
+
+/// How long a build may be silent: then it loses its slots and its places in the queue.
+constexpr std::chrono::seconds kSilence(60);
+
+/// One builder, as far as handing it out goes.
+struct BuilderSlots {
+  std::string name;
+  std::string platform;               ///< linux/amd64
+  int slots = 1;                      ///< builds at once
+  std::vector<std::string> projects;  ///< only these; empty = all
+};
+
+/// One build's wish for a builder of a platform, waiting or fulfilled.
+struct Claim {
+  std::string build;
+  std::string platform;
+  std::string project;
+  std::int64_t ticket = 0;  ///< place in the order of the queue; smaller is earlier
+  std::string builder;      ///< "" = waits
+};
+
+/// The build has a slot of this builder until it is released. `first`: it did not know before.
+struct Granted {
+  Claim claim;
+  bool first = false;
+};
+
+/// The build has to wait. `first`: it has just joined the queue.
+struct Waiting {
+  Claim claim;
+  int position = 1;                ///< among all that wait for the platform
+  std::chrono::milliseconds wait;  ///< ask again after this; grows with the position
+  bool first = false;
+};
+
+/// There is no builder of that platform for that project at all.
+struct NoBuilder {};
+
+/// What Expire() took away.
+struct Expired {
+  std::vector<std::string> builds;  ///< silent altogether; they are gone from here
+  std::vector<Claim> claims;        ///< silent for one platform alone; their build goes on
+};
+
+/// How busy one platform is.
+struct PlatformLoad {
+  int slots = 0;
+  int in_use = 0;
+  int waiting = 0;
+};
+
+/// Who has which builder, and who is next. First come, first served: a slot goes to the earliest
+/// ticket that its builder may serve, so nobody who could use it is overtaken. Does no I/O and
+/// knows no clock: `now` is the time since any fixed moment and never goes back. Safe to use from
+/// several threads.
+class Slots {
+ public:
+  using Moment = std::chrono::milliseconds;
+
+  virtual ~Slots() = default;
+
+  /// These builders from now on. Builds keep what they have, also of a builder that is gone, until
+  /// they ask again: then they wait for another one with the ticket they had.
+  virtual void Configure(std::vector<BuilderSlots> builders) = 0;
+
+  /// A builder that is down is not given away; who has it keeps it, unless it was never told.
+  virtual void SetUp(const std::string& builder, bool up) = 0;
+
+  /// A build exists from now on; its silence is counted. Until it asks for the first time it may
+  /// be silent for ten minutes (its client may be waiting for a person or another program).
+  virtual void Begin(const std::string& build, Moment now) = 0;
+
+  /// A claim from before a restart; its silence is counted from now.
+  virtual void Restore(const Claim& claim, Moment now) = 0;
+
+  /// Gives a builder, or a place in the queue. Asking again is harmless.
+  virtual std::variant<Granted, Waiting, NoBuilder> Ask(const std::string& build,
+                                                        const std::string& platform,
+                                                        const std::string& project,
+                                                        Moment now) = 0;
+
+  /// The build reports that it is alive.
+  virtual void Alive(const std::string& build, const std::string& platform, Moment now) = 0;
+
+  /// The build is over: its slots go to the next ones.
+  virtual void Release(const std::string& build) = 0;
+
+  /// Takes away what belongs to builds that were silent for kSilence.
+  virtual Expired Expire(Moment now) = 0;
+
+  /// By platform.
+  virtual std::map<std::string, PlatformLoad> Load() const = 0;
+
+  /// By name: whether it is up.
+  virtual std::map<std::string, bool> Up() const = 0;
+};
+
+std::unique_ptr<Slots> MakeSlots();
+
+}  // namespace depot::records

@@ -1,0 +1,102 @@
+#include "pool/service/metrics.h"
+
+#include <string_view>
+#include <vector>
+
+#include "driver/base/text.h"
+
+namespace depot::service {
+namespace {
+
+using records::State;
+using Labels = std::vector<std::pair<std::string_view, std::string>>;
+
+std::string Escape(const std::string& value) {
+  std::string out;
+  for (char c : value) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+/// Writes metrics one family after the other.
+class Page {
+ public:
+  void Family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = Cat("depot_pool_", name);
+    text_ += Cat("# HELP ", name_, ' ', help, "\n# TYPE ", name_, ' ', type, '\n');
+  }
+
+  void Value(const Labels& labels, std::int64_t value) {
+    std::string shown;
+    for (const auto& [key, label] : labels)
+      shown += Cat(shown.empty() ? "{" : ",", key, "=\"", Escape(label), '"');
+    text_ += Cat(name_, shown, shown.empty() ? "" : "}", ' ', value, '\n');
+  }
+
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string name_;
+  std::string text_;
+};
+
+}  // namespace
+
+void Metrics::CountRequest(const std::string& method, const std::string& code) {
+  std::lock_guard lock(mutex_);
+  ++requests_[{method, code}];
+}
+
+void Metrics::CountRejectedToken() {
+  std::lock_guard lock(mutex_);
+  ++rejected_tokens_;
+}
+
+void Metrics::CountReport() {
+  std::lock_guard lock(mutex_);
+  ++reports_;
+}
+
+void Metrics::CountSettingsError() {
+  std::lock_guard lock(mutex_);
+  ++settings_errors_;
+}
+
+std::string Metrics::Render(const std::map<records::State, std::int64_t>& builds,
+                            const records::Slots& slots) const {
+  Page page;
+  page.Family("builds", "gauge", "Builds the pool remembers, by state.");
+  for (State state :
+       {State::kRunning, State::kSucceeded, State::kFailed, State::kCanceled, State::kLost}) {
+    auto count = builds.find(state);
+    page.Value({{"state", records::StateName(state)}}, count == builds.end() ? 0 : count->second);
+  }
+  std::map<std::string, records::PlatformLoad> loads = slots.Load();
+  page.Family("queue_length", "gauge", "Builds that wait for a builder.");
+  for (const auto& [platform, load] : loads)
+    page.Value({{"platform", platform}}, load.waiting);
+  page.Family("slots", "gauge", "Builds that the builders take at once.");
+  for (const auto& [platform, load] : loads)
+    page.Value({{"platform", platform}}, load.slots);
+  page.Family("slots_in_use", "gauge", "Builds that have a builder.");
+  for (const auto& [platform, load] : loads)
+    page.Value({{"platform", platform}}, load.in_use);
+  page.Family("builder_up", "gauge", "Whether the builder takes connections.");
+  for (const auto& [builder, up] : slots.Up())
+    page.Value({{"builder", builder}}, up ? 1 : 0);
+  std::lock_guard lock(mutex_);
+  page.Family("requests_total", "counter", "Calls answered, by method and Connect code.");
+  for (const auto& [key, count] : requests_)
+    page.Value({{"method", key.first}, {"code", key.second}}, count);
+  page.Family("rejected_tokens_total", "counter", "Calls with a token that opens nothing.");
+  page.Value({}, rejected_tokens_);
+  page.Family("reports_total", "counter", "Status messages taken from clients.");
+  page.Value({}, reports_);
+  page.Family("settings_errors_total", "counter", "Changed files that could not be used.");
+  page.Value({}, settings_errors_);
+  return page.Take();
+}
+
+}  // namespace depot::service

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "pool/records/records.h"
+
+namespace depot::service {
+
+/// What /metrics shows, in Prometheus' text format (prometheus.io/docs/instrumenting/
+/// exposition_formats). Safe to use from several threads.
+class Metrics {
+ public:
+  void CountRequest(const std::string& method, const std::string& code);
+  void CountRejectedToken();
+  void CountReport();
+  void CountSettingsError();
+
+  /// The whole text; `builds` may be empty when the records cannot be read.
+  std::string Render(const std::map<records::State, std::int64_t>& builds,
+                     const records::Slots& slots) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, std::string>, std::int64_t> requests_;
+  std::int64_t rejected_tokens_ = 0;
+  std::int64_t reports_ = 0;
+  std::int64_t settings_errors_ = 0;
+};
+
+}  // namespace depot::service

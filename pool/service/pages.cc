@@ -1,0 +1,122 @@
+#include <chrono>
+#include <mutex>
+
+#include "pool/service/services.h"
+#include "pool/settings/timestamp.h"
+#include "pool/web/connect.h"
+
+#include "driver/base/text.h"
+
+namespace depot::service {
+namespace {
+
+web::Response Page(int status, std::string text) {
+  web::Response response;
+  response.status = status;
+  response.headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
+  response.body = Secret(std::move(text));
+  return response;
+}
+
+/// The answer of a moment ago for those who ask very often: each check writes to the disk.
+class Health {
+ public:
+  explicit Health(const Parts& parts) : parts_(parts) {}
+
+  web::Answer Answer() {
+    auto now = std::chrono::steady_clock::now();
+    {
+      std::lock_guard lock(mutex_);
+      if (checked_ && now - *checked_ < std::chrono::seconds(1)) return Show(healthy_);
+    }
+    Result<> check = parts_.records.Check();
+    if (!check) parts_.journal.Say(Cat("not healthy: ", check.error().message()));
+    std::lock_guard lock(mutex_);
+    checked_ = now;
+    healthy_ = check.has_value();
+    return Show(healthy_);
+  }
+
+ private:
+  static web::Response Show(bool healthy) {
+    return healthy ? Page(200, "ok\n") : Page(503, "the records cannot be written: see the log\n");
+  }
+
+  const Parts& parts_;
+  std::mutex mutex_;
+  std::optional<std::chrono::steady_clock::time_point> checked_;
+  bool healthy_ = false;
+};
+
+web::Answer BuildPage(const Parts& parts, const std::string& id) {
+  auto build = parts.records.Find(id);
+  if (!build) {
+    return build.error().code() == ErrorCode::kNotFound
+               ? Page(404, "There is no such build.\n")
+               : Page(503, "The records cannot be read at the moment.\n");
+  }
+  std::string text = Cat("build    ", build->id, "\nstate    ", records::StateName(build->state),
+                         "\ncreated  ", settings::FormatTime(build->created_at), '\n');
+  if (build->finished_at != 0) {
+    text += Cat("ended    ", settings::FormatTime(build->finished_at), '\n');
+  }
+  return Page(200, text);
+}
+
+web::Answer LoginPage(const Parts& parts, const std::string& code) {
+  auto login = parts.records.FindLogin(code, WallClock());
+  if (!login) return Page(404, "There is no open login with this code; begin a new one.\n");
+  if (!login->user.empty()) return Page(200, "This login has been approved.\n");
+  return Page(200, Cat("Your code is ", code,
+                       "\n\nThe administrator of this pool approves it with\n\n"
+                       "    depot-pool login approve ",
+                       code,
+                       " --user NAME\n\n"
+                       "Only ask for that if you have just begun this login yourself.\n"));
+}
+
+/// Paths with a part that varies, and calls that a client may try but the pool does not have.
+web::Answer Otherwise(const Parts& parts, const web::Request& request) {
+  if (request.method == "POST" && request.path.starts_with("/depot.")) {
+    web::RpcError error{web::RpcCode::kUnimplemented,
+                        Cat("a pool does not have ", Printable(request.path.substr(0, 120)))};
+    parts.metrics.CountRequest("other", "unimplemented");
+    return IsStream(request) ? web::StreamFailure(error) : web::UnaryFailure(error);
+  }
+  constexpr std::string_view kBuilds = "/builds/";
+  constexpr std::string_view kLogin = "/login/";
+  bool get = request.method == "GET" || request.method == "HEAD";
+  if (get && request.path.starts_with(kBuilds)) {
+    return BuildPage(parts, request.path.substr(kBuilds.size()));
+  }
+  if (get && request.path.starts_with(kLogin)) {
+    return LoginPage(parts, request.path.substr(kLogin.size()));
+  }
+  return Page(404, "There is nothing here: this is a depot-pool.\n");
+}
+
+web::Answer MetricsPage(const Parts& parts) {
+  auto builds = parts.records.Count();
+  web::Response page = Page(
+      200,
+      parts.metrics.Render(builds.value_or(std::map<records::State, std::int64_t>{}), parts.slots));
+  page.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  return page;
+}
+
+}  // namespace
+
+void AddPages(web::Routes& routes, const Parts& parts) {
+  routes.whole[{"GET", "/healthz"}] = [health = std::make_shared<Health>(parts)](
+                                          const web::Request&, const Cancel&) {
+    return health->Answer();
+  };
+  routes.whole[{"GET", "/metrics"}] = [&parts](const web::Request&, const Cancel&) {
+    return MetricsPage(parts);
+  };
+  routes.otherwise = [&parts](const web::Request& request, const Cancel&) {
+    return Otherwise(parts, request);
+  };
+}
+
+}  // namespace depot::service

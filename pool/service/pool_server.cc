@@ -1,0 +1,110 @@
+#include "pool/service/pool_server.h"
+
+#include "pool/service/call.h"
+#include "pool/service/services.h"
+#include "pool/service/upkeep.h"
+
+#include "driver/base/text.h"
+#include "driver/http/client.h"
+
+namespace depot::service {
+namespace {
+
+constexpr std::chrono::seconds kConnectTimeout(5);
+
+std::vector<records::BuilderSlots> SlotsOf(const settings::Settings& settings) {
+  std::vector<records::BuilderSlots> slots;
+  for (const settings::BuilderSettings& builder : settings.builders) {
+    slots.push_back(
+        {builder.name, FormatPlatform(builder.platform), builder.slots, builder.projects});
+  }
+  return slots;
+}
+
+/// Members are in the order in which they need each other: the server ends first.
+class RunningPool final : public PoolServer {
+ public:
+  RunningPool(PoolOptions options,
+              std::string stamp,
+              settings::Settings settings,
+              std::unique_ptr<records::Records> records,
+              std::unique_ptr<identity::CertificateAuthority> authority)
+      : journal_(std::move(options.audit), std::move(options.log)),
+        settings_(std::move(options.settings_file),
+                  std::move(stamp),
+                  std::move(settings),
+                  journal_,
+                  metrics_),
+        http_(http::MakeCurlClient(
+            Cat("depot-pool/", options.version), kConnectTimeout, std::move(options.system_roots))),
+        gate_(identity::MakeGate(*http_)),
+        records_(std::move(records)),
+        authority_(std::move(authority)) {}
+
+  std::uint16_t port() const override { return server_->port(); }
+
+  Result<> Start() {
+    auto settings = settings_.Current();
+    slots_->Configure(SlotsOf(*settings));
+    settings_.OnChange(
+        [this](const settings::Settings& changed) { slots_->Configure(SlotsOf(changed)); });
+    TRY(Restore());
+    web::Routes routes;
+    AddBuilds(routes, parts_);
+    AddMachines(routes, parts_);
+    AddSavedImages(routes, parts_);
+    projects_->AddTo(routes);
+    logins_->AddTo(routes);
+    AddPages(routes, parts_);
+    TRY_ASSIGN(web::ServerTls tls, ReadTls(*settings));
+    TRY_ASSIGN(server_, web::StartServer(settings->listen, tls, routes, web::Limits()));
+    upkeep_->Start(*server_);
+    journal_.Say(Cat("serving ", settings->url, " on port ", server_->port(), " with ",
+                     settings->builders.size(), " builders"));
+    return {};
+  }
+
+ private:
+  /// What ran before goes on, with time to report.
+  Result<> Restore() {
+    TRY_ASSIGN(auto running, records_->Running());
+    TRY_ASSIGN(auto claims, records_->OpenClaims());
+    for (const records::BuildRecord& build : running)
+      slots_->Begin(build.id, SteadyTime());
+    for (const records::Claim& claim : claims)
+      slots_->Restore(claim, SteadyTime());
+    if (!running.empty()) journal_.Say(Cat(running.size(), " builds go on from before"));
+    return {};
+  }
+
+  Journal journal_;
+  Metrics metrics_;
+  LiveSettings settings_;
+  std::unique_ptr<http::HttpClient> http_;
+  std::unique_ptr<identity::Gate> gate_;
+  std::unique_ptr<records::Records> records_;
+  std::unique_ptr<identity::CertificateAuthority> authority_;
+  std::unique_ptr<records::Slots> slots_ = records::MakeSlots();
+  Parts parts_{settings_, *gate_, *authority_, *records_, *slots_, journal_, metrics_};
+  std::unique_ptr<ProjectsService> projects_ = MakeProjectsService(parts_);
+  std::unique_ptr<LoginService> logins_ = MakeLoginService(parts_);
+  std::unique_ptr<web::Server> server_;
+  std::unique_ptr<Upkeep> upkeep_ = std::make_unique<Upkeep>(parts_);
+};
+
+}  // namespace
+
+Result<std::unique_ptr<PoolServer>> StartPool(PoolOptions options) {
+  std::string stamp = FileStamp(options.settings_file);
+  TRY_ASSIGN(settings::Settings settings, settings::ReadSettings(options.settings_file));
+  TRY_ASSIGN(auto records, records::OpenRecords(settings.state));
+  TRY_ASSIGN(auto authority, identity::OpenAuthority(settings.state));
+  auto pool =
+      std::make_unique<RunningPool>(std::move(options), std::move(stamp), std::move(settings),
+                                    std::move(records), std::move(authority));
+  Result<> started = pool->Start();
+  if (!started) return Fail(std::move(started).error());
+  return pool;
+}
+
+}  // namespace depot::service

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "pool/service/call.h"
+
+#include "driver/base/cancel.h"
+
+namespace depot::service {
+
+/// The RPC services and pages; each adds its routes. What they are given must outlive the routes.
+
+/// depot.cli.v1.BuildService: builds from CreateBuild to FinishBuild, and their list.
+void AddBuilds(web::Routes& routes, const Parts& parts);
+
+/// depot.cli.v1.BuildService: a build's way to its builders, and the proof that it is alive.
+void AddMachines(web::Routes& routes, const Parts& parts);
+
+/// depot.cli.v1.BuildService: where images of builds with --save lie.
+void AddSavedImages(web::Routes& routes, const Parts& parts);
+
+/// depot.cli.v1beta1.ProjectsService.
+class ProjectsService {
+ public:
+  virtual ~ProjectsService() = default;
+  virtual void AddTo(web::Routes& routes) = 0;
+};
+std::unique_ptr<ProjectsService> MakeProjectsService(const Parts& parts);
+
+/// depot.cli.v1beta1.LoginService: device logins.
+class LoginService {
+ public:
+  virtual ~LoginService() = default;
+  virtual void AddTo(web::Routes& routes) = 0;
+};
+std::unique_ptr<LoginService> MakeLoginService(const Parts& parts);
+
+/// /healthz, /metrics, the page of a build and of a login, and "no" for everything else.
+void AddPages(web::Routes& routes, const Parts& parts);
+
+/// Ends a build: its slots go to the next ones, and its outcome is kept. False when it had ended
+/// before.
+Result<bool> EndBuild(const Parts& parts,
+                      const std::string& id,
+                      records::State state,
+                      const std::string& error,
+                      std::int64_t now);
+
+/// When the build is to be over because somebody cancelled it, or its time is over; 0 = it may go
+/// on.
+std::int64_t CancelTime(const records::BuildRecord& build, std::int64_t now);
+
+}  // namespace depot::service

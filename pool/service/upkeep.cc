@@ -1,0 +1,154 @@
+#include "pool/service/upkeep.h"
+
+#include <mutex>
+
+#include "pool/service/services.h"
+
+#include "driver/base/text.h"
+#include "driver/builder/endpoint.h"
+#include "driver/files/whole_file.h"
+#include "driver/rpc/dial.h"
+
+namespace depot::service {
+namespace {
+
+constexpr std::chrono::seconds kTick(1);
+constexpr std::chrono::seconds kProbeEvery(10);
+constexpr std::chrono::seconds kProbeTimeout(3);
+constexpr int kFailuresToBeDown = 2;
+constexpr std::size_t kLongestPem = 1 << 20;
+
+/// A client has this long to obey before its build is ended for it.
+constexpr std::int64_t kObeyWithin = 60;
+
+std::string TlsStamp(const settings::Settings& settings) {
+  if (settings.tls_certificate.empty()) return "";
+  return Cat(FileStamp(settings.tls_certificate), '/', FileStamp(settings.tls_key));
+}
+
+/// A TCP connection, closed at once.
+Result<> Connect(const std::string& address, const Cancel& cancel) {
+  TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(address, {}));
+  TRY(rpc::DialTcp(endpoint.host, endpoint.port,
+                   cancel.WithTimeout(kProbeTimeout, "no connection")));
+  return {};
+}
+
+}  // namespace
+
+Result<web::ServerTls> ReadTls(const settings::Settings& settings) {
+  web::ServerTls tls;
+  if (settings.tls_certificate.empty()) return tls;
+  TRY_ASSIGN(tls.certificate_pem, files::ReadWholeFile(settings.tls_certificate, kLongestPem));
+  TRY_ASSIGN(std::string key, files::ReadWholeFile(settings.tls_key, kLongestPem));
+  tls.key_pem = Secret(std::move(key));
+  return tls;
+}
+
+void Upkeep::Start(web::Server& server) {
+  tls_stamp_ = TlsStamp(*parts_.settings.Current());
+  threads_.Start("upkeep", [this, &server](const Cancel& stop) { return Tick(server, stop); });
+  threads_.Start("probe", [this](const Cancel& stop) { return Probe(stop); });
+}
+
+Result<> Upkeep::Tick(web::Server& server, const Cancel& cancel) {
+  do {
+    EndBuilds(WallClock());
+    ReloadTls(server);
+  } while (cancel.SleepFor(kTick));
+  return {};
+}
+
+void Upkeep::End(const std::string& build,
+                 records::State state,
+                 const std::string& reason,
+                 std::int64_t now) {
+  Result<bool> ended = EndBuild(parts_, build, state, reason, now);
+  if (!ended) {
+    parts_.journal.Say(Cat("build ", build, ": ", ended.error().message()));
+    return;
+  }
+  lost_.erase(build);
+  if (!*ended) return;
+  Decision decision;
+  decision.what = "EndBuild";
+  decision.who = "pool";
+  decision.build = build;
+  decision.verdict = "allowed";
+  decision.reason = reason;
+  parts_.journal.Audit(decision);
+  parts_.journal.Say(Cat("build ", build, " ended by the pool: ", reason));
+}
+
+void Upkeep::EndBuilds(std::int64_t now) {
+  records::Expired expired = parts_.slots.Expire(SteadyTime());
+  lost_.insert(expired.builds.begin(), expired.builds.end());
+  for (const records::Claim& claim : expired.claims) {
+    parts_.journal.Say(Cat("build ", claim.build, " lost its ",
+                           claim.builder.empty() ? "place in the queue for " : "builder of ",
+                           claim.platform, ": no sign of life for 60 s"));
+    Result<> removed = parts_.records.RemoveClaim(claim);
+    if (!removed) parts_.journal.Say(Cat("queue: ", removed.error().message()));
+  }
+  // A copy: those that can be written down go from the set meanwhile.
+  for (const std::string& build : std::set<std::string>(lost_))
+    End(build, records::State::kLost, "no sign of life", now);
+  auto running = parts_.records.Running();
+  if (!running) return;
+  for (const records::BuildRecord& build : *running) {
+    std::int64_t cancel = CancelTime(build, now);
+    if (cancel == 0 || now < cancel + kObeyWithin) continue;
+    End(build.id, records::State::kCanceled,
+        build.cancel_at != 0 ? "cancelled by the administrator" : "its time is over", now);
+  }
+}
+
+void Upkeep::ReloadTls(web::Server& server) {
+  auto settings = parts_.settings.Current();
+  std::string stamp = TlsStamp(*settings);
+  if (stamp == tls_stamp_) return;
+  tls_stamp_ = stamp;
+  auto tls = ReadTls(*settings);
+  Result<> replaced = tls ? server.ReplaceTls(*tls) : Result<>(Fail(tls.error()));
+  if (!replaced) {
+    parts_.metrics.CountSettingsError();
+    parts_.journal.Say(
+        Cat("the changed TLS certificate is not used: ", replaced.error().message()));
+    return;
+  }
+  parts_.journal.Say("the TLS certificate has changed");
+}
+
+Result<> Upkeep::Probe(const Cancel& cancel) {
+  do {
+    auto settings = parts_.settings.Current();
+    std::mutex mutex;
+    std::map<std::string, std::string> refusals;
+    TaskGroup probes(cancel);
+    for (const settings::BuilderSettings& builder : settings->builders) {
+      probes.Start("probe", [&](const Cancel& stop) -> Result<> {
+        Result<> connected = Connect(builder.endpoint, stop);
+        if (connected) return {};
+        std::lock_guard lock(mutex);
+        refusals[builder.name] = connected.error().message();
+        return {};
+      });
+    }
+    TRY(probes.Wait());
+    if (cancel.cancelled()) break;
+    for (const settings::BuilderSettings& builder : settings->builders) {
+      auto refusal = refusals.find(builder.name);
+      int before = failures_[builder.name];
+      int now = failures_[builder.name] = refusal == refusals.end() ? 0 : before + 1;
+      if (now == 0 && before >= kFailuresToBeDown) {
+        parts_.journal.Say(Cat("builder ", builder.name, " is up again"));
+      } else if (now == kFailuresToBeDown) {
+        parts_.journal.Say(Cat("builder ", builder.name, " is down: ", refusal->second));
+      }
+      parts_.slots.SetUp(builder.name, now < kFailuresToBeDown);
+    }
+  } while (cancel.SleepFor(kProbeEvery));
+  return {};
+}
+
+}  // namespace depot::service

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "pool/service/call.h"
+#include "pool/web/server.h"
+
+#include "driver/base/task_group.h"
+
+namespace depot::service {
+
+/// What the pool does without being asked: it ends builds that are silent, cancelled or too old,
+/// looks after its builders, and takes up renewed TLS certificates. Its threads run from Start() to
+/// its end.
+class Upkeep {
+ public:
+  explicit Upkeep(const Parts& parts) : parts_(parts), threads_(Cancel::Never()) {}
+
+  /// Call once. `server` must outlive it.
+  void Start(web::Server& server);
+
+  /// One round of ending builds; `now` in seconds since 1970.
+  void EndBuilds(std::int64_t now);
+
+ private:
+  Result<> Tick(web::Server& server, const Cancel& cancel);
+  Result<> Probe(const Cancel& cancel);
+  void ReloadTls(web::Server& server);
+  void End(const std::string& build,
+           records::State state,
+           const std::string& reason,
+           std::int64_t now);
+
+  const Parts& parts_;
+  std::set<std::string> lost_;  ///< not written down yet
+  std::string tls_stamp_;
+  std::map<std::string, int> failures_;  ///< of probes in a row, by builder
+  TaskGroup threads_;
+};
+
+/// The certificate and key that the settings name; both empty without TLS.
+Result<web::ServerTls> ReadTls(const settings::Settings& settings);
+
+}  // namespace depot::service

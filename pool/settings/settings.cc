@@ -1,0 +1,19 @@
+#include "pool/settings/settings.h"
+
+#include <algorithm>
+
+namespace depot::settings {
+
+const ProjectSettings* Settings::FindProject(const std::string& id) const {
+  auto found = std::find_if(projects.begin(), projects.end(),
+                            [&](const ProjectSettings& project) { return project.id == id; });
+  return found == projects.end() ? nullptr : &*found;
+}
+
+const UserSettings* Settings::FindUser(const std::string& name) const {
+  auto found = std::find_if(users.begin(), users.end(),
+                            [&](const UserSettings& user) { return user.name == name; });
+  return found == users.end() ? nullptr : &*found;
+}
+
+}  // namespace depot::settings

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "driver/base/result.h"
+#include "driver/base/secret.h"
+#include "driver/oci/platform.h"
+
+/// The pool's one YAML file.
+namespace depot::settings {
+
+/// Where builds made with --save go, and what opens that registry.
+struct SaveSettings {
+  std::string repository;  ///< host[:port]/path; the build's id becomes the tag
+  std::string username;
+  Secret password;  ///< read from `password_file`
+};
+
+/// What tokens open and builds belong to.
+struct ProjectSettings {
+  std::string id;
+  std::string name;          ///< default: the id
+  std::string organization;  ///< ""
+  std::optional<SaveSettings> save;
+};
+
+/// Somebody whose tokens open several projects.
+struct UserSettings {
+  std::string name;
+  std::vector<std::string> projects;
+};
+
+/// One BuildKit that builds can get.
+struct BuilderSettings {
+  std::string name;
+  Platform platform;     ///< linux/amd64 or linux/arm64
+  std::string endpoint;  ///< tcp://host:port, as clients reach it
+  std::string server_name;
+  std::string ca_pem;                 ///< who signed the builder's own certificate
+  int slots = 1;                      ///< builds at once
+  std::vector<std::string> projects;  ///< only these; empty = all
+};
+
+/// Claims of a JWT that open a project: all must hold.
+struct ClaimRule {
+  std::string project;
+  std::map<std::string, std::string> claims;  ///< name to value; `*` at the end is a prefix match
+};
+
+/// An issuer of JWTs (a GitLab, say) and what its tokens open.
+struct OidcSettings {
+  std::string issuer;     ///< as in `iss`
+  std::string audience;   ///< as in `aud`
+  std::string jwks_url;   ///< "" = from ISSUER/.well-known/openid-configuration
+  std::string jwks_file;  ///< instead of the URL
+  std::string ca_pem;     ///< of the issuer's HTTPS; "" = the system's
+  std::vector<std::string>
+      algorithms;  ///< RS256 RS384 RS512 PS256 ES256 ES384 EdDSA; default RS256
+  std::vector<ClaimRule> rules;
+};
+
+/// A token as it is stored: its hash. Exactly one of project and user is set; one that the file
+/// does not have (any more) is no error, the token opens nothing.
+struct TokenRecord {
+  std::string id;      ///< short, for people
+  std::string sha256;  ///< hex, of the token's text
+  std::string project;
+  std::string user;
+  std::int64_t created_at = 0;  ///< seconds since 1970
+  std::int64_t expires_at = 0;  ///< 0 = never
+  bool revoked = false;
+
+  friend bool operator==(const TokenRecord&, const TokenRecord&) = default;
+};
+
+/// The whole file. A value; paths are resolved.
+struct Settings {
+  std::string listen = "0.0.0.0:8443";
+  std::string url;              ///< how clients name the pool: https://pool.example:8443
+  std::string tls_certificate;  ///< path; with tls_key "" = plain HTTP behind a proxy
+  std::string tls_key;          ///< path
+  std::string state;            ///< directory: builds.sqlite, the CA
+  int build_hours = 6;          ///< life of build tokens and client certificates, 1 to 24
+  std::vector<ProjectSettings> projects;
+  std::vector<UserSettings> users;
+  std::vector<BuilderSettings> builders;
+  std::vector<OidcSettings> oidc;
+  std::vector<TokenRecord> tokens;
+
+  const ProjectSettings* FindProject(const std::string& id) const;
+  const UserSettings* FindUser(const std::string& name) const;
+};
+
+/// Reads and checks the file: unknown keys (the nearest is named), duplicates, references to what
+/// is not there, weak algorithms, bad platforms are kInvalid with file and line. Relative paths are
+/// from the file's directory; the files it names (PEM, password) are read too.
+Result<Settings> ReadSettings(const std::string& file);
+
+/// The same for a text that stands, or is to stand, in `file`.
+Result<Settings> ParseSettings(const std::string& file, std::string_view text);
+
+/// Adds a token record to the file's `tokens:` list, keeping everything else of the file byte for
+/// byte, its mode and its owner, atomically, under a lock on its directory (waits up to 10 s);
+/// checks that the result reads as before plus the record. kExists with a record of that id,
+/// kNotFound without the record's project or user, kUnsupported with what to write by hand when the
+/// list is not in a form that can be edited.
+Result<> AddTokenRecord(const std::string& file, const TokenRecord& record);
+
+/// Marks a record as revoked, in the same way. kNotFound without one of that id.
+Result<> RevokeTokenRecord(const std::string& file, const std::string& id);
+
+}  // namespace depot::settings

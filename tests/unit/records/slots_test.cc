@@ -1,0 +1,284 @@
+#include "pool/records/slots.h"
+
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "driver/base/text.h"
+
+namespace depot::records {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr const char* kAmd64 = "linux/amd64";
+constexpr const char* kArm64 = "linux/arm64";
+
+/// Slots with a clock that the test moves.
+class SlotsTest : public ::testing::Test {
+ protected:
+  /// The builder's name, or "waits:POSITION", or "none".
+  std::string Ask(const std::string& build,
+                  const std::string& platform = kAmd64,
+                  const std::string& project = "p") {
+    auto answer = slots_->Ask(build, platform, project, now_);
+    if (auto* granted = std::get_if<Granted>(&answer)) return granted->claim.builder;
+    if (auto* waiting = std::get_if<Waiting>(&answer)) return Cat("waits:", waiting->position);
+    return "none";
+  }
+
+  std::unique_ptr<Slots> slots_ = MakeSlots();
+  Slots::Moment now_ = std::chrono::hours(5);
+};
+
+TEST_F(SlotsTest, GivesEachSlotOnceAndQueuesTheRestInOrder) {
+  slots_->Configure({{"one", kAmd64, 2, {}}});
+  EXPECT_EQ(Ask("a"), "one");
+  EXPECT_EQ(Ask("b"), "one");
+  EXPECT_EQ(Ask("c"), "waits:1");
+  EXPECT_EQ(Ask("d"), "waits:2");
+  EXPECT_EQ(Ask("c"), "waits:1");
+  EXPECT_EQ(Ask("a"), "one");  // asking again changes nothing
+  slots_->Release("b");
+  EXPECT_EQ(Ask("d"), "waits:1");  // c has the slot, though it has not asked again yet
+  EXPECT_EQ(Ask("c"), "one");
+}
+
+TEST_F(SlotsTest, SaysTheFirstTimeOnlyOnce) {
+  slots_->Configure({{"one", kAmd64, 1, {}}});
+  EXPECT_TRUE(std::get<Granted>(slots_->Ask("a", kAmd64, "p", now_)).first);
+  EXPECT_FALSE(std::get<Granted>(slots_->Ask("a", kAmd64, "p", now_)).first);
+  EXPECT_TRUE(std::get<Waiting>(slots_->Ask("b", kAmd64, "p", now_)).first);
+  EXPECT_FALSE(std::get<Waiting>(slots_->Ask("b", kAmd64, "p", now_)).first);
+  slots_->Release("a");
+  EXPECT_TRUE(std::get<Granted>(slots_->Ask("b", kAmd64, "p", now_)).first);
+}
+
+TEST_F(SlotsTest, WaitGrowsWithThePositionUpToALimit) {
+  slots_->Configure({{"one", kAmd64, 1, {}}});
+  Ask("holder");
+  milliseconds before{0};
+  for (int i = 0; i < 100; ++i) {
+    auto waiting = std::get<Waiting>(slots_->Ask(Cat("b", i), kAmd64, "p", now_));
+    EXPECT_GE(waiting.wait, before);
+    EXPECT_LE(waiting.wait, seconds(5));
+    before = waiting.wait;
+  }
+  EXPECT_EQ(before, seconds(5));
+}
+
+TEST_F(SlotsTest, PlatformsAndProjectsKeepApart) {
+  slots_->Configure({{"amd", kAmd64, 1, {}}, {"own", kArm64, 1, {"q"}}});
+  EXPECT_EQ(Ask("a", kArm64, "p"), "none");
+  EXPECT_EQ(Ask("a", kArm64, "q"), "own");
+  EXPECT_EQ(Ask("a", kAmd64, "q"), "amd");
+  EXPECT_EQ(Ask("b", "linux/riscv64", "q"), "none");
+}
+
+TEST_F(SlotsTest, AProjectsOwnBuilderIsTakenFirst) {
+  slots_->Configure({{"all", kAmd64, 4, {}}, {"own", kAmd64, 1, {"q"}}});
+  EXPECT_EQ(Ask("a", kAmd64, "q"), "own");
+  EXPECT_EQ(Ask("b", kAmd64, "q"), "all");
+}
+
+TEST_F(SlotsTest, LoadIsSpreadOverBuilders) {
+  slots_->Configure({{"one", kAmd64, 4, {}}, {"two", kAmd64, 4, {}}});
+  std::multiset<std::string> got{Ask("a"), Ask("b"), Ask("c"), Ask("d")};
+  EXPECT_EQ(got.count("one"), 2u);
+  EXPECT_EQ(got.count("two"), 2u);
+}
+
+TEST_F(SlotsTest, AWaiterIsOnlyPassedByThoseWhoUseWhatItCannot) {
+  slots_->Configure({{"shared", kAmd64, 1, {}}, {"own", kAmd64, 1, {"q"}}});
+  EXPECT_EQ(Ask("a", kAmd64, "p"), "shared");
+  EXPECT_EQ(Ask("b", kAmd64, "p"), "waits:1");
+  EXPECT_EQ(Ask("c", kAmd64, "q"), "own");
+  EXPECT_EQ(Ask("d", kAmd64, "q"), "waits:2");
+  slots_->Release("a");
+  EXPECT_EQ(Ask("d", kAmd64, "q"), "waits:1");
+  EXPECT_EQ(Ask("b", kAmd64, "p"), "shared");
+}
+
+TEST_F(SlotsTest, SilentBuildsLoseEverythingAfterSixtySeconds) {
+  slots_->Configure({{"one", kAmd64, 1, {}}});
+  Ask("a");
+  Ask("b");
+  now_ += seconds(59);
+  slots_->Alive("b", kAmd64, now_);
+  EXPECT_TRUE(slots_->Expire(now_).builds.empty());
+  now_ += seconds(2);
+  EXPECT_EQ(slots_->Expire(now_).builds, std::vector<std::string>{"a"});
+  EXPECT_EQ(Ask("b"), "one");
+}
+
+TEST_F(SlotsTest, ReportsAndQuestionsBothKeepAPlace) {
+  slots_->Configure({{"one", kAmd64, 1, {}}});
+  Ask("a");
+  Ask("asks");
+  Ask("reports");
+  Ask("silent");
+  Ask("last");
+  for (int i = 0; i < 5; ++i) {
+    now_ += seconds(30);
+    slots_->Alive("a", kAmd64, now_);
+    slots_->Alive("reports", kAmd64, now_);
+    slots_->Alive("last", kAmd64, now_);
+    Ask("asks");
+    slots_->Expire(now_);
+  }
+  EXPECT_EQ(Ask("asks"), "waits:1");
+  EXPECT_EQ(Ask("reports"), "waits:2");
+  EXPECT_EQ(Ask("last"), "waits:3");
+  EXPECT_EQ(Ask("silent"), "waits:4");
+}
+
+TEST_F(SlotsTest, OnePlatformThatIsLetGoIsFreeWhileTheBuildGoesOn) {
+  slots_->Configure({{"amd", kAmd64, 1, {}}, {"arm", kArm64, 1, {}}});
+  Ask("a", kAmd64);
+  Ask("a", kArm64);
+  now_ += seconds(61);
+  slots_->Alive("a", kAmd64, now_);
+  Expired expired = slots_->Expire(now_);
+  EXPECT_TRUE(expired.builds.empty());
+  ASSERT_EQ(expired.claims.size(), 1u);
+  EXPECT_EQ(expired.claims[0].platform, kArm64);
+  EXPECT_EQ(Ask("b", kArm64), "arm");
+  EXPECT_EQ(Ask("b", kAmd64), "waits:1");
+}
+
+TEST_F(SlotsTest, ABuildThatHasNotAskedYetHasTenMinutes) {
+  slots_->Begin("a", now_);
+  now_ += seconds(599);
+  EXPECT_TRUE(slots_->Expire(now_).builds.empty());
+  now_ += seconds(2);
+  EXPECT_EQ(slots_->Expire(now_).builds, std::vector<std::string>{"a"});
+  EXPECT_TRUE(slots_->Expire(now_).builds.empty());
+}
+
+TEST_F(SlotsTest, ABuilderThatIsDownIsNotGivenAway) {
+  slots_->Configure({{"one", kAmd64, 1, {}}, {"two", kAmd64, 1, {}}});
+  EXPECT_EQ(Ask("a"), "one");
+  slots_->SetUp("one", false);
+  slots_->SetUp("two", false);
+  EXPECT_EQ(Ask("a"), "one");  // who has it keeps it
+  EXPECT_EQ(Ask("b"), "waits:1");
+  slots_->SetUp("two", true);
+  EXPECT_EQ(Ask("b"), "two");
+}
+
+TEST_F(SlotsTest, ABuilderThatGoesDownBeforeItsBuildWasToldIsReplaced) {
+  slots_->Configure({{"one", kAmd64, 1, {}}, {"two", kAmd64, 1, {}}});
+  Ask("a");
+  Ask("b");
+  EXPECT_EQ(Ask("c"), "waits:1");
+  slots_->Release("a");  // c has "one", but does not know
+  slots_->SetUp("one", false);
+  EXPECT_EQ(Ask("c"), "waits:1");
+  slots_->Release("b");
+  EXPECT_EQ(Ask("c"), "two");
+}
+
+TEST_F(SlotsTest, ChangedSettingsKeepWhatBuildsHave) {
+  slots_->Configure({{"one", kAmd64, 2, {}}});
+  Ask("a");
+  Ask("b");
+  slots_->Configure({{"one", kAmd64, 1, {}}, {"two", kAmd64, 1, {}}});
+  EXPECT_EQ(Ask("a"), "one");
+  EXPECT_EQ(Ask("b"), "one");
+  EXPECT_EQ(Ask("c"), "two");
+  EXPECT_EQ(Ask("d"), "waits:1");
+  slots_->Release("a");
+  EXPECT_EQ(Ask("d"), "waits:1");  // one slot is left, and b has it
+  slots_->Configure({{"two", kAmd64, 2, {}}});
+  EXPECT_EQ(Ask("d"), "two");
+  EXPECT_EQ(Ask("b"), "waits:1");  // its builder is gone
+}
+
+TEST_F(SlotsTest, ARestartKeepsSlotsAndOrder) {
+  slots_->Configure({{"one", kAmd64, 1, {}}});
+  slots_->Restore({"third", kAmd64, "p", 9, ""}, now_);
+  slots_->Restore({"holder", kAmd64, "p", 3, "one"}, now_);
+  slots_->Restore({"second", kAmd64, "p", 5, ""}, now_);
+  EXPECT_EQ(Ask("new"), "waits:3");
+  EXPECT_EQ(Ask("third"), "waits:2");
+  EXPECT_EQ(Ask("holder"), "one");
+  now_ += seconds(30);
+  slots_->Alive("third", kAmd64, now_);
+  slots_->Alive("holder", kAmd64, now_);
+  slots_->Alive("new", kAmd64, now_);
+  now_ += seconds(31);
+  EXPECT_EQ(slots_->Expire(now_).builds, std::vector<std::string>{"second"});
+  slots_->Release("holder");
+  EXPECT_EQ(Ask("new"), "waits:1");
+  EXPECT_EQ(Ask("third"), "one");
+}
+
+/// Small numbers that look random and are the same each time.
+class Dice {
+ public:
+  int Below(int bound) {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<int>((state_ >> 33) % static_cast<unsigned>(bound));
+  }
+
+ private:
+  std::uint64_t state_ = 42;
+};
+
+TEST_F(SlotsTest, TwoHundredClientsAreAllServedInOrder) {
+  struct Client {
+    milliseconds next{0};  ///< when it does something again
+    milliseconds until{0};
+    bool has = false;
+    bool done = false;
+  };
+  constexpr int kClients = 200;
+  slots_->Configure({{"one", kAmd64, 3, {}}, {"two", kAmd64, 1, {}}});
+  Dice dice;
+  std::vector<Client> clients(kClients);
+  std::vector<int> asked;
+  std::vector<std::int64_t> tickets;
+  milliseconds begin = now_;
+  for (Client& client : clients)
+    client.next = now_ + milliseconds(dice.Below(20000));
+  int served = 0;
+  while (served < kClients && now_ < begin + std::chrono::hours(2)) {
+    now_ += milliseconds(50);
+    for (int i = 0; i < kClients; ++i) {
+      Client& client = clients[static_cast<std::size_t>(i)];
+      if (client.done || client.next > now_) continue;
+      std::string build = Cat("b", i);
+      if (client.has) {
+        slots_->Alive(build, kAmd64, now_);
+        client.next = std::min(now_ + seconds(5), client.until);
+        if (client.until > now_) continue;
+        slots_->Release(build);
+        client.done = true;
+        ++served;
+        continue;
+      }
+      auto answer = slots_->Ask(build, kAmd64, "p", now_);
+      if (auto* granted = std::get_if<Granted>(&answer)) {
+        tickets.push_back(granted->claim.ticket);
+        client.has = true;
+        client.until = now_ + milliseconds(500 + dice.Below(30000));
+        client.next = std::min(now_ + seconds(5), client.until);
+      } else {
+        client.next = now_ + std::get<Waiting>(answer).wait;
+      }
+    }
+    slots_->Expire(now_);
+    ASSERT_LE(slots_->Load()[kAmd64].in_use, 4);
+  }
+  EXPECT_EQ(served, kClients);
+  // A client learns of its slot at its next question, so neighbours of the four slots may swap.
+  for (std::size_t i = 0; i < tickets.size(); ++i) {
+    EXPECT_LE(std::abs(tickets[i] - static_cast<std::int64_t>(i + 1)), 4) << i;
+  }
+  EXPECT_EQ(slots_->Load()[kAmd64].in_use, 0);
+}
+
+}  // namespace
+}  // namespace depot::records
