@@ -1,15 +1,25 @@
 #include "plugin/build_command.h"
 
 #include <algorithm>
+#include <set>
 
 #include <unistd.h>
 
 #include "driver/base/text.h"
-#include "driver/build/solve.h"
-#include "driver/docker/credential_store.h"
+#include "driver/build/fan_out.h"
+#include "driver/depot/hosted_build.h"
+#include "driver/docker/engine.h"
+#include "driver/event/step.h"
 #include "driver/oci/reference.h"
-#include "plugin/choose_builder.h"
+#include "driver/registry/extra_credentials.h"
+#include "driver/registry/push_index.h"
+#include "plugin/acquire.h"
+#include "plugin/attestations.h"
+#include "plugin/deliver/join_platforms.h"
+#include "plugin/docker_setup.h"
+#include "plugin/http_client.h"
 #include "plugin/options/build_flags.h"
+#include "plugin/plan/description.h"
 #include "plugin/plan/plan.h"
 #include "plugin/plan/source_files.h"
 #include "plugin/progress/display.h"
@@ -18,41 +28,19 @@
 namespace depot {
 namespace {
 
-constexpr std::chrono::seconds kHttpConnectTimeout(20);
-
-/// Everything about the user's Docker installation that a build reads.
-struct DockerSetup {
-  docker::ConfigFile config;
-  Result<docker::EngineEndpoint> engine = docker::EngineEndpoint();  ///< not every build needs it
-  std::map<std::string, docker::AuthEntry> environment_auths;
-  docker::AuthOrder auth_order;
-};
-
-Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
-                                    const options::Environment& environment) {
-  std::string directory =
-      flags.config.empty() ? options::Variable(environment, "DOCKER_CONFIG") : flags.config;
-  if (directory.empty()) directory = options::Variable(environment, "HOME") + "/.docker";
-  DockerSetup setup;
-  TRY_ASSIGN(setup.config, docker::ReadConfigFile(directory));
-  if (std::string json = options::Variable(environment, "DOCKER_AUTH_CONFIG"); !json.empty()) {
-    TRY_ASSIGN(setup.environment_auths, docker::ParseAuthConfig(json));
-  }
-  TRY_ASSIGN(setup.auth_order,
-             docker::ChooseAuthOrder(options::Variable(environment, "DOCKER_AUTH_ORDER"),
-                                     !options::Variable(environment, "GITLAB_CI").empty()));
-  docker::EngineFlags engine{flags.context, flags.host,     flags.tls,    flags.tls_verify,
-                             flags.tls_ca,  flags.tls_cert, flags.tls_key};
-  setup.engine = docker::ResolveEngine(engine, environment, setup.config);
-  return setup;
-}
-
 DisplayOptions ChooseDisplay(const options::BuildOptions& options, bool debug) {
   bool quiet = options.quiet || options.progress == options::ProgressMode::kQuiet;
   return {quiet ? DisplayMode::kQuiet : DisplayMode::kPlain, debug};
 }
 
-/// One build: what is known before the builder is asked, and what is made of it afterwards.
+/// Where parts of archives wait for each other: /tmp is often small, or memory.
+std::string TemporaryDirectory(const options::Environment& environment) {
+  std::string said = options::Variable(environment, "TMPDIR");
+  if (!said.empty()) return said;
+  return ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
+}
+
+/// One build: what is known before the builders are asked, and what is made of it afterwards.
 class Build {
  public:
   Build(const options::BuildOptions& options,
@@ -65,70 +53,187 @@ class Build {
         environment_(environment),
         terminal_(terminal),
         cancel_(cancel),
-        http_(http::MakeCurlClient(
-            "docker-depot/" DEPOT_VERSION,
-            kHttpConnectTimeout,
-            FindSystemRoots(options::Variable(environment, "SSL_CERT_FILE"),
-                            options::Variable(environment, "SSL_CERT_DIR")))) {}
+        http_(MakeHttpClient(environment)),
+        sboms_(options.sbom_dir),
+        results_(TemporaryDirectory(environment)) {}
 
   /// Whatever is wrong on the user's own machine ends the run here, before anything is connected.
   Result<> Prepare() {
     TRY_ASSIGN(setup_, ReadDockerSetup(invocation_.globals, environment_));
+    TRY_ASSIGN(bool in_engine, ChoosesEngine(options_, environment_));
     // CI jobs that build elsewhere often still carry the settings of an Engine that is not there.
-    bool needs_engine = BuildsInEngine() || options::WantsLoad(options_);
+    bool needs_engine = in_engine || options::WantsLoad(options_);
     if (!needs_engine && !setup_.engine) setup_.engine = docker::EngineEndpoint();
     TRY(setup_.engine);
+    TRY_ASSIGN(wanted_, plan::WantedPlatforms(options_, environment_));
     TRY_ASSIGN(secrets_, plan::PlanSecrets(options_, environment_));
     TRY(session::CheckSecrets(secrets_));
     TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options_, STDIN_FILENO, cancel_));
     TRY_ASSIGN(source_, plan::DecideSource(options_, facts));
     TRY_ASSIGN(trees_, plan::OpenTrees(source_));
-    TRY_ASSIGN(choice_, ChooseBuilder(options_.builder, options_.context, environment_,
-                                      *setup_.engine, setup_.config.directory));
+    ChoiceFacts choice{options_, environment_, *setup_.engine, setup_.config.directory};
+    TRY_ASSIGN(choice_, ChooseBuilder(choice, *http_, cancel_));
+    if (options_.save && !choice_.hosted) {
+      return Fail(Error(ErrorCode::kUsage, "--save: only the Depot API keeps images")
+                      .WithHint("give a token (DEPOT_TOKEN), or use --push"));
+    }
     if (needs_engine) {
       TRY_ASSIGN(engine_, docker::MakeEngine(*http_, *setup_.engine));
     }
+    TRY(sboms_.CheckDirectory());
     return results_.OpenReports(options_, terminal_);
   }
 
   Result<> Run(EventSink& sink) {
     sink.Say(choice_.line);
-    plan::PlanFacts facts = Facts();
-    // Without an Engine to load into the build would be for nothing, so it is asked first.
-    if (options::WantsLoad(options_) && !BuildsInEngine()) {
-      TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel_));
-      facts.engine_containerd_store = info.containerd_store;
-    }
-    TRY_ASSIGN(auto builder, choice_.driver->Acquire(options_.platform, sink, cancel_));
-
-    // From here on the builder is held, and its features are known: the request can be made.
-    TRY_ASSIGN(plan::BuildPlan plan, plan::MakePlan(options_, builder->features(), source_, facts));
-    for (const std::string& warning : plan.warnings)
+    for (const std::string& warning : choice_.warnings)
       sink.Say(Cat("WARNING: ", warning));
-    TRY(results_.OpenTargets(plan.destinations, engine_.get(), sink, terminal_));
+    if (options_.sbom_implied) sink.Say("--sbom-dir switches --sbom on");
+    if (!choice_.hosted) return BuildOn(choice_.sites, sink);
 
-    // Every place that results go to is open: the build may start.
-    auto credentials =
-        docker::MakeCredentialStore(setup_.config, setup_.environment_auths, setup_.auth_order,
-                                    options::Variable(environment_, "PATH"),
-                                    [&sink](std::string line) { sink.Say(std::move(line)); });
-    rpc::ServiceTable services;
-    auto export_log = AddServices(services, plan, *credentials, sink);
-    auto solved = build::Solve(*builder, plan.request, services, sink, cancel_);
-    Result<> received = export_log->CheckComplete(results_.targets());
-    results_.CloseTargets();
-    if (!solved) return Fail(WhyItFailed(std::move(solved).error(), *export_log));
-    TRY(std::move(received));
-
-    // The builder is done; what is left happens on this machine and in the Engine.
-    TRY(EnginePushes(plan.engine_pushes, *credentials, solved->exporter_response, sink));
-    return results_.Commit(solved->exporter_response, solved->ref, IdKind(*builder, plan), options_,
-                           terminal_);
+    const HostedChoice& hosted = *choice_.hosted;
+    TRY_ASSIGN(api_, api::MakeApi(*http_, hosted.api_url,
+                                  [&sink](std::string line) { sink.Say(std::move(line)); }));
+    TRY_ASSIGN(hosted_, api::StartHostedBuild(*api_, hosted.token,
+                                              plan::DescribeBuild(options_, hosted.project.id),
+                                              hosted.existing_build, sink, cancel_));
+    if (const std::string& page = hosted_->created().url; !page.empty()) {
+      sink.Say(Cat("the build's page: ", page));
+    }
+    // From here on the API knows of the build, and is told how it ended, whatever happens.
+    std::shared_ptr<builder::Driver> driver(&hosted_->driver(), [](builder::Driver*) {});
+    Result<> built = BuildOn(HostedSites(driver, options_.build_platform), sink);
+    Result<> told = hosted_->Finish(built ? nullptr : &built.error());
+    if (!told) sink.Say(Cat("WARNING: ", told.error().message()));
+    hosted_.reset();
+    return built;
   }
 
  private:
-  bool BuildsInEngine() const {
-    return options_.builder.empty() && options::Variable(environment_, "DEPOT_BUILDER").empty();
+  Result<> BuildOn(const std::vector<Site>& sites, EventSink& sink) {
+    Result<> built = BuildAndDeliver(sites, sink);
+    // After a failure too nothing may work on them any more when the sink goes.
+    results_.CloseTargets();
+    return built;
+  }
+
+  Result<> BuildAndDeliver(const std::vector<Site>& sites, EventSink& sink) {
+    plan::PlanFacts facts = Facts();
+    // Without an Engine to load into the build would be for nothing, so it is asked first.
+    if (options::WantsLoad(options_) && !choice_.engine) {
+      TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel_));
+      facts.engine_containerd_store = info.containerd_store;
+    }
+    bool emulate = options_.emulate || options_.build_platform.has_value();
+    TRY_ASSIGN(auto held, AcquireBuilders(sites, wanted_, emulate, sink, cancel_));
+
+    // From here on the builders are held, and their features are known: the requests can be made.
+    std::vector<plan::BuildPlan> plans;
+    facts.several_builders = held.size() > 1;
+    for (const Held& one : held) {
+      facts.frontend.platforms = one.share.platforms;
+      TRY_ASSIGN(plan::BuildPlan plan,
+                 plan::MakePlan(options_, one.builder->features(), source_, facts));
+      TRY(results_.OpenTargets(plan, one.share.platforms, engine_.get(), sink, terminal_));
+      sboms_.Prepare(plan.request, results_.targets(plans.size()));
+      plans.push_back(std::move(plan));
+    }
+    for (const std::string& warning : plans.front().warnings)
+      sink.Say(Cat("WARNING: ", warning));
+
+    // Every place that results go to is open: the build may start.
+    auto own =
+        docker::MakeCredentialStore(setup_.config, setup_.environment_auths, setup_.auth_order,
+                                    options::Variable(environment_, "PATH"),
+                                    [&sink](std::string line) { sink.Say(std::move(line)); });
+    auto credentials = registry::MakeExtraCredentials(HostedCredentials(), *own);
+    TRY_ASSIGN(auto solved, SolveEverywhere(held, plans, *credentials, sink));
+
+    auto registries = OpenRegistries(*credentials, sink);
+    TRY(CollectSboms(sboms_, held, solved, *registries, sink, cancel_));
+    deliver::ExporterResponse provenance;
+    if (!options_.metadata_file.empty()) {
+      auto mode = deliver::ParseProvenanceMode(
+          options::Variable(environment_, "BUILDX_METADATA_PROVENANCE"));
+      provenance = CollectProvenance(held, solved, mode, sink, cancel_);
+    }
+
+    // The builders are done; what is left happens on this machine, in the Engine and in registries.
+    if (held.size() > 1) {
+      TRY_ASSIGN(auto response, JoinPlatforms(held, plans, solved, *registries, sink));
+      response.merge(provenance);
+      return Commit(response, solved.front().ref, deliver::ImageIdKind::kManifest, sink);
+    }
+    results_.CloseTargets();
+    deliver::ExporterResponse response = solved.front().exporter_response;
+    TRY(EnginePushes(plans.front().engine_pushes, *credentials, response, sink));
+    response.merge(provenance);
+    return Commit(response, solved.front().ref, IdKind(*held.front().builder, plans.front()), sink);
+  }
+
+  Result<> Commit(const deliver::ExporterResponse& response,
+                  const std::string& ref,
+                  deliver::ImageIdKind id_kind,
+                  EventSink& sink) {
+    TRY_ASSIGN(std::vector<std::string> sboms, sboms_.Write());
+    for (const std::string& path : sboms)
+      sink.Say(Cat("wrote ", path));
+    return results_.Commit(response, ref, id_kind, options_, terminal_);
+  }
+
+  std::unique_ptr<registry::Registries> OpenRegistries(registry::CredentialSource& credentials,
+                                                       EventSink& sink) {
+    registry::RegistryOptions options;
+    options.insecure = InsecureRegistries();
+    options.tokens = tokens_;
+    options.say = [&sink](std::string line) { sink.Say(std::move(line)); };
+    return registry::MakeRegistries(*http_, credentials, std::move(options));
+  }
+
+  /// Every platform is there: now, and not earlier, they become one image.
+  Result<deliver::ExporterResponse> JoinPlatforms(const std::vector<Held>& held,
+                                                  const std::vector<plan::BuildPlan>& plans,
+                                                  const std::vector<build::BuildResult>& solved,
+                                                  registry::Registries& registries,
+                                                  EventSink& sink) {
+    std::vector<deliver::PlatformResult> results;
+    registry::IndexPush push;
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      results.push_back({held[i].share.platforms, solved[i].exporter_response});
+    }
+    push.annotations = deliver::IndexAnnotationsOf(options_.annotations);
+    TRY_ASSIGN(std::string digest, results_.JoinParts(push.annotations, cancel_));
+    results_.CloseTargets();
+    const std::vector<std::string>& names = plans.front().index_names;
+    if (names.empty()) return deliver::JoinResponses(results, digest, names);
+    TRY_ASSIGN(push.pushed, deliver::DescriptorsOf(results));
+    push.platforms = wanted_;
+    for (const std::string& name : names) {
+      TRY_ASSIGN(Reference reference, ParseReference(name));
+      push.names.push_back(std::move(reference));
+    }
+    Step step(sink, Cat("pushing the image index of ", held.size(), " builders"));
+    auto log = [&step](std::string line) { step.Log(std::move(line)); };
+    TRY_ASSIGN(auto index, step.Finish(registry::PushIndex(registries, push, log, cancel_)));
+    return deliver::JoinResponses(results, index.digest, names);
+  }
+
+  /// The registries of images that are pushed with registry.insecure=true.
+  std::set<std::string> InsecureRegistries() const {
+    std::set<std::string> insecure;
+    for (const options::Output& output : options_.outputs) {
+      auto said = output.attrs.find("registry.insecure");
+      if (said == output.attrs.end() || !ParseBool(said->second).value_or(false)) continue;
+      std::vector<std::string> names = options_.tags;
+      if (auto name = output.attrs.find("name"); name != output.attrs.end()) {
+        for (std::string_view part : Split(name->second, ','))
+          names.emplace_back(Trim(part));
+      }
+      for (const std::string& name : names) {
+        if (auto reference = ParseReference(name)) insecure.insert(LowerAscii(reference->domain));
+      }
+    }
+    return insecure;
   }
 
   plan::PlanFacts Facts() const {
@@ -138,28 +243,74 @@ class Build {
     facts.frontend.engine_host = setup_.engine->host;
     facts.stdout_is_terminal = terminal_.output_is_terminal();
     facts.node_id = choice_.node_id;
+    if (hosted_ && options_.save) {
+      for (const api::AdditionalTag& tag : hosted_->created().tags)
+        facts.save_as.push_back(tag.name);
+    }
     return facts;
   }
 
-  std::shared_ptr<const session::ExportLog> AddServices(rpc::ServiceTable& services,
-                                                        plan::BuildPlan& plan,
-                                                        registry::CredentialSource& credentials,
-                                                        EventSink& sink) {
-    session::AddHealth(services);
-    session::AddFileSync(services, trees_, sink);
-    session::AddAuth(services, credentials, *http_, sink);
-    session::AddSecrets(services, secrets_, sink);
-    if (source_.upload) {
-      plan.request.frontend_attrs["context"] =
-          session::AddUpload(services, source_.already_read, STDIN_FILENO);
+  std::map<std::string, registry::Credential> HostedCredentials() const {
+    std::map<std::string, registry::Credential> credentials;
+    if (!hosted_ || !options_.save) return credentials;
+    for (const api::RegistryCredential& one : hosted_->created().credentials) {
+      registry::Credential credential;
+      credential.username = one.username;
+      credential.password = one.password;
+      credential.source = "the Depot API";
+      credentials.emplace(one.host, std::move(credential));
     }
-    return session::AddFileSend(services, results_.targets(), sink);
+    return credentials;
   }
 
-  /// When our own side of an export failed, the builder only says that something did.
-  Error WhyItFailed(Error error, const session::ExportLog& export_log) const {
-    std::optional<Error> ours = export_log.first_error();
-    return ours && !cancel_.cancelled() ? *ours : std::move(error);
+  Result<std::vector<build::BuildResult>> SolveEverywhere(std::vector<Held>& held,
+                                                          std::vector<plan::BuildPlan>& plans,
+                                                          registry::CredentialSource& credentials,
+                                                          EventSink& sink) {
+    auto auth = session::MakeAuth(credentials, *http_, tokens_, sink);
+    std::vector<rpc::ServiceTable> services(held.size());
+    std::vector<std::shared_ptr<const session::ExportLog>> exported;
+    std::vector<build::Solving> solves;
+    TRY_ASSIGN(Fd stored_context, StoreContext(held.size(), sink));
+    if (held.size() > 1) CompareTrees(sink);
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      session::AddHealth(services[i]);
+      session::AddFileSync(services[i], trees_, sink);
+      session::AddAuth(services[i], auth);
+      session::AddSecrets(services[i], secrets_, sink);
+      if (source_.upload) {
+        plans[i].request.frontend_attrs["context"] =
+            stored_context.valid()
+                ? session::AddStoredUpload(services[i], stored_context.get())
+                : session::AddUpload(services[i], source_.already_read, STDIN_FILENO);
+      }
+      exported.push_back(session::AddFileSend(services[i], results_.targets(i), *held[i].sink));
+      solves.push_back({held[i].builder.get(), &plans[i].request, &services[i], held[i].sink,
+                        exported[i].get()});
+    }
+    TRY_ASSIGN(auto solved, build::SolveAll(solves, cancel_));
+    for (std::size_t i = 0; i < held.size(); ++i)
+      TRY(exported[i]->CheckComplete(results_.targets(i)));
+    return solved;
+  }
+
+  /// Each builder reads the files by itself: a difference between the platforms must not be silent.
+  void CompareTrees(EventSink& sink) {
+    for (auto& [name, tree] : trees_) {
+      auto changed = [&sink](const std::string& path) {
+        sink.Say(Cat("WARNING: ", Printable(path),
+                     " changed during the build: the platforms may differ in it"));
+      };
+      tree = files::MakeComparedTree(std::move(tree), changed);
+    }
+  }
+
+  /// A context on standard input can be read once only, and each of several builders wants it.
+  Result<Fd> StoreContext(std::size_t builders, EventSink& sink) {
+    if (!source_.upload || builders == 1) return Fd();
+    Step step(sink, "reading the context from standard input");
+    return step.Finish(session::StoreUpload(source_.already_read, STDIN_FILENO,
+                                            TemporaryDirectory(environment_), cancel_));
   }
 
   /// An Engine with the classic store has no pushing BuildKit: it pushes by itself afterwards.
@@ -192,12 +343,17 @@ class Build {
   Terminal& terminal_;
   const Cancel& cancel_;
   std::unique_ptr<http::HttpClient> http_;
+  const std::shared_ptr<registry::TokenCache> tokens_ = std::make_shared<registry::TokenCache>();
   DockerSetup setup_;
+  std::vector<Platform> wanted_;
   std::vector<session::SecretSpec> secrets_;
   plan::Source source_;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees_;
   BuilderChoice choice_;
+  std::unique_ptr<api::Api> api_;
+  std::unique_ptr<api::HostedBuild> hosted_;
   std::unique_ptr<docker::Engine> engine_;
+  deliver::Sboms sboms_;  // the targets in results_ send to it
   Results results_;
 };
 

@@ -66,8 +66,11 @@ std::string NameOf(std::uint32_t signal) {
 
 }  // namespace
 
-Interrupt::Interrupt(const std::string& plugin_socket)
-    : signals_(OpenSignals()), socket_(Connect(plugin_socket)), watcher_(Cancel::Never()) {
+Interrupt::Interrupt(const std::string& plugin_socket, std::string_view what)
+    : what_(what),
+      signals_(OpenSignals()),
+      socket_(Connect(plugin_socket)),
+      watcher_(Cancel::Never()) {
   watcher_.Start("interrupt", [this](const Cancel& stop) { return Watch(stop); });
 }
 
@@ -96,7 +99,7 @@ Result<> Interrupt::Watch(const Cancel& stop) {
     }
     if (cause.empty() || asked_to_stop) continue;
     asked = Cancel::Clock::now();
-    source_.Request(Error(ErrorCode::kCancelled, Cat("build cancelled (", cause, ")")));
+    source_.Request(Error(ErrorCode::kCancelled, Cat(what_, " cancelled (", cause, ")")));
   }
   return {};
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "driver/base/cancel.h"
 #include "driver/base/fd.h"
@@ -15,8 +16,9 @@ namespace depot {
 /// signals for all threads that come after.
 class Interrupt {
  public:
-  /// `plugin_socket` may be empty or lead nowhere: then there is only the signals.
-  explicit Interrupt(const std::string& plugin_socket);
+  /// `plugin_socket` may be empty or lead nowhere: then there is only the signals. `what` is said
+  /// to be cancelled: "build".
+  Interrupt(const std::string& plugin_socket, std::string_view what);
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
@@ -26,6 +28,7 @@ class Interrupt {
  private:
   Result<> Watch(const Cancel& stop);
 
+  std::string what_;
   CancelSource source_;
   Fd signals_;
   Fd socket_;

@@ -2,12 +2,14 @@
 
 #include <cerrno>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "driver/base/text.h"
 #include "driver/files/tree_writer.h"
 #include "driver/oci/digest.h"
+#include "plugin/deliver/merge_archives.h"
 #include "plugin/deliver/stream_targets.h"
 
 namespace depot {
@@ -47,39 +49,88 @@ Result<> Results::OpenReports(const options::BuildOptions& options, const Termin
   return {};
 }
 
-Result<> Results::OpenTargets(const std::vector<plan::Destination>& destinations,
+Result<std::unique_ptr<session::StreamTarget>> Results::OpenStream(
+    const plan::Destination& destination,
+    docker::Engine* engine,
+    EventSink& sink,
+    const Terminal& terminal) {
+  switch (destination.kind) {
+    case plan::DestinationKind::kFile: {
+      TRY_ASSIGN(auto file, Open(destination.path, true, "--output"));
+      archives_.push_back(std::move(file));
+      return deliver::MakeFileTarget(*archives_.back());
+    }
+    case plan::DestinationKind::kStandardOutput: {
+      Result<Fd> output = terminal.DuplicateOutput();
+      if (!output) return Fail(std::move(output).error().While("--output cannot be written"));
+      return deliver::MakeDescriptorTarget(*std::move(output));
+    }
+    case plan::DestinationKind::kEngineLoad:
+      return deliver::MakeLoadTarget(*engine, sink);
+    case plan::DestinationKind::kNone:
+    case plan::DestinationKind::kDirectory:
+      break;
+  }
+  return Fail(ErrorCode::kInternal, "this destination takes no stream");
+}
+
+Result<std::unique_ptr<session::StreamTarget>> Results::OpenPart(
+    Joined& joined, const std::vector<Platform>& platforms) {
+  auto file = files::OpenNamelessFile(temporary_);
+  if (!file) return Fail(std::move(file).error().While("--output: keeping a builder's part"));
+  Fd copy(::fcntl(file->get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return Fail(SystemError("--output: keeping a builder's part", errno));
+  joined.files.push_back(*std::move(file));
+  joined.platforms.push_back(platforms);
+  return deliver::MakeDescriptorTarget(std::move(copy));
+}
+
+Result<> Results::OpenTargets(const plan::BuildPlan& plan,
+                              const std::vector<Platform>& platforms,
                               docker::Engine* engine,
                               EventSink& sink,
                               const Terminal& terminal) {
-  for (int index = 0; index < static_cast<int>(destinations.size()); ++index) {
-    const plan::Destination& destination = destinations[static_cast<std::size_t>(index)];
-    switch (destination.kind) {
-      case plan::DestinationKind::kNone:
-        break;
-      case plan::DestinationKind::kDirectory: {
-        Result<> writable = files::CheckTreeRoot(destination.path);
-        if (!writable) return Fail(std::move(writable).error().While("--output cannot be written"));
-        targets_[index] = session::DirectoryTarget{destination.path};
-        break;
+  std::map<int, session::ExportTarget>& targets = targets_.emplace_back();
+  for (int index = 0; index < static_cast<int>(plan.destinations.size()); ++index) {
+    const plan::Destination& destination = plan.destinations[static_cast<std::size_t>(index)];
+    if (destination.kind == plan::DestinationKind::kNone) continue;
+    if (destination.kind == plan::DestinationKind::kDirectory) {
+      Result<> writable = files::CheckTreeRoot(destination.path);
+      if (!writable) return Fail(std::move(writable).error().While("--output cannot be written"));
+      targets[index] = session::DirectoryTarget{destination.path, destination.folder};
+    } else if (destination.part) {
+      Joined& joined = joined_[index];
+      if (!joined.target) {
+        TRY_ASSIGN(joined.target, OpenStream(destination, engine, sink, terminal));
+        joined.image = plan.request.exporters[static_cast<std::size_t>(index)].type == "oci";
       }
-      case plan::DestinationKind::kFile: {
-        TRY_ASSIGN(auto file, Open(destination.path, true, "--output"));
-        targets_[index] = deliver::MakeFileTarget(*file);
-        archives_.push_back(std::move(file));
-        break;
-      }
-      case plan::DestinationKind::kStandardOutput: {
-        Result<Fd> output = terminal.DuplicateOutput();
-        if (!output) return Fail(std::move(output).error().While("--output cannot be written"));
-        targets_[index] = deliver::MakeDescriptorTarget(*std::move(output));
-        break;
-      }
-      case plan::DestinationKind::kEngineLoad:
-        targets_[index] = deliver::MakeLoadTarget(*engine, sink);
-        break;
+      TRY_ASSIGN(targets[index], OpenPart(joined, platforms));
+    } else {
+      TRY_ASSIGN(targets[index], OpenStream(destination, engine, sink, terminal));
     }
   }
   return {};
+}
+
+Result<std::string> Results::JoinParts(const registry::IndexAnnotations& annotations,
+                                       const Cancel& cancel) {
+  std::string digest;
+  for (auto& [index, joined] : joined_) {
+    std::vector<deliver::ArchivePart> parts;
+    for (std::size_t i = 0; i < joined.files.size(); ++i)
+      parts.push_back({joined.files[i].get(), joined.platforms[i]});
+    if (joined.image) {
+      TRY_ASSIGN(digest, deliver::MergeImageArchives(parts, annotations, *joined.target, cancel));
+    } else {
+      TRY(deliver::MergeTarArchives(parts, *joined.target, cancel));
+    }
+  }
+  return digest;
+}
+
+void Results::CloseTargets() {
+  targets_.clear();
+  joined_.clear();
 }
 
 Result<> Results::Commit(const deliver::ExporterResponse& response,

@@ -7,10 +7,11 @@
 
 #include "driver/docker/engine.h"
 #include "driver/files/whole_file.h"
+#include "driver/registry/index.h"
 #include "driver/session/services.h"
 #include "plugin/deliver/metadata.h"
 #include "plugin/options/build_options.h"
-#include "plugin/plan/exports.h"
+#include "plugin/plan/plan.h"
 #include "plugin/progress/terminal.h"
 
 namespace depot {
@@ -19,22 +20,34 @@ namespace depot {
 /// the build starts, and given their final names after it has succeeded. One thread.
 class Results {
  public:
+  /// `temporary` is the directory for what has to be kept until all builders have sent their part.
+  explicit Results(std::string temporary) : temporary_(std::move(temporary)) {}
+
   /// --iidfile and --metadata-file. An old id file is removed now, so that a failed build leaves
   /// none.
   Result<> OpenReports(const options::BuildOptions& options, const Terminal& terminal);
 
-  /// Where the exporters' bytes go. `engine` is used for the kind kEngineLoad and may else be null.
-  Result<> OpenTargets(const std::vector<plan::Destination>& destinations,
+  /// Where the bytes of one builder's exporters go; once for each builder, which builds
+  /// `platforms`. `engine` is used for the kind kEngineLoad and may else be null; both it and
+  /// `sink` must last until CloseTargets().
+  Result<> OpenTargets(const plan::BuildPlan& plan,
+                       const std::vector<Platform>& platforms,
                        docker::Engine* engine,
                        EventSink& sink,
                        const Terminal& terminal);
 
-  /// For session::AddFileSend(); valid until CloseTargets().
-  std::map<int, session::ExportTarget>& targets() { return targets_; }
+  /// For session::AddFileSend(), of the builder that was the `builder`th; valid until
+  /// CloseTargets().
+  std::map<int, session::ExportTarget>& targets(std::size_t builder) { return targets_[builder]; }
 
-  /// Call when the solve is over, before the sink given to OpenTargets() goes: waits for whoever
+  /// Joins what several builders sent as parts of one archive. Gives the digest of a joined image,
+  /// or "".
+  Result<std::string> JoinParts(const registry::IndexAnnotations& annotations,
+                                const Cancel& cancel);
+
+  /// Call when the solves are over, before the sink given to OpenTargets() goes: waits for whoever
   /// still works on a target.
-  void CloseTargets() { targets_.clear(); }
+  void CloseTargets();
 
   /// Gives the exported files their names, writes the reports, and prints the image id when asked
   /// to.
@@ -45,10 +58,27 @@ class Results {
                   Terminal& terminal);
 
  private:
+  const std::string temporary_;
   std::unique_ptr<files::WholeFile> id_file_;
   std::unique_ptr<files::WholeFile> metadata_file_;
+  /// An archive that several builders' parts are joined into.
+  struct Joined {
+    bool image = false;  ///< OCI archives, not archives of files
+    std::unique_ptr<session::StreamTarget> target;
+    std::vector<Fd> files;
+    std::vector<std::vector<Platform>> platforms;
+  };
+
+  Result<std::unique_ptr<session::StreamTarget>> OpenStream(const plan::Destination& destination,
+                                                            docker::Engine* engine,
+                                                            EventSink& sink,
+                                                            const Terminal& terminal);
+  Result<std::unique_ptr<session::StreamTarget>> OpenPart(Joined& joined,
+                                                          const std::vector<Platform>& platforms);
+
   std::vector<std::unique_ptr<files::WholeFile>> archives_;
-  std::map<int, session::ExportTarget> targets_;
+  std::vector<std::map<int, session::ExportTarget>> targets_;
+  std::map<int, Joined> joined_;  ///< by the exporter's index
 };
 
 }  // namespace depot

@@ -58,6 +58,10 @@ class Solver {
     tasks.Start("session",
                 [&](const Cancel&) { return ServeSession(*session, session_stop.cancel()); });
     tasks.Start("solve", [&](const Cancel&) { return ControlSolve(identity.id); });
+    if (Result<> started = tasks.cancel().Check(); !started) {
+      stop_.Request(started.error());
+      return Fail(std::move(started).error());
+    }
     status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
     Gateway();
     // The solve has ended once this returns; only then the session may.

@@ -66,10 +66,16 @@ Features ReadFeatures(const control::ListWorkersResponse& workers, bool engine) 
 /// The daemon's answer, or why there is none: the connection's own reason says more than the
 /// call's.
 Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
+  Cancel bounded =
+      cancel.WithTimeout(kAnswerTimeout, Cat("no answer within ", kAnswerTimeout.count(), " s"));
+  // Control.Info came with BuildKit 0.11, and so did attestations. It is asked at the same time, so
+  // that a slow link is waited for once.
+  auto info = channel.Start("/moby.buildkit.v1.Control/Info", {});
+  bool asked = info->Write({}, bounded).has_value();
+  info->CloseWrites();
   std::string response;
-  rpc::Status status = channel.Unary(
-      "/moby.buildkit.v1.Control/ListWorkers", {}, "", response,
-      cancel.WithTimeout(kAnswerTimeout, Cat("no answer within ", kAnswerTimeout.count(), " s")));
+  rpc::Status status =
+      channel.Unary("/moby.buildkit.v1.Control/ListWorkers", {}, "", response, bounded);
   TRY(cancel.Check());
   if (!status.ok()) {
     TRY(channel.Alive());
@@ -92,7 +98,9 @@ Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
     return Fail(Error(ErrorCode::kUnavailable, "the builder has no worker")
                     .WithHint("look into the builder's log"));
   }
-  return ReadFeatures(workers, engine);
+  Features features = ReadFeatures(workers, engine);
+  features.attestations = asked && features.all_exporters && info->Finish(bounded).ok();
+  return features;
 }
 
 /// Dials until it works, the failure is final, or `patience` is over. Patience is for refusals: a
@@ -124,7 +132,6 @@ Result<std::unique_ptr<rpc::ByteStream>> DialPatiently(const Connection& connect
 }  // namespace
 
 Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
-                                      const std::optional<Platform>& platform,
                                       std::chrono::seconds patience,
                                       EventSink& sink,
                                       const Cancel& cancel) {
@@ -146,17 +153,6 @@ Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
   auto channel = rpc::MakeChannel(*std::move(stream), connection.authority);
   auto features = Ask(*channel, connection.engine, cancel);
   if (!features) return explain(std::move(features).error());
-  // An emulated platform is the builder's business as long as it lists it.
-  if (platform && !features->platforms.empty()) {
-    bool known = std::any_of(
-        features->platforms.begin(), features->platforms.end(), [&](const Platform& have) {
-          return have.os == platform->os && have.architecture == platform->architecture;
-        });
-    if (!known) {
-      sink.Say(Cat("builder ", connection.endpoint, " does not list ", FormatPlatform(*platform),
-                   " among its platforms; RUN steps may fail"));
-    }
-  }
   return std::make_unique<HeldBuilder>(connection.endpoint, std::move(channel),
                                        *std::move(features));
 }

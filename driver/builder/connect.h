@@ -20,9 +20,8 @@ struct Connection {
 };
 
 /// Dials, again for up to `patience` while the connection is refused, and says so once. Then asks
-/// Control.ListWorkers. A `platform` that is not among the builder's platforms is said, no failure.
+/// Control.ListWorkers.
 Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
-                                      const std::optional<Platform>& platform,
                                       std::chrono::seconds patience,
                                       EventSink& sink,
                                       const Cancel& cancel);

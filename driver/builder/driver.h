@@ -14,7 +14,8 @@ class Driver {
  public:
   virtual ~Driver() = default;
 
-  /// Blocks until a builder answers. `platform` unset = whatever the builder runs natively. A
+  /// Blocks until a builder answers. A driver of several machines gives the one that runs
+  /// `platform` (unset = any of them) natively; one of a single builder does not look at it. A
   /// refused connection is tried again for up to 20 s (an Engine's: 3 s), with a line to `sink`
   /// that says so; a connection that is only slow gets 20 s; a TLS refusal, an unknown host name or
   /// a wrong answer is final at once. Errors name the address and the cause.

@@ -63,23 +63,6 @@ Result<std::string> LoadPem(const std::string& value, std::string_view what) {
   return Fail(ErrorCode::kInvalid, Cat(what, ": ", value, " is neither PEM nor base64 of PEM"));
 }
 
-std::string UrlDecode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned value = 0;
-    if (text[i] == '%' && i + 2 < text.size()) {
-      auto [end, error] = std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16);
-      if (error == std::errc() && end == text.data() + i + 3) {
-        out += static_cast<char>(value);
-        i += 2;
-        continue;
-      }
-    }
-    out += text[i];
-  }
-  return out;
-}
-
 std::string Variable(const std::map<std::string, std::string>& environment, const char* name) {
   auto found = environment.find(name);
   return found == environment.end() ? "" : found->second;
@@ -106,7 +89,7 @@ Result<std::map<std::string, std::string>> TlsSettings(
                   Cat("builder URL: unknown setting \"", Printable(key), '"',
                       near.empty() ? "" : ", did you mean ", near, near.empty() ? "" : "?"));
     }
-    settings[key] = equals == std::string_view::npos ? "" : UrlDecode(part.substr(equals + 1));
+    settings[key] = equals == std::string_view::npos ? "" : PercentDecode(part.substr(equals + 1));
   }
   return settings;
 }

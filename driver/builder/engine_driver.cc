@@ -56,7 +56,7 @@ class EngineDriver final : public Driver {
  public:
   explicit EngineDriver(docker::EngineEndpoint endpoint) : endpoint_(std::move(endpoint)) {}
 
-  Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& platform,
+  Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& /*platform*/,
                                            EventSink& sink,
                                            const Cancel& cancel) override {
     Connection connection;
@@ -64,7 +64,7 @@ class EngineDriver final : public Driver {
     connection.authority = "localhost";
     connection.engine = true;
     connection.dial = [this](const Cancel& c) { return Dial(endpoint_, c); };
-    return Hold(connection, platform, kPatience, sink, cancel);
+    return Hold(connection, kPatience, sink, cancel);
   }
 
  private:

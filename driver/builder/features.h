@@ -16,6 +16,8 @@ struct Features {
   /// Has the exporters image with push, oci, docker, and several platforms: every buildkitd, and an
   /// Engine with the containerd image store. Without it the Engine pushes after the build.
   bool all_exporters = true;
+  /// Makes attestations of images (BuildKit 0.11 and newer, with exporters that can carry them).
+  bool attestations = false;
   std::string host_gateway_ip;  ///< value of `host-gateway` in --add-host; "" = unknown
 };
 

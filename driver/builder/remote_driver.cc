@@ -22,7 +22,7 @@ class RemoteDriver final : public Driver {
  public:
   explicit RemoteDriver(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
 
-  Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& platform,
+  Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& /*platform*/,
                                            EventSink& sink,
                                            const Cancel& cancel) override {
     Connection connection;
@@ -33,7 +33,7 @@ class RemoteDriver final : public Driver {
                            : endpoint_.kind == Endpoint::Kind::kTcp ? endpoint_.host
                                                                     : "localhost";
     connection.dial = [this](const Cancel& c) { return Dial(endpoint_, c); };
-    auto builder = Hold(connection, platform, kPatience, sink, cancel);
+    auto builder = Hold(connection, kPatience, sink, cancel);
     // A TLS port drops who does not begin with a handshake, without a word.
     if (!builder && !endpoint_.tls && endpoint_.kind == Endpoint::Kind::kTcp &&
         builder.error().hint().empty()) {

@@ -50,13 +50,27 @@ std::string MessageOf(std::string_view body) {
   return RedactUrls(Printable(Trim(text)));
 }
 
-bool IsRefusal(std::string_view message) {
+bool HasOneOf(std::string_view message, std::initializer_list<std::string_view> words) {
   std::string lower = LowerAscii(message);
-  for (std::string_view word : {"denied", "unauthorized", "authentication required",
-                                "no basic auth credentials", "insufficient_scope"}) {
-    if (lower.find(word) != std::string::npos) return true;
-  }
-  return false;
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
+
+bool IsRefusal(std::string_view message) {
+  return HasOneOf(message, {"denied", "unauthorized", "authentication required",
+                            "no basic auth credentials", "insufficient_scope"});
+}
+
+/// The texts of a registry and of both image stores for an image, or a platform of it, that is not
+/// there.
+bool IsAbsence(std::string_view message) {
+  return HasOneOf(message, {"manifest unknown", "not found", "no matching manifest",
+                            "does not match the specified platform"});
+}
+
+ErrorCode CodeOf(std::string_view message) {
+  if (IsRefusal(message)) return ErrorCode::kDenied;
+  return IsAbsence(message) ? ErrorCode::kNotFound : ErrorCode::kFailed;
 }
 
 /// Shows the layers of a message stream below a step.
@@ -184,7 +198,48 @@ class HttpEngine final : public Engine {
              Cat(name_, " pushed ", FamiliarReference(parsed), " but did not say its digest"))));
   }
 
+  Result<> Pull(const std::string& reference,
+                const std::optional<Platform>& platform,
+                const std::optional<registry::Credential>& credential,
+                EventSink& sink,
+                const Cancel& cancel) override {
+    TRY_ASSIGN(Reference parsed, ParseReference(reference));
+    Step step(sink, Cat("pulling ", FamiliarReference(parsed), " with docker"));
+    LayerProgress layers(step, "pulling", {"Pull complete", "Already exists"});
+    EngineMessageStream stream([&](const EngineMessage& message) {
+      // Unpacking counts the same bytes once more.
+      if (message.status != "Extracting") layers.Take(message);
+    });
+    std::string path = Cat("/images/create?fromImage=", http::UrlEncode(RepositoryOf(parsed)),
+                           "&tag=", http::UrlEncode(VersionOf(parsed)));
+    if (platform) path += Cat("&platform=", http::UrlEncode(FormatPlatform(*platform)));
+    http::Request request = NewRequest("POST", path);
+    request.secret_headers.emplace_back("X-Registry-Auth", RegistryAuth(parsed, credential));
+    std::string failure = Cat("could not pull ", FamiliarReference(parsed));
+    return step.Finish(Stream(request, stream, failure, cancel));
+  }
+
+  Result<> Tag(const std::string& reference,
+               const std::string& tag,
+               const Cancel& cancel) override {
+    TRY_ASSIGN(Reference known, ParseReference(reference));
+    TRY_ASSIGN(Reference wanted, ParseReference(tag));
+    http::Request request = NewRequest(
+        "POST", Cat("/images/", RepositoryOf(known), known.digest.empty() ? ":" : "@",
+                    VersionOf(known), "/tag?repo=", http::UrlEncode(RepositoryOf(wanted)),
+                    "&tag=", http::UrlEncode(wanted.tag)));
+    TRY_ASSIGN(http::Response response, Send(request, cancel));
+    if (response.status == 201) return {};
+    return Fail(Refused(Cat("could not name ", FamiliarReference(known), " ", Printable(tag)),
+                        response.status, response.body));
+  }
+
  private:
+  /// The digest, where there is one, says more than the tag.
+  static const std::string& VersionOf(const Reference& reference) {
+    return reference.digest.empty() ? reference.tag : reference.digest;
+  }
+
   /// Without a version in the path the Engine speaks the newest it knows; what is used here is the
   /// same from 20.10 (API 1.41) on.
   http::Request NewRequest(std::string method, const std::string& path) const {
@@ -218,9 +273,8 @@ class HttpEngine final : public Engine {
   Error Refused(std::string_view what, int status, std::string_view body) const {
     std::string message = MessageOf(body);
     if (message.empty()) message = "no message";
-    ErrorCode code = ErrorCode::kFailed;
+    ErrorCode code = status == 404 ? ErrorCode::kNotFound : ErrorCode::kFailed;
     if (status == 401 || status == 403 || IsRefusal(message)) code = ErrorCode::kDenied;
-    if (status == 404) code = ErrorCode::kNotFound;
     if (status == 502 || status == 503 || status == 504) code = ErrorCode::kUnavailable;
     Error error(code, Cat(name_, ' ', what.empty() ? "refused" : what, ": ", message, " (status ",
                           status, ')'));
@@ -238,8 +292,7 @@ class HttpEngine final : public Engine {
     Result<http::Response> response = Send(request, cancel);
     // When the Engine gives up in the middle, its own words say more than the broken connection.
     if (stream.error() && !cancel.cancelled()) {
-      ErrorCode code = IsRefusal(*stream.error()) ? ErrorCode::kDenied : ErrorCode::kFailed;
-      return Fail(code, Cat(name_, ' ', failure, ": ", *stream.error()));
+      return Fail(CodeOf(*stream.error()), Cat(name_, ' ', failure, ": ", *stream.error()));
     }
     if (!response) return Fail(std::move(response).error());
     if (response->status != 200) {

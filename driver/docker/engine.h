@@ -9,6 +9,7 @@
 #include "driver/docker/engine_endpoint.h"
 #include "driver/event/sink.h"
 #include "driver/http/client.h"
+#include "driver/oci/platform.h"
 #include "driver/registry/credentials.h"
 
 namespace depot::docker {
@@ -41,6 +42,21 @@ class Engine {
                                    const std::optional<registry::Credential>& credential,
                                    EventSink& sink,
                                    const Cancel& cancel) = 0;
+
+  /// POST /images/create: pulls `reference` (by tag or digest) with `credential`; shows "pulling
+  /// NAME with docker" and its layers. `platform` unset = the Engine's own. kNotFound when the
+  /// registry has no such image, or none for the platform.
+  virtual Result<> Pull(const std::string& reference,
+                        const std::optional<Platform>& platform,
+                        const std::optional<registry::Credential>& credential,
+                        EventSink& sink,
+                        const Cancel& cancel) = 0;
+
+  /// POST /images/NAME/tag: gives the image that the Engine knows as `reference` the name `tag`
+  /// too.
+  virtual Result<> Tag(const std::string& reference,
+                       const std::string& tag,
+                       const Cancel& cancel) = 0;
 };
 
 /// `client` must outlive the Engine.

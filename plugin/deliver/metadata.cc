@@ -41,8 +41,10 @@ std::string ImageId(const ExporterResponse& response, ImageIdKind kind) {
 
 std::string MetadataJson(const ExporterResponse& response, const std::string& ref) {
   Json metadata = Json::Object();
-  for (const auto& [key, value] : response)
-    metadata.Set(key, ToJson(key, value));
+  for (const auto& [key, value] : response) {
+    // It tells where the SBOMs are on the builder, which nobody can reach by then.
+    if (key != "depot/sboms") metadata.Set(key, ToJson(key, value));
+  }
   metadata.Set("buildx.build.ref", Json::String(Cat("depot/depot0/", ref)));
   return metadata.Dump(2);
 }

@@ -68,6 +68,7 @@ class LoadTarget final : public session::StreamTarget {
       started_ = true;
       engine_task_.Start("engine-load", [this](const Cancel& stop) { return Load(stop); });
     }
+    TRY(engine_task_.cancel().Check());
     std::unique_lock lock(mutex_);
     while (!data.empty()) {
       bool room = cancel.Wait(lock, changed_, [&] { return loaded_ || held_.size() < kCapacity; });

@@ -23,6 +23,14 @@ bool IsImage(const Output& output) {
   return output.type == "image" || output.type == "registry";
 }
 
+/// Whether any result is an image; without --output that is for the builder to say.
+bool MakesImage(const BuildOptions& options) {
+  if (options.outputs.empty() || options.push || options.load) return true;
+  return std::any_of(options.outputs.begin(), options.outputs.end(), [](const Output& output) {
+    return output.type != "local" && output.type != "tar" && output.type != "cacheonly";
+  });
+}
+
 bool HasName(const BuildOptions& options, const Output& output) {
   auto name = output.attrs.find("name");
   return !options.tags.empty() || (name != output.attrs.end() && !name->second.empty());
@@ -84,14 +92,24 @@ Result<> CheckPlaces(const BuildOptions& options) {
 }
 
 Result<> CheckImageIdFile(const BuildOptions& options) {
-  if (options.iidfile.empty() || options.outputs.empty() || options.push || options.load) return {};
-  bool image =
-      std::any_of(options.outputs.begin(), options.outputs.end(), [](const Output& output) {
-        return output.type != "local" && output.type != "tar" && output.type != "cacheonly";
-      });
-  if (image) return {};
+  if (options.iidfile.empty() || MakesImage(options)) return {};
   return Fail(Usage("--iidfile: the outputs asked for make no image, so there is no image ID")
                   .WithHint("add --push or --load, or leave --iidfile out"));
+}
+
+Result<> CheckAttached(const BuildOptions& options) {
+  if (!options.annotations.empty() && !MakesImage(options)) {
+    return Fail(Usage("--annotation: the outputs asked for make no image, so nothing can carry it")
+                    .WithHint("add --push or --load, or leave --annotation out"));
+  }
+  if (!options.sbom_dir.empty() && options.attests_disabled.contains("sbom")) {
+    return Fail(Usage("--sbom-dir wants an SBOM, but it is switched off")
+                    .WithHint("leave out --sbom=false, or --sbom-dir"));
+  }
+  if (!options.save_tags.empty() && !options.save) {
+    return Fail(Usage("--save-tag names an image that is not saved").WithHint("add --save"));
+  }
+  return {};
 }
 
 Result<> CheckSecretIds(const BuildOptions& options) {
@@ -113,6 +131,7 @@ Result<> CheckTogether(const BuildOptions& options) {
   TRY(CheckNames(options));
   TRY(CheckPush(options));
   TRY(CheckPlaces(options));
+  TRY(CheckAttached(options));
   return CheckImageIdFile(options);
 }
 

@@ -6,7 +6,8 @@
 namespace depot::options {
 
 /// Judges what no flag can judge alone: flags that exclude each other, a push without a name, two
-/// outputs to one place, an image ID file without an image. kUsage.
+/// outputs to one place, an image ID file or an annotation without an image, an SBOM directory
+/// without an SBOM, a tag for an image that is not saved. kUsage.
 Result<> CheckTogether(const BuildOptions& options);
 
 }  // namespace depot::options

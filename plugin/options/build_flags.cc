@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "driver/base/text.h"
+#include "plugin/options/annotation_flag.h"
+#include "plugin/options/attest_flags.h"
 #include "plugin/options/build_checks.h"
 #include "plugin/options/flag_table.h"
 #include "plugin/options/flag_values.h"
@@ -17,27 +19,9 @@ constexpr FlagKind kText = FlagKind::kText;
 /// What the flags of one command line write into.
 struct BuildLine {
   BuildOptions options;
+  AttestFlags attests;
   bool help = false;
 };
-
-/// A setter that parses a value into `target`, which must outlive it.
-template <typename Value, typename Parse>
-FlagSetter Parsed(Value& target, Parse parse) {
-  return [&target, parse](const std::string& text) -> Result<> {
-    TRY_ASSIGN(target, parse(text));
-    return {};
-  };
-}
-
-/// The same for a flag that may be repeated.
-template <typename Value, typename Parse>
-FlagSetter Added(std::vector<Value>& target, Parse parse) {
-  return [&target, parse](const std::string& text) -> Result<> {
-    TRY_ASSIGN(Value value, parse(text));
-    target.push_back(std::move(value));
-    return {};
-  };
-}
 
 FlagSetter AddBuildArg(BuildOptions& options) {
   return Added(options.build_args,
@@ -70,16 +54,34 @@ FlagSetter AddEntitlements(BuildOptions& options) {
   };
 }
 
-FlagSetter SetPlatform(BuildOptions& options) {
-  return [&options](const std::string& text) -> Result<> {
-    TRY_ASSIGN(Platform platform, ParseOnePlatform(text));
-    if (options.platform && *options.platform != platform) {
-      return Fail(Error(ErrorCode::kUsage, "--platform: several platforms are not supported yet")
-                      .WithHint("build one platform at a time"));
+FlagSetter AddPlatforms(BuildOptions& options) {
+  return [&known = options.platforms](const std::string& text) -> Result<> {
+    TRY_ASSIGN(std::vector<Platform> platforms, ParsePlatforms(text));
+    for (Platform& platform : platforms) {
+      if (std::find(known.begin(), known.end(), platform) == known.end()) {
+        known.push_back(std::move(platform));
+      }
     }
-    options.platform = platform;
     return {};
   };
+}
+
+FlagSetter AddAnnotations(BuildOptions& options) {
+  return [&known = options.annotations](const std::string& text) -> Result<> {
+    TRY_ASSIGN(std::vector<Annotation> annotations, ParseAnnotation(text));
+    for (Annotation& annotation : annotations) {
+      std::erase_if(known, [&](const Annotation& earlier) {
+        return earlier.type == annotation.type && earlier.platform == annotation.platform &&
+               earlier.key == annotation.key;
+      });
+      known.push_back(std::move(annotation));
+    }
+    return {};
+  };
+}
+
+FlagSetter AddShorthand(AttestFlags& attests, std::string_view type) {
+  return [&attests, type](const std::string& text) { return attests.AddShorthand(type, text); };
 }
 
 /// Old flags of `docker build` that ask for what BuildKit does anyway.
@@ -111,8 +113,8 @@ std::vector<Flag> InputFlags(BuildOptions& options) {
        Parsed(options.network, ParseNetwork)},
       {"no-cache", 0, kSwitch, "", "Do not use cache when building the image",
        Into(options.no_cache)},
-      {"platform", 0, kText, "string", "Set target platform for build, as in \"linux/arm64\"",
-       SetPlatform(options)},
+      {"platform", 0, kText, "list",
+       "Set target platforms for build, as in \"linux/amd64,linux/arm64\"", AddPlatforms(options)},
       {"pull", 0, kSwitch, "", "Always look for a newer version of referenced images",
        Into(options.pull)},
       {"secret", 0, kText, "list",
@@ -154,26 +156,65 @@ std::vector<Flag> ResultFlags(BuildLine& line) {
   };
 }
 
+std::vector<Flag> AttestationFlags(BuildLine& line) {
+  BuildOptions& options = line.options;
+  return {
+      {"annotation", 0, kText, "list",
+       "Add an annotation to the image (format: \"[TYPE[platform],...:]KEY=VALUE\", types "
+       "manifest, manifest-descriptor, index, index-descriptor)",
+       AddAnnotations(options)},
+      {"attest", 0, kText, "list", "Attestation parameters (format: \"type=sbom,generator=image\")",
+       [&line](const std::string& text) { return line.attests.AddAttest(text); }},
+      {"provenance", 0, kText, "string",
+       "Shorthand for \"--attest type=provenance\": true, false, mode=min, mode=max",
+       AddShorthand(line.attests, "provenance")},
+      {"sbom", 0, kText, "string",
+       "Shorthand for \"--attest type=sbom\": true, false, generator=image",
+       AddShorthand(line.attests, "sbom")},
+      {"sbom-dir", 0, kText, "string",
+       "Write the SBOM to this directory, one SPDX file per platform; implies --sbom=true",
+       Into(options.sbom_dir)},
+  };
+}
+
+std::vector<Flag> DepotFlags(BuildOptions& options) {
+  return {
+      {"build-platform", 0, kText, "string",
+       "Build on machines of this platform: \"dynamic\", \"linux/amd64\", \"linux/arm64\" "
+       "(default \"dynamic\")",
+       Parsed(options.build_platform, ParseBuildPlatform)},
+      {"emulate", 0, kSwitch, "",
+       "Build platforms that no builder runs natively on one that emulates them",
+       Into(options.emulate)},
+      {"project", 0, kText, "string",
+       "Depot project to build in (default $DEPOT_PROJECT_ID, or depot.json)",
+       Into(options.project)},
+      {"save", 0, kSwitch, "", "Keep the image in the Depot registry, for \"pull\"",
+       Into(options.save)},
+      {"save-tag", 0, kText, "list", "Further tags of the saved image; needs --save",
+       Added(options.save_tags, ParseSaveTag)},
+      {"suppress-no-output-warning", 0, kSwitch, "",
+       "Do not warn that the result only stays in the build cache",
+       Into(options.suppress_no_output_warning)},
+      {"token", 0, kText, "string", kTokenHelp, Into(options.token)},
+  };
+}
+
 /// The other flags of `docker buildx build` and `depot build`, refused.
 std::vector<Flag> RefusedFlags() {
   std::vector<Flag> flags;
-  for (std::string_view name : {"annotation",    "attest",          "build-context",
-                                "cache-from",    "cache-to",        "call",
-                                "cgroup-parent", "no-cache-filter", "policy",
-                                "print",         "provenance",      "resource",
-                                "sbom",          "shm-size",        "ssh",
-                                "ulimit",        "memory-swap",     "cpu-period",
-                                "cpu-quota",     "cpuset-cpus",     "cpuset-mems",
-                                "isolation",     "security-opt",    "invoke",
-                                "project",       "token",           "build-platform",
-                                "lint-fail-on",  "save-tag",        "sbom-dir"}) {
+  for (std::string_view name : {"build-context", "cache-from",      "cache-to",     "call",
+                                "cgroup-parent", "no-cache-filter", "policy",       "print",
+                                "resource",      "shm-size",        "ssh",          "ulimit",
+                                "memory-swap",   "cpu-period",      "cpu-quota",    "cpuset-cpus",
+                                "cpuset-mems",   "isolation",       "security-opt", "invoke",
+                                "lint-fail-on"}) {
     flags.push_back({name, 0, kText, "", "", {}});
   }
   flags.push_back({"memory", 'm', kText, "", "", {}});
   flags.push_back({"cpu-shares", 'c', kText, "", "", {}});
   flags.push_back({"debug", 'D', kSwitch, "", "", {}});
-  for (std::string_view name :
-       {"check", "compress", "squash", "detach", "lint", "save", "suppress-no-output-warning"}) {
+  for (std::string_view name : {"check", "compress", "squash", "detach", "lint"}) {
     flags.push_back({name, 0, kSwitch, "", "", {}});
   }
   return flags;
@@ -182,6 +223,10 @@ std::vector<Flag> RefusedFlags() {
 std::vector<Flag> BuildTable(BuildLine& line) {
   std::vector<Flag> table = InputFlags(line.options);
   for (Flag& flag : ResultFlags(line))
+    table.push_back(std::move(flag));
+  for (Flag& flag : AttestationFlags(line))
+    table.push_back(std::move(flag));
+  for (Flag& flag : DepotFlags(line.options))
     table.push_back(std::move(flag));
   for (Flag& flag : RefusedFlags())
     table.push_back(std::move(flag));
@@ -209,7 +254,15 @@ Result<std::optional<BuildOptions>> Parse(const std::vector<std::string>& words,
   if (arguments.size() != 1) return Fail(WrongCount(arguments, program));
   BuildOptions& options = line.options;
   options.context = arguments.front();
+  for (const auto& [type, attestation] : line.attests.result()) {
+    if (attestation.disabled) {
+      options.attests_disabled.insert(type);
+    } else {
+      options.attests[type] = attestation.attrs;
+    }
+  }
   TRY(CheckTogether(options));
+  if (!options.sbom_dir.empty()) options.sbom_implied = options.attests.try_emplace("sbom").second;
   if (options.progress == ProgressMode::kQuiet) options.quiet = true;
   if (options.quiet) options.progress = ProgressMode::kQuiet;
   return std::move(options);

@@ -2,10 +2,12 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "driver/base/secret.h"
 #include "driver/oci/platform.h"
 
 namespace depot::options {
@@ -26,6 +28,15 @@ struct SecretSource {
   std::string variable;
 };
 
+/// One KEY=VALUE of --annotation, for one place that it goes to; a flag with several TYPEs gives
+/// several of these. (BuildKit exporter/containerimage/exptypes/annotations.go)
+struct Annotation {
+  std::string type;                  ///< manifest, manifest-descriptor, index, index-descriptor
+  std::optional<Platform> platform;  ///< of a manifest or its descriptor; unset = every platform's
+  std::string key;
+  std::string value;
+};
+
 /// --progress. kAuto is chosen when the flag is not given, and leaves the choice to the display.
 enum class ProgressMode { kAuto, kPlain, kQuiet };
 
@@ -39,7 +50,7 @@ struct BuildOptions {
   /// KEY, and its value; nullopt = take it from the environment.
   std::vector<std::pair<std::string, std::optional<std::string>>> build_args;
   std::vector<std::pair<std::string, std::string>> labels;
-  std::optional<Platform> platform;
+  std::vector<Platform> platforms;  ///< each once, in the user's order; empty = not given
   bool no_cache = false;
   bool pull = false;
   std::vector<SecretSource> secrets;
@@ -55,6 +66,24 @@ struct BuildOptions {
   std::string network;  ///< "", "default", "none", "host"
   /// Name, and address: IPv4, IPv6 without brackets, or the word host-gateway.
   std::vector<std::pair<std::string, std::string>> add_hosts;
+
+  /// --attest, --provenance, --sbom in one: "sbom" or "provenance", and its attributes without type
+  /// and disabled (empty = the builder's defaults). A type that is in neither of the two was not
+  /// spoken of; one that is in `attests_disabled` must not even get its default.
+  std::map<std::string, std::map<std::string, std::string>> attests;
+  std::set<std::string> attests_disabled;
+  std::string sbom_dir;       ///< directory for SPDX documents; "" = not given; "sbom" is then on
+  bool sbom_implied = false;  ///< the SBOM is on only because of --sbom-dir
+  /// In the user's order; of two for the same place and key the later one only.
+  std::vector<Annotation> annotations;
+
+  std::string project;                     ///< --project; "" = not given
+  Secret token;                            ///< --token; empty = not given
+  bool save = false;                       ///< keep the image in the Depot registry
+  std::vector<std::string> save_tags;      ///< tags without a name; only with `save`
+  std::optional<Platform> build_platform;  ///< linux/amd64 or linux/arm64; unset = dynamic
+  bool emulate = false;  ///< a platform may be built on a builder that only emulates it
+  bool suppress_no_output_warning = false;
 };
 
 }  // namespace depot::options

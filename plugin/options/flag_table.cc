@@ -196,4 +196,11 @@ FlagSetter Into(std::string& target) {
   };
 }
 
+FlagSetter Into(Secret& target) {
+  return [&target](const std::string& value) -> Result<> {
+    target = Secret(value);
+    return {};
+  };
+}
+
 }  // namespace depot::options

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "driver/base/result.h"
+#include "driver/base/secret.h"
 
 namespace depot::options {
 
@@ -44,8 +45,29 @@ Result<std::vector<std::string>> ParseWords(const std::vector<Flag>& table,
 /// The flags of `table` that are not refused, sorted, in two columns of at most 80 together.
 std::string FormatFlags(const std::vector<Flag>& table);
 
-/// A setter for a switch and for a plain text; `target` must outlive it. The last value wins.
+/// A setter for a switch, a plain text, a secret text; `target` must outlive it. The last value
+/// wins.
 FlagSetter Into(bool& target);
 FlagSetter Into(std::string& target);
+FlagSetter Into(Secret& target);
+
+/// A setter that parses a value into `target`, which must outlive it.
+template <typename Value, typename Parse>
+FlagSetter Parsed(Value& target, Parse parse) {
+  return [&target, parse](const std::string& text) -> Result<> {
+    TRY_ASSIGN(target, parse(text));
+    return {};
+  };
+}
+
+/// The same for a flag that may be repeated.
+template <typename Value, typename Parse>
+FlagSetter Added(std::vector<Value>& target, Parse parse) {
+  return [&target, parse](const std::string& text) -> Result<> {
+    TRY_ASSIGN(Value value, parse(text));
+    target.push_back(std::move(value));
+    return {};
+  };
+}
 
 }  // namespace depot::options

@@ -115,14 +115,31 @@ Result<std::vector<std::pair<std::string, std::string>>> ParseAddHost(std::strin
   return hosts;
 }
 
-Result<Platform> ParseOnePlatform(std::string_view value) {
-  if (value.find(',') != std::string_view::npos) {
-    return Fail(Usage("--platform: several platforms are not supported yet")
-                    .WithHint("build one platform at a time"));
+Result<std::vector<Platform>> ParsePlatforms(std::string_view value) {
+  std::vector<Platform> platforms;
+  for (std::string_view part : Split(value, ',')) {
+    auto platform = ParsePlatform(part);
+    if (!platform) return Fail(AsUsage(platform.error(), "--platform"));
+    platforms.push_back(*std::move(platform));
   }
-  auto platform = ParsePlatform(value);
-  if (!platform) return Fail(AsUsage(platform.error(), "--platform"));
-  return platform;
+  return platforms;
+}
+
+Result<std::optional<Platform>> ParseBuildPlatform(std::string_view value) {
+  static const std::vector<std::string_view> known = {"dynamic", "linux/amd64", "linux/arm64"};
+  if (std::find(known.begin(), known.end(), value) == known.end()) {
+    return Fail(Usage(Cat("--build-platform: there are no builders for \"", Printable(value), "\"",
+                          Suggest(value, known))));
+  }
+  if (value == "dynamic") return std::nullopt;
+  return ParsePlatform(value);
+}
+
+Result<std::string> ParseSaveTag(const std::string& value) {
+  auto reference = ParseReference(Cat("name:", value));
+  if (reference && reference->tag == value && reference->digest.empty()) return value;
+  return Fail(Usage(Cat("--save-tag: \"", Printable(value), "\" is not a tag"))
+                  .WithHint("write only what stands behind the colon of NAME:TAG"));
 }
 
 Result<std::string> ParseNetwork(const std::string& value) {

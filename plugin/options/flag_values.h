@@ -27,8 +27,18 @@ Result<SecretSource> ParseSecret(std::string_view value);
 /// where an address without a name belongs to the name before it.
 Result<std::vector<std::pair<std::string, std::string>>> ParseAddHost(std::string_view value);
 
-/// One platform; a list is "not supported yet".
-Result<Platform> ParseOnePlatform(std::string_view value);
+/// One platform or several, separated by commas.
+Result<std::vector<Platform>> ParsePlatforms(std::string_view value);
+
+/// The machine to build on: linux/amd64, linux/arm64, or "dynamic" (nullopt).
+Result<std::optional<Platform>> ParseBuildPlatform(std::string_view value);
+
+/// A tag without a name, for --save-tag (distribution/reference: at most 128 of [\w.-]).
+Result<std::string> ParseSaveTag(const std::string& value);
+
+/// What help says of --token.
+constexpr std::string_view kTokenHelp =
+    "Depot token; every user of this machine can see it here, so prefer $DEPOT_TOKEN";
 
 Result<std::string> ParseNetwork(const std::string& value);
 Result<std::string> ParseEntitlement(const std::string& value);

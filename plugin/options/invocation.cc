@@ -1,6 +1,6 @@
 #include "plugin/options/invocation.h"
 
-#include <optional>
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -12,6 +12,55 @@ namespace depot::options {
 namespace {
 
 constexpr std::string_view kPluginName = "depot";
+
+/// A command, or a word that begins several.
+struct Entry {
+  Command command;
+  std::string_view words;
+  std::string_view summary;
+};
+
+/// In the order that help shows.
+const std::vector<Entry>& Entries() {
+  static const std::vector<Entry> entries = {
+      {Command::kBuild, "build", "Build an image from a Dockerfile"},
+      {Command::kLogin, "login", "Log in to Depot, by way of the browser"},
+      {Command::kLogout, "logout", "Remove the stored login"},
+      {Command::kInit, "init", "Write depot.json, which names a folder's project"},
+      {Command::kListProjects, "list projects", "List the projects that the token opens"},
+      {Command::kListBuilds, "list builds", "List the builds of a project"},
+      {Command::kCacheReset, "cache reset", "Empty the build cache of a project"},
+      {Command::kPull, "pull", "Bring a saved build into the Docker Engine"},
+      {Command::kInspect, "inspect", "Show what a registry has under an image name"},
+      {Command::kVersion, "version", "Show version information"},
+      {Command::kHelp, "help", "Show this, or the help of a command"},
+  };
+  return entries;
+}
+
+/// The words that `group` can go on with; with "" the first words.
+std::vector<std::string_view> NextWords(std::string_view group) {
+  std::vector<std::string_view> words;
+  for (const Entry& entry : Entries()) {
+    std::string_view word = entry.words;
+    if (!group.empty()) {
+      if (!word.starts_with(group) || word.size() <= group.size() || word[group.size()] != ' ') {
+        continue;
+      }
+      word.remove_prefix(group.size() + 1);
+    }
+    word = word.substr(0, word.find(' '));
+    if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+  }
+  return words;
+}
+
+const Entry* Find(std::string_view words) {
+  for (const Entry& entry : Entries()) {
+    if (entry.words == words) return &entry;
+  }
+  return nullptr;
+}
 
 struct GlobalLine {
   GlobalFlags globals;
@@ -51,6 +100,12 @@ std::vector<Flag> GlobalTable(GlobalLine& line) {
   };
 }
 
+std::string CommandLine(std::string_view words, std::string_view summary) {
+  std::string line = Cat("  ", words);
+  line.resize(17, ' ');
+  return Cat(line, summary, '\n');
+}
+
 std::string BaseName(const std::vector<std::string>& argv) {
   if (argv.empty()) return std::string(kPluginName);
   return argv[0].substr(argv[0].rfind('/') + 1);
@@ -70,21 +125,54 @@ bool TakePluginName(Words& words, std::string_view base) {
   return named;
 }
 
-/// `help`, `help build`, and docker's own `help depot build`.
-Result<Invocation> AskForHelp(Invocation invocation, Words topics, std::string_view base) {
-  TakePluginName(topics, base);
-  if (!topics.empty() && topics[0] == "build") {
-    invocation.command = Command::kBuild;
-    invocation.arguments = {"--help"};
-  }
-  return invocation;
+Error UnknownCommand(const std::string& program, std::string_view group, std::string_view word) {
+  std::string path = group.empty() ? program : Cat(program, ' ', group);
+  return Error(ErrorCode::kUsage, Cat("unknown command: ", path, ' ', Printable(word),
+                                      Suggest(word, NextWords(group))))
+      .WithHint(Cat("see '", path, " --help'"));
 }
 
-Error UnknownCommand(const std::string& word, const std::string& program) {
-  static const std::vector<std::string_view> known = {"build", "version", "help"};
-  return Error(ErrorCode::kUsage,
-               Cat("unknown command: ", program, " ", Printable(word), Suggest(word, known)))
-      .WithHint(Cat("see '", program, " --help'"));
+bool AsksForHelp(const Words& words) {
+  return words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help";
+}
+
+/// Sets command and arguments from COMMAND ... or GROUP COMMAND ...
+Result<> TakeCommand(Words words, Invocation& invocation) {
+  std::string name = words[0];
+  words.erase(words.begin());
+  const Entry* entry = name.find(' ') == std::string::npos ? Find(name) : nullptr;
+  if (entry == nullptr && !NextWords(name).empty()) {
+    if (AsksForHelp(words)) {
+      invocation.command = Command::kHelp;
+      invocation.arguments = {name};
+      return {};
+    }
+    entry = Find(Cat(name, ' ', words[0]));
+    if (entry == nullptr) return Fail(UnknownCommand(invocation.program, name, words[0]));
+    words.erase(words.begin());
+  }
+  if (entry == nullptr) return Fail(UnknownCommand(invocation.program, "", name));
+  invocation.command = entry->command;
+  invocation.arguments = std::move(words);
+  return {};
+}
+
+bool HasFlags(Command command) {
+  return command != Command::kVersion && command != Command::kHelp;
+}
+
+/// `help`, `help build`, `help list builds`, and docker's own `help depot build`.
+Result<Invocation> AskForHelp(Invocation invocation, Words topics, std::string_view base) {
+  TakePluginName(topics, base);
+  if (topics.empty() || topics[0] == "help") return invocation;
+  TRY(TakeCommand(std::move(topics), invocation));
+  if (HasFlags(invocation.command)) {
+    invocation.arguments = {"--help"};
+  } else if (invocation.command == Command::kVersion) {
+    invocation.command = Command::kHelp;
+    invocation.arguments.clear();
+  }
+  return invocation;
 }
 
 Result<Invocation> ChooseCommand(Invocation invocation,
@@ -96,21 +184,18 @@ Result<Invocation> ChooseCommand(Invocation invocation,
     return invocation;
   }
   if (words.empty()) return invocation;
-  std::string word = words[0];
-  if (word == "help") return AskForHelp(std::move(invocation), Rest(words), base);
-  if (word == "docker-cli-plugin-hooks") {
+  if (words[0] == "help") return AskForHelp(std::move(invocation), Rest(words), base);
+  if (words[0] == "docker-cli-plugin-hooks") {
     invocation.command = Command::kHook;
-  } else if (word == "version") {
-    invocation.command = Command::kVersion;
-  } else if (word == "build") {
-    invocation.command = Command::kBuild;
-    invocation.arguments = line.help ? Words{"--help"} : Rest(words);
-    if (!line.builder.empty()) {
-      invocation.arguments.insert(invocation.arguments.begin(), Cat("--builder=", line.builder));
-    }
-  } else {
-    return Fail(UnknownCommand(word, invocation.program));
+    return invocation;
   }
+  if (line.help) return AskForHelp(std::move(invocation), std::move(words), base);
+  TRY(TakeCommand(std::move(words), invocation));
+  if (line.builder.empty()) return invocation;
+  if (invocation.command != Command::kBuild) {
+    return Fail(ErrorCode::kUsage, "--builder has a meaning for build alone");
+  }
+  invocation.arguments.insert(invocation.arguments.begin(), Cat("--builder=", line.builder));
   return invocation;
 }
 
@@ -153,19 +238,31 @@ Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
   return ChooseCommand(std::move(invocation), std::move(words), line, base);
 }
 
+std::string_view WordsOf(Command command) {
+  for (const Entry& entry : Entries()) {
+    if (entry.command == command) return entry.words;
+  }
+  return "";
+}
+
 std::string RootHelp(const std::string& program) {
   GlobalLine line;
-  return Cat("Usage:  ", program,
-             " [OPTIONS] COMMAND\n\n"
-             "Build images on remote BuildKit builders\n\n"
-             "Options:\n",
-             FormatFlags(GlobalTable(line)),
-             "\nCommands:\n"
-             "  build       Build an image from a Dockerfile\n"
-             "  version     Show version information\n"
-             "  help        Show this, or the help of a command\n\n"
-             "Run '",
-             program, " COMMAND --help' for more information on a command.\n");
+  std::string text = Cat("Usage:  ", program,
+                         " [OPTIONS] COMMAND\n\n"
+                         "Build images on remote BuildKit builders\n\n"
+                         "Options:\n",
+                         FormatFlags(GlobalTable(line)), "\nCommands:\n");
+  for (const Entry& entry : Entries())
+    text += CommandLine(entry.words, entry.summary);
+  return Cat(text, "\nRun '", program, " COMMAND --help' for more information on a command.\n");
+}
+
+std::string GroupHelp(const std::string& program, const std::string& group) {
+  std::string text = Cat("Usage:  ", program, ' ', group, " COMMAND\n\nCommands:\n");
+  for (std::string_view word : NextWords(group))
+    text += CommandLine(word, Find(Cat(group, ' ', word))->summary);
+  return Cat(text, "\nRun '", program, ' ', group,
+             " COMMAND --help' for more information on a command.\n");
 }
 
 }  // namespace depot::options

@@ -32,12 +32,24 @@ struct GlobalFlags {
 /// What to do.
 enum class Command {
   kMetadata,  ///< print the plugin metadata
-  kBuild,     ///< `arguments` are what follows `build`
+  kBuild,     ///< for this and the next eight `arguments` are what follows the command's words
+  kLogin,
+  kLogout,
+  kInit,
+  kListProjects,
+  kListBuilds,
+  kCacheReset,
+  kPull,
+  kInspect,
   kVersion,
-  kHelp,      ///< print RootHelp()
+  kHelp,      ///< print RootHelp(), or GroupHelp() of `arguments[0]` when there is one
   kComplete,  ///< shell completion: print ":0", no candidates
   kHook,      ///< docker asks for a hint after a command of its own: print nothing
 };
+
+/// How a command is written, one word or two: "build", "list builds". "" for those that have no
+/// words.
+std::string_view WordsOf(Command command);
 
 /// What argv means.
 struct Invocation {
@@ -51,11 +63,15 @@ struct Invocation {
 /// docker (DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND is set) it is [global flags] depot [global flags]
 /// COMMAND ..., else without the word "depot". `docker build` with the alias `builder=depot`
 /// arrives as `depot build`. The metadata request is recognised first and needs nothing else.
-/// Unknown flags and commands are kUsage and name the nearest known one.
+/// Unknown flags, commands and second words of commands are kUsage and name the nearest known one;
+/// so is a global --builder in front of anything but a build.
 Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
                                    const Environment& environment);
 
 /// What `help` prints; at most 80 columns.
 std::string RootHelp(const std::string& program);
+
+/// What a word that begins several commands ("list") prints by itself; the same width.
+std::string GroupHelp(const std::string& program, const std::string& group);
 
 }  // namespace depot::options

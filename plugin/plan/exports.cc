@@ -1,6 +1,7 @@
 #include "plugin/plan/exports.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "driver/base/text.h"
 #include "driver/oci/reference.h"
@@ -29,17 +30,28 @@ bool IsImage(const Item& item) {
   return item.type == "image";
 }
 
+bool IsPush(const Item& item) {
+  return IsImage(item) && IsOn(item, "push");
+}
+
 bool IsLoad(const Item& item) {
   return item.destination.kind == DestinationKind::kEngineLoad;
 }
 
+Destination To(DestinationKind kind, const std::string& path) {
+  Destination destination;
+  destination.kind = kind;
+  destination.path = path;
+  return destination;
+}
+
 Destination DestinationOf(const Output& output) {
-  if (output.type == "local") return {DestinationKind::kDirectory, output.dest};
+  if (output.type == "local") return To(DestinationKind::kDirectory, output.dest);
   if (output.type == "image" || output.type == "registry") return {};
-  if (output.type == "docker" && output.dest.empty()) return {DestinationKind::kEngineLoad, ""};
+  if (output.type == "docker" && output.dest.empty()) return To(DestinationKind::kEngineLoad, "");
   bool standard = output.dest.empty() || output.dest == "-";
-  if (standard) return {DestinationKind::kStandardOutput, ""};
-  return {DestinationKind::kFile, output.dest};
+  if (standard) return To(DestinationKind::kStandardOutput, "");
+  return To(DestinationKind::kFile, output.dest);
 }
 
 Result<std::string> JoinTags(const std::vector<std::string>& tags) {
@@ -71,7 +83,7 @@ std::vector<Item> Asked(const BuildOptions& options) {
     items.push_back({"image", {{"push", "true"}, {"unpack", "false"}}, {}});
   }
   if (options.load && std::none_of(items.begin(), items.end(), IsLoad)) {
-    items.push_back({"docker", {}, {DestinationKind::kEngineLoad, ""}});
+    items.push_back({"docker", {}, To(DestinationKind::kEngineLoad, "")});
   }
   return items;
 }
@@ -87,6 +99,154 @@ Result<> NameItems(const BuildOptions& options, std::vector<Item>& items, Export
           Cat("--tag replaces name=", Printable(given->second), " of --output"));
     }
     item.attrs["name"] = names;
+  }
+  return {};
+}
+
+/// --save pushes to the API's own registry too, and there alone when no push was asked for
+/// (depot/cli pkg/buildx/build).
+Result<> SaveItems(const ExportFacts& facts, std::vector<Item>& items) {
+  if (facts.save_as.empty()) return {};
+  TRY_ASSIGN(std::string names, JoinTags(facts.save_as));
+  if (std::none_of(items.begin(), items.end(), IsImage)) items.push_back({"image", {}, {}});
+  for (Item& item : items) {
+    if (!IsImage(item)) continue;
+    std::string& own = item.attrs["name"];
+    own = IsOn(item, "push") && !own.empty() ? Cat(own, ",", names) : names;
+    item.attrs["push"] = "true";
+    item.attrs.emplace("unpack", "false");
+  }
+  return {};
+}
+
+/// The exporter's attribute (BuildKit exporter/containerimage/exptypes/annotations.go).
+std::string AnnotationKey(const options::Annotation& annotation, bool name_platform) {
+  bool plain = annotation.type == "manifest" && !name_platform;
+  std::string place = plain ? "annotation" : Cat("annotation-", annotation.type);
+  if (name_platform) place += Cat("[", FormatPlatform(*annotation.platform), "]");
+  return Cat(place, ".", annotation.key);
+}
+
+void AnnotateItems(const BuildOptions& options,
+                   const ExportFacts& facts,
+                   std::vector<Item>& items) {
+  const std::vector<Platform>& here = facts.platforms;
+  // Those of one platform come last: they win over those of all.
+  std::vector<options::Annotation> annotations = options.annotations;
+  std::stable_partition(annotations.begin(), annotations.end(),
+                        [](const options::Annotation& one) { return !one.platform; });
+  for (const options::Annotation& annotation : annotations) {
+    const std::optional<Platform>& meant = annotation.platform;
+    bool elsewhere = meant && std::find(here.begin(), here.end(), *meant) == here.end();
+    // The index of several builders is ours, and so are the descriptors in it.
+    if (facts.several_builders && (annotation.type != "manifest" || elsewhere)) continue;
+    // A builder that makes one platform looks only at what is said without one.
+    bool name_platform = meant && (elsewhere || here.size() > 1);
+    for (Item& item : items) {
+      if (item.type == "local" || item.type == "tar") continue;
+      item.attrs[AnnotationKey(annotation, name_platform)] = annotation.value;
+    }
+  }
+}
+
+Result<> PushByDigest(Item& item, Exports& exports) {
+  if (IsOn(item, "push-by-digest")) {
+    return Fail(
+        Error(ErrorCode::kUnsupported,
+              "push-by-digest=true: the platforms of several builders need a tag that joins "
+              "them")
+            .WithHint("build each platform by itself, or leave push-by-digest away"));
+  }
+  std::vector<std::string> repositories;
+  for (std::string_view part : Split(item.attrs["name"], ',')) {
+    if (Trim(part).empty()) continue;
+    TRY_ASSIGN(Reference reference, ParseReference(Trim(part)));
+    std::string name = FormatReference(reference);
+    auto& names = exports.index_names;
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    std::string repository = RepositoryOf(reference);
+    if (std::find(repositories.begin(), repositories.end(), repository) == repositories.end()) {
+      repositories.push_back(repository);
+    }
+  }
+  item.attrs["name"] = Join(repositories, ",");
+  item.attrs["push-by-digest"] = "true";
+  // A builder with an image store of its own would keep it under a name that says no platform.
+  item.attrs.emplace("store", "false");
+  return {};
+}
+
+std::string FolderOf(const Platform& platform) {
+  std::string folder = FormatPlatform(platform);
+  std::replace(folder.begin(), folder.end(), '/', '_');
+  return folder;
+}
+
+/// What cannot be joined afterwards, so that it would be lost.
+Result<> RefuseToShare(const Item& item) {
+  auto refuse = [](std::string_view what, std::string_view hint) {
+    return Fail(Error(ErrorCode::kUnsupported, Cat("--output ", what)).WithHint(std::string(hint)));
+  };
+  if (item.type == "docker" && !IsLoad(item)) {
+    return refuse("type=docker: such an archive holds one platform",
+                  "use type=oci, or choose one --platform");
+  }
+  for (const auto& [key, value] : item.attrs) {
+    if (key == "platform-split" && !IsOn(item, key)) {
+      return refuse(
+          "platform-split=false: the files of several builders would overwrite each other",
+          "leave it away, or build each platform by itself");
+    }
+    if (key.starts_with("annotation-index") || key.starts_with("annotation-manifest-descriptor")) {
+      return refuse(Cat(Printable(key), ": the index of several builders is not made by them"),
+                    "use --annotation TYPE:KEY=VALUE");
+    }
+  }
+  return {};
+}
+
+/// What each of several builders makes of an item, so that it can be joined afterwards.
+Result<> ShareAmongBuilders(const ExportFacts& facts, std::vector<Item>& items, Exports& exports) {
+  if (std::count_if(items.begin(), items.end(), IsPush) > 1) {
+    return Fail(Error(ErrorCode::kUnsupported,
+                      "--output: several builders can push one output, not two of them")
+                    .WithHint("put all names into one: --push and several --tag"));
+  }
+  // A builder answers for its last output, and what it answers about the pushed one is needed.
+  std::stable_partition(items.begin(), items.end(), [](const Item& item) { return !IsPush(item); });
+  for (Item& item : items) {
+    TRY(RefuseToShare(item));
+    if (IsPush(item)) TRY(PushByDigest(item, exports));
+    if (facts.platforms.size() == 1) {
+      // The folder is ours, and must not come twice.
+      item.attrs.erase("platform-split");
+      if (item.type == "local") item.destination.folder = FolderOf(facts.platforms.front());
+    }
+    bool archive = item.destination.kind == DestinationKind::kFile ||
+                   item.destination.kind == DestinationKind::kStandardOutput ||
+                   item.destination.kind == DestinationKind::kEngineLoad;
+    item.destination.part = archive;
+  }
+  return {};
+}
+
+/// What a store or an archive with room for one platform cannot take.
+Result<> RefuseSeveralPlatforms(const builder::Features& features,
+                                const ExportFacts& facts,
+                                const std::vector<Item>& items) {
+  if (facts.platforms.size() < 2 && !facts.several_builders) return {};
+  if (features.engine_store && !features.all_exporters) {
+    return Fail(Error(ErrorCode::kUnsupported,
+                      Cat("--platform: ", kClassic, " builds one platform at a time"))
+                    .WithHint("switch the Engine to the containerd image store, or build on "
+                              "BuildKit builders (--builder ADDRESS)"));
+  }
+  bool load = std::any_of(items.begin(), items.end(), IsLoad);
+  if (load && !features.engine_store && !facts.engine_containerd_store) {
+    return Fail(
+        Error(ErrorCode::kUnsupported, Cat("--load: ", kClassic, " holds one platform of an image"))
+            .WithHint("choose one --platform, use --push, or switch the Engine to the "
+                      "containerd image store"));
   }
   return {};
 }
@@ -168,9 +328,24 @@ void AdaptToRemote(std::vector<Item>& items, bool engine_containerd_store) {
   }
 }
 
+/// An archive of the exporter `docker` has no place for what belongs to an image, and the classic
+/// store fails on one that has it nevertheless.
+Result<> RefuseAttested(const BuildOptions& options, const Item& item) {
+  if (item.type != "docker" || options.attests.empty()) return {};
+  std::string what =
+      IsLoad(item) ? Cat("--load: ", kClassic) : "--output type=docker: such an archive";
+  return Fail(
+      Error(ErrorCode::kUnsupported,
+            Cat(what, " holds no attestations (", options.attests.begin()->first, ")"))
+          .WithHint("use --push or --output type=oci; or make the attestations by a build of "
+                    "their own, whose steps are then cached"));
+}
+
 Result<> CheckItems(const BuildOptions& options,
                     const ExportFacts& facts,
                     const std::vector<Item>& items) {
+  for (const Item& item : items)
+    TRY(RefuseAttested(options, item));
   bool archive = std::any_of(items.begin(), items.end(), [](const Item& item) {
     return item.destination.kind == DestinationKind::kStandardOutput;
   });
@@ -201,16 +376,21 @@ Result<Exports> PlanExports(const BuildOptions& options,
                             const ExportFacts& facts) {
   Exports exports;
   std::vector<Item> items = Asked(options);
-  if (items.empty() && !SaysCacheOnly(options) && !facts.no_default_load) {
+  bool nothing = items.empty() && facts.save_as.empty();
+  if (nothing && !SaysCacheOnly(options) && !facts.no_default_load) {
     if (features.engine_store) {
       items.push_back({"image", {}, {}});
-    } else {
+    } else if (!options.suppress_no_output_warning) {
       exports.warnings.push_back(
           "no output was asked for: the result stays in the builder's cache; "
           "--push sends it to a registry, --load brings it into docker");
     }
   }
   TRY(NameItems(options, items, exports));
+  TRY(SaveItems(facts, items));
+  AnnotateItems(options, facts, items);
+  TRY(RefuseSeveralPlatforms(features, facts, items));
+  if (facts.several_builders) TRY(ShareAmongBuilders(facts, items, exports));
   if (features.engine_store) {
     TRY(AdaptToEngine(items, !features.all_exporters, exports));
   } else {

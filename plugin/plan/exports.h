@@ -23,6 +23,10 @@ enum class DestinationKind {
 struct Destination {
   DestinationKind kind = DestinationKind::kNone;
   std::string path;  ///< as the user wrote it
+  /// One builder's sub-folder of a directory that takes every builder's; "" = the directory itself.
+  std::string folder;
+  /// One builder's part of an archive that holds every builder's: kept aside and merged afterwards.
+  bool part = false;
 };
 
 /// What is known beyond the command line and the builder.
@@ -30,7 +34,10 @@ struct ExportFacts {
   /// The Engine that --load loads into has the containerd image store.
   bool engine_containerd_store = false;
   bool stdout_is_terminal = false;
-  bool no_default_load = false;  ///< BUILDX_NO_DEFAULT_LOAD
+  bool no_default_load = false;      ///< BUILDX_NO_DEFAULT_LOAD
+  std::vector<Platform> platforms;   ///< what this builder builds; empty = its own
+  bool several_builders = false;     ///< others build the other platforms
+  std::vector<std::string> save_as;  ///< names that the Depot API wants a saved image to have
 };
 
 /// What becomes of the result.
@@ -40,12 +47,16 @@ struct Exports {
   /// Names that the Engine must push after the build, because its BuildKit cannot (an Engine with
   /// the classic image store); normalised, without duplicates.
   std::vector<std::string> engine_pushes;
+  /// Names to be given to the index of what several builders push by digest; normalised.
+  std::vector<std::string> index_names;
   std::vector<std::string> warnings;
 };
 
 /// Turns --output, --push, --load and --tag into exporters that this builder has; pure. `options`
 /// went through options::ParseBuildFlags. What the builder cannot do is kUnsupported and says what
-/// to do instead; an archive to a terminal, and --iidfile without an image, are kUsage.
+/// to do instead; an archive to a terminal, and --iidfile without an image, are kUsage. One of
+/// several builders pushes by digest, and what joins their platforms is left to us: the index of
+/// images and its annotations, one sub-folder for each platform in a local output, one archive.
 Result<Exports> PlanExports(const options::BuildOptions& options,
                             const builder::Features& features,
                             const ExportFacts& facts);

@@ -79,19 +79,50 @@ Result<std::string> HostList(const options::BuildOptions& options,
   return Join(entries, ",");
 }
 
-Result<std::string> TargetPlatform(const options::BuildOptions& options,
-                                   const FrontendFacts& facts) {
-  if (options.platform) return FormatPlatform(*options.platform);
-  std::string text = Find(facts.environment, "DOCKER_DEFAULT_PLATFORM").value_or("");
-  if (text.empty()) return text;
-  if (text.find(',') != std::string::npos) {
-    return Fail(
-        Error(ErrorCode::kUsage, "DOCKER_DEFAULT_PLATFORM: several platforms are not supported yet")
-            .WithHint("choose one with --platform"));
+std::string PlatformList(const std::vector<Platform>& platforms) {
+  std::vector<std::string> names;
+  for (const Platform& platform : platforms)
+    names.push_back(FormatPlatform(platform));
+  return Join(names, ",");
+}
+
+/// One record of CSV, as the builder reads it (BuildKit frontend/attestations/parse.go).
+std::string AttestationValue(const std::string& type, const Attributes& attrs) {
+  std::vector<std::string> fields = {Cat("type=", type)};
+  for (const auto& [key, value] : attrs) {
+    std::string field = Cat(key, "=", value);
+    if (field.find_first_of(",\"\n") != std::string::npos) {
+      std::string quoted;
+      for (char c : field)
+        quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+      field = Cat('"', quoted, '"');
+    }
+    fields.push_back(std::move(field));
   }
-  auto platform = ParsePlatform(text);
-  if (!platform) return Fail(std::move(platform).error().While("DOCKER_DEFAULT_PLATFORM"));
-  return FormatPlatform(*platform);
+  return Join(fields, ",");
+}
+
+Result<> AddAttestations(const options::BuildOptions& options,
+                         const builder::Features& features,
+                         const FrontendFacts& facts,
+                         Attributes& attrs) {
+  if (!options.attests.empty() && !features.attestations) {
+    return Fail(
+        Error(ErrorCode::kUnsupported, Cat("--attest: this builder cannot make attestations (",
+                                           options.attests.begin()->first, ")"))
+            .WithHint("it needs BuildKit 0.11 or newer, and in a Docker Engine the "
+                      "containerd image store"));
+  }
+  for (const auto& [type, wanted] : options.attests)
+    attrs[Cat("attest:", type)] = AttestationValue(type, wanted);
+  std::string none = Find(facts.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS").value_or("");
+  bool said = options.attests.contains("provenance") ||
+              options.attests_disabled.contains("provenance") || ParseBool(none).value_or(false);
+  if (said || !features.attestations) return {};
+  // inline-only: no file of it among those of a local output that nobody asked for, but not in an
+  // archive of one platform either.
+  attrs["attest:provenance"] = facts.image_of_several ? "mode=min" : "mode=min,inline-only=true";
+  return {};
 }
 
 void AddEntitlements(const options::BuildOptions& options, build::BuildRequest& request) {
@@ -104,6 +135,22 @@ void AddEntitlements(const options::BuildOptions& options, build::BuildRequest& 
 }
 
 }  // namespace
+
+Result<std::vector<Platform>> WantedPlatforms(const options::BuildOptions& options,
+                                              const Environment& environment) {
+  std::vector<Platform> wanted = options.platforms;
+  if (!wanted.empty()) return wanted;
+  std::string text = Find(environment, "DOCKER_DEFAULT_PLATFORM").value_or("");
+  if (text.empty()) return wanted;
+  for (std::string_view part : Split(text, ',')) {
+    auto platform = ParsePlatform(part);
+    if (!platform) return Fail(std::move(platform).error().While("DOCKER_DEFAULT_PLATFORM"));
+    if (std::find(wanted.begin(), wanted.end(), *platform) == wanted.end()) {
+      wanted.push_back(*platform);
+    }
+  }
+  return wanted;
+}
 
 Result<> PlanFrontend(const options::BuildOptions& options,
                       const builder::Features& features,
@@ -131,8 +178,8 @@ Result<> PlanFrontend(const options::BuildOptions& options,
   if (forced) attrs["force-network-mode"] = options.network;
   TRY_ASSIGN(std::string hosts, HostList(options, features));
   if (!hosts.empty()) attrs["add-hosts"] = hosts;
-  TRY_ASSIGN(std::string platform, TargetPlatform(options, facts));
-  if (!platform.empty()) attrs["platform"] = platform;
+  if (!facts.platforms.empty()) attrs["platform"] = PlatformList(facts.platforms);
+  TRY(AddAttestations(options, features, facts, attrs));
   AddEntitlements(options, request);
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "driver/base/result.h"
 #include "driver/build/request.h"
@@ -20,12 +21,22 @@ struct FrontendFacts {
   /// "proxies" of config.json (docker::ConfigFile), and the Engine address that chooses among them.
   std::map<std::string, std::map<std::string, std::string>> proxies;
   std::string engine_host;
+  std::vector<Platform> platforms;  ///< to build for; empty = the builder's own
+  /// The result is one of several images that become one, and nothing else.
+  bool image_of_several = false;
 };
 
+/// --platform, else DOCKER_DEFAULT_PLATFORM (a list too): each once, in the order given.
+Result<std::vector<Platform>> WantedPlatforms(const options::BuildOptions& options,
+                                              const Environment& environment);
+
 /// Fills in frontend, its attributes (BuildKit frontend/dockerui/config.go) and entitlements; pure.
-/// The attribute "context" of an upload is left to the caller (Source::upload). Errors: an empty
-/// BUILDKIT_SYNTAX, a wrong DOCKER_DEFAULT_PLATFORM, host-gateway on a builder that does not know
-/// it.
+/// The attribute "context" of an upload is left to the caller (Source::upload). Attestations are
+/// those asked for, and provenance in its smallest form when nothing was said about it and
+/// BUILDX_NO_DEFAULT_ATTESTATIONS is not set, as buildx has it (util/buildflags/attests.go). It is
+/// in images, also in the archive of several platforms whoever builds them, not among files.
+/// Errors: an empty BUILDKIT_SYNTAX, host-gateway on a builder that does not know it, attestations
+/// on one that makes none.
 Result<> PlanFrontend(const options::BuildOptions& options,
                       const builder::Features& features,
                       const Source& source,

@@ -1,8 +1,19 @@
 #include "plugin/plan/plan.h"
 
+#include <algorithm>
+
 #include "driver/base/text.h"
 
 namespace depot::plan {
+namespace {
+
+bool HasOnlyImages(const Exports& exports) {
+  return std::none_of(
+      exports.exporters.begin(), exports.exporters.end(),
+      [](const build::Exporter& one) { return one.type == "local" || one.type == "tar"; });
+}
+
+}  // namespace
 
 Result<std::vector<session::SecretSpec>> PlanSecrets(const options::BuildOptions& options,
                                                      const Environment& environment) {
@@ -35,17 +46,24 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   ExportFacts export_facts;
   export_facts.engine_containerd_store = facts.engine_containerd_store;
   export_facts.stdout_is_terminal = facts.stdout_is_terminal;
+  export_facts.platforms = facts.frontend.platforms;
+  export_facts.several_builders = facts.several_builders;
+  export_facts.save_as = facts.save_as;
   auto no_load = facts.frontend.environment.find("BUILDX_NO_DEFAULT_LOAD");
   if (no_load != facts.frontend.environment.end()) {
     export_facts.no_default_load = ParseBool(no_load->second).value_or(false);
   }
+  export_facts.no_default_load |= options.suppress_no_output_warning;
   TRY_ASSIGN(Exports exports, PlanExports(options, features, export_facts));
 
   BuildPlan plan;
-  TRY(PlanFrontend(options, features, source, facts.frontend, plan.request));
+  FrontendFacts frontend_facts = facts.frontend;
+  frontend_facts.image_of_several = facts.several_builders && HasOnlyImages(exports);
+  TRY(PlanFrontend(options, features, source, frontend_facts, plan.request));
   plan.request.exporters = std::move(exports.exporters);
   plan.destinations = std::move(exports.destinations);
   plan.engine_pushes = std::move(exports.engine_pushes);
+  plan.index_names = std::move(exports.index_names);
   plan.warnings = std::move(exports.warnings);
   if (!source.shared_name.empty() && !facts.node_id.empty()) {
     plan.request.shared_key = Cat(source.shared_name, ":", facts.node_id);

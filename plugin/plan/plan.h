@@ -24,6 +24,8 @@ struct PlanFacts {
   FrontendFacts frontend;
   bool engine_containerd_store = false;  ///< docker::EngineInfo; only read when loading
   bool stdout_is_terminal = false;
+  bool several_builders = false;     ///< this plan is for one of them: ExportFacts
+  std::vector<std::string> save_as;  ///< ExportFacts
   /// Names this machine's copy of a local context on the builder; "" = the builder keeps none.
   std::string node_id;
 };
@@ -34,6 +36,7 @@ struct BuildPlan {
   /// Where each of request.exporters goes, by its index.
   std::vector<Destination> destinations;
   std::vector<std::string> engine_pushes;  ///< see Exports
+  std::vector<std::string> index_names;    ///< see Exports
   std::vector<std::string> warnings;       ///< one line each, for the user
 };
 

@@ -33,6 +33,7 @@ from pathlib import Path
 
 import images
 import trees
+from links import Link
 
 RIG_FOLDER = Path(os.environ.get("DEPOT_RIG", "/var/tmp/depot-rig"))
 # What an instrumented build of the plugin needs to see of the caller's environment.
@@ -316,6 +317,10 @@ class EndToEnd(unittest.TestCase):
             env["BUILDX_BUILDER"] = self._buildx_instance(builder, env)
         return self._start([self.rig["BUILDX"], *args], engine, None, env, cwd, stdin)
 
+    def two_builders(self):
+        """Both machines of the rig, as --builder wants them; the keys come from the environment."""
+        return f"linux/amd64={self.rig['BUILDER']},linux/arm64={self.rig['BUILDER_ARM64']}"
+
     def environment(self, engine=None, builder=None, env=None):
         """The environment that the run_ functions give; see run_plugin."""
         values = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -324,6 +329,8 @@ class EndToEnd(unittest.TestCase):
             "DOCKER_CONFIG": self.docker_config,
             "TMPDIR": self.tmp,
             "LANG": "C.UTF-8",
+            # An image is one manifest then, and not an index with provenance beside it.
+            "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
         }
         if engine == "classic-tls":
             values |= {"DOCKER_HOST": self.rig["CLASSIC_TLS"], "DOCKER_TLS_VERIFY": "1"}
@@ -332,8 +339,10 @@ class EndToEnd(unittest.TestCase):
             values["DOCKER_HOST"] = self.rig[f"ENGINE_{engine.upper()}"]
         else:
             values["DOCKER_HOST"] = f"unix://{self.folder}/no-engine.sock"
-        if builder == "tls":
+        if builder in ("tls", "both"):
             values["DEPOT_BUILDER"] = self.rig["BUILDER"]
+            if builder == "both":
+                values["DEPOT_BUILDER"] = self.two_builders()
             values |= {
                 f"DEPOT_BUILDER_{key}": self.rig[key]
                 for key in ("CACERT", "CERT", "KEY", "SERVERNAME")
@@ -476,10 +485,11 @@ class EndToEnd(unittest.TestCase):
         return f"sleep {random.randrange(10**7, 10**8)}"
 
     def step_runs(self, command):
+        """Also as an emulated one, whose arguments come after those of qemu."""
         wanted = command.split()
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and wanted == _arguments(entry):
+                if entry.name.isdigit() and _arguments(entry)[-len(wanted) :] == wanted:
                     return True
         return False
 
@@ -508,7 +518,7 @@ class EndToEnd(unittest.TestCase):
     def bridge(self, kind="tls", engine="containerd", certificate="SERVER", client_ca="CACERT"):
         """A builder of the test's own: kind "tls", "plain" or "unix". `certificate` "STRANGER"
         shows one that the rig's CA did not sign; `client_ca` "STRANGER_CACERT" refuses the rig's
-        client certificate.
+        client certificate, as does the path of any other CA's.
         """
         argv = [self.rig["BRIDGE"], "--die-with-parent", "--engine"]
         argv.append(self.rig[f"ENGINE_{engine.upper()}"].removeprefix("unix://"))
@@ -519,7 +529,7 @@ class EndToEnd(unittest.TestCase):
                 "--tls-key",
                 self.rig[f"{certificate}_KEY"],
             ]
-            argv += ["--client-ca", self.rig[client_ca]]
+            argv += ["--client-ca", self.rig.get(client_ca, client_ca)]
         elif kind == "plain":
             argv.append("--plain")
         else:
@@ -540,6 +550,16 @@ class EndToEnd(unittest.TestCase):
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
         return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    def plain_address(self):
+        """host:port of the rig's builder without TLS."""
+        return self.rig["BUILDER_PLAIN"].removeprefix("tcp://")
+
+    def link(self, *args, **options):
+        """A links.Link that is closed with the test."""
+        link = Link(*args, **options)
+        self.addCleanup(link.close)
+        return link
 
     def closed_port(self):
         """host:port where nobody listens."""

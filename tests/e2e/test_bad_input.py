@@ -13,8 +13,6 @@ from harness import EndToEnd, fifo, file
 
 # Flags of `docker buildx build` that this program cannot do yet, each with a value or without one.
 REFUSED = {
-    "--annotation": "a=b",
-    "--attest": "type=sbom",
     "--build-context": "a=.",
     "--cache-from": "x",
     "--cache-to": "type=inline",
@@ -34,9 +32,7 @@ REFUSED = {
     "--no-cache-filter": "x",
     "--policy": "x",
     "--print": "outline",
-    "--provenance": "false",
     "--resource": "memory=1g",
-    "--sbom": "true",
     "--security-opt": "x",
     "--shm-size": "1g",
     "--squash": None,
@@ -250,7 +246,7 @@ class Dockerfiles(BadInputTest):
 
     def test_unknown_platform(self):
         context = self.context({"Dockerfile": self.dockerfile()})
-        self.fails("--platform=linux/s390x", context, says="s390x|no match for platform")
+        self.fails("--platform=linux/s390x", context, says="no builder runs linux/s390x natively")
         for platform in ("foo/bar/baz/qux", ""):
             self.fails_before_connecting(
                 "--platform", platform, context, rc=125, says="platform", never=r"\[A-Za-z0-9"

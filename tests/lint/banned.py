@@ -32,17 +32,17 @@ _RULES = [
     Rule(
         r"\b(secure_)?getenv\b|\b(set|put|unset)env\b",
         "pass the environment in: only main.cc reads it",
-        r"plugin/main\.cc",
+        r"(plugin|pool)/main\.cc",
     ),
     Rule(
         r"\bstd::(cout|cerr|clog)\b|(?<!\w)(std::)?v?f?printf\s*\(|(?<![\w.>])(std::)?(puts|fputs|perror|putchar)\s*\(|\bSTD(OUT|ERR)_FILENO\b",
         "say it with an event (driver/event/step.h) or return it in an Error: only the terminal writes to the screen",
-        r"plugin/(progress/terminal|main)\.cc",
+        r"plugin/(progress/terminal|main)\.cc|pool/main\.cc",
     ),
     Rule(
         r"\bcatch\s*\(",
         "return a Result (driver/base/result.h): exceptions end in the file that translates their library",
-        r"plugin/main\.cc|driver/base/json\.cc",
+        r"(plugin|pool)/main\.cc|driver/base/(json|yaml|task_group)\.cc",
     ),
     Rule(r"\bthrow\b", "return Fail(...) (driver/base/result.h): nothing here throws"),
     Rule(r"\bstd::sto(i|l|ll|ul|ull|f|d|ld)\b|\bato(i|l|ll|f)\s*\(", "use ParseDecimal (driver/base/text.h): it neither throws nor guesses"),

@@ -17,12 +17,15 @@ _HEAVY = {
     r"curl/": "depot_curl",
     r"nghttp2/": "depot_nghttp2",
     r"openssl/": "depot_openssl",
+    r"yaml-cpp/": "depot_yaml",
+    r"sqlite3": "depot_sqlite",
+    r"boost/": "depot_boost",
     r"google/protobuf/": "depot_protocol",
     r"proto/.*\.pb\.h": "depot_protocol",
 }
 _INCLUDE = re.compile(r'\s*#\s*include\s+[<"]([^">]+)[">]')
 _DRAWERS = re.compile(r"(^|_)(utils?|common|core|misc|helpers?|managers?)(_|\.|$)")
-_README_ROW = re.compile(r"^\|\s*`?((?:driver|plugin)/\w+)`?\s*\|[^|]*\|([^|]*)\|\s*$", re.M)
+_README_ROW = re.compile(r"^\|\s*`?((?:driver|plugin|pool)/\w+)`?\s*\|[^|]*\|([^|]*)\|\s*$", re.M)
 
 
 @dataclasses.dataclass
@@ -51,6 +54,9 @@ def arrow_breaches(rooms):
         if name.startswith("driver/"):
             for used in sorted(u for u in room.may_use if u.startswith("plugin/")):
                 yield f"CMakeLists.txt: {name} may not use {used}: the driver knows nothing of the plugin"
+        if name.startswith("pool/"):
+            for used in sorted(u for u in room.may_use if u.startswith("plugin/")):
+                yield f"CMakeLists.txt: {name} may not use {used}: the pool is a program of its own"
         before.add(name)
 
 
@@ -77,7 +83,7 @@ def include_breaches(path, text, rooms):
                 yield f"{where} {name} may not include {target}: its depot_room() has no LIBRARIES {library}"
         if target.startswith("tests/"):
             yield f"{where} the product includes nothing of tests/"
-        if target.startswith(("driver/", "plugin/")) and room:
+        if target.startswith(("driver/", "plugin/", "pool/")) and room:
             used = room_of(PurePath(target))
             if used != name and used not in room.may_use:
                 known = ", ".join(sorted(room.may_use)) or "nothing"

@@ -27,8 +27,8 @@ def files(root):
 
 
 def product_files(root):
-    """The C++ files of the product: driver/ and plugin/."""
-    return [path for path in files(root) if path.parts[0] in ("driver", "plugin") and path.suffix in (".cc", ".h")]
+    """The C++ files of the product: driver/, plugin/ and pool/."""
+    return [path for path in files(root) if path.parts[0] in ("driver", "plugin", "pool") and path.suffix in (".cc", ".h")]
 
 
 def cxx_files(root):

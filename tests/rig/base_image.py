@@ -1,6 +1,6 @@
 """library/busybox for linux/amd64 and linux/arm64, made of Debian's busybox-static.
 
-It is pushed to every registry of the rig.
+It is pushed to every registry of the rig; with sbom_generator.sh in it, to the open one too.
 
 The same packages give the same bytes, so its digests stay the same from run to run.
 """
@@ -15,10 +15,11 @@ import urllib.error
 import urllib.request
 from urllib.parse import urljoin
 
-from settings import PUSHER, TOKEN_SERVICE
+from settings import PUSHER, SOURCES, TOKEN_SERVICE
 from steps import run, step
 
 NAME = "library/busybox"
+GENERATOR = "tools/sbom-generator"
 _TIME = 1577836800  # 2020-01-01T00:00:00Z
 _CREATED = "2020-01-01T00:00:00Z"
 # Docker's own media types: the oldest engine knows nothing else for sure.
@@ -51,19 +52,24 @@ _FILES = {
 
 
 def push_everywhere(packages, ports):
-    with step(f"pushed {NAME} (amd64, arm64) to the three registries"):
+    script = (SOURCES / "sbom_generator.sh").read_bytes()
+    with step(f"pushed {NAME} (amd64, arm64) to the three registries, and {GENERATOR}"):
         qemu = packages["bookworm", "amd64", "qemu-user-static"][1] / "usr/bin/qemu-aarch64-static"
-        images = []
+        images, generators = [], []
         for arch, start in (("amd64", []), ("arm64", [qemu])):
             busybox = packages["bookworm", arch, "busybox-static"][1] / "bin/busybox"
             applets = run([*start, busybox, "--list-full"]).decode().split()
             images.append((arch, _layer(busybox.read_bytes(), applets)))
+            programs = {"bin/sbom-generator": script}
+            generators.append((arch, _layer(busybox.read_bytes(), applets, programs)))
         for registry, auth in (("OPEN", None), ("BASIC", "basic"), ("BEARER", "bearer")):
-            target = _Repository(f"http://127.0.0.1:{ports[registry]}", auth, ports["TOKEN"])
-            _push(target, images)
+            target = _Repository(f"http://127.0.0.1:{ports[registry]}", auth, ports["TOKEN"], NAME)
+            _push(target, images, ["sh"])
+        target = _Repository(f"http://127.0.0.1:{ports['OPEN']}", None, None, GENERATOR)
+        _push(target, generators, ["/bin/sbom-generator"])
 
 
-def _layer(busybox, applets):
+def _layer(busybox, applets, programs=None):
     """The layer as an uncompressed tar."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -87,10 +93,12 @@ def _layer(busybox, applets):
             add(name, tarfile.SYMTYPE, 0o777, target="/bin/busybox")
         for name, data in _FILES.items():
             add(name, tarfile.REGTYPE, 0o644, data)
+        for name, data in (programs or {}).items():
+            add(name, tarfile.REGTYPE, 0o755, data)
     return out.getvalue()
 
 
-def _push(target, images):
+def _push(target, images, command):
     entries = []
     for arch, tar in images:
         packed = gzip.compress(tar, mtime=0)
@@ -100,7 +108,7 @@ def _push(target, images):
             "created": _CREATED,
             "config": {
                 "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
-                "Cmd": ["sh"],
+                "Cmd": command,
             },
             "rootfs": {"type": "layers", "diff_ids": [_digest(tar)]},
             "history": [{"created": _CREATED, "created_by": "busybox-static"}],
@@ -126,16 +134,16 @@ def _digest(data):
 
 
 class _Repository:
-    """library/busybox at one registry, to push to."""
+    """A repository at one registry, to push to."""
 
-    def __init__(self, base, auth, token_port):
-        self._base = f"{base}/v2/{NAME}/"
+    def __init__(self, base, auth, token_port, name):
+        self._base = f"{base}/v2/{name}/"
         self._headers = {}
         basic = "Basic " + base64.b64encode(":".join(PUSHER).encode()).decode()
         if auth == "basic":
             self._headers["Authorization"] = basic
         if auth == "bearer":
-            query = f"service={TOKEN_SERVICE}&scope=repository:{NAME}:pull,push"
+            query = f"service={TOKEN_SERVICE}&scope=repository:{name}:pull,push"
             url = f"http://127.0.0.1:{token_port}/token?{query}"
             with urllib.request.urlopen(
                 urllib.request.Request(url, headers={"Authorization": basic})

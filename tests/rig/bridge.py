@@ -25,9 +25,10 @@ def compiled():
     return program
 
 
-def start_builders(program, engine, ports):
-    """The remote builder behind mutual TLS and the one on plain TCP, both the same engine."""
-    with step("started the remote builder: mutual TLS and plain"):
+def start_builders(program, engine, arm64, ports):
+    """The remote builder behind mutual TLS and the one on plain TCP, both the same engine; and another engine behind
+    mutual TLS, which stands for a machine of another kind."""
+    with step("started the remote builders: mutual TLS, plain, and arm64"):
         certificates = [
             "--tls-cert",
             TLS / "server.pem",
@@ -38,8 +39,10 @@ def start_builders(program, engine, ports):
         ]
         common = [program, "--engine", engine.socket]
         processes.start("builder", [*common, *certificates, "--port", ports["BUILDER"]])
+        other = [program, "--engine", arm64.socket, *certificates]
+        processes.start("builder-arm64", [*other, "--port", ports["BUILDER_ARM64"]])
         processes.start("builder-plain", [*common, "--plain", "--port", ports["BUILDER_PLAIN"]])
-        for name in ("BUILDER", "BUILDER_PLAIN"):
+        for name in ("BUILDER", "BUILDER_PLAIN", "BUILDER_ARM64"):
             wait_until(lambda: accepts(ports[name]), 5, f"the bridge on port {ports[name]}")
 
 

@@ -150,4 +150,5 @@ def make_engines(packages, ports):
         Engine("containerd", 0, programs("trixie"), snapshotter),
         Engine("classic", 1, programs("trixie"), {}, tls_port=ports["CLASSIC"]),
         Engine("oldest", 2, programs("bookworm"), key),
+        Engine("arm64", 3, programs("trixie"), snapshotter),
     ]

@@ -21,6 +21,7 @@ INSTALLED = {
     "libssl-dev": "/usr/include/openssl/ssl.h",
     "openssl": "/usr/bin/openssl",
     "iproute2": "/usr/sbin/ip",
+    "npm": "/usr/bin/npm",
     "xz-utils": "/usr/bin/xz",
     "libseccomp2": "/usr/lib/x86_64-linux-gnu/libseccomp.so.2",
     "libdevmapper1.02.1": "/usr/lib/x86_64-linux-gnu/libdevmapper.so.1.02.1",

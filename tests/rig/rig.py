@@ -14,6 +14,7 @@ from pathlib import Path
 import base_image
 import bridge
 import certificates
+import depot_cli
 import emulation
 import engine
 import packages
@@ -32,7 +33,7 @@ from settings import (
 )
 from steps import run, say, step
 
-_ENGINES = 3
+_ENGINES = 4
 # Only a folder that holds this file is ever removed.
 _MARK = RIG / ".depot-rig"
 
@@ -62,6 +63,7 @@ def up():
         ports = choose_ports(say)
         with ThreadPoolExecutor() as pool:
             program = pool.submit(bridge.compiled)
+            official_cli = pool.submit(depot_cli.unpacked)
             certificates.make()
             emulation.enable(
                 unpacked["bookworm", "amd64", "qemu-user-static"][1] / "usr/bin/qemu-aarch64-static"
@@ -75,8 +77,8 @@ def up():
             base_image.push_everywhere(unpacked, ports)
             for one in starting:
                 one.result()
-            bridge.start_builders(program.result(), engines[0], ports)
-        _write_environment(unpacked, ports, engines, program.result())
+            bridge.start_builders(program.result(), engines[0], engines[3], ports)
+        _write_environment(unpacked, ports, engines, program.result(), official_cli.result())
         say(f"up in {time.monotonic() - begin:.1f} s; tests/engines env says where")
 
 
@@ -143,7 +145,7 @@ def _tear_down():
     run(["rm", "-rf", "--one-file-system", RIG], attempts=3)
 
 
-def _write_environment(unpacked, ports, engines, program):
+def _write_environment(unpacked, ports, engines, program, official_cli):
     def address(name):
         return f"127.0.0.1:{ports[name]}"
 
@@ -154,6 +156,7 @@ def _write_environment(unpacked, ports, engines, program):
         "DEPOT_RIG_CLASSIC_CERTS": TLS / "docker",
         "DEPOT_RIG_BUILDER": f"tcp://{address('BUILDER')}",
         "DEPOT_RIG_BUILDER_PLAIN": f"tcp://{address('BUILDER_PLAIN')}",
+        "DEPOT_RIG_BUILDER_ARM64": f"tcp://{address('BUILDER_ARM64')}",
         "DEPOT_RIG_TLS": TLS,
         "DEPOT_RIG_CACERT": TLS / "ca.pem",
         "DEPOT_RIG_CERT": TLS / "client.pem",
@@ -171,9 +174,11 @@ def _write_environment(unpacked, ports, engines, program):
         "DEPOT_RIG_PUSHER": ":".join(PUSHER),
         "DEPOT_RIG_READER": ":".join(READER),
         "DEPOT_RIG_BASE": f"{address('OPEN')}/{base_image.NAME}",
+        "DEPOT_RIG_SBOM_GENERATOR": f"{address('OPEN')}/{base_image.GENERATOR}",
         "DEPOT_RIG_BRIDGE": program,
         "DEPOT_RIG_DOCKER": unpacked["trixie", "amd64", "docker-cli"][1] / "usr/bin/docker",
         "DEPOT_RIG_BUILDX": "",
+        "DEPOT_RIG_DEPOT": official_cli,
     }
     if ("sid", "amd64", "docker-buildx") in unpacked:
         plugins = unpacked["sid", "amd64", "docker-buildx"][1] / "usr/libexec/docker/cli-plugins"

@@ -27,6 +27,7 @@ PORTS = {
     "BUILDER": 5010,
     "BUILDER_PLAIN": 5011,
     "CLASSIC": 5012,
+    "BUILDER_ARM64": 5013,
 }
 
 

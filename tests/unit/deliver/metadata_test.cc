@@ -27,6 +27,12 @@ TEST(Metadata, ObjectsAreEmbeddedAndTextStaysText) {
   EXPECT_EQ((*json)["buildx.build.ref"].AsString(), "depot/depot0/ref1");
 }
 
+TEST(Metadata, WhereTheSbomsAreOnTheBuilderIsNotTold) {
+  auto json = Json::Parse(MetadataJson({{"depot/sboms", Base64(R"([{"digest":"x"}])")}}, "ref1"));
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->Keys(), std::vector<std::string>{"buildx.build.ref"});
+}
+
 TEST(Metadata, TheImageIdIsTheOneThatTheStoreKnows) {
   ExporterResponse both = {{"containerimage.digest", "m"}, {"containerimage.config.digest", "c"}};
   EXPECT_EQ(ImageId(both, ImageIdKind::kConfig), "c");

@@ -36,6 +36,16 @@ class ReadingEngine final : public docker::Engine {
     return "";
   }
 
+  Result<> Pull(const std::string&,
+                const std::optional<Platform>&,
+                const std::optional<registry::Credential>&,
+                EventSink&,
+                const Cancel&) override {
+    return {};
+  }
+
+  Result<> Tag(const std::string&, const std::string&, const Cancel&) override { return {}; }
+
   std::size_t most_ = SIZE_MAX;
   Result<> answer_;
   std::string loaded_;

@@ -325,6 +325,73 @@ TEST_F(EngineTest, PushWithoutADigestInTheAnswerIsAFailure) {
   EXPECT_FALSE(Made().Push(Cat("r.test/a@", kDigest), std::nullopt, sink_, Cancel::Never()));
 }
 
+TEST_F(EngineTest, PullSendsPlatformAndCredentialAndShowsLayers) {
+  Answer(200, Cat(R"({"status":"Pulling from a/b","id":"1"})", "\n",
+                  R"({"status":"Pulling fs layer","progressDetail":{},"id":"aa"})", "\n",
+                  R"({"status":"Downloading","progressDetail":{"current":3,"total":9},"id":"aa"})",
+                  R"({"status":"Download complete","progressDetail":{},"id":"aa"})", "\n",
+                  R"({"status":"Extracting","progressDetail":{"current":1,"total":9},"id":"aa"})",
+                  R"({"status":"Pull complete","progressDetail":{},"id":"aa"})", "\n",
+                  R"({"status":"Already exists","progressDetail":{},"id":"bb"})", "\n",
+                  R"({"status":"Status: Downloaded newer image for r.test:5000/a/b:1"})"));
+  registry::Credential credential{"x-token", Secret(std::string(kSecret)), {}, {}, "test"};
+  Result<> pulled = Made().Pull("r.test:5000/a/b:1", Platform{"linux", "arm", "v7"}, credential,
+                                sink_, Cancel::Never());
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_EQ(seen_.method + ' ' + seen_.target,
+            "POST /images/create?fromImage=r.test%3A5000%2Fa%2Fb&tag=1&platform=linux%2Farm%2Fv7");
+  EXPECT_EQ(Decoded(seen_.headers["x-registry-auth"]),
+            R"({"password":"hunter2-s3cr3t","serveraddress":"r.test:5000","username":"x-token"})");
+  EXPECT_EQ(sink_.last_.name, "pulling r.test:5000/a/b:1 with docker");
+  EXPECT_TRUE(sink_.last_.completed && sink_.last_.error.empty());
+  EXPECT_EQ(sink_.lines_,
+            (std::vector<std::string>{"pulling layer aa 3/9", "pulling layer aa 3/9 done",
+                                      "pulling layer bb 0/0", "pulling layer bb 0/0 done"}));
+}
+
+TEST_F(EngineTest, PullByDigestAsksForTheDigest) {
+  Answer(200, "");
+  ASSERT_TRUE(
+      Made().Pull(Cat("busybox:1@", kDigest), std::nullopt, std::nullopt, sink_, Cancel::Never()));
+  EXPECT_EQ(seen_.target, Cat("/images/create?fromImage=docker.io%2Flibrary%2Fbusybox&tag=",
+                              "sha256%3A", kDigest.substr(7)));
+}
+
+TEST_F(EngineTest, PullThatFailsSaysWhatKind) {
+  Answer(200, R"({"errorDetail":{"message":"manifest unknown"},"error":"manifest unknown"})");
+  Result<> absent = Made().Pull("r.test/a:1", std::nullopt, std::nullopt, sink_, Cancel::Never());
+  ASSERT_FALSE(absent);
+  EXPECT_EQ(absent.error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(absent.error().message(), Name() + " could not pull r.test/a:1: manifest unknown");
+  EXPECT_EQ(sink_.last_.error, absent.error().message());
+}
+
+TEST_F(EngineTest, PullThatIsRefusedIsNoMissingImage) {
+  Answer(404, R"({"message":"pull access denied for a"})");
+  Result<> denied = Made().Pull("a", std::nullopt, std::nullopt, sink_, Cancel::Never());
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(denied.error().code(), ErrorCode::kDenied);
+}
+
+TEST_F(EngineTest, TagNamesAnImageTheEngineHas) {
+  Answer(201, "");
+  ASSERT_TRUE(Made().Tag("r.test:5000/a/b:1", "app", Cancel::Never()));
+  EXPECT_EQ(seen_.method + ' ' + seen_.target,
+            "POST /images/r.test:5000/a/b:1/tag?repo=docker.io%2Flibrary%2Fapp&tag=latest");
+  ASSERT_TRUE(Made().Tag(Cat("r.test/a@", kDigest), "me/app:2", Cancel::Never()));
+  EXPECT_EQ(seen_.target,
+            Cat("/images/r.test/a@", kDigest, "/tag?repo=docker.io%2Fme%2Fapp&tag=2"));
+}
+
+TEST_F(EngineTest, TagOfAnImageThatIsNotThereIsSaid) {
+  Answer(404, R"({"message":"No such image: a:latest"})");
+  Result<> tagged = Made().Tag("a", "b", Cancel::Never());
+  ASSERT_FALSE(tagged);
+  EXPECT_EQ(tagged.error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(tagged.error().message(),
+            Name() + " could not name a:latest b: No such image: a:latest (status 404)");
+}
+
 TEST_F(EngineTest, EnormousMessagesAreRefused) {
   Answer(200, Cat("{\"stream\":\"", std::string(2 << 20, 'x'), "\"}"));
   Result<> loaded = Made().Load(NoArchive, sink_, Cancel::Never());

@@ -483,5 +483,42 @@ TEST(MemoryTree, OffersItsFilesAndNothingElse) {
   EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
 }
 
+TEST(ComparedTree, TellsOnceWhichFilesAreNotWhatTheyWere) {
+  TemporaryTree tree;
+  tree.File("same", "1");
+  tree.File("grows", "1");
+  tree.File("replaced", "1");
+  std::vector<std::string> changed;
+  auto opened = OpenDirectoryTree(tree.root());
+  ASSERT_TRUE(opened);
+  auto compared = MakeComparedTree(*std::move(opened),
+                                   [&](const std::string& path) { changed.push_back(path); });
+  auto walk = [&] {
+    ASSERT_TRUE(compared->Walk(
+        {}, [](const FileEntry&) -> Result<> { return {}; }, Cancel::Never()));
+  };
+  walk();
+  ASSERT_TRUE(compared->Open("grows"));
+  walk();
+  EXPECT_TRUE(changed.empty());
+  tree.File("grows", "12");
+  ASSERT_TRUE(compared->Open("grows"));
+  EXPECT_EQ(changed, std::vector<std::string>{"grows"});
+  tree.File("replaced", "123");
+  walk();
+  ASSERT_TRUE(compared->Open("same"));
+  EXPECT_EQ(changed, (std::vector<std::string>{"grows", "replaced"}));
+}
+
+TEST(ComparedTree, FilesInMemoryDoNotChange) {
+  std::vector<std::string> changed;
+  auto compared = MakeComparedTree(MakeMemoryTree({{"Dockerfile", "FROM scratch"}}),
+                                   [&](const std::string& path) { changed.push_back(path); });
+  ASSERT_TRUE(compared->Walk(
+      {}, [](const FileEntry&) -> Result<> { return {}; }, Cancel::Never()));
+  ASSERT_TRUE(compared->Open("Dockerfile"));
+  EXPECT_TRUE(changed.empty());
+}
+
 }  // namespace
 }  // namespace depot::files

@@ -374,5 +374,31 @@ TEST(TreeWriter, SeveralThreadsMayWriteDifferentPaths) {
   EXPECT_EQ(tree.Stat("d2").st_mode, S_IFDIR | 0555U);
 }
 
+TEST(SubTreeWriter, WritesEverythingBelowItsFolder) {
+  TemporaryTree tree;
+  auto opened = OpenSubTreeWriter(tree.At("out"), "linux_amd64");
+  ASSERT_TRUE(opened) << opened.error().message();
+  TreeWriter& writer = **opened;
+  EXPECT_OK(writer.Make(Entry("d", S_IFDIR | 0700)));
+  EXPECT_OK(Write(writer, Entry("d/file", S_IFREG | 0644), "content"));
+  EXPECT_OK(writer.Make(Entry("hard", S_IFREG | 0644, "d/file")));
+  EXPECT_OK(writer.Make(Entry("soft", S_IFLNK | 0777, "d/file")));
+  EXPECT_OK(writer.Finish());
+  EXPECT_EQ(tree.Stat("out/linux_amd64").st_mode & 07777U, 0755U);
+  EXPECT_EQ(tree.Read("out/linux_amd64/d/file"), "content");
+  EXPECT_EQ(tree.Stat("out/linux_amd64/hard").st_ino, tree.Stat("out/linux_amd64/d/file").st_ino);
+  EXPECT_EQ(tree.Read("out/linux_amd64/soft"), "content");
+  EXPECT_FALSE(Write(writer, Entry("../linux_arm64", S_IFREG | 0644), "x"));
+}
+
+TEST(SubTreeWriter, TheFolderIsNeverASymlinkElsewhere) {
+  TemporaryTree tree;
+  tree.Directory("elsewhere");
+  tree.Symlink("out/linux_amd64", "../elsewhere");
+  auto writer = OpenSubTreeWriter(tree.At("out"), "linux_amd64");
+  if (writer) EXPECT_OK(Write(**writer, Entry("file", S_IFREG | 0644), "x"));
+  EXPECT_FALSE(tree.Exists("elsewhere/file"));
+}
+
 }  // namespace
 }  // namespace depot::files

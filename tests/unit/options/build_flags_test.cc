@@ -109,17 +109,15 @@ TEST(BuildFlags, NeedExactlyOnePath) {
 }
 
 TEST(BuildFlags, EveryOtherFlagOfBuildxIsRefusedNotIgnored) {
-  for (const char* flag :
-       {"--annotation",   "--attest",      "--build-context", "--cache-from",
-        "--cache-to",     "--call",        "--cgroup-parent", "--no-cache-filter",
-        "--policy",       "--print",       "--provenance",    "--resource",
-        "--sbom",         "--shm-size",    "--ssh",           "--ulimit",
-        "--memory",       "--memory-swap", "--cpu-shares",    "--cpu-period",
-        "--cpu-quota",    "--cpuset-cpus", "--cpuset-mems",   "--isolation",
-        "--security-opt", "--project",     "--token",         "--build-platform"}) {
+  for (const char* flag : {"--build-context", "--cache-from",      "--cache-to",    "--call",
+                           "--cgroup-parent", "--no-cache-filter", "--policy",      "--print",
+                           "--resource",      "--shm-size",        "--ssh",         "--ulimit",
+                           "--memory",        "--memory-swap",     "--cpu-shares",  "--cpu-period",
+                           "--cpu-quota",     "--cpuset-cpus",     "--cpuset-mems", "--isolation",
+                           "--security-opt"}) {
     EXPECT_EQ(Refusal({flag, "x", "."}).message(), Cat(flag, " is not supported yet"));
   }
-  for (const char* flag : {"--check", "--compress", "--squash", "--lint", "--save", "--debug"}) {
+  for (const char* flag : {"--check", "--compress", "--squash", "--lint", "--debug"}) {
     EXPECT_EQ(Refusal({flag, "."}).message(), Cat(flag, " is not supported yet"));
   }
   EXPECT_EQ(Refusal({"-m", "1g", "."}).message(), "--memory is not supported yet");
@@ -151,7 +149,7 @@ TEST(BuildFlags, HelpFitsATerminalAndShowsOnlyWhatWorks) {
   for (const char* shown : {"-t, --tag list", "-q, --quiet ", "    --rm ", "$DEPOT_BUILDER"}) {
     EXPECT_NE(help.find(shown), std::string::npos) << shown;
   }
-  for (const char* hidden : {"--cache-to", "--memory", "--squash", "--token"}) {
+  for (const char* hidden : {"--cache-to", "--memory", "--squash", "--lint"}) {
     EXPECT_EQ(help.find(hidden), std::string::npos) << hidden;
   }
 }
@@ -178,16 +176,92 @@ TEST(BuildFlags, BuildArgsAndLabels) {
   EXPECT_EQ(Refusal({"--label", "", "."}).message(), "--label: the name is empty");
 }
 
-TEST(BuildFlags, OnePlatformOnly) {
-  EXPECT_EQ(Parse({"--platform", "linux/aarch64", "."}).platform, (Platform{"linux", "arm64", ""}));
-  EXPECT_EQ(Parse({"--platform=local", "."}).platform, HostPlatform());
-  EXPECT_EQ(Parse({"--platform=amd64", "--platform", "linux/amd64", "."}).platform,
-            (Platform{"linux", "amd64", ""}));
-  const char* several = "--platform: several platforms are not supported yet";
-  EXPECT_EQ(Refusal({"--platform", "linux/amd64,linux/arm64", "."}).message(), several);
-  EXPECT_EQ(Refusal({"--platform", "amd64", "--platform", "arm64", "."}).message(), several);
-  EXPECT_TRUE(Refusal({"--platform=", "."}).message().starts_with("--platform: "));
-  EXPECT_EQ(Refusal({"--platform", "linux/foo", "."}).code(), ErrorCode::kUsage);
+TEST(BuildFlags, PlatformsComeInListsAndOnceEach) {
+  using Platforms = std::vector<Platform>;
+  const Platform amd64{"linux", "amd64", ""};
+  const Platform arm64{"linux", "arm64", ""};
+  EXPECT_EQ(Parse({"--platform", "linux/aarch64", "."}).platforms, (Platforms{arm64}));
+  EXPECT_EQ(Parse({"--platform=local", "."}).platforms, (Platforms{HostPlatform()}));
+  EXPECT_EQ(
+      Parse({"--platform=arm64,linux/amd64", "--platform", "x86_64, linux/arm/v7", "."}).platforms,
+      (Platforms{arm64, amd64, {"linux", "arm", "v7"}}));
+  EXPECT_TRUE(Parse({"."}).platforms.empty());
+  EXPECT_EQ(Refusal({"--platform=", "."}).message(), "--platform: the platform is empty");
+  EXPECT_EQ(Refusal({"--platform=amd64,", "."}).message(), "--platform: the platform is empty");
+  EXPECT_EQ(Refusal({"--platform", "linux/amd64,linux/foo", "."}).message(),
+            "--platform: platform \"linux/foo\": unknown architecture \"foo\"");
+}
+
+TEST(BuildFlags, DepotSettings) {
+  BuildOptions options =
+      Parse({"--project", "p1", "--token=hush", "--save", "--save-tag", "v1", "--save-tag=v2",
+             "--build-platform", "linux/arm64", "--emulate", "--suppress-no-output-warning", "."});
+  EXPECT_EQ(options.project, "p1");
+  EXPECT_EQ(options.token, Secret("hush"));
+  EXPECT_TRUE(options.save);
+  EXPECT_EQ(options.save_tags, (Words{"v1", "v2"}));
+  EXPECT_EQ(options.build_platform, (Platform{"linux", "arm64", ""}));
+  EXPECT_TRUE(options.emulate);
+  EXPECT_TRUE(options.suppress_no_output_warning);
+  EXPECT_FALSE(Parse({"--build-platform=dynamic", "."}).build_platform);
+}
+
+TEST(BuildFlags, DepotSettingsAreChecked) {
+  EXPECT_EQ(Refusal({"--build-platform=linux/amd46", "."}).message(),
+            "--build-platform: there are no builders for \"linux/amd46\", did you mean "
+            "linux/amd64?");
+  EXPECT_EQ(Refusal({"--save-tag", "v1", "."}).message(),
+            "--save-tag names an image that is not saved");
+  for (const char* wrong : {"", "a:b", "repo/x", "-x", "a@sha256:0", "\xc3\xa4"}) {
+    EXPECT_TRUE(Refusal({"--save", "--save-tag", wrong, "."}).message().ends_with("is not a tag"))
+        << wrong;
+  }
+}
+
+TEST(BuildFlags, AnErrorNeverShowsTheToken) {
+  Error error = Refusal({"--token=hush", "--token", "hush2", "--platform=hu", "."});
+  EXPECT_EQ(error.message().find("hush"), std::string::npos);
+}
+
+TEST(BuildFlags, AttestationsBecomeOneMap) {
+  using Attests = std::map<std::string, std::map<std::string, std::string>>;
+  BuildOptions options =
+      Parse({"--provenance=mode=max", "--attest", "type=sbom,generator=r/scanner:1", "."});
+  EXPECT_EQ(options.attests,
+            (Attests{{"provenance", {{"mode", "max"}}}, {"sbom", {{"generator", "r/scanner:1"}}}}));
+  EXPECT_TRUE(options.attests_disabled.empty());
+  options = Parse({"--provenance=false", "--sbom=1", "."});
+  EXPECT_EQ(options.attests, (Attests{{"sbom", {}}}));
+  EXPECT_EQ(options.attests_disabled, (std::set<std::string>{"provenance"}));
+  options = Parse({"--provenance=", "."});
+  EXPECT_TRUE(options.attests.empty() && options.attests_disabled.empty());
+}
+
+TEST(BuildFlags, SbomDirectorySwitchesTheSbomOn) {
+  BuildOptions options = Parse({"--sbom-dir", "out", "."});
+  EXPECT_TRUE(options.attests.contains("sbom"));
+  EXPECT_TRUE(options.sbom_implied);
+  options = Parse({"--sbom-dir", "out", "--sbom=generator=x", "."});
+  EXPECT_EQ(options.attests.at("sbom").at("generator"), "x");
+  EXPECT_FALSE(options.sbom_implied);
+  EXPECT_EQ(Refusal({"--sbom-dir", "out", "--sbom=false", "."}).message(),
+            "--sbom-dir wants an SBOM, but it is switched off");
+}
+
+TEST(BuildFlags, LaterAnnotationOfOnePlaceWins) {
+  auto annotations = Parse({"--annotation", "a=1", "--annotation", "index:a=2", "--annotation",
+                            "manifest:a=3", "."})
+                         .annotations;
+  ASSERT_EQ(annotations.size(), 2u);
+  EXPECT_EQ(annotations[0].type + annotations[0].value, "index2");
+  EXPECT_EQ(annotations[1].type + annotations[1].value, "manifest3");
+}
+
+TEST(BuildFlags, AnnotationNeedsAnImage) {
+  EXPECT_TRUE(Refusal({"--annotation", "a=1", "-o", "out", "."})
+                  .message()
+                  .starts_with("--annotation: the outputs"));
+  EXPECT_EQ(Parse({"--annotation", "a=1", "-o", "type=oci,dest=f", "."}).annotations.size(), 1u);
 }
 
 TEST(BuildFlags, SecretSources) {

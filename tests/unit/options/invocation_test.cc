@@ -111,7 +111,59 @@ TEST(Invocation, UnknownCommandNamesTheNearest) {
   EXPECT_EQ(near.message(), "unknown command: docker depot buil, did you mean build?");
   EXPECT_EQ(near.hint(), "see 'docker depot --help'");
   Error far = Refusal({"docker-depot", "depot", "prune"}, kFromDocker);
-  EXPECT_EQ(far.message(), "unknown command: docker depot prune, known are: build, version, help");
+  EXPECT_EQ(far.message(),
+            "unknown command: docker depot prune, known are: build, login, "
+            "logout, init, list, cache, pull, inspect, version, help");
+}
+
+TEST(Invocation, CommandsOfTwoWords) {
+  Invocation builds =
+      Parse({"docker-depot", "depot", "list", "builds", "--output", "json"}, kFromDocker);
+  EXPECT_EQ(builds.command, Command::kListBuilds);
+  EXPECT_EQ(builds.arguments, (Words{"--output", "json"}));
+  EXPECT_EQ(Parse({"depot", "list", "projects"}).command, Command::kListProjects);
+  EXPECT_EQ(Parse({"depot", "cache", "reset", "dir"}).arguments, (Words{"dir"}));
+  EXPECT_EQ(Parse({"depot", "pull", "b1"}).arguments, (Words{"b1"}));
+  EXPECT_EQ(WordsOf(Command::kCacheReset), "cache reset");
+}
+
+TEST(Invocation, SecondWordNamesTheNearest) {
+  Error near = Refusal({"depot", "list", "buidls"});
+  EXPECT_EQ(near.message(), "unknown command: depot list buidls, did you mean builds?");
+  EXPECT_EQ(near.hint(), "see 'depot list --help'");
+  EXPECT_EQ(Refusal({"depot", "cache", "prune"}).message(),
+            "unknown command: depot cache prune, known are: reset");
+  EXPECT_EQ(Refusal({"depot", "list builds"}).message().find("did you mean build?"),
+            std::string::npos);
+}
+
+TEST(Invocation, WordsThatBeginSeveralCommandsHaveHelp) {
+  for (const Words& argv :
+       {Words{"depot", "list"}, Words{"depot", "list", "--help"}, Words{"depot", "list", "-h"},
+        Words{"depot", "help", "list"}, Words{"depot", "--help", "list"}}) {
+    Invocation invocation = Parse(argv);
+    EXPECT_EQ(invocation.command, Command::kHelp);
+    EXPECT_EQ(invocation.arguments, (Words{"list"}));
+  }
+  Invocation builds = Parse({"depot", "help", "list", "builds"});
+  EXPECT_EQ(builds.command, Command::kListBuilds);
+  EXPECT_EQ(builds.arguments, (Words{"--help"}));
+  std::string help = GroupHelp("docker depot", "list");
+  EXPECT_TRUE(help.starts_with("Usage:  docker depot list COMMAND\n"));
+  EXPECT_NE(help.find("\n  builds  "), std::string::npos);
+  EXPECT_EQ(help.find("reset"), std::string::npos);
+}
+
+TEST(Invocation, HelpOfWhatHasNoFlagsIsTheRootsAndOfTheUnknownAnError) {
+  EXPECT_EQ(Parse({"depot", "help", "version"}).command, Command::kHelp);
+  EXPECT_TRUE(Parse({"depot", "help", "version"}).arguments.empty());
+  EXPECT_EQ(Refusal({"depot", "help", "biuld"}).message(),
+            "unknown command: depot biuld, did you mean build?");
+}
+
+TEST(Invocation, BuilderIsForBuildsOnly) {
+  EXPECT_EQ(Refusal({"depot", "--builder", "tcp://b:1", "login"}).message(),
+            "--builder has a meaning for build alone");
 }
 
 TEST(Invocation, UnknownGlobalFlagIsSaid) {
@@ -127,7 +179,8 @@ TEST(Invocation, RootHelpFitsATerminal) {
   std::string help = RootHelp("docker depot");
   for (std::string_view line : Split(help, '\n'))
     EXPECT_LE(line.size(), 80u) << line;
-  EXPECT_NE(help.find("  build "), std::string::npos);
+  for (const char* words : {"build", "login", "init", "list builds", "cache reset", "pull", "help"})
+    EXPECT_NE(help.find(Cat("\n  ", words, ' ')), std::string::npos) << words;
 }
 
 }  // namespace

@@ -214,6 +214,18 @@ TEST(Exports, EnginesRefusePushByDigest) {
   EXPECT_EQ(Plan(words, Remote()).exporters[0].attrs.at("push-by-digest"), "true");
 }
 
+TEST(Exports, AttestationsDoNotGoWhereThereIsNoPlaceForThem) {
+  ExportFacts containerd;
+  containerd.engine_containerd_store = true;
+  EXPECT_EQ(Refusal({"--load", "--sbom=true"}, Remote()).message(),
+            "--load: an Engine with the classic image store holds no attestations (sbom)");
+  EXPECT_EQ(Refusal({"-o", "type=docker,dest=f", "--provenance=true"}, Remote(), containerd).code(),
+            ErrorCode::kUnsupported);
+  EXPECT_EQ(Plan({"--load", "--sbom=true"}, Remote(), containerd).exporters[0].type, "oci");
+  EXPECT_EQ(Plan({"--load", "--sbom=true"}, ContainerdEngine()).exporters[0].type, "moby");
+  EXPECT_EQ(Plan({"--load", "--provenance=false"}, Remote()).exporters[0].type, "docker");
+}
+
 TEST(Exports, ImageIdFileNeedsAnImage) {
   EXPECT_EQ(Refusal({"--iidfile", "i"}, Remote()).message(),
             "--iidfile: this build makes no image, so there is no image ID");
@@ -225,6 +237,90 @@ TEST(Exports, TagReplacesTheNameOfAnOutputAndSaysSo) {
   Exports exports = Plan({"-t", "x", "-o", "type=oci,dest=f,name=y"}, Remote());
   EXPECT_EQ(exports.exporters[0].attrs.at("name"), kName);
   EXPECT_EQ(exports.warnings, (Words{"--tag replaces name=y of --output"}));
+}
+
+const Platform kAmd64{"linux", "amd64", ""};
+const Platform kArm64{"linux", "arm64", ""};
+
+ExportFacts OneOfSeveral(const std::vector<Platform>& platforms = {kAmd64}) {
+  ExportFacts facts;
+  facts.several_builders = true;
+  facts.platforms = platforms;
+  facts.engine_containerd_store = true;
+  return facts;
+}
+
+TEST(SharedExports, APushIsByDigestAndTheNamesAreForTheIndex) {
+  Words words = {"--push", "-t", "r.example/x:1", "-t", "r.example/x:2", "-t", "y"};
+  Exports exports = Plan(words, Remote(), OneOfSeveral());
+  ASSERT_EQ(exports.exporters.size(), 1u);
+  EXPECT_EQ(exports.exporters[0].attrs.at("name"), "r.example/x,docker.io/library/y");
+  EXPECT_EQ(exports.exporters[0].attrs.at("push-by-digest"), "true");
+  EXPECT_EQ(exports.index_names,
+            (Words{"r.example/x:1", "r.example/x:2", "docker.io/library/y:latest"}));
+}
+
+TEST(SharedExports, WhatIsPushedComesLast) {
+  Words words = {"-o", "type=image,name=r/x,push=true", "-o", "type=oci,dest=f"};
+  Exports exports = Plan(words, Remote(), OneOfSeveral());
+  ASSERT_EQ(exports.exporters.size(), 2u);
+  EXPECT_EQ(exports.exporters[0].type, "oci");
+  EXPECT_TRUE(exports.destinations[0].part);
+  EXPECT_EQ(exports.exporters[1].type, "image");
+}
+
+TEST(SharedExports, FilesGoToAFolderOfThePlatform) {
+  Exports one = Plan({"-o", "out"}, Remote(), OneOfSeveral({{"linux", "arm", "v7"}}));
+  EXPECT_EQ(one.destinations[0].path, "out");
+  EXPECT_EQ(one.destinations[0].folder, "linux_arm_v7");
+  Words split = {"-o", "type=local,dest=out,platform-split=true"};
+  EXPECT_EQ(Plan(split, Remote(), OneOfSeveral()).exporters[0].attrs.count("platform-split"), 0u);
+  // A builder makes the folders of several platforms by itself.
+  Exports two = Plan({"-o", "out"}, Remote(), OneOfSeveral({kAmd64, {"linux", "386", ""}}));
+  EXPECT_EQ(two.destinations[0].folder, "");
+}
+
+TEST(SharedExports, RefusesWhatCannotBeJoined) {
+  ExportFacts facts = OneOfSeveral();
+  for (const Words& words :
+       {Words{"-o", "type=docker,dest=f"}, Words{"-o", "type=local,dest=out,platform-split=false"},
+        Words{"-o", "type=image,name=r/x,push=true,push-by-digest=true"},
+        Words{"-o", "type=oci,dest=f,annotation-index.a=b"},
+        Words{"-o", "type=oci,dest=f,annotation-manifest-descriptor.a=b"},
+        Words{"-o", "type=image,name=r/x,push=true", "-o", "type=registry,name=r/y"}}) {
+    EXPECT_EQ(Refusal(words, Remote(), facts).code(), ErrorCode::kUnsupported);
+  }
+  Plan({"-o", "type=oci,dest=f,annotation.a=b"}, Remote(), facts);
+}
+
+TEST(SharedExports, TheClassicStoreTakesOnePlatform) {
+  ExportFacts facts = OneOfSeveral();
+  facts.engine_containerd_store = false;
+  EXPECT_EQ(Refusal({"--load", "-t", "x"}, Remote(), facts).code(), ErrorCode::kUnsupported);
+  EXPECT_TRUE(Plan({"--load", "-t", "x"}, Remote(), OneOfSeveral()).destinations[0].part);
+}
+
+TEST(SharedExports, AnnotationsOfTheIndexStayWithUs) {
+  Words words = {"-t", "x", "--push"};
+  for (const char* annotation :
+       {"index:a=1", "index-descriptor:b=2", "manifest-descriptor:c=3", "manifest[linux/arm64]:d=4",
+        "manifest[linux/amd64]:e=5", "manifest:e=all", "f=6"}) {
+    words.insert(words.end(), {"--annotation", annotation});
+  }
+  Attributes attrs = Plan(words, Remote(), OneOfSeveral()).exporters[0].attrs;
+  std::erase_if(attrs, [](const auto& one) { return !one.first.starts_with("annotation"); });
+  // A builder of one platform is told without naming it, and what was said for it wins.
+  EXPECT_EQ(attrs, (Attributes{{"annotation.e", "5"}, {"annotation.f", "6"}}));
+}
+
+TEST(Exports, AnnotationsOfABuilderOfSeveralPlatformsNameThem) {
+  ExportFacts facts;
+  facts.platforms = {kAmd64, kArm64};
+  Words words = {"-t",           "x",        "--push", "--annotation", "manifest[linux/arm64]:d=4",
+                 "--annotation", "index:a=1"};
+  Attributes attrs = Plan(words, Remote(), facts).exporters[0].attrs;
+  EXPECT_EQ(attrs.at("annotation-manifest[linux/arm64].d"), "4");
+  EXPECT_EQ(attrs.at("annotation-index.a"), "1");
 }
 
 }  // namespace

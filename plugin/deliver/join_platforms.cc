@@ -1,0 +1,69 @@
+#include "plugin/deliver/join_platforms.h"
+
+#include "driver/base/json.h"
+#include "driver/base/text.h"
+
+namespace depot::deliver {
+namespace {
+
+std::string Names(const std::vector<Platform>& platforms) {
+  std::vector<std::string> names;
+  for (const Platform& platform : platforms)
+    names.push_back(FormatPlatform(platform));
+  return Join(names, ",");
+}
+
+}  // namespace
+
+registry::IndexAnnotations IndexAnnotationsOf(const std::vector<options::Annotation>& annotations) {
+  registry::IndexAnnotations wanted;
+  for (const options::Annotation& one : annotations) {
+    if (one.type == "index") wanted.index[one.key] = one.value;
+    if (one.type == "index-descriptor") wanted.index_descriptor[one.key] = one.value;
+    if (one.type == "manifest-descriptor") {
+      wanted.descriptors.push_back({one.platform, one.key, one.value});
+    }
+  }
+  return wanted;
+}
+
+Result<std::vector<Descriptor>> DescriptorsOf(const std::vector<PlatformResult>& results) {
+  std::vector<Descriptor> descriptors;
+  for (const PlatformResult& result : results) {
+    auto found = result.response.find("containerimage.descriptor");
+    auto text = found == result.response.end() ? std::nullopt : FromBase64(found->second);
+    auto json = Json::Parse(text.value_or(""));
+    auto descriptor = json ? ReadDescriptor(*json) : Result<Descriptor>(Fail(json.error()));
+    if (!descriptor) {
+      return Fail(Error(ErrorCode::kInvalid,
+                        Cat("the builder of ", Names(result.platforms),
+                            " does not say what it pushed: ", descriptor.error().message()))
+                      .WithHint("it needs BuildKit 0.11 or newer to be one of several builders"));
+    }
+    descriptors.push_back(*std::move(descriptor));
+  }
+  return descriptors;
+}
+
+ExporterResponse JoinResponses(const std::vector<PlatformResult>& results,
+                               const std::string& index,
+                               const std::vector<std::string>& names) {
+  ExporterResponse joined;
+  Json platforms = Json::Object();
+  for (const PlatformResult& result : results) {
+    Json answers = Json::Object();
+    for (const auto& [key, value] : result.response) {
+      if (key == "containerimage.digest" || key == "containerimage.config.digest") {
+        answers.Set(key, Json::String(value));
+      }
+      if (key == "containerimage.digest" || key == "image.name") joined.emplace(key, value);
+    }
+    platforms.Set(Names(result.platforms), std::move(answers));
+  }
+  if (!index.empty()) joined["containerimage.digest"] = index;
+  if (!names.empty()) joined["image.name"] = Join(names, ",");
+  joined["depot.platforms"] = Base64(platforms.Dump());
+  return joined;
+}
+
+}  // namespace depot::deliver

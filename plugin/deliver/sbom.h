@@ -1,0 +1,71 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "driver/build/request.h"
+#include "driver/builder/builder.h"
+#include "driver/registry/repository.h"
+#include "driver/session/services.h"
+#include "plugin/deliver/metadata.h"
+#include "plugin/deliver/sbom_documents.h"
+#include "plugin/deliver/sbom_files.h"
+
+namespace depot::deliver {
+
+/// What one builder has built, to read SBOMs from. Not owned.
+struct SbomSource {
+  builder::Builder& builder;
+  const std::vector<Platform>& platforms;  ///< empty = the builder's own
+  const ExporterResponse& response;
+  registry::Registries& registries;
+};
+
+/// --sbom-dir, from before the build until the files lie there. Without a directory nothing of it
+/// does anything. One thread.
+class Sboms {
+ public:
+  /// `directory` is "" when not asked for.
+  explicit Sboms(std::string directory) : directory_(std::move(directory)) {}
+
+  bool wanted() const { return !directory_.empty(); }
+
+  /// Checks that files can be made in the directory, or that it can be made (0755 less umask).
+  /// Leaves nothing behind: the place may be inside of a build context.
+  Result<> CheckDirectory() const;
+
+  /// Once for each builder, in order, before the solve. A build whose image is neither pushed nor
+  /// kept in the store of an Engine, or that makes none, gets an exporter that sends its SBOMs
+  /// alone, and a target for it; what is in `targets` must not outlive *this.
+  void Prepare(build::BuildRequest& request, std::map<int, session::ExportTarget>& targets);
+
+  /// Once for each builder, in order, right after the solve: reads the SBOMs of every platform.
+  /// Sources, in this order: what a Depot builder answers (`depot/sboms`, depot/cli pkg/sbom); the
+  /// image in the builder's content store, or in the registry that it was pushed to when the
+  /// builder no longer has it; the exporter of Prepare(). A platform without an SBOM is an Error.
+  Result<> Collect(const SbomSource& source, const Cancel& cancel);
+
+  /// Writes the files, each at once or not at all (see SbomFileContents()); gives their paths.
+  Result<std::vector<std::string>> Write() const;
+
+ private:
+  struct Prepared {
+    std::unique_ptr<SbomFiles> files;  ///< null = the image can be read
+    std::string pushed_to;             ///< a name of that image in a registry; "" = not pushed
+  };
+
+  Result<std::vector<SbomDocument>> Read(const SbomSource& source,
+                                         const Prepared& prepared,
+                                         const Platform& otherwise,
+                                         const Cancel& cancel) const;
+
+  const std::string directory_;
+  std::vector<Prepared> prepared_;
+  std::size_t collected_ = 0;  ///< of prepared_
+  std::vector<Platform> platforms_;
+  std::vector<SbomDocument> documents_;
+};
+
+}  // namespace depot::deliver

@@ -1,0 +1,24 @@
+#include "plugin/docker_setup.h"
+
+namespace depot {
+
+Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
+                                    const options::Environment& environment) {
+  std::string directory =
+      flags.config.empty() ? options::Variable(environment, "DOCKER_CONFIG") : flags.config;
+  if (directory.empty()) directory = options::Variable(environment, "HOME") + "/.docker";
+  DockerSetup setup;
+  TRY_ASSIGN(setup.config, docker::ReadConfigFile(directory));
+  if (std::string json = options::Variable(environment, "DOCKER_AUTH_CONFIG"); !json.empty()) {
+    TRY_ASSIGN(setup.environment_auths, docker::ParseAuthConfig(json));
+  }
+  TRY_ASSIGN(setup.auth_order,
+             docker::ChooseAuthOrder(options::Variable(environment, "DOCKER_AUTH_ORDER"),
+                                     !options::Variable(environment, "GITLAB_CI").empty()));
+  docker::EngineFlags engine{flags.context, flags.host,     flags.tls,    flags.tls_verify,
+                             flags.tls_ca,  flags.tls_cert, flags.tls_key};
+  setup.engine = docker::ResolveEngine(engine, environment, setup.config);
+  return setup;
+}
+
+}  // namespace depot

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "driver/docker/contexts.h"
+#include "driver/docker/credential_store.h"
+#include "plugin/options/invocation.h"
+
+namespace depot {
+
+/// Everything about the user's Docker installation that a command reads.
+struct DockerSetup {
+  docker::ConfigFile config;
+  /// Which Engine is meant, or why that is not known: not every command needs one.
+  Result<docker::EngineEndpoint> engine = docker::EngineEndpoint();
+  std::map<std::string, docker::AuthEntry> environment_auths;  ///< DOCKER_AUTH_CONFIG
+  docker::AuthOrder auth_order;
+};
+
+/// Reads config.json (of --config, DOCKER_CONFIG or ~/.docker), the variables beside it, and the
+/// Engine's TLS files. What is malformed is kInvalid.
+Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
+                                    const options::Environment& environment);
+
+}  // namespace depot

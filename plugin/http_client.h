@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include "driver/http/client.h"
+#include "plugin/options/invocation.h"
+
+namespace depot {
+
+/// The HTTP client of a command: our name, the patience of a slow link, and this machine's
+/// authorities (SSL_CERT_FILE, SSL_CERT_DIR).
+std::unique_ptr<http::HttpClient> MakeHttpClient(const options::Environment& environment);
+
+}  // namespace depot

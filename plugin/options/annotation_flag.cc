@@ -1,0 +1,72 @@
+#include "plugin/options/annotation_flag.h"
+
+#include <algorithm>
+
+#include "driver/base/text.h"
+#include "plugin/options/attributes.h"
+
+namespace depot::options {
+namespace {
+
+constexpr std::string_view kForm = "write [TYPE[platform],...:]KEY=VALUE, as in index:team=blue";
+
+Error Wrong(std::string_view message) {
+  return Error(ErrorCode::kUsage, Cat("--annotation: ", message));
+}
+
+/// TYPE or TYPE[platform].
+Result<Annotation> ParsePlace(std::string_view text) {
+  static const std::vector<std::string_view> known = {"manifest", "manifest-descriptor", "index",
+                                                      "index-descriptor"};
+  std::size_t bracket = text.find('[');
+  std::string_view type = text.substr(0, bracket);
+  if (std::find(known.begin(), known.end(), type) == known.end()) {
+    return Fail(Wrong(Cat("unknown type \"", Printable(type), "\"", Suggest(type, known))));
+  }
+  Annotation annotation;
+  annotation.type = type;
+  if (bracket == std::string_view::npos) return annotation;
+  if (text.back() != ']') {
+    return Fail(Wrong(Cat("\"", Printable(text), "\" has no closing bracket")));
+  }
+  if (type.starts_with("index")) {
+    return Fail(Wrong(Cat(type, " has no platform: the index is one for all of them")));
+  }
+  auto platform = ParsePlatform(text.substr(bracket + 1, text.size() - bracket - 2));
+  if (!platform) return Fail(AsUsage(platform.error(), "--annotation"));
+  annotation.platform = *std::move(platform);
+  return annotation;
+}
+
+}  // namespace
+
+Result<std::vector<Annotation>> ParseAnnotation(std::string_view value) {
+  std::size_t sign = value.find('=');
+  if (sign == std::string_view::npos) {
+    return Fail(
+        Wrong(Cat("\"", Printable(value), "\" is not KEY=VALUE")).WithHint(std::string(kForm)));
+  }
+  std::string_view key = value.substr(0, sign);
+  std::string_view types = "manifest";
+  if (std::size_t colon = key.find(':'); colon != std::string_view::npos) {
+    types = key.substr(0, colon);
+    key.remove_prefix(colon + 1);
+  }
+  if (key.empty()) return Fail(Wrong("the key is empty").WithHint(std::string(kForm)));
+  std::vector<Annotation> annotations;
+  for (std::string_view type : Split(types, ',')) {
+    TRY_ASSIGN(Annotation annotation, ParsePlace(type));
+    annotation.key = key;
+    annotation.value = value.substr(sign + 1);
+    annotations.push_back(std::move(annotation));
+  }
+  return annotations;
+}
+
+std::string AnnotationAttribute(const Annotation& annotation) {
+  std::string platform =
+      annotation.platform ? Cat('[', FormatPlatform(*annotation.platform), ']') : "";
+  return Cat("annotation-", annotation.type, platform, '.', annotation.key);
+}
+
+}  // namespace depot::options

@@ -1,0 +1,321 @@
+"""Who may build through the pool: tokens of projects and users, JWTs of GitLab, certificates."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import connect
+from pool import FINISHED, PoolTest, token_record
+
+_NOT_YOURS = r"permission_denied.*forbidden|forbidden.*permission_denied"
+
+
+class TokenTest(PoolTest):
+    def small(self):
+        run = f"RUN echo {self.image_name()}"
+        return self.context({"Dockerfile": f"FROM {self.rig['BASE']}\n{run}\n"})
+
+    def builds(self, pool, token, project, check=0):
+        return self.build(self.small(), env=pool.variables(token, project), check=check)
+
+
+class Tokens(TokenTest):
+    def test_a_project_token_builds_its_project_alone(self):
+        pool = self.start_pool()
+        token = pool.token(project="one")
+        self.builds(pool, token, "one")
+        self.assertEqual(list(pool.builds(token, "one").values()), [FINISHED])
+        result = self.builds(pool, token, "two", check=1)
+        self.assertRegex(result.stderr, _NOT_YOURS)
+        self.assertIn("two", result.stderr)
+        self.assert_no_leak(token)
+
+    def test_a_project_token_needs_no_project(self):
+        pool = self.start_pool()
+        token = pool.token(project="two")
+        self.builds(pool, token, None)
+        self.assertEqual(list(pool.builds(token, "two").values()), [FINISHED])
+
+    def test_a_user_token_builds_the_projects_of_its_user(self):
+        pool = self.start_pool()
+        ada, bob = pool.token(user="ada"), pool.token(user="bob")
+        self.builds(pool, ada, "one")
+        self.builds(pool, ada, "two")
+        self.builds(pool, bob, "two")
+        self.assertRegex(self.builds(pool, bob, "one", check=1).stderr, _NOT_YOURS)
+        self.assertEqual(len(pool.builds(ada, "two")), 2)
+
+    def test_a_user_without_a_project_named_is_told_to_name_one(self):
+        pool = self.start_pool()
+        result = self.builds(pool, pool.token(user="ada"), None, check=1)
+        self.assertIn("--project", result.stderr)
+
+    def test_unknown_and_forbidden_projects_look_the_same(self):
+        pool = self.start_pool()
+        client = pool.client(pool.token(project="one"))
+        said = [
+            self.expect_refused(
+                "permission_denied", client.call, "CreateBuild", {"project_id": project}
+            ).replace(project, "X")
+            for project in ("two", "not-there")
+        ]
+        self.assertEqual(said[0], said[1])
+        client.close()
+
+    def test_a_revoked_token_fails(self):
+        pool = self.start_pool()
+        token = pool.token(project="one")
+        self.builds(pool, token, "one")
+        names = re.findall(r"\bid: *\"?([\w-]+)", pool.file.read_text().partition("tokens:")[2])
+        pool.command("token", "revoke", names[-1])
+        time.sleep(2)
+        result = self.builds(pool, token, "one", check=1)
+        self.assertRegex(result.stderr, "revoked")
+        self.assertIn("DEPOT_TOKEN", result.stderr)
+
+    def test_an_expired_token_fails(self):
+        old, young = self.new_token_text(), self.new_token_text()
+        records = [token_record("old", old, project="one", days=-1)]
+        records.append(token_record("young", young, project="one", days=1))
+        pool = self.start_pool(tokens=records)
+        self.assertRegex(self.builds(pool, old, "one", check=1).stderr, "expired")
+        self.builds(pool, young, "one")
+
+    def test_an_unknown_token_fails(self):
+        pool = self.start_pool()
+        result = self.builds(pool, self.new_token_text(), "one", check=1)
+        self.assertRegex(result.stderr, "unauthenticated|unknown|not valid")
+
+    def test_no_token_at_all_names_three_ways_to_give_one(self):
+        pool = self.start_pool()
+        env = pool.variables(None, "one")
+        result = self.build(self.small(), engine="containerd", env=env, check=1)
+        for word in ("DEPOT_TOKEN", "login", "OIDC"):
+            self.assertIn(word, result.stderr)
+        self.assertEqual(pool.builds(pool.token(user="ada"), "one"), {})
+
+    def test_a_token_is_shown_once_and_stored_as_a_hash(self):
+        pool = self.make_pool()
+        pool.add_builder("first", "tcp://127.0.0.1:1")
+        pool.write()
+        before = pool.file.read_text()
+        token = pool.token(user="bob")
+        after = pool.file.read_text()
+        self.assertNotIn(token, after)
+        self.assertIn(hashlib.sha256(token.encode()).hexdigest(), after)
+        self.assertTrue(after.startswith(before.partition("tokens:")[0]))
+        self.assertNotIn(token, pool.command("token", "list").stdout)
+        self.assertEqual(pool.file.stat().st_mode & 0o077, 0)
+
+    def test_a_token_expires_when_it_was_asked_to(self):
+        pool = self.make_pool()
+        pool.token("--expires", "30d", project="one")
+        self.assertRegex(pool.file.read_text(), "expires")
+
+    def test_a_build_token_opens_its_build_alone_and_not_after_its_end(self):
+        pool = self.start_pool()
+        client = pool.client(pool.token(project="one"))
+        first, second = (client.call("CreateBuild", {"project_id": "one"}) for _ in range(2))
+        client.token = first["build_token"]
+        other = {"build_id": second["build_id"], "platform": connect.AMD64}
+        own = {**other, "build_id": first["build_id"]}
+        for method in ("GetBuildKitConnection", "ReportBuildHealth"):
+            self.expect_refused("not_found", client.call, method, other)
+        finish = {"build_id": second["build_id"], "success": {}}
+        self.expect_refused("not_found", client.call, "FinishBuild", finish)
+        project = {"project_id": "one"}
+        for method in ("CreateBuild", "ListBuilds", "ResetProjectCache"):
+            self.expect_refused("permission_denied", client.call, method, project)
+        self.assertIn("active", client.call("GetBuildKitConnection", own))
+        client.call("FinishBuild", {"build_id": first["build_id"], "success": {}})
+        client.call("FinishBuild", {"build_id": first["build_id"], "success": {}})
+        with self.assertRaises(connect.Refused):
+            client.call("GetBuildKitConnection", own)
+        client.close()
+
+    def test_no_secret_is_in_a_log_an_argument_or_a_file(self):
+        pool = self.start_pool()
+        token = pool.token(project="one")
+        context, step = self.endless_context()
+        running = self.start_plugin("build", context, env=pool.variables(token, "one"))
+        self.wait_for_step(step)
+        secret = token.encode()
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit():
+                    self.assertNotIn(secret, (entry / "cmdline").read_bytes())
+        running.end()
+        self.builds(pool, token, "one")
+        self.builds(pool, self.new_token_text(), "one", check=1)
+        pool.stop()
+        self.assertTrue(pool.audit())
+        self.assert_no_leak(token, pool.log(), json.dumps(pool.audit()))
+        key = (pool.state / "ca-key.pem").read_text().splitlines()[1]
+        self.assert_no_leak(key, written=[pool.state / "ca-key.pem"])
+
+    def endless_context(self):
+        step = self.endless_step()
+        return self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN {step}\n"}), step
+
+
+class GitLab(TokenTest):
+    """A job's id_token opens the project that the pool's file maps its claims to."""
+
+    def setUp(self):
+        super().setUp()
+        self.key = self.folder / "gitlab.pem"
+        self._openssl("genrsa", "-out", self.key, "2048")
+        modulus = self._openssl("rsa", "-in", self.key, "-noout", "-modulus").partition("=")[2]
+        jwk = {"kty": "RSA", "kid": "k1", "use": "sig", "alg": "RS256", "e": "AQAB"}
+        jwk["n"] = _base64url(bytes.fromhex(modulus.strip()))
+        jwks = self.folder / "jwks.json"
+        jwks.write_text(json.dumps({"keys": [jwk]}))
+        claims = {"project_path": "group/app", "ref_protected": "true"}
+        issuer = {"issuer": "https://gitlab.example", "audience": "https://pool.example"}
+        allow = [{"project": "one", "claims": claims}]
+        self.pool = self.start_pool(oidc=[{**issuer, "jwks": str(jwks), "allow": allow}])
+
+    def token(self, **claims):
+        now = int(time.time())
+        body = {
+            "iss": "https://gitlab.example",
+            "aud": "https://pool.example",
+            "sub": "project_path:group/app:ref_type:branch:ref:main",
+            "iat": now,
+            "nbf": now - 5,
+            "exp": now + 600,
+            "project_path": "group/app",
+            "ref_protected": "true",
+            **claims,
+        }
+        parts = ({"alg": "RS256", "kid": "k1", "typ": "JWT"}, body)
+        signed = ".".join(_base64url(json.dumps(part).encode()) for part in parts)
+        signature = subprocess.run(
+            ["openssl", "dgst", "-sha256", "-sign", self.key],
+            input=signed.encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        return f"{signed}.{_base64url(signature)}"
+
+    def builds_with(self, token, project=None, check=0):
+        env = self.pool.variables(None, project)
+        env |= {"GITLAB_CI": "true", "DEPOT_OIDC_TOKEN": token}
+        return self.build(self.small(), env=env, check=check)
+
+    def test_a_jobs_token_builds(self):
+        token = self.token()
+        self.builds_with(token)
+        listed = self.pool.builds(self.pool.token(user="ada"), "one")
+        self.assertEqual(list(listed.values()), [FINISHED])
+        self.assert_no_leak(token)
+
+    def test_a_token_of_another_repository_is_refused(self):
+        result = self.builds_with(self.token(project_path="group/evil"), check=1)
+        self.assertRegex(result.stderr, "(?i)oidc")
+        self.assertEqual(self.pool.builds(self.pool.token(user="ada"), "one"), {})
+
+    def test_a_token_with_a_changed_claim_is_refused(self):
+        head, _, signature = self.token().split(".")
+        _, body, _ = self.token(ref_protected="true", project_path="group/app", sub="x").split(".")
+        self.builds_with(f"{head}.{body}.{signature}", check=1)
+
+    def test_the_project_must_be_the_one_that_the_claims_open(self):
+        self.assertRegex(self.builds_with(self.token(), "two", check=1).stderr, _NOT_YOURS)
+
+    def _openssl(self, *args):
+        done = subprocess.run(
+            ["openssl", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True
+        )
+        return done.stdout.decode()
+
+
+class Certificates(TokenTest):
+    """Each build has a certificate of its own, for a few hours."""
+
+    def connection(self, pool):
+        client = pool.client(pool.token(project="one"))
+        build = client.call("CreateBuild", {"project_id": "one"})
+        client.token = build["build_token"]
+        asked = {"build_id": build["build_id"], "platform": connect.AMD64}
+        active = client.call("GetBuildKitConnection", asked)["active"]
+        client.close()
+        return build, active
+
+    def save(self, active):
+        place = self.folder / "certificates"
+        place.mkdir(mode=0o700, exist_ok=True)
+        names = (place / "client.pem", place / "client-key.pem")
+        names[0].write_text(active["cert"]["cert"])
+        names[1].write_text(active["cert"]["key"])
+        return names
+
+    def handshake(self, active, certificate, key):
+        """Whether the builder talks to a client with this certificate."""
+        at = urlsplit(active["endpoint"])
+        context = ssl.create_default_context(cadata=active["ca_cert"]["cert"])
+        context.load_cert_chain(certificate, key)
+        context.set_alpn_protocols(["h2"])
+        with socket.create_connection((at.hostname, at.port), timeout=10) as plain:
+            with context.wrap_socket(plain, server_hostname=active["server_name"]) as tls:
+                tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+                return bool(tls.recv(9))
+
+    def test_it_is_dead_within_hours(self):
+        pool = self.start_pool(build_hours=1)
+        _, active = self.connection(pool)
+        certificate, _ = self.save(active)
+        for seconds, valid in ((600, True), (3600 + 120, False)):
+            check = ["openssl", "x509", "-in", certificate, "-noout", "-checkend", str(seconds)]
+            done = subprocess.run(check, stdout=subprocess.DEVNULL, check=False)
+            self.assertEqual(done.returncode == 0, valid, f"valid for another {seconds} s")
+        show = ["openssl", "x509", "-in", certificate, "-noout", "-text"]
+        text = subprocess.run(show, stdout=subprocess.PIPE, check=True, text=True).stdout
+        self.assertIn("TLS Web Client Authentication", text)
+        self.assertNotIn("TLS Web Server Authentication", text)
+        self.assertIn("CA:FALSE", text)
+        verify = ["openssl", "verify", "-purpose", "sslclient", "-CAfile", pool.client_ca]
+        subprocess.run([*verify, certificate], stdout=subprocess.DEVNULL, check=True)
+
+    def test_the_builder_takes_it_and_no_other(self):
+        pool = self.start_pool()
+        _, active = self.connection(pool)
+        self.assertTrue(self.handshake(active, *self.save(active)))
+        for name in ("", "STRANGER_"):
+            with self.assertRaises((ssl.SSLError, ConnectionError)):
+                self.handshake(active, self.rig[f"{name}CERT"], self.rig[f"{name}KEY"])
+
+    def test_each_build_has_its_own(self):
+        pool = self.start_pool()
+        (first, one), (second, two) = self.connection(pool), self.connection(pool)
+        self.assertNotEqual(one["cert"], two["cert"])
+        self.assertNotEqual(first["build_token"], second["build_token"])
+        certificate, _ = self.save(one)
+        show = ["openssl", "x509", "-in", certificate, "-noout", "-subject"]
+        subject = subprocess.run(show, stdout=subprocess.PIPE, check=True, text=True).stdout
+        self.assertIn(first["build_id"], subject)
+
+    def test_a_pool_makes_its_own_server_certificate(self):
+        pool = self.make_pool()
+        place = self.folder / "server"
+        pool.command("ca", "server-certificate", "localhost", "127.0.0.1", "--out", place)
+        certificate, key = place / "server.pem", place / "server-key.pem"
+        self.assertEqual(key.stat().st_mode & 0o077, 0)
+        pool.settings["tls"] = {"certificate": str(certificate), "key": str(key)}
+        pool.ca_file = pool.client_ca
+        pool.add_builder("first", self.bridge(client_ca=pool.client_ca).url)
+        pool.write()
+        pool.start()
+        self.builds(pool, pool.token(project="one"), "one")
+
+
+def _base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
