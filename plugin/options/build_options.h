@@ -51,16 +51,16 @@ struct BuildOptions {
   std::vector<std::pair<std::string, std::optional<std::string>>> build_args;
   std::vector<std::pair<std::string, std::string>> labels;
   std::vector<Platform> platforms;  ///< each once, in the user's order; empty = not given
-  bool no_cache = false;
-  bool pull = false;
   std::vector<SecretSource> secrets;
   std::vector<Output> outputs;
+  bool no_cache = false;
+  bool pull = false;
   bool push = false;
   bool load = false;
   bool quiet = false;
+  ProgressMode progress = ProgressMode::kAuto;
   std::string iidfile;
   std::string metadata_file;
-  ProgressMode progress = ProgressMode::kAuto;
   std::string builder;  ///< --builder; "" = not given
   std::vector<std::string> allow;
   std::string network;  ///< "", "default", "none", "host"
@@ -72,16 +72,16 @@ struct BuildOptions {
   /// spoken of; one that is in `attests_disabled` must not even get its default.
   std::map<std::string, std::map<std::string, std::string>> attests;
   std::set<std::string> attests_disabled;
-  std::string sbom_dir;       ///< directory for SPDX documents; "" = not given; "sbom" is then on
-  bool sbom_implied = false;  ///< the SBOM is on only because of --sbom-dir
+  std::string sbom_dir;  ///< directory for SPDX documents; "" = not given; "sbom" is then on
   /// In the user's order; of two for the same place and key the later one only.
   std::vector<Annotation> annotations;
 
   std::string project;                     ///< --project; "" = not given
   Secret token;                            ///< --token; empty = not given
-  bool save = false;                       ///< keep the image in the Depot registry
   std::vector<std::string> save_tags;      ///< tags without a name; only with `save`
   std::optional<Platform> build_platform;  ///< linux/amd64 or linux/arm64; unset = dynamic
+  bool save = false;                       ///< keep the image in the Depot registry
+  bool sbom_implied = false;               ///< the SBOM is on only because of --sbom-dir
   bool emulate = false;  ///< a platform may be built on a builder that only emulates it
   bool suppress_no_output_warning = false;
 };

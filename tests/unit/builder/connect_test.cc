@@ -56,7 +56,7 @@ TEST_F(HoldTest, PatienceIsForRefusalsAndNotForASlowAnswer) {
     if (!cancel.SleepFor(std::chrono::milliseconds(1500))) return Fail(cancel.error());
     return Reach();
   };
-  auto builder = Hold(connection_, std::nullopt, std::chrono::seconds(1), sink_, Cancel::Never());
+  auto builder = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
   EXPECT_TRUE(builder) << builder.error().message();
 }
 
@@ -66,13 +66,30 @@ TEST_F(HoldTest, ARefusalIsTriedAgainUntilPatienceIsOver) {
     if (++tries < 3) return Fail(ErrorCode::kUnavailable, "connection refused");
     return Reach();
   };
-  EXPECT_TRUE(Hold(connection_, std::nullopt, std::chrono::seconds(5), sink_, Cancel::Never()));
+  EXPECT_TRUE(Hold(connection_, std::chrono::seconds(5), sink_, Cancel::Never()));
   tries = -1000;
   auto begin = Cancel::Clock::now();
-  auto builder = Hold(connection_, std::nullopt, std::chrono::seconds(1), sink_, Cancel::Never());
+  auto builder = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
   ASSERT_FALSE(builder);
   EXPECT_EQ(builder.error().message(), "builder test: connection refused (tried for 1 s)");
   EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(4));
+}
+
+TEST_F(HoldTest, ADaemonThatTellsOfItselfMakesAttestations) {
+  connection_.dial = [&](const Cancel&) { return Reach(); };
+  auto before = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
+  ASSERT_TRUE(before);
+  EXPECT_FALSE((*before)->features().attestations);
+  table_.Add("/moby.buildkit.v1.Control/Info",
+             rpc::UnaryHandler([](const rpc::Metadata&, const std::string&, std::string&,
+                                  const Cancel&) { return rpc::Status{}; }));
+  auto since = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
+  ASSERT_TRUE(since);
+  EXPECT_TRUE((*since)->features().attestations);
+  connection_.engine = true;
+  auto classic = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
+  ASSERT_TRUE(classic);
+  EXPECT_FALSE((*classic)->features().attestations);
 }
 
 TEST_F(HoldTest, AServerThatCancelsIsNoCancelOfTheUsers) {
@@ -82,7 +99,7 @@ TEST_F(HoldTest, AServerThatCancelsIsNoCancelOfTheUsers) {
         return rpc::Status{rpc::Code::kCancelled, "context canceled", ""};
       }));
   connection_.dial = [&](const Cancel&) { return Reach(); };
-  auto builder = Hold(connection_, std::nullopt, std::chrono::seconds(1), sink_, Cancel::Never());
+  auto builder = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
   ASSERT_FALSE(builder);
   EXPECT_EQ(builder.error().code(), ErrorCode::kUnavailable);
 }
@@ -93,7 +110,7 @@ TEST_F(HoldTest, AFinalErrorIsNotTriedAgain) {
     ++tries;
     return Fail(ErrorCode::kDenied, "TLS: no");
   };
-  EXPECT_FALSE(Hold(connection_, std::nullopt, std::chrono::seconds(5), sink_, Cancel::Never()));
+  EXPECT_FALSE(Hold(connection_, std::chrono::seconds(5), sink_, Cancel::Never()));
   EXPECT_EQ(tries, 1);
 }
 
