@@ -221,4 +221,9 @@ Result<> RunAccount(const options::Invocation& invocation,
   }
 }
 
+Result<> LogIn(const options::Environment& environment, Terminal& terminal, const Cancel& cancel) {
+  options::AccountOptions options;
+  return AccountCommand(options, environment, terminal, cancel).Login();
+}
+
 }  // namespace depot

@@ -13,4 +13,7 @@ Result<> RunAccount(const options::Invocation& invocation,
                     Terminal& terminal,
                     const Cancel& cancel);
 
+/// `login` in the middle of another command that turned out to need a token.
+Result<> LogIn(const options::Environment& environment, Terminal& terminal, const Cancel& cancel);
+
 }  // namespace depot

@@ -13,6 +13,7 @@
 #include "driver/oci/reference.h"
 #include "driver/registry/extra_credentials.h"
 #include "driver/registry/push_index.h"
+#include "plugin/account_commands.h"
 #include "plugin/acquire.h"
 #include "plugin/attestations.h"
 #include "plugin/deliver/join_platforms.h"
@@ -71,7 +72,10 @@ class Build {
     TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options_, STDIN_FILENO, cancel_));
     TRY_ASSIGN(source_, plan::DecideSource(options_, facts));
     TRY_ASSIGN(trees_, plan::OpenTrees(source_));
-    ChoiceFacts choice{options_, environment_, *setup_.engine, setup_.config.directory};
+    ChoiceFacts choice{options_, environment_, *setup_.engine, setup_.config.directory, {}};
+    if (SomebodyIsThere()) {
+      choice.log_in = [this] { return LogIn(environment_, terminal_, cancel_); };
+    }
     TRY_ASSIGN(choice_, ChooseBuilder(choice, *http_, cancel_));
     if (options_.save && !choice_.hosted) {
       return Fail(Error(ErrorCode::kUsage, "--save: only the Depot API keeps images")
@@ -110,6 +114,12 @@ class Build {
   }
 
  private:
+  /// A CI may give its jobs a terminal, but nobody sits at it.
+  bool SomebodyIsThere() const {
+    return terminal_.output_is_terminal() && terminal_.error_is_terminal() &&
+           options::Variable(environment_, "CI").empty();
+  }
+
   Result<> BuildOn(const std::vector<Site>& sites, EventSink& sink) {
     Result<> built = BuildAndDeliver(sites, sink);
     // After a failure too nothing may work on them any more when the sink goes.

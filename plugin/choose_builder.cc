@@ -181,10 +181,12 @@ Result<BuilderChoice> ChooseHosted(api::ProjectChoice project,
                                    const ChoiceFacts& facts,
                                    http::HttpClient& client,
                                    const Cancel& cancel) {
-  TRY_ASSIGN(
-      auto token,
-      api::FindToken(facts.options.token.empty() ? "" : std::string(facts.options.token.Reveal()),
-                     facts.environment, client, cancel));
+  const std::string flag(facts.options.token.Reveal());
+  TRY_ASSIGN(auto token, api::FindToken(flag, facts.environment, client, cancel));
+  if (!token && facts.log_in) {
+    TRY(facts.log_in());
+    TRY_ASSIGN(token, api::FindToken(flag, facts.environment, client, cancel));
+  }
   if (!token) {
     return Fail(Error(ErrorCode::kDenied,
                       Cat("project ", Printable(project.id), " (", Printable(project.source),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,9 @@ struct ChoiceFacts {
   const options::Environment& environment;
   const docker::EngineEndpoint& engine;  ///< what the user's Docker settings mean
   std::string config_directory;          ///< where config.json lies
+  /// Lets the user log in when a project is named and no token is there; empty where nobody could:
+  /// then that is an error.
+  std::function<Result<>()> log_in;
 };
 
 /// Whether the build uses the local Docker Engine: neither a builder, nor a token, nor a project is

@@ -96,6 +96,21 @@ class Login(AccountTest):
         self.run_command("list", "projects", token=None)
         self.assertEqual(self.asked_with("ListProjects"), [LOGIN_TOKEN])
 
+    def test_a_build_on_a_terminal_lets_the_user_log_in_first(self):
+        self.will_log_in()
+        context = self.context({"Dockerfile": "FROM scratch\n"})
+        env = {**self.variables(None), "DEPOT_PROJECT_ID": "one"}
+        _, output = self.on_terminal("build", context, builder=None, env=env)
+        self.assertIn(APPROVE_URL, output)
+        self.assertEqual(self.asked_with("CreateBuild"), [LOGIN_TOKEN])
+
+    def test_a_build_without_a_terminal_says_how_to_give_a_token(self):
+        context = self.context({"Dockerfile": "FROM scratch\n"})
+        env = {**self.variables(None), "DEPOT_PROJECT_ID": "one"}
+        result = self.build(context, env=env, check=1)
+        self.assertIn("DEPOT_TOKEN", result.stderr)
+        self.assertEqual(self.api.asked("StartLogin"), [])
+
     def test_a_second_login_says_so_and_clear_replaces_the_first(self):
         self.will_log_in()
         self.run_command("login", token=None)
