@@ -116,7 +116,8 @@ class AccountCommand {
 
  private:
   Result<> Connect() {
-    TRY_ASSIGN(account_, DepotAccount::Make(environment_, [this](std::string line) { Say(line); }));
+    TRY_ASSIGN(account_,
+               DepotAccount::Make(environment_, [this](const std::string& line) { Say(line); }));
     return {};
   }
 

@@ -111,12 +111,13 @@ void AddFamilies(std::vector<Site>& sites) {
   for (const Site& site : sites)
     named.insert(named.end(), site.native.begin(), site.native.end());
   for (Site& site : sites) {
-    for (const Platform& own : std::vector<Platform>(site.native)) {
-      for (const Platform& member : plan::NativeFamily(own)) {
-        if (!Contains(named, member) && !Contains(site.native, member)) {
-          site.native.push_back(member);
-        }
-      }
+    std::vector<Platform> family;
+    for (const Platform& own : site.native) {
+      std::vector<Platform> members = plan::NativeFamily(own);
+      family.insert(family.end(), members.begin(), members.end());
+    }
+    for (const Platform& member : family) {
+      if (!Contains(named, member) && !Contains(site.native, member)) site.native.push_back(member);
     }
   }
 }

@@ -44,7 +44,7 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words,
 }
 
 Result<std::int64_t> ParseDuration(const std::string& text) {
-  constexpr std::int64_t kDay = 24 * 3600;
+  constexpr std::int64_t kDay = 24 * std::int64_t{3600};
   constexpr std::uint64_t kLongest = 3650 * kDay;
   std::uint64_t unit = text.ends_with('d') ? kDay : text.ends_with('h') ? 3600 : 60;
   std::optional<std::uint64_t> count;

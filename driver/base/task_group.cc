@@ -13,7 +13,7 @@ TaskGroup::~TaskGroup() {
   (void)Wait();
 }
 
-void TaskGroup::Start(std::string name, Task task) {
+void TaskGroup::Start(const std::string& name, Task task) {
   std::optional<Error> refused;
   {
     std::lock_guard lock(mutex_);

@@ -29,7 +29,7 @@ class TaskGroup {
 
   /// Runs `task` on a thread of its own, named `name` (15 characters are kept) for debuggers. When
   /// the system gives no more threads, that counts as the failure of the task.
-  void Start(std::string name, Task task);
+  void Start(const std::string& name, Task task);
 
   /// Joins all tasks; the first failure, or success. May be called again after more Start() calls.
   Result<> Wait();

@@ -152,8 +152,9 @@ struct Pending {
   std::optional<std::string> link;
 };
 
-std::string Without(std::string text) {
-  return text.substr(0, text.find('\0'));
+/// GNU's long names end with a NUL.
+std::string LongName(std::string_view text) {
+  return std::string(text.substr(0, text.find('\0')));
 }
 
 /// A header that is about the next member; false when it is a member itself.
@@ -164,8 +165,8 @@ Result<bool> TakeExtension(
   TRY_ASSIGN(std::string content, ReadAt(descriptor, offset, static_cast<std::size_t>(size)));
   if (content.size() < size) return Fail(Broken("it ends too early"));
   if (type == 'x') TRY(ParseRecords(content, pending.records));
-  if (type == 'L') pending.path = Without(std::move(content));
-  if (type == 'K') pending.link = Without(std::move(content));
+  if (type == 'L') pending.path = LongName(content);
+  if (type == 'K') pending.link = LongName(content);
   return true;
 }
 

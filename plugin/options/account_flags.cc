@@ -122,7 +122,9 @@ Result<std::optional<AccountOptions>> Parse(Command command,
                                              " argument, got ", arguments.size()))
                     .WithHint(Cat("usage: ", UsageOf(command, program))));
   }
-  if (!arguments.empty()) line.options.*shape.target = arguments.front();
+  if (!arguments.empty() && shape.target != nullptr) {
+    line.options.*shape.target = arguments.front();
+  }
   return std::move(line.options);
 }
 

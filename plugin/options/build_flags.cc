@@ -129,8 +129,8 @@ std::vector<Flag> ResultFlags(BuildLine& line) {
   BuildOptions& options = line.options;
   return {
       {"builder", 0, kText, "string",
-       "Builder to use: an address, as in \"tcp://host:1234\" or \"unix:///path\" (default "
-       "$DEPOT_BUILDER)",
+       "Builder to use: an address, as in \"tcp://host:1234\" or \"unix:///path\", or one for each "
+       "platform: \"PLATFORM=ADDRESS,PLATFORM=ADDRESS\" (default $DEPOT_BUILDER)",
        Into(options.builder)},
       {"force-rm", 0, kSwitch, "", "Accepted for old scripts: BuildKit never keeps containers",
        OnlyTrue("force-rm")},

@@ -36,30 +36,6 @@ RpcCode CodeOf(ErrorCode code) {
   return RpcCode::kInternal;
 }
 
-std::string_view NameOf(RpcCode code) {
-  switch (code) {
-    case RpcCode::kInvalidArgument:
-      return "invalid_argument";
-    case RpcCode::kUnauthenticated:
-      return "unauthenticated";
-    case RpcCode::kPermissionDenied:
-      return "permission_denied";
-    case RpcCode::kNotFound:
-      return "not_found";
-    case RpcCode::kFailedPrecondition:
-      return "failed_precondition";
-    case RpcCode::kResourceExhausted:
-      return "resource_exhausted";
-    case RpcCode::kUnimplemented:
-      return "unimplemented";
-    case RpcCode::kUnavailable:
-      return "unavailable";
-    case RpcCode::kInternal:
-      break;
-  }
-  return "internal";
-}
-
 RpcError ToRpcError(const Error& error) {
   std::string text = error.message();
   if (!error.hint().empty()) text += Cat(" (", error.hint(), ')');
@@ -138,7 +114,7 @@ class Desk {
   void Failed(const RpcError& error) {
     call_.decision.verdict = IsOurs(error.code) ? "failed" : "refused";
     call_.decision.reason = error.message;
-    parts_.metrics.CountRequest(call_.decision.what, std::string(NameOf(error.code)));
+    parts_.metrics.CountRequest(call_.decision.what, std::string(web::NameOf(error.code)));
     parts_.journal.Audit(call_.decision);
     if (IsOurs(error.code)) {
       parts_.journal.Say(Cat(call_.decision.what, " failed: ", error.message));
@@ -187,7 +163,7 @@ web::Answer Serve(const Parts& parts,
   desk.Done();
   std::string message = std::get<std::string>(*std::move(reply));
   web::Response response = rpc.form == Rpc::Form::kUnary ? web::UnaryAnswer(std::move(message))
-                                                         : web::StreamAnswer(std::move(message));
+                                                         : web::StreamAnswer(message);
   for (auto& header : desk.call().headers)
     response.headers.push_back(std::move(header));
   return response;

@@ -15,21 +15,21 @@ constexpr std::uint8_t kEndOfStream = 2;
 constexpr std::size_t kLongestMessage = 4 << 20;
 
 struct CodeEntry {
-  RpcCode code;
   std::string_view name;
+  RpcCode code;
   int status;
 };
 
 constexpr CodeEntry kCodes[] = {
-    {RpcCode::kInvalidArgument, "invalid_argument", 400},
-    {RpcCode::kUnauthenticated, "unauthenticated", 401},
-    {RpcCode::kPermissionDenied, "permission_denied", 403},
-    {RpcCode::kNotFound, "not_found", 404},
-    {RpcCode::kFailedPrecondition, "failed_precondition", 400},
-    {RpcCode::kResourceExhausted, "resource_exhausted", 429},
-    {RpcCode::kUnimplemented, "unimplemented", 501},
-    {RpcCode::kUnavailable, "unavailable", 503},
-    {RpcCode::kInternal, "internal", 500},
+    {"invalid_argument", RpcCode::kInvalidArgument, 400},
+    {"unauthenticated", RpcCode::kUnauthenticated, 401},
+    {"permission_denied", RpcCode::kPermissionDenied, 403},
+    {"not_found", RpcCode::kNotFound, 404},
+    {"failed_precondition", RpcCode::kFailedPrecondition, 400},
+    {"resource_exhausted", RpcCode::kResourceExhausted, 429},
+    {"unimplemented", RpcCode::kUnimplemented, 501},
+    {"unavailable", RpcCode::kUnavailable, 503},
+    {"internal", RpcCode::kInternal, 500},
 };
 
 const CodeEntry& EntryOf(RpcCode code) {
@@ -153,6 +153,10 @@ std::variant<Response, std::string_view> UnaryBody(const Request& request) {
   return request.body.Reveal();
 }
 
+std::string_view NameOf(RpcCode code) {
+  return EntryOf(code).name;
+}
+
 Response UnaryAnswer(std::string message) {
   return {200, "application/proto", {}, Secret(std::move(message))};
 }
@@ -161,7 +165,7 @@ Response UnaryFailure(const RpcError& error) {
   return {EntryOf(error.code).status, "application/json", {}, Secret(ErrorJson(error).Dump())};
 }
 
-Response StreamAnswer(std::string message) {
+Response StreamAnswer(std::string_view message) {
   return StreamResponse(Envelope(0, message) + Envelope(kEndOfStream, "{}"));
 }
 

@@ -24,6 +24,9 @@ enum class RpcCode {
   kInternal,
 };
 
+/// The code as the protocol spells it: "not_found".
+std::string_view NameOf(RpcCode code);
+
 /// An RPC's failure, for the client to read.
 struct RpcError {
   RpcCode code = RpcCode::kInternal;
@@ -42,7 +45,7 @@ Response UnaryFailure(const RpcError& error);
 
 /// A server stream of one message and its end, or of an end that is an error (HTTP 200 either way;
 /// application/connect+proto).
-Response StreamAnswer(std::string message);
+Response StreamAnswer(std::string_view message);
 Response StreamFailure(const RpcError& error);
 
 /// The one message of a server-streaming call's request (application/connect+proto).
