@@ -173,7 +173,6 @@ TEST_F(FileSyncService, FailsWhenAFileVanishesAfterItWasAnnounced) {
     ASSERT_TRUE(receiver.Receive(packet));
   } while (packet.has_stat());
   std::filesystem::remove(directory_ / "there");
-  receiver.Send(WirePacket::PACKET_REQ, 0);
   receiver.Send(WirePacket::PACKET_REQ, 1);
   receiver.Run();
   rpc::Status status = running.Finish();
