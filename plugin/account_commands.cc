@@ -203,12 +203,8 @@ Result<> RunAccount(const options::Invocation& invocation,
                     const options::Environment& environment,
                     Terminal& terminal,
                     const Cancel& cancel) {
-  TRY_ASSIGN(auto options, options::ParseAccountFlags(invocation.command, invocation.arguments,
-                                                      invocation.program));
-  if (!options) {
-    return terminal.WriteResult(options::AccountHelp(invocation.command, invocation.program),
-                                cancel);
-  }
+  TRY_ASSIGN(auto options, ReadAccountFlags(invocation, terminal, cancel));
+  if (!options) return {};
   AccountCommand command(*options, environment, terminal, cancel);
   switch (invocation.command) {
     case options::Command::kLogin:

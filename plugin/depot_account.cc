@@ -7,6 +7,16 @@
 
 namespace depot {
 
+Result<std::optional<options::AccountOptions>> ReadAccountFlags(
+    const options::Invocation& invocation, Terminal& terminal, const Cancel& cancel) {
+  TRY_ASSIGN(auto options, options::ParseAccountFlags(invocation.command, invocation.arguments,
+                                                      invocation.program));
+  if (!options) {
+    TRY(terminal.WriteResult(options::AccountHelp(invocation.command, invocation.program), cancel));
+  }
+  return options;
+}
+
 DepotAccount::DepotAccount(const options::Environment& environment,
                            std::function<void(std::string)> say)
     : environment_(environment), say_(std::move(say)), http_(MakeHttpClient(environment)) {}

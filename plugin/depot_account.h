@@ -1,13 +1,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "driver/depot/api.h"
 #include "plugin/options/account_flags.h"
 #include "plugin/options/invocation.h"
+#include "plugin/progress/terminal.h"
 
 namespace depot {
+
+/// What follows the words of such a command. nullopt: its help was asked for, and is printed.
+/// Errors as of options::ParseAccountFlags().
+Result<std::optional<options::AccountOptions>> ReadAccountFlags(
+    const options::Invocation& invocation, Terminal& terminal, const Cancel& cancel);
 
 /// The Depot API as the commands beside `build` use it, and what opens it. One thread.
 class DepotAccount {

@@ -43,12 +43,8 @@ Result<> RunList(const options::Invocation& invocation,
                  const options::Environment& environment,
                  Terminal& terminal,
                  const Cancel& cancel) {
-  TRY_ASSIGN(auto options, options::ParseAccountFlags(invocation.command, invocation.arguments,
-                                                      invocation.program));
-  if (!options) {
-    return terminal.WriteResult(options::AccountHelp(invocation.command, invocation.program),
-                                cancel);
-  }
+  TRY_ASSIGN(auto options, ReadAccountFlags(invocation, terminal, cancel));
+  if (!options) return {};
   TRY(terminal.CheckResult());
   auto say = [&](const std::string& line) { terminal.WriteError(line + '\n', cancel); };
   TRY_ASSIGN(auto account, DepotAccount::Make(environment, say));

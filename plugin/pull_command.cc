@@ -109,12 +109,8 @@ Result<> RunPull(const options::Invocation& invocation,
                  const options::Environment& environment,
                  Terminal& terminal,
                  const Cancel& cancel) {
-  TRY_ASSIGN(auto options, options::ParseAccountFlags(invocation.command, invocation.arguments,
-                                                      invocation.program));
-  if (!options) {
-    return terminal.WriteResult(options::AccountHelp(invocation.command, invocation.program),
-                                cancel);
-  }
+  TRY_ASSIGN(auto options, ReadAccountFlags(invocation, terminal, cancel));
+  if (!options) return {};
   TRY(terminal.CheckResult());
   bool quiet = options->progress == options::ProgressMode::kQuiet;
   DisplayOptions shown{quiet ? DisplayMode::kQuiet : DisplayMode::kPlain, invocation.globals.debug};
