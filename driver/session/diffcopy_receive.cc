@@ -220,10 +220,17 @@ class Receiver {
   }
 
   /// Everything has arrived: only the sender's FIN, its end of the call, or its regret can follow.
+  /// A sender that has our FIN waits for nothing more: the build, and the session with it, may end
+  /// before its own FIN is read (fsutil send.go).
   Result<> WaitForFin(const Cancel& cancel) {
-    TRY_ASSIGN(std::optional<std::string> message, call_.Read(cancel));
-    if (!message) return {};
-    TRY_ASSIGN(Packet packet, ParsePacket(*message));
+    Result<std::optional<std::string>> message = call_.Read(cancel);
+    if (!message) {
+      ErrorCode code = message.error().code();
+      bool gone = code == ErrorCode::kCancelled || code == ErrorCode::kUnavailable;
+      return gone ? Result<>() : Fail(std::move(message).error());
+    }
+    if (!*message) return {};
+    TRY_ASSIGN(Packet packet, ParsePacket(**message));
     if (packet.type == PacketType::kFin) return {};
     return Take(packet);
   }

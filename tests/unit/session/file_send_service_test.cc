@@ -166,6 +166,29 @@ TEST_F(FileSendService, AsksForTheFilesThatTheWriterWantsAndNoOthers) {
   EXPECT_TRUE(log_->CheckComplete(targets_));
 }
 
+TEST_F(FileSendService, ATreeIsCompleteWhenTheSessionEndsBeforeTheSendersFin) {
+  OfferDirectory();
+  RunningCall running(table_, kDiffCopy, {});
+  FakeSender sender(running.call());
+  sender.EndOfStats();
+  EXPECT_EQ(sender.Receive().type(), Packet::PACKET_FIN);
+  running.source().Request(Error(ErrorCode::kCancelled, "the build has ended"));
+  EXPECT_TRUE(running.Finish().ok());
+  EXPECT_TRUE(log_->CheckComplete(targets_));
+}
+
+TEST_F(FileSendService, ATreeThatBrokeOffIsNotComplete) {
+  OfferDirectory();
+  RunningCall running(table_, kDiffCopy, {});
+  FakeSender sender(running.call());
+  sender.Stat("file", 0644);
+  sender.EndOfStats();
+  EXPECT_EQ(sender.Receive().type(), Packet::PACKET_REQ);
+  running.source().Request(Error(ErrorCode::kCancelled, "the build has ended"));
+  EXPECT_FALSE(running.Finish().ok());
+  EXPECT_FALSE(log_->CheckComplete(targets_));
+}
+
 TEST_F(FileSendService, EndsAnEmptyTreeWithFin) {
   OfferDirectory();
   RunningCall running(table_, kDiffCopy, {});
