@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 
+#include "driver/base/openssl.h"
 #include "driver/base/text.h"
 
 namespace depot {
@@ -18,13 +19,10 @@ constexpr std::size_t kHexSize = 64;
 struct Sha256::State {
   State() : context(EVP_MD_CTX_new()) {
     // Only memory exhaustion can fail here, and in no case may a wrong digest come out.
-    if (context == nullptr || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1) std::abort();
+    if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) std::abort();
   }
-  ~State() { EVP_MD_CTX_free(context); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
 
-  EVP_MD_CTX* context;
+  OpenSslPtr<EVP_MD_CTX> context;
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {}
@@ -32,14 +30,14 @@ Sha256::Sha256() : state_(std::make_unique<State>()) {}
 Sha256::~Sha256() = default;
 
 void Sha256::Update(std::string_view bytes) {
-  if (EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) != 1) std::abort();
+  if (EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) != 1) std::abort();
 }
 
 std::string Sha256::Finish() {
   std::string out(EVP_MAX_MD_SIZE, '\0');
   unsigned int size = 0;
   auto* bytes = reinterpret_cast<unsigned char*>(out.data());
-  if (EVP_DigestFinal_ex(state_->context, bytes, &size) != 1) std::abort();
+  if (EVP_DigestFinal_ex(state_->context.get(), bytes, &size) != 1) std::abort();
   out.resize(size);
   return out;
 }

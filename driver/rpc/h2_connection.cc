@@ -157,6 +157,7 @@ void H2Connection::CloseLocked(H2Stream& stream, std::uint32_t code) {
 Result<> H2Connection::Alive() const {
   std::lock_guard lock(mutex_);
   if (failure_) return Fail(*failure_);
+  if (leaving_) return Fail(*leaving_);
   return {};
 }
 
@@ -261,11 +262,13 @@ bool H2Connection::FillBatch(FrameBatch& batch) {
   }
   batch_ = nullptr;
   // nghttp2 is done when a GOAWAY of ours or of the peer has run its course.
-  bool over = batch.size() == 0 && nghttp2_session_want_read(session_) == 0;
-  if (over && goodbye_.empty()) FailLocked(ProtocolError("it sent what is not a frame"));
-  if (over)
-    FailLocked(Error(ErrorCode::kUnavailable,
-                     Cat("the peer ended the connection: ", Printable(goodbye_))));
+  if (!leaving_ && nghttp2_session_want_read(session_) == 0) {
+    leaving_ = goodbye_.empty()
+                   ? ProtocolError("it sent what is not a frame")
+                   : Error(ErrorCode::kUnavailable,
+                           Cat("the peer ended the connection: ", Printable(goodbye_)));
+  }
+  if (leaving_ && batch.size() == 0) FailLocked(*leaving_);
   return batch.size() > 0;
 }
 

@@ -136,6 +136,7 @@ class H2Connection {
   std::map<std::int32_t, StreamPtr> streams_;
   std::vector<StreamPtr> new_requests_;
   std::optional<Error> failure_;
+  std::optional<Error> leaving_;  // why it will fail once the last frames are out
   bool ended_by_peer_ = false;
   std::string goodbye_;  ///< what the peer said in GOAWAY
   BatchSize batch_size_;

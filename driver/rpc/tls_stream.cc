@@ -9,37 +9,15 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "driver/base/openssl.h"
 #include "driver/base/text.h"
 #include "driver/rpc/dial.h"
 
 // TLS on a non-blocking socket. OpenSSL's SSL object may be used by one thread at a time, so reader
-// and writer share a mutex that is held for the work on one batch but never while waiting for the
-// socket.
+// and writer share a mutex: it is held for the work on one record, never for a system call.
 
 namespace depot::rpc {
 namespace {
-
-template <typename T, void (*Free)(T*)>
-struct Deleter {
-  void operator()(T* object) const { Free(object); }
-};
-using ContextPtr = std::unique_ptr<SSL_CTX, Deleter<SSL_CTX, SSL_CTX_free>>;
-using SslPtr = std::unique_ptr<SSL, Deleter<SSL, SSL_free>>;
-using CertificatePtr = std::unique_ptr<X509, Deleter<X509, X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY, EVP_PKEY_free>>;
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO, BIO_free_all>>;
-
-BioPtr MemoryBio(std::string_view text) {
-  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-/// The newest OpenSSL error of this thread, in words; clears the queue.
-std::string TakeReason() {
-  unsigned long code = ERR_peek_last_error();
-  ERR_clear_error();
-  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return reason ? LowerAscii(reason) : "unknown error";
-}
 
 bool IsIpAddress(const std::string& name) {
   ASN1_OCTET_STRING* address = a2i_IPADDRESS(name.c_str());
@@ -48,10 +26,10 @@ bool IsIpAddress(const std::string& name) {
 }
 
 Result<> AddRoots(SSL_CTX* context, const std::string& pem) {
-  BioPtr bio = MemoryBio(pem);
+  OpenSslPtr<BIO> bio = MemoryBio(pem);
   X509_STORE* store = SSL_CTX_get_cert_store(context);
   int count = 0;
-  while (CertificatePtr certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+  while (OpenSslPtr<X509> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
     X509_STORE_add_cert(store, certificate.get());
     ++count;
   }
@@ -74,34 +52,8 @@ Result<> AddSystemRoots(SSL_CTX* context, const SystemRoots& roots) {
   return Fail(
       Error(ErrorCode::kInvalid, Cat("the system's certificate authorities (", roots.file,
                                      roots.file.empty() || roots.directory.empty() ? "" : ", ",
-                                     roots.directory, ") cannot be read: ", TakeReason()))
+                                     roots.directory, ") cannot be read: ", TakeOpenSslReason()))
           .WithHint("SSL_CERT_FILE and SSL_CERT_DIR say where they are"));
-}
-
-Result<> AddClientCertificate(SSL_CTX* context, const TlsOptions& options) {
-  BioPtr chain = MemoryBio(options.certificate_pem);
-  CertificatePtr leaf(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
-  if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
-    return Fail(ErrorCode::kInvalid, Cat("the client certificate is not PEM: ", TakeReason()));
-  }
-  while (X509* next = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)) {
-    SSL_CTX_add_extra_chain_cert(context, next);  // takes it over
-  }
-  ERR_clear_error();
-  BioPtr bio = MemoryBio(options.key_pem.Reveal());
-  // Without a password callback OpenSSL would ask on the terminal.
-  auto no_password = [](char*, int, int, void*) { return 0; };
-  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
-  if (!key) {
-    return Fail(ErrorCode::kInvalid,
-                Cat("the client key is not an unencrypted PEM key: ", TakeReason()));
-  }
-  // A key of another kind than the certificate's is taken by the first call without a word.
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
-    return Fail(ErrorCode::kInvalid,
-                Cat("client certificate and key do not belong together: ", TakeReason()));
-  }
-  return {};
 }
 
 /// The DNS names and addresses that a certificate is for.
@@ -140,18 +92,16 @@ int OnVerify(int accepted, X509_STORE_CTX* store) {
   return accepted;
 }
 
-Result<ContextPtr> MakeContext(const TlsOptions& options) {
+Result<OpenSslPtr<SSL_CTX>> MakeContext(const TlsOptions& options) {
   // OpenSSL takes names as C strings, and an empty one for "do not check the name".
   if (options.server_name.empty() || options.server_name.find('\0') != std::string::npos) {
     return Fail(ErrorCode::kInvalid,
                 Cat("TLS: \"", Printable(options.server_name), "\" is not a server name"));
   }
-  ContextPtr context(SSL_CTX_new(TLS_client_method()));
-  if (!context) return Fail(ErrorCode::kInternal, Cat("start TLS: ", TakeReason()));
+  OpenSslPtr<SSL_CTX> context(SSL_CTX_new(TLS_client_method()));
+  if (!context) return Fail(ErrorCode::kInternal, Cat("start TLS: ", TakeOpenSslReason()));
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_mode(context.get(),
-                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_read_ahead(context.get(), 1);
   SSL_CTX_set_default_read_buffer_len(context.get(), 128 << 10);
   SSL_CTX_set_verify(context.get(), options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, OnVerify);
@@ -160,7 +110,9 @@ Result<ContextPtr> MakeContext(const TlsOptions& options) {
   } else if (options.verify) {
     TRY(AddSystemRoots(context.get(), options.system_roots));
   }
-  if (!options.certificate_pem.empty()) TRY(AddClientCertificate(context.get(), options));
+  if (!options.certificate_pem.empty()) {
+    TRY(UseIdentity(context.get(), "client", options.certificate_pem, options.key_pem));
+  }
   return context;
 }
 
@@ -180,7 +132,8 @@ Error VerifyError(SSL* ssl, const TlsOptions& options) {
   }
   return Error(ErrorCode::kDenied,
                Cat("TLS: the server's certificate is signed by an unknown authority: ", reason))
-      .WithHint(options.ca_pem.empty() ? "give the CA that signed it (cacert)"
+      .WithHint(options.ca_pem.empty() ? Cat("give the CA that signed it (cacert), or: ",
+                                             RootsHint(options.system_roots))
                                        : "the given CA (cacert) did not sign it");
 }
 
@@ -203,7 +156,7 @@ Error TlsError(SSL* ssl, const TlsOptions& options) {
       case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
       case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
         return Error(ErrorCode::kDenied,
-                     Cat("TLS: the server refused our client certificate: ", TakeReason()))
+                     Cat("TLS: the server refused our client certificate: ", TakeOpenSslReason()))
             .WithHint("use a client certificate that the server's CA has signed (cert, key)");
       case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
       case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
@@ -213,7 +166,7 @@ Error TlsError(SSL* ssl, const TlsOptions& options) {
               .WithHint("give one (cert and key)");
         }
         return Error(ErrorCode::kDenied,
-                     Cat("TLS: the server refused the handshake: ", TakeReason()));
+                     Cat("TLS: the server refused the handshake: ", TakeOpenSslReason()));
       case SSL_R_WRONG_VERSION_NUMBER:
       case SSL_R_HTTP_REQUEST:
       case SSL_R_PACKET_LENGTH_TOO_LONG:
@@ -225,33 +178,79 @@ Error TlsError(SSL* ssl, const TlsOptions& options) {
         break;
     }
   }
-  return Error(ErrorCode::kDenied, Cat("TLS: ", TakeReason()));
+  return Error(ErrorCode::kDenied, Cat("TLS: ", TakeOpenSslReason()));
+}
+
+/// The two ends of a connection as OpenSSL sees them: it never touches the socket itself, so that
+/// what is slow happens outside of its lock.
+struct Wire {
+  std::string_view arrived;  ///< not taken by OpenSSL yet
+  std::string sealed;        ///< not sent yet
+};
+
+int ReadWire(BIO* bio, char* into, std::size_t capacity, std::size_t* got) {
+  auto& wire = *static_cast<Wire*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  if (wire.arrived.empty()) {
+    BIO_set_retry_read(bio);
+    return 0;
+  }
+  *got = wire.arrived.copy(into, capacity);
+  wire.arrived.remove_prefix(*got);
+  return 1;
+}
+
+int WriteWire(BIO* bio, const char* bytes, std::size_t size, std::size_t* put) {
+  static_cast<Wire*>(BIO_get_data(bio))->sealed.append(bytes, size);
+  *put = size;
+  return 1;
+}
+
+long ControlWire(BIO*, int command, long, void*) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+OpenSslPtr<BIO> MakeWireBio(Wire& wire) {
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "wire");
+    BIO_meth_set_read_ex(made, ReadWire);
+    BIO_meth_set_write_ex(made, WriteWire);
+    BIO_meth_set_ctrl(made, ControlWire);
+    return made;
+  }();
+  OpenSslPtr<BIO> bio(BIO_new(method));
+  BIO_set_data(bio.get(), &wire);
+  BIO_set_init(bio.get(), 1);
+  return bio;
 }
 
 class TlsStream final : public ByteStream {
  public:
-  TlsStream(Fd socket, ContextPtr context, SslPtr ssl, TlsOptions options)
+  TlsStream(Fd socket, OpenSslPtr<SSL_CTX> context, OpenSslPtr<SSL> ssl, TlsOptions options)
       : socket_(std::move(socket)),
         context_(std::move(context)),
         ssl_(std::move(ssl)),
-        options_(std::move(options)) {
+        options_(std::move(options)),
+        incoming_(kGathered, '\0') {
     SSL_set_app_data(ssl_.get(), &names_);
+    BIO* bio = MakeWireBio(wire_).release();
+    SSL_set_bio(ssl_.get(), bio, bio);  // takes it over
   }
 
   Result<> Handshake(const Cancel& cancel) {
     while (true) {
       ERR_clear_error();
       int done = SSL_connect(ssl_.get());
-      if (done == 1) return {};
-      int saved_errno = errno;
       int error = SSL_get_error(ssl_.get(), done);
-      if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-        TRY(WaitForFd(socket_.get(), error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, cancel));
-      } else if (error == SSL_ERROR_SSL) {
-        return Fail(TlsError(ssl_.get(), options_));
-      } else if (error == SSL_ERROR_SYSCALL && saved_errno != 0) {
-        return Fail(SystemError("TLS handshake", saved_errno));
-      } else {
+      if (error == SSL_ERROR_SSL) {
+        Error failure = TlsError(ssl_.get(), options_);
+        (void)SendSealed("TLS handshake", cancel);  // the alert that tells the server why
+        return Fail(std::move(failure));
+      }
+      TRY(SendSealed("TLS handshake", cancel));
+      if (done == 1) return {};
+      TRY_ASSIGN(bool more, Receive("TLS handshake", cancel));
+      if (!more) {
         return Fail(
             Error(ErrorCode::kUnavailable, "TLS handshake: the server closed the connection")
                 .WithHint("does the server speak TLS on this port?"));
@@ -259,64 +258,57 @@ class TlsStream final : public ByteStream {
     }
   }
 
-  /// After the handshake: without a buffer OpenSSL makes a system call for every record.
-  void GatherRecords() {
-    constexpr long kGathered = 128 << 10;
-    BIO* gather = BIO_new(BIO_f_buffer());
-    BIO* below = SSL_get_wbio(ssl_.get());
-    BIO_set_write_buffer_size(gather, kGathered);
-    BIO_up_ref(below);
-    SSL_set0_wbio(ssl_.get(), BIO_push(gather, below));
-  }
-
   Result<std::size_t> Read(char* into, std::size_t capacity, const Cancel& cancel) override {
     while (true) {
-      int saved_errno = 0;
-      int error = SSL_ERROR_NONE;
       {
         std::lock_guard lock(mutex_);
-        std::size_t got = ReadArrived(into, capacity, error, saved_errno);
-        if (got > 0) return got;
-        if (error == SSL_ERROR_SSL) return Fail(TlsError(ssl_.get(), options_));
+        int error = SSL_ERROR_NONE;
+        std::size_t got = ReadArrived(into, capacity, error);
+        if (got > 0 || error == SSL_ERROR_ZERO_RETURN) return got;
+        if (error != SSL_ERROR_WANT_READ) return Fail(TlsError(ssl_.get(), options_));
       }
-      if (error == SSL_ERROR_ZERO_RETURN) return std::size_t{0};
-      if (error == SSL_ERROR_SYSCALL) {
-        if (saved_errno == 0) return std::size_t{0};
-        return Fail(SystemError("read", saved_errno));
-      }
-      TRY(WaitForFd(socket_.get(), error == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN, cancel));
+      TRY_ASSIGN(bool more, Receive("read", cancel));
+      if (!more) return std::size_t{0};
     }
   }
 
   Result<> Write(const BytesList& pieces, const Cancel& cancel) override {
     // Records are filled up across pieces: a TLS record for every 9-byte frame header would cost
     // more than the copy.
-    constexpr std::size_t kRecord = 16 << 10;
     staging_.clear();
     for (const Bytes& piece : pieces) {
       std::string_view rest = piece.view();
       while (!rest.empty()) {
+        if (staging_.empty() && rest.size() >= kRecord) {
+          TRY(Seal(rest.substr(0, kRecord), cancel));
+          rest.remove_prefix(kRecord);
+          continue;
+        }
         std::size_t room = kRecord - staging_.size();
         staging_.append(rest.substr(0, room));
         rest.remove_prefix(std::min(room, rest.size()));
-        if (staging_.size() == kRecord) TRY(WriteStaging(cancel));
+        if (staging_.size() < kRecord) break;
+        TRY(Seal(staging_, cancel));
+        staging_.clear();
       }
     }
-    TRY(WriteStaging(cancel));
-    return Put([this] { return BIO_flush(SSL_get_wbio(ssl_.get())); }, cancel);
+    if (!staging_.empty()) TRY(Seal(staging_, cancel));
+    return SendSealed("write", cancel);
   }
 
   void Close() override { ::shutdown(socket_.get(), SHUT_RDWR); }
 
  private:
+  static constexpr std::size_t kRecord = 16 << 10;
+  static constexpr std::size_t kGathered = 128 << 10;  // bytes for one system call
+
   /// What has arrived already: OpenSSL gives one record a call. `error` says why there is no more.
-  std::size_t ReadArrived(char* into, std::size_t capacity, int& error, int& saved_errno) {
+  std::size_t ReadArrived(char* into, std::size_t capacity, int& error) {
     std::size_t got = 0;
     ERR_clear_error();
     while (got < capacity) {
       std::size_t part = 0;
       int done = SSL_read_ex(ssl_.get(), into + got, capacity - got, &part);
-      saved_errno = errno;
       if (done != 1) {
         error = SSL_get_error(ssl_.get(), done);
         break;
@@ -326,64 +318,83 @@ class TlsStream final : public ByteStream {
     return got;
   }
 
-  Result<> WriteStaging(const Cancel& cancel) {
-    std::string_view rest = staging_;
-    while (!rest.empty()) {
-      std::size_t put = 0;
-      TRY(Put([&] { return SSL_write_ex(ssl_.get(), rest.data(), rest.size(), &put); }, cancel));
-      rest.remove_prefix(put);
+  /// Waits for bytes from the socket; OpenSSL has taken all of the last ones. False = its end.
+  Result<bool> Receive(std::string_view doing, const Cancel& cancel) {
+    while (true) {
+      ssize_t got = ::read(socket_.get(), incoming_.data(), incoming_.size());
+      if (got >= 0) {
+        std::lock_guard lock(mutex_);
+        wire_.arrived = std::string_view(incoming_).substr(0, static_cast<std::size_t>(got));
+        return got > 0;
+      }
+      if (errno == EAGAIN) {
+        TRY(WaitForFd(socket_.get(), POLLIN, cancel));
+      } else if (errno != EINTR) {
+        return Fail(SystemError(std::string(doing), errno));
+      }
     }
-    staging_.clear();
+  }
+
+  /// At most one record.
+  Result<> Seal(std::string_view bytes, const Cancel& cancel) {
+    std::size_t gathered = 0;
+    {
+      std::lock_guard lock(mutex_);
+      ERR_clear_error();
+      std::size_t put = 0;
+      if (SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put) != 1) {
+        return Fail(TlsError(ssl_.get(), options_));
+      }
+      gathered = wire_.sealed.size();
+    }
+    return gathered < kGathered ? Result<>() : SendSealed("write", cancel);
+  }
+
+  /// The writer's. What reading has to answer to (a key update) goes out with the next bytes.
+  Result<> SendSealed(std::string_view doing, const Cancel& cancel) {
+    sending_.clear();
+    {
+      std::lock_guard lock(mutex_);
+      sending_.swap(wire_.sealed);
+    }
+    std::string_view rest = sending_;
+    while (!rest.empty()) {
+      ssize_t put = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+      if (put >= 0) {
+        rest.remove_prefix(static_cast<std::size_t>(put));
+      } else if (errno == EAGAIN) {
+        TRY(WaitForFd(socket_.get(), POLLOUT, cancel));
+      } else if (errno != EINTR) {
+        return Fail(SystemError(std::string(doing), errno));
+      }
+    }
     return {};
   }
 
-  /// Repeats `step`, which returns 1 when it is through, whenever the socket is ready again.
-  template <typename Step>
-  Result<> Put(Step step, const Cancel& cancel) {
-    while (true) {
-      int error = SSL_ERROR_NONE;
-      int saved_errno = 0;
-      {
-        std::lock_guard lock(mutex_);
-        ERR_clear_error();
-        int done = step();
-        saved_errno = errno;
-        if (done == 1) return {};
-        // OpenSSL does not know that a flush of ours has to go on.
-        error = BIO_should_write(SSL_get_wbio(ssl_.get())) ? SSL_ERROR_WANT_WRITE
-                                                           : SSL_get_error(ssl_.get(), done);
-        if (error == SSL_ERROR_SSL) return Fail(TlsError(ssl_.get(), options_));
-      }
-      if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-        TRY(WaitForFd(socket_.get(), error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, cancel));
-      } else {
-        return Fail(SystemError("write", saved_errno != 0 ? saved_errno : EPIPE));
-      }
-    }
-  }
-
   Fd socket_;
-  ContextPtr context_;
-  SslPtr ssl_;
+  OpenSslPtr<SSL_CTX> context_;
+  OpenSslPtr<SSL> ssl_;
   TlsOptions options_;
   std::string names_ = "another name";  // of a certificate refused for its name
-  std::mutex mutex_;                    // guards ssl_
-  std::string staging_;                 // the writer's
+  std::mutex mutex_;                    // guards ssl_ and wire_
+  Wire wire_;
+  std::string incoming_;  // the reader's
+  std::string staging_;   // the writer's
+  std::string sending_;   // the writer's
 };
 
 }  // namespace
 
 Result<> CheckTlsOptions(const TlsOptions& options) {
-  TRY_ASSIGN(ContextPtr context, MakeContext(options));
+  TRY_ASSIGN(OpenSslPtr<SSL_CTX> context, MakeContext(options));
   return {};
 }
 
 Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
                                              const TlsOptions& options,
                                              const Cancel& cancel) {
-  TRY_ASSIGN(ContextPtr context, MakeContext(options));
-  SslPtr ssl(SSL_new(context.get()));
-  SSL_set_fd(ssl.get(), socket.get());
+  TRY_ASSIGN(OpenSslPtr<SSL_CTX> context, MakeContext(options));
+  OpenSslPtr<SSL> ssl(SSL_new(context.get()));
   if (IsIpAddress(options.server_name)) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), options.server_name.c_str());
   } else {
@@ -398,7 +409,6 @@ Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
   auto stream =
       std::make_unique<TlsStream>(std::move(socket), std::move(context), std::move(ssl), options);
   TRY(stream->Handshake(cancel));
-  stream->GatherRecords();
   return stream;
 }
 

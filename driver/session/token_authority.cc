@@ -1,25 +1,18 @@
 #include "driver/session/token_authority.h"
 
 #include <array>
-#include <memory>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+
+#include "driver/base/openssl.h"
 
 namespace depot::session {
 namespace {
 
 constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kSignatureSize = 64;
-
-struct FreeKey {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-struct FreeContext {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-using Key = std::unique_ptr<EVP_PKEY, FreeKey>;
 
 const unsigned char* Raw(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -29,7 +22,7 @@ tl::unexpected<Error> Broken() {
   return Fail(ErrorCode::kInternal, "cannot compute the token authority's Ed25519 key");
 }
 
-Result<Key> DeriveKey(const Secret& seed, std::string_view salt) {
+Result<OpenSslPtr<EVP_PKEY>> DeriveKey(const Secret& seed, std::string_view salt) {
   std::array<unsigned char, kKeySize> key_seed{};
   unsigned length = 0;
   std::string_view message = seed.Reveal();
@@ -40,7 +33,7 @@ Result<Key> DeriveKey(const Secret& seed, std::string_view salt) {
       length != kKeySize) {
     return Broken();
   }
-  Key result(
+  OpenSslPtr<EVP_PKEY> result(
       EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, key_seed.data(), key_seed.size()));
   OPENSSL_cleanse(key_seed.data(), key_seed.size());
   if (!result) return Broken();
@@ -50,7 +43,7 @@ Result<Key> DeriveKey(const Secret& seed, std::string_view salt) {
 }  // namespace
 
 Result<std::string> AuthorityPublicKey(const Secret& seed, std::string_view salt) {
-  TRY_ASSIGN(Key key, DeriveKey(seed, salt));
+  TRY_ASSIGN(OpenSslPtr<EVP_PKEY> key, DeriveKey(seed, salt));
   std::string out(kKeySize, '\0');
   std::size_t size = out.size();
   if (EVP_PKEY_get_raw_public_key(key.get(), reinterpret_cast<unsigned char*>(out.data()), &size) !=
@@ -64,8 +57,8 @@ Result<std::string> AuthorityPublicKey(const Secret& seed, std::string_view salt
 Result<std::string> AuthoritySign(const Secret& seed,
                                   std::string_view salt,
                                   std::string_view payload) {
-  TRY_ASSIGN(Key key, DeriveKey(seed, salt));
-  std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
+  TRY_ASSIGN(OpenSslPtr<EVP_PKEY> key, DeriveKey(seed, salt));
+  OpenSslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
   std::string out(kSignatureSize, '\0');
   std::size_t size = out.size();
   if (!context || EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1 ||

@@ -14,6 +14,7 @@
 
 #include "pool/settings/durable_file.h"
 
+#include "driver/base/openssl.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 #include "driver/files/whole_file.h"
@@ -29,24 +30,6 @@ constexpr std::chrono::seconds kClockSkew = std::chrono::minutes(5);
 constexpr std::chrono::seconds kAuthorityLife = std::chrono::days(3652);
 constexpr std::chrono::seconds kLockWait{10};
 
-template <typename T, void (*Free)(T*)>
-struct Deleter {
-  void operator()(T* object) const { Free(object); }
-};
-using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY, EVP_PKEY_free>>;
-using CertificatePtr = std::unique_ptr<X509, Deleter<X509, X509_free>>;
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO, BIO_free_all>>;
-using NumberPtr = std::unique_ptr<BIGNUM, Deleter<BIGNUM, BN_free>>;
-using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION, X509_EXTENSION_free>>;
-
-/// The newest OpenSSL error of this thread, in words; clears the queue.
-std::string TakeReason() {
-  const unsigned long code = ERR_peek_last_error();
-  ERR_clear_error();
-  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return reason ? LowerAscii(reason) : "unknown error";
-}
-
 /// A certificate before it is signed.
 struct Profile {
   std::string common_name;
@@ -54,16 +37,16 @@ struct Profile {
   std::vector<std::pair<int, std::string>> extensions;  // NID, OpenSSL's text form (x509v3_config)
 };
 
-KeyPtr NewKey() {
-  return KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
+OpenSslPtr<EVP_PKEY> NewKey() {
+  return OpenSslPtr<EVP_PKEY>(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
 }
 
 bool SetSerial(X509* certificate) {
   std::string bytes = RandomBytes(kSerialBytes);
   // Positive, and never zero (RFC 5280 section 4.1.2.2).
   bytes[0] = static_cast<char>((bytes[0] & 0x7F) | 0x40);
-  const NumberPtr serial(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()), nullptr));
+  const OpenSslPtr<BIGNUM> serial(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
+                                            static_cast<int>(bytes.size()), nullptr));
   return serial && BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate)) != nullptr;
 }
 
@@ -84,15 +67,15 @@ bool AddExtensions(X509* certificate, X509* issuer, const Profile& profile) {
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
   return std::all_of(
       profile.extensions.begin(), profile.extensions.end(), [&](const auto& extension) {
-        const ExtensionPtr made(
+        const OpenSslPtr<X509_EXTENSION> made(
             X509V3_EXT_conf_nid(nullptr, &context, extension.first, extension.second.c_str()));
         return made && X509_add_ext(certificate, made.get(), -1) == 1;
       });
 }
 
 /// A certificate for `key`; `issuer` is nullptr when it signs itself. nullptr when OpenSSL fails.
-CertificatePtr Sign(const Profile& profile, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key) {
-  CertificatePtr certificate(X509_new());
+OpenSslPtr<X509> Sign(const Profile& profile, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key) {
+  OpenSslPtr<X509> certificate(X509_new());
   if (!certificate) return nullptr;
   X509* by = issuer == nullptr ? certificate.get() : issuer;
   X509_NAME* name = X509_get_subject_name(certificate.get());
@@ -115,13 +98,13 @@ std::string Content(BIO* bio) {
 }
 
 std::string CertificatePem(X509* certificate) {
-  const BioPtr bio(BIO_new(BIO_s_mem()));
+  const OpenSslPtr<BIO> bio(BIO_new(BIO_s_mem()));
   return bio && PEM_write_bio_X509(bio.get(), certificate) == 1 ? Content(bio.get()) : "";
 }
 
 /// PKCS #8; the buffer is wiped.
 Secret KeyPem(EVP_PKEY* key) {
-  const BioPtr bio(BIO_new(BIO_s_secmem()));
+  const OpenSslPtr<BIO> bio(BIO_new(BIO_s_secmem()));
   if (!bio ||
       PEM_write_bio_PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     return {};
@@ -150,7 +133,7 @@ bool IsAddress(const std::string& name) {
 
 class FileAuthority final : public CertificateAuthority {
  public:
-  FileAuthority(CertificatePtr certificate, KeyPtr key, std::string pem)
+  FileAuthority(OpenSslPtr<X509> certificate, OpenSslPtr<EVP_PKEY> key, std::string pem)
       : certificate_(std::move(certificate)), key_(std::move(key)), pem_(std::move(pem)) {}
 
   const std::string& certificate_pem() const override { return pem_; }
@@ -176,22 +159,22 @@ class FileAuthority final : public CertificateAuthority {
                                {NID_key_usage, "critical,digitalSignature"},
                                {NID_subject_key_identifier, "hash"},
                                {NID_authority_key_identifier, "keyid"}});
-    const KeyPtr key = NewKey();
-    const CertificatePtr certificate =
+    const OpenSslPtr<EVP_PKEY> key = NewKey();
+    const OpenSslPtr<X509> certificate =
         key ? Sign(profile, key.get(), certificate_.get(), key_.get()) : nullptr;
     if (!certificate) {
-      return Fail(ErrorCode::kInternal, Cat("cannot make a certificate: ", TakeReason()));
+      return Fail(ErrorCode::kInternal, Cat("cannot make a certificate: ", TakeOpenSslReason()));
     }
     IssuedCertificate issued{CertificatePem(certificate.get()), KeyPem(key.get())};
     if (issued.certificate_pem.empty() || issued.key_pem.empty()) {
-      return Fail(ErrorCode::kInternal, Cat("cannot write a certificate: ", TakeReason()));
+      return Fail(ErrorCode::kInternal, Cat("cannot write a certificate: ", TakeOpenSslReason()));
     }
     return issued;
   }
 
  private:
-  CertificatePtr certificate_;
-  KeyPtr key_;
+  OpenSslPtr<X509> certificate_;
+  OpenSslPtr<EVP_PKEY> key_;
   std::string pem_;
 };
 
@@ -211,18 +194,14 @@ Result<std::unique_ptr<FileAuthority>> Load(const std::string& certificate_path,
   TRY_ASSIGN(std::string pem, files::ReadWholeFile(certificate_path, kMaxPem));
   TRY_ASSIGN(std::string key_text, files::ReadWholeFile(key_path, kMaxPem));
   const Secret key_pem(std::move(key_text));
-  const BioPtr certificate_bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  CertificatePtr certificate(PEM_read_bio_X509(certificate_bio.get(), nullptr, nullptr, nullptr));
+  const OpenSslPtr<BIO> certificate_bio = MemoryBio(pem);
+  OpenSslPtr<X509> certificate(PEM_read_bio_X509(certificate_bio.get(), nullptr, nullptr, nullptr));
   if (!certificate || X509_check_ca(certificate.get()) != 1) {
     ERR_clear_error();
     return Fail(ErrorCode::kInvalid,
                 Cat(Printable(certificate_path), " is not the PEM certificate of an authority"));
   }
-  const std::string_view text = key_pem.Reveal();
-  const BioPtr key_bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  // Without a password callback OpenSSL would ask on the terminal.
-  auto no_password = [](char*, int, int, void*) { return 0; };
-  KeyPtr key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, no_password, nullptr));
+  OpenSslPtr<EVP_PKEY> key = ReadPrivateKey(key_pem);
   if (!key || X509_check_private_key(certificate.get(), key.get()) != 1) {
     ERR_clear_error();
     return Fail(ErrorCode::kInvalid,
@@ -241,18 +220,18 @@ Result<> Make(const std::string& certificate_path,
               const std::string& key_path,
               uid_t user,
               gid_t group) {
-  const KeyPtr key = NewKey();
+  const OpenSslPtr<EVP_PKEY> key = NewKey();
   // The name differs between authorities, so that one bundle can hold several.
   const Profile profile{Cat("depot-pool ", Hex(RandomBytes(4))),
                         kAuthorityLife,
                         {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
                          {NID_key_usage, "critical,keyCertSign,cRLSign"},
                          {NID_subject_key_identifier, "hash"}}};
-  const CertificatePtr certificate = key ? Sign(profile, key.get(), nullptr, key.get()) : nullptr;
+  const OpenSslPtr<X509> certificate = key ? Sign(profile, key.get(), nullptr, key.get()) : nullptr;
   const std::string pem = certificate ? CertificatePem(certificate.get()) : "";
   const Secret key_pem = key ? KeyPem(key.get()) : Secret();
   if (pem.empty() || key_pem.empty()) {
-    return Fail(ErrorCode::kInternal, Cat("cannot make an authority: ", TakeReason()));
+    return Fail(ErrorCode::kInternal, Cat("cannot make an authority: ", TakeOpenSslReason()));
   }
   TRY(settings::ReplaceFile(key_path, key_pem.Reveal(), {0600, user, group}));
   return settings::ReplaceFile(certificate_path, pem, {0644, user, group});

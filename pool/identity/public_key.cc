@@ -13,6 +13,7 @@
 #include "pool/identity/jwt.h"
 
 #include "driver/base/json.h"
+#include "driver/base/openssl.h"
 #include "driver/base/text.h"
 
 namespace depot::identity {
@@ -21,18 +22,6 @@ namespace {
 constexpr std::size_t kMaxKeys = 100;
 constexpr int kLeastRsaBits = 2048;
 constexpr std::size_t kEd25519KeySize = 32;
-
-template <typename T, void (*Free)(T*)>
-struct Deleter {
-  void operator()(T* object) const { Free(object); }
-};
-using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY, EVP_PKEY_free>>;
-using KeyContextPtr = std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX, EVP_PKEY_CTX_free>>;
-using DigestContextPtr = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX, EVP_MD_CTX_free>>;
-using NumberPtr = std::unique_ptr<BIGNUM, Deleter<BIGNUM, BN_free>>;
-using SignaturePtr = std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG, ECDSA_SIG_free>>;
-using BuilderPtr = std::unique_ptr<OSSL_PARAM_BLD, Deleter<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>>;
-using ParametersPtr = std::unique_ptr<OSSL_PARAM, Deleter<OSSL_PARAM, OSSL_PARAM_free>>;
 
 /// How a JWS algorithm signs.
 struct Algorithm {
@@ -66,8 +55,8 @@ const unsigned char* Raw(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-NumberPtr Number(std::string_view bytes) {
-  return NumberPtr(BN_bin2bn(Raw(bytes), static_cast<int>(bytes.size()), nullptr));
+OpenSslPtr<BIGNUM> Number(std::string_view bytes) {
+  return OpenSslPtr<BIGNUM>(BN_bin2bn(Raw(bytes), static_cast<int>(bytes.size()), nullptr));
 }
 
 /// A member of a JWK that is bytes in base64url; "" when it is absent or malformed.
@@ -76,23 +65,23 @@ std::string Bytes(const Json& jwk, std::string_view member) {
 }
 
 /// nullptr when the values are not a key of this type, or one that is no sound public key.
-KeyPtr KeyFrom(const char* type, OSSL_PARAM_BLD* builder) {
-  const ParametersPtr parameters(OSSL_PARAM_BLD_to_param(builder));
-  const KeyContextPtr context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
+OpenSslPtr<EVP_PKEY> KeyFrom(const char* type, OSSL_PARAM_BLD* builder) {
+  const OpenSslPtr<OSSL_PARAM> parameters(OSSL_PARAM_BLD_to_param(builder));
+  const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
   EVP_PKEY* made = nullptr;
   if (!parameters || !context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
       EVP_PKEY_fromdata(context.get(), &made, EVP_PKEY_PUBLIC_KEY, parameters.get()) != 1) {
     return nullptr;
   }
-  KeyPtr key(made);
-  const KeyContextPtr check(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
+  OpenSslPtr<EVP_PKEY> key(made);
+  const OpenSslPtr<EVP_PKEY_CTX> check(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
   return check && EVP_PKEY_public_check(check.get()) == 1 ? std::move(key) : nullptr;
 }
 
-KeyPtr RsaKey(const Json& jwk) {
-  const NumberPtr modulus = Number(Bytes(jwk, "n"));
-  const NumberPtr exponent = Number(Bytes(jwk, "e"));
-  const BuilderPtr builder(OSSL_PARAM_BLD_new());
+OpenSslPtr<EVP_PKEY> RsaKey(const Json& jwk) {
+  const OpenSslPtr<BIGNUM> modulus = Number(Bytes(jwk, "n"));
+  const OpenSslPtr<BIGNUM> exponent = Number(Bytes(jwk, "e"));
+  const OpenSslPtr<OSSL_PARAM_BLD> builder(OSSL_PARAM_BLD_new());
   if (!modulus || !exponent || !builder ||
       OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get()) != 1 ||
       OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, exponent.get()) != 1) {
@@ -101,12 +90,12 @@ KeyPtr RsaKey(const Json& jwk) {
   return KeyFrom("RSA", builder.get());
 }
 
-KeyPtr CurveKey(const Json& jwk, const Curve& curve) {
+OpenSslPtr<EVP_PKEY> CurveKey(const Json& jwk, const Curve& curve) {
   const std::string x = Bytes(jwk, "x");
   const std::string y = Bytes(jwk, "y");
   if (x.size() != curve.coordinate || y.size() != curve.coordinate) return nullptr;
   const std::string point = Cat('\x04', x, y);
-  const BuilderPtr builder(OSSL_PARAM_BLD_new());
+  const OpenSslPtr<OSSL_PARAM_BLD> builder(OSSL_PARAM_BLD_new());
   if (!builder ||
       OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve.group, 0) !=
           1 ||
@@ -117,10 +106,11 @@ KeyPtr CurveKey(const Json& jwk, const Curve& curve) {
   return KeyFrom("EC", builder.get());
 }
 
-KeyPtr EdwardsKey(const Json& jwk) {
+OpenSslPtr<EVP_PKEY> EdwardsKey(const Json& jwk) {
   const std::string x = Bytes(jwk, "x");
   if (x.size() != kEd25519KeySize) return nullptr;
-  return KeyPtr(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Raw(x), x.size()));
+  return OpenSslPtr<EVP_PKEY>(
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Raw(x), x.size()));
 }
 
 bool IsForSignatures(const Json& jwk) {
@@ -141,7 +131,7 @@ PublicKey ParseKey(const Json& jwk) {
   const std::string curve_name = jwk["crv"].AsString();
   const auto* curve = std::find_if(kCurves.begin(), kCurves.end(),
                                    [&](const Curve& known) { return known.name == curve_name; });
-  KeyPtr made;
+  OpenSslPtr<EVP_PKEY> made;
   if (!IsForSignatures(jwk)) {
     key.refusal = "is not for signatures";
   } else if (kind == "RSA") {
@@ -168,9 +158,9 @@ PublicKey ParseKey(const Json& jwk) {
 /// JWS has r and s side by side, OpenSSL wants them in DER; "" when the size is wrong.
 std::string DerSignature(std::string_view pair, std::size_t coordinate) {
   if (pair.size() != 2 * coordinate) return "";
-  const SignaturePtr signature(ECDSA_SIG_new());
-  NumberPtr r = Number(pair.substr(0, coordinate));
-  NumberPtr s = Number(pair.substr(coordinate));
+  const OpenSslPtr<ECDSA_SIG> signature(ECDSA_SIG_new());
+  OpenSslPtr<BIGNUM> r = Number(pair.substr(0, coordinate));
+  OpenSslPtr<BIGNUM> s = Number(pair.substr(coordinate));
   if (!signature || !r || !s || ECDSA_SIG_set0(signature.get(), r.release(), s.release()) != 1) {
     return "";
   }
@@ -184,7 +174,7 @@ bool Verify(const Algorithm& algorithm,
             EVP_PKEY* key,
             std::string_view message,
             std::string_view signature) {
-  const DigestContextPtr context(EVP_MD_CTX_new());
+  const OpenSslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* settings = nullptr;  // the context's own
   const EVP_MD* digest = algorithm.digest == nullptr ? nullptr : algorithm.digest();
   if (!context || EVP_DigestVerifyInit(context.get(), &settings, digest, nullptr, key) != 1) {

@@ -3,36 +3,16 @@
 #include <cerrno>
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
+#include "driver/base/openssl.h"
 #include "driver/base/text.h"
 
 namespace depot::web {
 namespace {
 
-template <typename T, void (*Free)(T*)>
-struct Deleter {
-  void operator()(T* object) const { Free(object); }
-};
-using SslPtr = std::unique_ptr<SSL, Deleter<SSL, SSL_free>>;
-using CertificatePtr = std::unique_ptr<X509, Deleter<X509, X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY, EVP_PKEY_free>>;
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO, BIO_free_all>>;
 using Outcome = Attempt::Outcome;
-
-BioPtr MemoryBio(std::string_view text) {
-  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-/// The newest OpenSSL error of this thread, in words; clears the queue.
-std::string TakeReason() {
-  unsigned long code = ERR_peek_last_error();
-  ERR_clear_error();
-  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return reason ? LowerAscii(reason) : "unknown error";
-}
 
 int ChooseProtocol(SSL*,
                    const unsigned char** chosen,
@@ -46,35 +26,6 @@ int ChooseProtocol(SSL*,
       SSL_select_next_proto(&found, chosen_size, kOurs, sizeof kOurs - 1, offered, offered_size);
   *chosen = found;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
-}
-
-Result<> UseCertificate(SSL_CTX* context, const ServerTls& tls) {
-  BioPtr chain = MemoryBio(tls.certificate_pem);
-  CertificatePtr leaf(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
-  if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
-    return Fail(Error(ErrorCode::kInvalid, Cat("the server's certificate: ", TakeReason()))
-                    .WithHint("give PEM: the server's own certificate first, then its chain"));
-  }
-  while (X509* next = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)) {
-    SSL_CTX_add_extra_chain_cert(context, next);  // takes it over
-  }
-  ERR_clear_error();
-  BioPtr bio = MemoryBio(tls.key_pem.Reveal());
-  // Without a password callback OpenSSL would ask on the terminal.
-  auto no_password = [](char*, int, int, void*) { return 0; };
-  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
-  if (!key) {
-    return Fail(Error(ErrorCode::kInvalid, Cat("the server's key: ", TakeReason()))
-                    .WithHint("give an unencrypted PEM private key"));
-  }
-  // A key of another kind than the certificate's is taken by the first call without a word.
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
-    return Fail(
-        Error(ErrorCode::kInvalid,
-              Cat("the server's certificate and key do not belong together: ", TakeReason()))
-            .WithHint("the first certificate of the file must be the key's"));
-  }
-  return {};
 }
 
 Attempt FromErrno() {
@@ -160,7 +111,7 @@ class TlsTransport final : public Transport {
   }
 
   int socket_;
-  SslPtr ssl_;
+  OpenSslPtr<SSL> ssl_;
   bool broken_ = false;
 };
 
@@ -169,7 +120,7 @@ class TlsTransport final : public Transport {
 Result<TlsContext> MakeTlsContext(const ServerTls& tls) {
   if (tls.certificate_pem.empty() && tls.key_pem.empty()) return TlsContext();
   TlsContext context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
-  if (!context) return Fail(ErrorCode::kInternal, Cat("start TLS: ", TakeReason()));
+  if (!context) return Fail(ErrorCode::kInternal, Cat("start TLS: ", TakeOpenSslReason()));
   SSL_CTX* raw = context.get();
   SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
   SSL_CTX_set_options(
@@ -179,7 +130,7 @@ Result<TlsContext> MakeTlsContext(const ServerTls& tls) {
                             SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(raw, ChooseProtocol, nullptr);
-  TRY(UseCertificate(raw, tls));
+  TRY(UseIdentity(raw, "server", tls.certificate_pem, tls.key_pem));
   return context;
 }
 

@@ -16,7 +16,7 @@ _HEAVY = {
     r"nlohmann/": "depot_json",
     r"curl/": "depot_curl",
     r"nghttp2/": "depot_nghttp2",
-    r"openssl/": "depot_openssl",
+    r"openssl/(?!types\.h)": "depot_openssl",
     r"yaml-cpp/": "depot_yaml",
     r"sqlite3": "depot_sqlite",
     r"boost/": "depot_boost",
