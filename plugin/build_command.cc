@@ -23,6 +23,7 @@
 #include "plugin/plan/description.h"
 #include "plugin/plan/plan.h"
 #include "plugin/plan/source_files.h"
+#include "plugin/preflight.h"
 #include "plugin/progress/display.h"
 #include "plugin/results.h"
 
@@ -72,7 +73,8 @@ class Build {
     TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options_, STDIN_FILENO, cancel_));
     TRY_ASSIGN(source_, plan::DecideSource(options_, facts));
     TRY_ASSIGN(trees_, plan::OpenTrees(source_));
-    ChoiceFacts choice{options_, environment_, *setup_.engine, setup_.config.directory, {}};
+    ChoiceFacts choice{
+        options_, environment_, *setup_.engine, setup_.credentials.config.directory, {}};
     if (SomebodyIsThere()) {
       choice.log_in = [this] { return LogIn(environment_, terminal_, cancel_); };
     }
@@ -127,40 +129,75 @@ class Build {
     return built;
   }
 
+  /// What the builders have made of the plans, and the builders, which know more about it.
+  struct Made {
+    std::vector<Held> held;
+    std::vector<plan::BuildPlan> plans;
+    std::vector<build::BuildResult> solved;
+  };
+
   Result<> BuildAndDeliver(const std::vector<Site>& sites, EventSink& sink) {
+    auto say = [&sink](std::string line) { sink.Say(std::move(line)); };
+    auto own = docker::MakeCredentialStore(setup_.credentials,
+                                           options::Variable(environment_, "PATH"), say);
+    auto credentials = registry::MakeExtraCredentials(HostedCredentials(), *own);
+    registry::Keyring keyring(*credentials, say);
+    auto registries = OpenRegistries(keyring, sink);
+    Preflight preflight(*registries, keyring, sink, cancel_);
+    if (!options_.no_preflight) {
+      TRY_ASSIGN(auto targets, plan::PushTargets(options_, SaveNames()));
+      preflight.Start(targets);
+    }
+
+    // Everything is known that does not need a builder, and the registries are being asked.
+    Result<Made> made = Make(sites, keyring, sink, preflight.cancel());
+    preflight.Finish();
+    if (!made) {
+      // What was ended by a refusal fails in words of its own.
+      std::optional<Error> refusal = preflight.refusal();
+      return Fail(refusal ? *std::move(refusal) : std::move(made).error());
+    }
+    return Deliver(*made, keyring, *registries, sink);
+  }
+
+  Result<Made> Make(const std::vector<Site>& sites,
+                    registry::Keyring& keyring,
+                    EventSink& sink,
+                    const Cancel& cancel) {
     plan::PlanFacts facts = Facts();
     // Without an Engine to load into the build would be for nothing, so it is asked first.
     if (options::WantsLoad(options_) && !choice_.engine) {
-      TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel_));
+      TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));
       facts.engine_containerd_store = info.containerd_store;
     }
     bool emulate = options_.emulate || options_.build_platform.has_value();
-    TRY_ASSIGN(auto held, AcquireBuilders(sites, wanted_, emulate, sink, cancel_));
+    Made made;
+    TRY_ASSIGN(made.held, AcquireBuilders(sites, wanted_, emulate, sink, cancel));
 
     // From here on the builders are held, and their features are known: the requests can be made.
-    std::vector<plan::BuildPlan> plans;
-    facts.several_builders = held.size() > 1;
-    for (const Held& one : held) {
+    facts.several_builders = made.held.size() > 1;
+    for (const Held& one : made.held) {
       facts.frontend.platforms = one.share.platforms;
       TRY_ASSIGN(plan::BuildPlan plan,
                  plan::MakePlan(options_, one.builder->features(), source_, facts));
       TRY(results_.OpenTargets(plan, one.share.platforms, engine_.get(), sink, terminal_));
-      sboms_.Prepare(plan.request, results_.targets(plans.size()));
-      plans.push_back(std::move(plan));
+      sboms_.Prepare(plan.request, results_.targets(made.plans.size()));
+      made.plans.push_back(std::move(plan));
     }
-    for (const std::string& warning : plans.front().warnings)
+    for (const std::string& warning : made.plans.front().warnings)
       sink.Say(Cat("WARNING: ", warning));
 
     // Every place that results go to is open: the build may start.
-    auto own =
-        docker::MakeCredentialStore(setup_.config, setup_.environment_auths, setup_.auth_order,
-                                    options::Variable(environment_, "PATH"),
-                                    [&sink](std::string line) { sink.Say(std::move(line)); });
-    auto credentials = registry::MakeExtraCredentials(HostedCredentials(), *own);
-    TRY_ASSIGN(auto solved, SolveEverywhere(held, plans, *credentials, sink));
+    TRY_ASSIGN(made.solved, SolveEverywhere(made.held, made.plans, keyring, sink, cancel));
+    return made;
+  }
 
-    auto registries = OpenRegistries(*credentials, sink);
-    TRY(CollectSboms(sboms_, held, solved, *registries, sink, cancel_));
+  Result<> Deliver(const Made& made,
+                   registry::Keyring& keyring,
+                   registry::Registries& registries,
+                   EventSink& sink) {
+    const auto& [held, plans, solved] = made;
+    TRY(CollectSboms(sboms_, held, solved, registries, sink, cancel_));
     deliver::ExporterResponse provenance;
     if (!options_.metadata_file.empty()) {
       auto mode = deliver::ParseProvenanceMode(
@@ -170,13 +207,13 @@ class Build {
 
     // The builders are done; what is left happens on this machine, in the Engine and in registries.
     if (held.size() > 1) {
-      TRY_ASSIGN(auto response, JoinPlatforms(held, plans, solved, *registries, sink));
+      TRY_ASSIGN(auto response, JoinPlatforms(held, plans, solved, registries, sink));
       response.merge(provenance);
       return Commit(response, solved.front().ref, deliver::ImageIdKind::kManifest, sink);
     }
     results_.CloseTargets();
     deliver::ExporterResponse response = solved.front().exporter_response;
-    TRY(EnginePushes(plans.front().engine_pushes, *credentials, response, sink));
+    TRY(EnginePushes(plans.front().engine_pushes, keyring, response, sink));
     response.merge(provenance);
     return Commit(response, solved.front().ref, IdKind(*held.front().builder, plans.front()), sink);
   }
@@ -191,13 +228,12 @@ class Build {
     return results_.Commit(response, ref, id_kind, options_, terminal_);
   }
 
-  std::unique_ptr<registry::Registries> OpenRegistries(registry::CredentialSource& credentials,
+  std::unique_ptr<registry::Registries> OpenRegistries(registry::Keyring& keyring,
                                                        EventSink& sink) {
     registry::RegistryOptions options;
     options.insecure = InsecureRegistries();
-    options.tokens = tokens_;
     options.say = [&sink](std::string line) { sink.Say(std::move(line)); };
-    return registry::MakeRegistries(*http_, credentials, std::move(options));
+    return registry::MakeRegistries(*http_, keyring, std::move(options));
   }
 
   /// Every platform is there: now, and not earlier, they become one image.
@@ -249,15 +285,20 @@ class Build {
   plan::PlanFacts Facts() const {
     plan::PlanFacts facts;
     facts.frontend.environment = environment_;
-    facts.frontend.proxies = setup_.config.proxies;
+    facts.frontend.proxies = setup_.credentials.config.proxies;
     facts.frontend.engine_host = setup_.engine->host;
     facts.stdout_is_terminal = terminal_.output_is_terminal();
     facts.node_id = choice_.node_id;
-    if (hosted_ && options_.save) {
-      for (const api::AdditionalTag& tag : hosted_->created().tags)
-        facts.save_as.push_back(tag.name);
-    }
+    facts.save_as = SaveNames();
     return facts;
+  }
+
+  std::vector<std::string> SaveNames() const {
+    std::vector<std::string> names;
+    if (!hosted_ || !options_.save) return names;
+    for (const api::AdditionalTag& tag : hosted_->created().tags)
+      names.push_back(tag.name);
+    return names;
   }
 
   std::map<std::string, registry::Credential> HostedCredentials() const {
@@ -275,13 +316,14 @@ class Build {
 
   Result<std::vector<build::BuildResult>> SolveEverywhere(std::vector<Held>& held,
                                                           std::vector<plan::BuildPlan>& plans,
-                                                          registry::CredentialSource& credentials,
-                                                          EventSink& sink) {
-    auto auth = session::MakeAuth(credentials, *http_, tokens_, sink);
+                                                          registry::Keyring& keyring,
+                                                          EventSink& sink,
+                                                          const Cancel& cancel) {
+    auto auth = session::MakeAuth(keyring, *http_, sink);
     std::vector<rpc::ServiceTable> services(held.size());
     std::vector<std::shared_ptr<const session::ExportLog>> exported;
     std::vector<build::Solving> solves;
-    TRY_ASSIGN(Fd stored_context, StoreContext(held.size(), sink));
+    TRY_ASSIGN(Fd stored_context, StoreContext(held.size(), sink, cancel));
     if (held.size() > 1) CompareTrees(sink);
     for (std::size_t i = 0; i < held.size(); ++i) {
       session::AddHealth(services[i]);
@@ -298,7 +340,7 @@ class Build {
       solves.push_back({held[i].builder.get(), &plans[i].request, &services[i], held[i].sink,
                         exported[i].get()});
     }
-    TRY_ASSIGN(auto solved, build::SolveAll(solves, cancel_));
+    TRY_ASSIGN(auto solved, build::SolveAll(solves, cancel));
     for (std::size_t i = 0; i < held.size(); ++i)
       TRY(exported[i]->CheckComplete(results_.targets(i)));
     return solved;
@@ -316,26 +358,43 @@ class Build {
   }
 
   /// A context on standard input can be read once only, and each of several builders wants it.
-  Result<Fd> StoreContext(std::size_t builders, EventSink& sink) {
+  Result<Fd> StoreContext(std::size_t builders, EventSink& sink, const Cancel& cancel) {
     if (!source_.upload || builders == 1) return Fd();
     Step step(sink, "reading the context from standard input");
     return step.Finish(session::StoreUpload(source_.already_read, STDIN_FILENO,
-                                            TemporaryDirectory(environment_), cancel_));
+                                            TemporaryDirectory(environment_), cancel));
   }
 
   /// An Engine with the classic store has no pushing BuildKit: it pushes by itself afterwards.
   Result<> EnginePushes(const std::vector<std::string>& names,
-                        registry::CredentialSource& credentials,
+                        registry::Keyring& keyring,
                         deliver::ExporterResponse& response,
                         EventSink& sink) {
     for (const std::string& name : names) {
       TRY_ASSIGN(Reference reference, ParseReference(name));
-      TRY_ASSIGN(auto credential, credentials.Lookup(reference.domain, cancel_));
-      TRY_ASSIGN(std::string digest, engine_->Push(name, credential, sink, cancel_));
+      TRY_ASSIGN(std::string digest, EnginePush(name, reference, keyring, sink));
       response.emplace("containerimage.config.digest", response["containerimage.digest"]);
       response["containerimage.digest"] = digest;
     }
     return {};
+  }
+
+  Result<std::string> EnginePush(const std::string& name,
+                                 const Reference& reference,
+                                 registry::Keyring& keyring,
+                                 EventSink& sink) {
+    registry::Need need{reference.domain, reference.path, true};
+    registry::Attempt attempt = keyring.Good(need).value_or(registry::Attempt());
+    std::optional<Error> refusal;
+    for (;;) {
+      TRY_ASSIGN(auto credential, keyring.Next(need, attempt, cancel_));
+      if (!credential && refusal) return Fail(std::move(*refusal));
+      Result<std::string> digest = engine_->Push(name, credential, sink, cancel_);
+      if (digest) keyring.Accepted(need, attempt, true);
+      if (digest || digest.error().code() != ErrorCode::kDenied || !credential) return digest;
+      refusal = std::move(digest).error().While(
+          Cat("with the credentials of ", registry::SourcesOf(attempt)));
+    }
   }
 
   static deliver::ImageIdKind IdKind(const builder::Builder& builder, const plan::BuildPlan& plan) {
@@ -353,7 +412,6 @@ class Build {
   Terminal& terminal_;
   const Cancel& cancel_;
   std::unique_ptr<http::HttpClient> http_;
-  const std::shared_ptr<registry::TokenCache> tokens_ = std::make_shared<registry::TokenCache>();
   DockerSetup setup_;
   std::vector<Platform> wanted_;
   std::vector<session::SecretSpec> secrets_;

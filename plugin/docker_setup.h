@@ -11,11 +11,9 @@ namespace depot {
 
 /// Everything about the user's Docker installation that a command reads.
 struct DockerSetup {
-  docker::ConfigFile config;
+  docker::CredentialPlaces credentials;  ///< with config.json, which says more than these
   /// Which Engine is meant, or why that is not known: not every command needs one.
   Result<docker::EngineEndpoint> engine = docker::EngineEndpoint();
-  std::map<std::string, docker::AuthEntry> environment_auths;  ///< DOCKER_AUTH_CONFIG
-  docker::AuthOrder auth_order;
 };
 
 /// Reads config.json (of --config, DOCKER_CONFIG or ~/.docker), the variables beside it, and the

@@ -152,10 +152,10 @@ Result<> RunInspect(const options::Invocation& invocation,
   TRY_ASSIGN(DockerSetup setup, ReadDockerSetup(invocation.globals, environment));
   auto say = [&](const std::string& text) { terminal.WriteError(Cat(text, "\n"), cancel); };
   auto credentials =
-      docker::MakeCredentialStore(setup.config, setup.environment_auths, setup.auth_order,
-                                  options::Variable(environment, "PATH"), say);
+      docker::MakeCredentialStore(setup.credentials, options::Variable(environment, "PATH"), say);
   auto http = MakeHttpClient(environment);
-  auto registries = registry::MakeRegistries(*http, *credentials, {{}, say});
+  registry::Keyring keyring(*credentials, say);
+  auto registries = registry::MakeRegistries(*http, keyring, {{}, say});
   auto repository = registries->Open(line.name, registry::Access::kPull);
   const std::string& target = line.name.digest.empty() ? line.name.tag : line.name.digest;
   TRY_ASSIGN(registry::StoredManifest stored, repository->GetManifest(target, cancel));

@@ -1,5 +1,6 @@
 #include "driver/docker/credential_store.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -91,58 +92,112 @@ std::string Describe(const std::string& key, const Credential& credential) {
   return Printable(Cat("credentials for ", host, ": ", credential.source, " (", who, ")"));
 }
 
+/// Where candidates come from, one after the other.
+enum class Place { kEnvironment, kConfig, kGitlab, kEnd };
+
 class CredentialStore final : public registry::CredentialSource {
  public:
-  CredentialStore(ConfigFile config,
-                  Auths environment_auths,
-                  AuthOrder order,
+  CredentialStore(CredentialPlaces places,
                   std::string search_path,
                   std::function<void(std::string)> say)
-      : config_(std::move(config)),
-        environment_auths_(std::move(environment_auths)),
-        order_(order),
+      : config_(std::move(places.config)),
+        environment_auths_(std::move(places.environment_auths)),
+        gitlab_(std::move(places.gitlab)),
+        order_(places.order),
         search_path_(std::move(search_path)),
         say_(std::move(say)) {}
 
-  Result<Answer> Lookup(const std::string& host, const Cancel& cancel) override {
+  Result<Answer> Lookup(const std::string& host, int nth, const Cancel& cancel) override {
     std::string key = KeyOf(host);
     std::unique_lock lock(mutex_);
     if (!cancel.Wait(lock, changed_, [&] { return !busy_; })) return Fail(cancel.error());
-    auto kept = kept_.find(key);
-    if (kept != kept_.end() && std::chrono::steady_clock::now() < kept->second.until) {
-      return kept->second.answer;
-    }
+    Kept kept;
+    auto known = kept_.find(key);
+    bool fresh = known != kept_.end() && std::chrono::steady_clock::now() < known->second.until;
+    if (fresh) kept = known->second;
     busy_ = true;
     lock.unlock();
-    Result<Answer> answer = Find(key, cancel);
+    Result<Answer> answer = Find(key, static_cast<std::size_t>(nth), kept, cancel);
     lock.lock();
     busy_ = false;
     changed_.notify_all();
     if (!answer) return answer;
-    kept_[key] = {*answer, std::chrono::steady_clock::now() + kKept};
-    bool first = *answer && said_.insert(key).second;
+    kept_[key] = std::move(kept);
+    bool first = *answer && said_.insert(Describe(key, **answer)).second;
     lock.unlock();
     if (first) say_(Describe(key, **answer));
     return answer;
   }
 
  private:
+  /// What is known of a key.
   struct Kept {
-    Answer answer;
-    std::chrono::steady_clock::time_point until;
+    std::vector<Credential> found;
+    std::size_t places_asked = 0;
+    std::chrono::steady_clock::time_point until = std::chrono::steady_clock::now() + kKept;
   };
 
-  Result<Answer> Find(const std::string& key, const Cancel& cancel) {
-    Answer environment = FindEntry(environment_auths_, key, kEnvironmentSource);
-    if (environment && order_ == AuthOrder::kEnvironmentFirst) return environment;
-    Result<Answer> config = FindInConfig(key, cancel);
-    if (!config && environment && !cancel.cancelled()) {
-      say_(Cat("credentials for ", Printable(HostOf(key)), ": ", config.error().message(),
-               "; going on with ", kEnvironmentSource));
-      return environment;
+  /// Asks as many places as it takes; a helper may be among them.
+  Result<Answer> Find(const std::string& key, std::size_t nth, Kept& kept, const Cancel& cancel) {
+    std::optional<Error> failure;
+    while (kept.found.size() <= nth && PlaceAt(kept.places_asked) != Place::kEnd) {
+      Place place = PlaceAt(kept.places_asked);
+      Result<std::vector<Credential>> found = Ask(place, key, cancel);
+      if (!found && cancel.cancelled()) return Fail(std::move(found).error());
+      ++kept.places_asked;
+      if (!found) {
+        failure = std::move(found).error();
+        continue;
+      }
+      for (Credential& one : *found)
+        AddNew(std::move(one), kept.found);
     }
-    if (!config || *config) return config;
-    return environment;
+    if (failure && kept.found.empty()) return Fail(std::move(*failure));
+    if (failure) {
+      say_(Cat("credentials for ", Printable(HostOf(key)), ": ", failure->message(),
+               "; going on with ", kept.found.back().source));
+    }
+    return kept.found.size() > nth ? Answer(kept.found[nth]) : std::nullopt;
+  }
+
+  Place PlaceAt(std::size_t turn) const {
+    bool environment_first = order_ == AuthOrder::kEnvironmentFirst;
+    switch (turn) {
+      case 0:
+        return environment_first ? Place::kEnvironment : Place::kConfig;
+      case 1:
+        return environment_first ? Place::kConfig : Place::kEnvironment;
+      case 2:
+        return Place::kGitlab;
+      default:
+        return Place::kEnd;
+    }
+  }
+
+  Result<std::vector<Credential>> Ask(Place place,
+                                      const std::string& key,
+                                      const Cancel& cancel) const {
+    std::vector<Credential> found;
+    if (place == Place::kGitlab) {
+      for (const auto& [host, credential] : gitlab_) {
+        if (HostOf(host) == HostOf(key)) found.push_back(credential);
+      }
+      return found;
+    }
+    Answer one;
+    if (place == Place::kEnvironment) {
+      one = FindEntry(environment_auths_, key, kEnvironmentSource);
+    } else {
+      TRY_ASSIGN(one, FindInConfig(key, cancel));
+    }
+    if (one) found.push_back(std::move(*one));
+    return found;
+  }
+
+  static void AddNew(Credential candidate, std::vector<Credential>& found) {
+    bool known = std::any_of(found.begin(), found.end(),
+                             [&](const Credential& one) { return SameSecret(one, candidate); });
+    if (!known) found.push_back(std::move(candidate));
   }
 
   Result<Answer> FindInConfig(const std::string& key, const Cancel& cancel) const {
@@ -170,6 +225,7 @@ class CredentialStore final : public registry::CredentialSource {
 
   const ConfigFile config_;
   const Auths environment_auths_;
+  const HostCredentials gitlab_;
   const AuthOrder order_;
   const std::string search_path_;
   const std::function<void(std::string)> say_;
@@ -193,13 +249,9 @@ Result<AuthOrder> ChooseAuthOrder(const std::string& docker_auth_order, bool git
 }
 
 std::unique_ptr<registry::CredentialSource> MakeCredentialStore(
-    ConfigFile config,
-    std::map<std::string, AuthEntry> environment_auths,
-    AuthOrder order,
-    std::string search_path,
-    std::function<void(std::string)> say) {
-  return std::make_unique<CredentialStore>(std::move(config), std::move(environment_auths), order,
-                                           std::move(search_path), std::move(say));
+    CredentialPlaces places, std::string search_path, std::function<void(std::string)> say) {
+  return std::make_unique<CredentialStore>(std::move(places), std::move(search_path),
+                                           std::move(say));
 }
 
 }  // namespace depot::docker

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "driver/docker/config_file.h"
+#include "driver/docker/gitlab_credentials.h"
 #include "driver/registry/credentials.h"
 
 namespace depot::docker {
@@ -18,8 +19,18 @@ enum class AuthOrder { kEnvironmentFirst, kConfigFirst };
 /// own order, environment first, elsewhere.
 Result<AuthOrder> ChooseAuthOrder(const std::string& docker_auth_order, bool gitlab_ci);
 
+/// Everything that is known of the user's credentials.
+struct CredentialPlaces {
+  ConfigFile config;
+  std::map<std::string, AuthEntry> environment_auths;  ///< DOCKER_AUTH_CONFIG
+  AuthOrder order = AuthOrder::kEnvironmentFirst;
+  HostCredentials gitlab{};  ///< come after both
+};
+
 /// The user's credentials: DOCKER_AUTH_CONFIG's entries and config.json (credHelpers, credsStore,
-/// else auths; with none of the three, the platform's helper if it is installed, as Docker does).
+/// else auths; with none of the three, the platform's helper if it is installed, as Docker does),
+/// then GitLab's. Each place gives at most one candidate for a host, GitLab's several; what was
+/// given already, under whatever name, is left out.
 ///
 /// Keys: docker.io, index.docker.io and registry-1.docker.io are "https://index.docker.io/v1/".
 /// Helpers are chosen by and get exactly this key. Entries are found by the exact key, else by the
@@ -27,19 +38,15 @@ Result<AuthOrder> ChooseAuthOrder(const std::string& docker_auth_order, bool git
 /// Docker does so for config.json alone; here it holds for DOCKER_AUTH_CONFIG too, because GitLab
 /// documents both forms for it.
 ///
-/// A helper that is missing, fails, or is silent for 60 s is an Error, unless DOCKER_AUTH_CONFIG
-/// has an entry: then that one serves and `say` tells why. "credentials not found in native
-/// keychain" means there are none.
+/// A helper that is missing, fails, or is silent for 60 s is an Error, unless another place has a
+/// candidate: then that one serves and `say` tells why. "credentials not found in native keychain"
+/// means there are none.
 ///
-/// Helpers run one at a time; an answer is kept for 4 min 50 s. The first time that a host is
-/// served, `say` gets one line such as "credentials for registry.gitlab.com: config.json (user
+/// Helpers run one at a time; an answer is kept for 4 min 50 s. The first time that a candidate is
+/// given out, `say` gets one line such as "credentials for registry.gitlab.com: config.json (user
 /// gitlab-ci-token)" or "... helper docker-credential-x"; never a secret. `say` is called from the
 /// asking thread. `search_path` is PATH's value, where the platform's helper is looked for.
 std::unique_ptr<registry::CredentialSource> MakeCredentialStore(
-    ConfigFile config,
-    std::map<std::string, AuthEntry> environment_auths,
-    AuthOrder order,
-    std::string search_path,
-    std::function<void(std::string)> say);
+    CredentialPlaces places, std::string search_path, std::function<void(std::string)> say);
 
 }  // namespace depot::docker

@@ -49,18 +49,30 @@ TokenRequest Wanted(const Challenge& challenge, const std::string& scope) {
   return wanted;
 }
 
+/// Whether it is answered in the same way.
+bool SameQuestion(const Challenge& one, const Challenge& other, const std::string& scope) {
+  if (one.scheme != other.scheme) return false;
+  TokenRequest a = Wanted(one, scope);
+  TokenRequest b = Wanted(other, scope);
+  return a.realm == b.realm && a.service == b.service && a.scopes == b.scopes;
+}
+
 }  // namespace
 
 Authorizer::Authorizer(http::HttpClient& client,
-                       CredentialSource& credentials,
-                       TokenCache& tokens,
+                       Keyring& keyring,
                        std::string host,
                        std::string scope)
     : client_(client),
-      credentials_(credentials),
-      tokens_(tokens),
-      host_(std::move(host)),
+      keyring_(keyring),
+      need_(NeedOf(std::move(host), {scope})),
       scope_(std::move(scope)) {}
+
+Attempt Authorizer::Begin() {
+  if (std::optional<Attempt> good = keyring_.Good(need_)) return *good;
+  std::lock_guard lock(mutex_);
+  return good_ ? good_->Again() : Attempt();
+}
 
 Result<Proof> Authorizer::Prove(const Cancel& cancel) {
   std::optional<Challenge> challenge;
@@ -68,48 +80,86 @@ Result<Proof> Authorizer::Prove(const Cancel& cancel) {
     std::lock_guard lock(mutex_);
     challenge = challenge_;
   }
+  if (!challenge) return Proof();
+  TRY_ASSIGN(std::optional<Proof> proof, Answer(*challenge, Begin(), cancel));
+  return proof.value_or(Proof());
+}
+
+Result<std::optional<Proof>> Authorizer::ProveAgain(const http::Response& response,
+                                                    const Proof& proof,
+                                                    const Cancel& cancel) {
+  std::optional<Challenge> before;
+  std::optional<Challenge> now = Choose(response);
+  {
+    std::lock_guard lock(mutex_);
+    before = challenge_;
+    // A 403 need not repeat the challenge.
+    if (now) challenge_ = now;
+  }
+  if (!now) now = before;
+  if (!now) return std::nullopt;
+  if (!proof.basic && !proof.bearer) return Answer(*now, Begin(), cancel);
+  if (proof.bearer && before) {
+    keyring_.Forget(need_, Wanted(*before, scope_), proof.attempt, *proof.bearer);
+  }
+  bool kept = proof.bearer && !proof.fresh;
+  bool asks_otherwise = !before || !SameQuestion(*before, *now, scope_);
+  bool renew = (kept || asks_otherwise) && !proof.renewed;
+  TRY_ASSIGN(auto next, Answer(*now, renew ? proof.before : proof.attempt, cancel));
+  if (next) next->renewed = renew;
+  return next;
+}
+
+void Authorizer::Accepted(const Proof& proof, bool wrote) {
+  if (!proof.basic && !proof.bearer) return;
+  keyring_.Accepted(need_, proof.attempt, wrote);
+  std::lock_guard lock(mutex_);
+  good_ = proof.attempt;
+}
+
+Result<std::optional<Proof>> Authorizer::Answer(const Challenge& challenge,
+                                                const Attempt& from,
+                                                const Cancel& cancel) {
+  return challenge.scheme == kBearer ? AnswerBearer(challenge, from, cancel)
+                                     : AnswerBasic(from, cancel);
+}
+
+Result<std::optional<Proof>> Authorizer::AnswerBearer(const Challenge& challenge,
+                                                      const Attempt& from,
+                                                      const Cancel& cancel) {
+  TokenRequest wanted = Wanted(challenge, scope_);
+  auto fetch = [&](const std::optional<Credential>& credential) {
+    return FetchToken(client_, wanted, credential, cancel);
+  };
+  TRY_ASSIGN(auto grant, keyring_.GetToken(need_, wanted, from, fetch, cancel));
+  if (!grant) return std::nullopt;
   Proof proof;
-  if (!challenge) return proof;
-  if (challenge->scheme == kBearer) {
-    TRY_ASSIGN(proof.bearer, GetToken(Wanted(*challenge, scope_), cancel));
-    return proof;
-  }
-  TRY_ASSIGN(std::optional<Credential> credential, credentials_.Lookup(host_, cancel));
-  if (!credential) return proof;
-  if (credential->username.empty() || credential->password.empty()) {
-    return Fail(Error(ErrorCode::kDenied, Cat("the registry ", host_,
-                                              " wants a user name and a password, and the "
-                                              "credentials of ",
-                                              credential->source, " are a token without them"))
-                    .WithHint(Cat("log in with them: ", LoginCommand(host_))));
-  }
-  proof.basic = {credential->username, credential->password};
+  proof.bearer = std::move(grant->token.token);
+  proof.before = from;
+  proof.attempt = std::move(grant->attempt);
+  proof.fresh = grant->fresh;
   return proof;
 }
 
-Result<Secret> Authorizer::GetToken(const TokenRequest& wanted, const Cancel& cancel) {
-  auto fetch = [&]() -> Result<Token> {
-    TRY_ASSIGN(std::optional<Credential> credential, credentials_.Lookup(host_, cancel));
-    return FetchToken(client_, wanted, credential, cancel);
-  };
-  TRY_ASSIGN(Token token, tokens_.Get(TokenKey(host_, wanted), fetch, cancel));
-  return std::move(token.token);
-}
-
-bool Authorizer::Refused(const http::Response& response, const Proof& proof) {
-  std::optional<Challenge> chosen = Choose(response);
-  if (!chosen) return false;
-  std::lock_guard lock(mutex_);
-  if (proof.bearer && challenge_) {
-    tokens_.Forget(TokenKey(host_, Wanted(*challenge_, scope_)), *proof.bearer);
+Result<std::optional<Proof>> Authorizer::AnswerBasic(const Attempt& from, const Cancel& cancel) {
+  Proof proof;
+  proof.before = from;
+  proof.attempt = from;
+  std::optional<Error> unfit;
+  for (;;) {
+    TRY_ASSIGN(auto credential, keyring_.Next(need_, proof.attempt, cancel));
+    if (!credential && unfit && from.sources().empty()) return Fail(std::move(*unfit));
+    if (!credential) return std::nullopt;
+    if (!credential->username.empty() && !credential->password.empty()) {
+      proof.basic = {credential->username, credential->password};
+      return proof;
+    }
+    unfit = Error(ErrorCode::kDenied, Cat("the registry ", need_.host,
+                                          " wants a user name and a password, and the "
+                                          "credentials of ",
+                                          credential->source, " are a token without them"))
+                .WithHint(Cat("log in with them: ", LoginCommand(need_.host)));
   }
-  challenge_ = std::move(chosen);
-  return true;
-}
-
-std::string Authorizer::SourceOfCredentials(const Cancel& cancel) {
-  auto credential = credentials_.Lookup(host_, cancel);
-  return credential && *credential ? (*credential)->source : "";
 }
 
 }  // namespace depot::registry

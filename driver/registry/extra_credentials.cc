@@ -8,10 +8,13 @@ class ExtraCredentials final : public CredentialSource {
   ExtraCredentials(std::map<std::string, Credential> extra, CredentialSource& rest)
       : extra_(std::move(extra)), rest_(rest) {}
 
-  Result<std::optional<Credential>> Lookup(const std::string& host, const Cancel& cancel) override {
+  Result<std::optional<Credential>> Lookup(const std::string& host,
+                                           int nth,
+                                           const Cancel& cancel) override {
     auto found = extra_.find(host);
-    if (found != extra_.end()) return std::optional<Credential>(found->second);
-    return rest_.Lookup(host, cancel);
+    if (found == extra_.end()) return rest_.Lookup(host, nth, cancel);
+    if (nth == 0) return std::optional<Credential>(found->second);
+    return rest_.Lookup(host, nth - 1, cancel);
   }
 
  private:

@@ -8,7 +8,7 @@
 
 namespace depot::registry {
 
-/// Serves the hosts in `extra` by what is given there, all others by `rest`, which must outlive it.
+/// Puts what `extra` has for a host before what `rest` has, which must outlive it.
 std::unique_ptr<CredentialSource> MakeExtraCredentials(std::map<std::string, Credential> extra,
                                                        CredentialSource& rest);
 

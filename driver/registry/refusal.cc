@@ -46,6 +46,15 @@ bool MayPass(const Result<http::Response>& outcome) {
   return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout;
 }
 
+Result<http::Response> SendTo(http::HttpClient& client,
+                              const http::Request& request,
+                              const Cancel& cancel) {
+  Result<http::Response> response = client.Send(request, cancel);
+  if (response || response.error().code() != ErrorCode::kDenied) return response;
+  const Error& error = response.error();
+  return Fail(Error(ErrorCode::kFailed, error.message()).WithHint(error.hint()));
+}
+
 std::optional<std::chrono::seconds> RetryAfter(const http::Response& response) {
   std::string text = response.Header("retry-after");
   if (text.empty()) return std::nullopt;

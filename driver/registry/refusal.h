@@ -15,6 +15,12 @@ namespace depot::registry {
 /// 504.
 bool MayPass(const Result<http::Response>& outcome);
 
+/// Sends as `client` does. A server that cannot be trusted has refused nobody: trouble with TLS is
+/// kFailed here, and kDenied in this room always about credentials.
+Result<http::Response> SendTo(http::HttpClient& client,
+                              const http::Request& request,
+                              const Cancel& cancel);
+
 /// The seconds of a Retry-After header, in either of its forms; nullopt without one (RFC 9110,
 /// 10.2.3). A time in the past is 0.
 std::optional<std::chrono::seconds> RetryAfter(const http::Response& response);
@@ -22,7 +28,7 @@ std::optional<std::chrono::seconds> RetryAfter(const http::Response& response);
 /// Who was asked, and with which credentials; for an error.
 struct Asked {
   std::string host;
-  std::string credentials;  ///< Credential::source; "" = none are configured
+  std::string credentials;  ///< SourcesOf() what was tried; "" = none
   Proof proof;              ///< what the server may echo and nobody may read
 };
 

@@ -5,6 +5,7 @@
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 #include "driver/oci/manifest.h"
+#include "driver/registry/http_url.h"
 #include "driver/registry/requester.h"
 
 namespace depot::registry {
@@ -16,12 +17,10 @@ constexpr std::size_t kRoomForErrors = 64 << 10;
 constexpr std::chrono::seconds kBlobPatience(600);
 constexpr std::size_t kMaxConfigSize = 4 << 20;
 
-std::string HostOf(const Reference& name) {
-  return std::string(name.domain == kHub ? kHubHost : std::string_view(name.domain));
-}
-
 std::string ScopeOf(const Reference& name, Access access) {
-  return Cat("repository:", name.path, access == Access::kPush ? ":pull,push" : ":pull");
+  std::string scope = Cat("repository:", name.path, ":pull");
+  if (access == Access::kPull) return scope;
+  return Cat(scope, access == Access::kPush ? ",push" : ",push,delete");
 }
 
 std::string AcceptedTypes() {
@@ -51,11 +50,32 @@ Result<std::string> MediaTypeOf(const http::Response& response) {
   return told;
 }
 
+/// The path below /v2/NAME/ of an upload, as its Location says it; "" when it lies elsewhere.
+std::string UploadPath(const std::string& location, const Reference& name) {
+  std::string host = LowerAscii(RegistryHost(name));
+  bool relative = location.starts_with('/') && !location.starts_with("//");
+  Result<HttpUrl> url = ParseHttpUrl(relative ? Cat("https://", host, location) : location);
+  std::string repository = Cat("/v2/", name.path, '/');
+  if (!url || url->authority != host || !url->rest.starts_with(Cat(repository, "blobs/uploads/"))) {
+    return "";
+  }
+  return url->rest.substr(repository.size());
+}
+
+/// Whether a registry says that it has no such repository, and makes none (distribution spec, error
+/// codes); a server that only knows no such address says something else.
+bool LacksRepository(const http::Response& response) {
+  if (response.status != 404 && response.status != 400) return false;
+  Result<Json> json = Json::Parse(response.body);
+  if (!json) return false;
+  std::string code = (*json)["errors"][0]["code"].AsString();
+  return code == "NAME_UNKNOWN" || code == "NAME_INVALID";
+}
+
 /// What all repositories of one Registries have in common.
 struct Shared {
   http::HttpClient& client;
-  CredentialSource& credentials;
-  std::shared_ptr<TokenCache> tokens;
+  Keyring& keyring;
   Endpoints endpoints;
   std::function<void(std::string)> say;
 };
@@ -64,10 +84,14 @@ class RepositoryClient final : public Repository {
  public:
   RepositoryClient(Shared& shared, const Reference& name, Access access)
       : name_(RepositoryOf(name)),
-        authorizer_(
-            shared.client, shared.credentials, *shared.tokens, HostOf(name), ScopeOf(name, access)),
-        requester_(
-            shared.client, shared.endpoints, authorizer_, HostOf(name), name.path, shared.say) {}
+        reference_(name),
+        authorizer_(shared.client, shared.keyring, RegistryHost(name), ScopeOf(name, access)),
+        requester_(shared.client,
+                   shared.endpoints,
+                   authorizer_,
+                   RegistryHost(name),
+                   name.path,
+                   shared.say) {}
 
   const std::string& name() const override { return name_; }
 
@@ -132,6 +156,41 @@ class RepositoryClient final : public Repository {
     return std::move(response.body);
   }
 
+  Result<PushCheck> CheckPush(const Cancel& cancel) override {
+    RegistryCall call;
+    call.method = "POST";
+    call.path = "blobs/uploads/";
+    PushCheck check;
+    Result<Requester::Answer> answer = requester_.Ask(call, cancel);
+    if (!answer) {
+      if (answer.error().code() != ErrorCode::kDenied) return Fail(std::move(answer).error());
+      check.refusal = std::move(answer).error();
+      return check;
+    }
+    const http::Response& response = answer->response;
+    if (response.status >= 200 && response.status < 300) {
+      check.upload = UploadPath(response.Header("location"), reference_);
+      return check;
+    }
+    Error why = requester_.Explain(*answer);
+    bool denied = response.status == 401 || response.status == 403;
+    if (!denied && !LacksRepository(response)) return Fail(std::move(why));
+    if (!denied) {
+      why = std::move(why)
+                .While("there is no such repository, and a push does not make it")
+                .WithHint("create it first, or check the name");
+    }
+    check.refusal = std::move(why);
+    return check;
+  }
+
+  void AbandonUpload(const std::string& upload, const Cancel& cancel) override {
+    RegistryCall call;
+    call.method = "DELETE";
+    call.path = upload;
+    (void)requester_.Ask(call, cancel);
+  }
+
  private:
   std::string Full(const std::string& tag_or_digest) const {
     return Cat(name_, IsDigest(tag_or_digest) ? '@' : ':', tag_or_digest);
@@ -144,16 +203,16 @@ class RepositoryClient final : public Repository {
   }
 
   const std::string name_;
+  const Reference reference_;
   Authorizer authorizer_;
   Requester requester_;
 };
 
 class SharedRegistries final : public Registries {
  public:
-  SharedRegistries(http::HttpClient& client, CredentialSource& credentials, RegistryOptions options)
-      : shared_{client, credentials,
-                options.tokens ? std::move(options.tokens) : std::make_shared<TokenCache>(),
-                Endpoints(client, std::move(options.insecure)), std::move(options.say)} {}
+  SharedRegistries(http::HttpClient& client, Keyring& keyring, RegistryOptions options)
+      : shared_{client, keyring, Endpoints(client, std::move(options.insecure)),
+                std::move(options.say)} {}
 
   std::unique_ptr<Repository> Open(const Reference& name, Access access) override {
     return std::make_unique<RepositoryClient>(shared_, name, access);
@@ -165,10 +224,14 @@ class SharedRegistries final : public Registries {
 
 }  // namespace
 
+std::string RegistryHost(const Reference& name) {
+  return std::string(name.domain == kHub ? kHubHost : std::string_view(name.domain));
+}
+
 std::unique_ptr<Registries> MakeRegistries(http::HttpClient& client,
-                                           CredentialSource& credentials,
+                                           Keyring& keyring,
                                            RegistryOptions options) {
-  return std::make_unique<SharedRegistries>(client, credentials, std::move(options));
+  return std::make_unique<SharedRegistries>(client, keyring, std::move(options));
 }
 
 Result<Json> ReadImagePlatform(Repository& repository,

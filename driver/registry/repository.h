@@ -3,19 +3,31 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "driver/base/json.h"
 #include "driver/http/client.h"
 #include "driver/oci/reference.h"
-#include "driver/registry/credentials.h"
-#include "driver/registry/token_cache.h"
+#include "driver/registry/keyring.h"
 
 namespace depot::registry {
 
+/// The host[:port] that the registry of an image is reached at, and credentials are looked up by:
+/// for the Docker Hub that is registry-1.docker.io.
+std::string RegistryHost(const Reference& name);
+
 /// What is done in a repository; decides which rights a token is asked for.
-enum class Access { kPull, kPush };
+enum class Access { kPull, kPush, kDelete };
+
+/// What a registry thinks of a push before anything is pushed.
+struct PushCheck {
+  /// The push will not be let in: why, and what to do. Unset = it will.
+  std::optional<Error> refusal;
+  /// Where the upload lies that was opened to find out, for AbandonUpload(); "" = there is none.
+  std::string upload;
+};
 
 /// An index or a manifest as a registry keeps it.
 struct StoredManifest {
@@ -51,11 +63,19 @@ class Repository {
   virtual Result<std::string> GetBlob(const std::string& digest,
                                       std::size_t max_size,
                                       const Cancel& cancel) = 0;
+
+  /// Finds out whether a push would be let in, by opening an upload (distribution spec, pushing a
+  /// blob): once, however it goes. kUnavailable, kTimeout and the like: the registry did not say.
+  virtual Result<PushCheck> CheckPush(const Cancel& cancel) = 0;
+
+  /// Gives back the upload of a PushCheck, which the registry would keep for days; needs the access
+  /// kDelete. Once, and in vain without harm.
+  virtual void AbandonUpload(const std::string& upload, const Cancel& cancel) = 0;
 };
 
 /// Opens repositories. What is learnt on the way is shared by all of them: tokens (one is fetched
-/// once per registry and set of rights, also when several threads want it) and which registries
-/// speak plain HTTP. Any thread.
+/// once per registry and set of rights, also when several threads want it), which credentials are
+/// good for pushing, and which registries speak plain HTTP. Any thread.
 class Registries {
  public:
   virtual ~Registries() = default;
@@ -69,14 +89,12 @@ class Registries {
 struct RegistryOptions {
   std::set<std::string> insecure;        ///< host[:port] that may speak plain HTTP; lower case
   std::function<void(std::string)> say;  ///< gets lines for the user, from any thread; may be empty
-  std::shared_ptr<TokenCache> tokens =
-      nullptr;  ///< where others keep theirs; null = one of its own
 };
 
-/// `client` and `credentials` outlive it. Credentials are looked up by the host of the image name,
+/// `client` and `keyring` outlive it. Credentials are looked up by the host of the image name,
 /// for the Docker Hub by registry-1.docker.io.
 std::unique_ptr<Registries> MakeRegistries(http::HttpClient& client,
-                                           CredentialSource& credentials,
+                                           Keyring& keyring,
                                            RegistryOptions options);
 
 /// The "platform" member that belongs into a descriptor of the image whose manifest `bytes` are:

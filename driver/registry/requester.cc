@@ -17,8 +17,6 @@ constexpr std::chrono::seconds kLongestPause(30);
 constexpr milliseconds kFirstPause(500);
 constexpr int kPauseGrowth = 3;
 constexpr int kMaxRedirects = 5;
-// Without a proof, with one that has become too old, with a new one.
-constexpr int kMaxProofs = 3;
 
 bool IsAnswer(const Result<http::Response>& outcome, const RegistryCall& call) {
   if (!outcome) return false;
@@ -58,13 +56,6 @@ Result<HttpUrl> Follow(const HttpUrl& from, const std::string& location, const s
 
 }  // namespace
 
-/// What came back, and in answer to what.
-struct Requester::Answer {
-  http::Response response;
-  Proof proof;
-  bool from_registry = true;  ///< false: from where a redirect led to
-};
-
 Requester::Requester(http::HttpClient& client,
                      Endpoints& endpoints,
                      Authorizer& authorizer,
@@ -83,7 +74,7 @@ Result<http::Response> Requester::Send(const RegistryCall& call, const Cancel& c
   std::string silence =
       Cat("the registry ", host_, " did not answer in ", call.patience.count(), " s");
   for (int attempt = 1;; ++attempt) {
-    Result<Answer> answer = TryOnce(call, cancel.WithTimeout(call.patience, silence));
+    Result<Answer> answer = Ask(call, cancel.WithTimeout(call.patience, silence));
     Proof proof = answer ? answer->proof : Proof();
     Result<http::Response> outcome =
         std::move(answer).map([](Answer&& got) { return std::move(got.response); });
@@ -93,22 +84,28 @@ Result<http::Response> Requester::Send(const RegistryCall& call, const Cancel& c
     bool in_time = pause && Cancel::Clock::now() + *pause < start + kWindow;
     if (!in_time || attempt == kMaxAttempts) {
       std::string tries = attempt > 1 ? Cat(" (", attempt, " attempts)") : "";
-      return Fail(Explain(outcome, proof, cancel).While(Cat(call.doing, tries)));
+      Error why = outcome ? Explain({*std::move(outcome), proof}) : outcome.error();
+      return Fail(std::move(why).While(Cat(call.doing, tries)));
     }
     SayRetry(call, outcome, *pause, attempt);
     if (!cancel.SleepFor(*pause)) return Fail(cancel.error());
   }
 }
 
-Result<Requester::Answer> Requester::TryOnce(const RegistryCall& call, const Cancel& cancel) {
+Result<Requester::Answer> Requester::Ask(const RegistryCall& call, const Cancel& cancel) {
   TRY_ASSIGN(Proof proof, authorizer_.Prove(cancel));
-  for (int sent = 1;; ++sent) {
+  for (;;) {
     TRY_ASSIGN(Answer answer, SendAlong(call, proof, cancel));
-    bool asks = answer.response.status == 401 && answer.from_registry;
-    if (!asks || sent == kMaxProofs || !authorizer_.Refused(answer.response, proof)) return answer;
-    TRY_ASSIGN(Proof next, authorizer_.Prove(cancel));
-    if (next == proof) return answer;
-    proof = std::move(next);
+    int status = answer.response.status;
+    if (status >= 200 && status < 300) {
+      bool reads = call.method == "GET" || call.method == "HEAD" || call.method == "DELETE";
+      authorizer_.Accepted(proof, !reads);
+    }
+    bool refused = (status == 401 || status == 403) && answer.from_registry;
+    if (!refused) return answer;
+    TRY_ASSIGN(std::optional<Proof> next, authorizer_.ProveAgain(answer.response, proof, cancel));
+    if (!next) return answer;
+    proof = std::move(*next);
   }
 }
 
@@ -133,7 +130,7 @@ Result<Requester::Answer> Requester::SendAlong(const RegistryCall& call,
       request.basic_auth = proof.basic;
       request.bearer = proof.bearer;
     }
-    TRY_ASSIGN(http::Response response, client_.Send(request, cancel));
+    TRY_ASSIGN(http::Response response, SendTo(client_, request, cancel));
     bool reads = call.method == "GET" || call.method == "HEAD";
     if (!reads || !IsRedirect(response.status)) {
       return Answer{std::move(response), proof, at_registry};
@@ -146,11 +143,8 @@ Result<Requester::Answer> Requester::SendAlong(const RegistryCall& call,
   }
 }
 
-Error Requester::Explain(const Result<http::Response>& outcome,
-                         const Proof& proof,
-                         const Cancel& cancel) {
-  if (!outcome) return outcome.error();
-  return Refusal(*outcome, {host_, authorizer_.SourceOfCredentials(cancel), proof});
+Error Requester::Explain(const Answer& answer) {
+  return Refusal(answer.response, {host_, SourcesOf(answer.proof.attempt), answer.proof});
 }
 
 void Requester::SayRetry(const RegistryCall& call,

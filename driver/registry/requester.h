@@ -43,12 +43,23 @@ class Requester {
   /// says what was being done, who refused and why (Refusal()).
   Result<http::Response> Send(const RegistryCall& call, const Cancel& cancel);
 
- private:
-  struct Answer;
+  /// What came back, and in answer to what.
+  struct Answer {
+    http::Response response;
+    Proof proof;
+    bool from_registry = true;  ///< false: from where a redirect led to
+  };
 
-  Result<Answer> TryOnce(const RegistryCall& call, const Cancel& cancel);
+  /// One attempt, and its answer whatever the status. It takes as long as `cancel` lets it, without
+  /// `call.patience`. An Error of kDenied means that the credentials were refused on the way to a
+  /// token.
+  Result<Answer> Ask(const RegistryCall& call, const Cancel& cancel);
+
+  /// What the status of such an answer means when it is a failure (Refusal()).
+  Error Explain(const Answer& answer);
+
+ private:
   Result<Answer> SendAlong(const RegistryCall& call, const Proof& proof, const Cancel& cancel);
-  Error Explain(const Result<http::Response>& outcome, const Proof& proof, const Cancel& cancel);
   void SayRetry(const RegistryCall& call,
                 const Result<http::Response>& outcome,
                 std::chrono::milliseconds pause,

@@ -6,6 +6,7 @@
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 #include "driver/registry/http_url.h"
+#include "driver/registry/refusal.h"
 
 namespace depot::registry {
 namespace {
@@ -101,7 +102,7 @@ class TokenServer {
     request.url = realm_.url;
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
     request.body = Secret(http::FormEncode(form));
-    return client_.Send(request, cancel);
+    return SendTo(client_, request, cancel);
   }
 
   Result<Token> Get(const Cancel& cancel) {
@@ -116,7 +117,7 @@ class TokenServer {
     if (credential_) {
       request.basic_auth = {credential_->username, Secret(std::string(SecretOf()))};
     }
-    TRY_ASSIGN(http::Response response, client_.Send(request, cancel));
+    TRY_ASSIGN(http::Response response, SendTo(client_, request, cancel));
     return Read(response, {"token", "access_token"});
   }
 

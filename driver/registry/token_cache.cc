@@ -1,18 +1,32 @@
 #include "driver/registry/token_cache.h"
 
+#include <algorithm>
+#include <ctime>
+
 #include "driver/base/text.h"
 
 namespace depot::registry {
 namespace {
 
+using std::chrono::seconds;
+
 // A token about to expire would be refused while the builder still uses it.
 constexpr std::int64_t kMarginSeconds = 10;
+constexpr std::int64_t kMarginPart = 4;
 constexpr std::size_t kMaxTokens = 1000;
+
+/// How old a token was already when it came: a token server may keep tokens too. A time that makes
+/// it expired is that of a clock which differs from ours.
+std::int64_t AgeOf(const Token& token) {
+  std::int64_t age = token.issued_at == 0 ? 0 : std::time(nullptr) - token.issued_at;
+  return age > 0 && age < token.expires_in ? age : 0;
+}
 
 }  // namespace
 
-std::string TokenKey(const std::string& host, const TokenRequest& request) {
-  return Cat(host, '\n', request.realm, '\n', request.service, '\n', Join(request.scopes, " "));
+std::string TokenKey(const std::string& host, const TokenRequest& request, int credential) {
+  return Cat(host, '\n', request.realm, '\n', request.service, '\n', Join(request.scopes, " "),
+             '\n', credential);
 }
 
 Result<Token> TokenCache::Get(const std::string& key, const Fetch& fetch, const Cancel& cancel) {
@@ -23,13 +37,10 @@ Result<Token> TokenCache::Get(const std::string& key, const Fetch& fetch, const 
   };
   if (!cancel.Wait(lock, changed_, idle)) return Fail(cancel.error());
   if (auto found = entries_.find(key); found != entries_.end()) {
-    auto age = std::chrono::duration_cast<std::chrono::seconds>(Cancel::Clock::now() -
-                                                                found->second.fetched);
-    Token token = found->second.token;
-    if (age.count() + kMarginSeconds < token.expires_in) {
-      // With a time of issue the builder counts from there, without from now.
-      if (token.issued_at == 0) token.expires_in -= age.count();
-      return token;
+    const Entry& entry = found->second;
+    auto left = std::chrono::floor<seconds>(entry.expires - Cancel::Clock::now()).count();
+    if (left > std::max(kMarginSeconds, entry.life / kMarginPart)) {
+      return Token{entry.token, left, std::time(nullptr)};
     }
   }
   if (entries_.size() >= kMaxTokens) {
@@ -41,7 +52,10 @@ Result<Token> TokenCache::Get(const std::string& key, const Fetch& fetch, const 
   Result<Token> token = fetch();
   lock.lock();
   if (token) {
-    entries_[key] = {false, *token, asked};
+    std::int64_t life = token->expires_in;
+    token->expires_in -= AgeOf(*token);
+    token->issued_at = std::time(nullptr);
+    entries_[key] = {false, token->token, life, asked + seconds(token->expires_in)};
   } else {
     entries_.erase(key);
   }
@@ -53,7 +67,7 @@ void TokenCache::Forget(const std::string& key, const Secret& refused) {
   std::lock_guard lock(mutex_);
   auto found = entries_.find(key);
   if (found == entries_.end() || found->second.fetching) return;
-  if (found->second.token.token == refused) entries_.erase(found);
+  if (found->second.token == refused) entries_.erase(found);
 }
 
 }  // namespace depot::registry

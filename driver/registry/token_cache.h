@@ -11,8 +11,9 @@
 
 namespace depot::registry {
 
-/// What a token is kept by: what it lets in where, and from whom it is; not who asked for it.
-std::string TokenKey(const std::string& host, const TokenRequest& request);
+/// What a token is kept by: what it lets in where, from whom it is, and with which of the host's
+/// credentials it was got (CredentialSource::Lookup()); not who asked for it.
+std::string TokenKey(const std::string& host, const TokenRequest& request, int credential);
 
 /// Registry tokens by what was asked for. Who asks for a token that is being fetched waits for it,
 /// so that a token server sees one request where a builder makes ten. Any thread.
@@ -20,7 +21,9 @@ class TokenCache {
  public:
   using Fetch = std::function<Result<Token>()>;
 
-  /// The kept token with the seconds it has left, or what `fetch` brings. Failures are not kept.
+  /// The kept token, or what `fetch` brings when it has less than 10 s or a quarter of its life
+  /// left. Its `expires_in` is what it has left from now, `issued_at` is now by our clock. Failures
+  /// are not kept.
   Result<Token> Get(const std::string& key, const Fetch& fetch, const Cancel& cancel);
 
   /// Drops `refused`, which a registry did not accept; a token that replaced it stays.
@@ -29,8 +32,9 @@ class TokenCache {
  private:
   struct Entry {
     bool fetching = false;
-    Token token;
-    Cancel::Clock::time_point fetched;
+    Secret token;
+    std::int64_t life = 0;  ///< seconds
+    Cancel::Clock::time_point expires;
   };
 
   std::mutex mutex_;

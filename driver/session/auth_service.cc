@@ -6,7 +6,6 @@
 #include "driver/base/text.h"
 #include "driver/event/step.h"
 #include "driver/registry/token.h"
-#include "driver/registry/token_cache.h"
 #include "driver/session/services.h"
 #include "driver/session/token_authority.h"
 
@@ -27,17 +26,15 @@ std::string TokenStepName(const std::string& host, const std::vector<std::string
 
 class Auth {
  public:
-  Auth(registry::CredentialSource& credentials,
-       http::HttpClient& client,
-       std::shared_ptr<registry::TokenCache> tokens,
-       EventSink& sink)
-      : credentials_(credentials), client_(client), tokens_(std::move(tokens)), sink_(sink) {}
+  Auth(registry::Keyring& keyring, http::HttpClient& client, EventSink& sink)
+      : keyring_(keyring), client_(client), sink_(sink) {}
 
   Result<> Answer(const CredentialsRequest& request,
                   CredentialsResponse& response,
                   const Cancel& cancel) {
-    TRY_ASSIGN(std::optional<registry::Credential> found,
-               credentials_.Lookup(request.host(), cancel));
+    // A builder takes one credential per host, for all that it does there.
+    keyring_.Await(request.host(), cancel);
+    TRY_ASSIGN(std::optional<registry::Credential> found, keyring_.Best(request.host(), cancel));
     if (!found) return {};
     const Secret& secret = found->identity_token.empty() ? found->password : found->identity_token;
     if (secret.empty()) return {};
@@ -55,9 +52,9 @@ class Auth {
                                   request.service(),
                                   {request.scopes().begin(), request.scopes().end()},
                                   request.client_id()};
-    auto fetch = [&] { return Fetch(request.host(), wanted, cancel); };
-    TRY_ASSIGN(registry::Token token,
-               tokens_->Get(registry::TokenKey(request.host(), wanted), fetch, cancel));
+    registry::Need need = registry::NeedOf(request.host(), wanted.scopes);
+    if (need.push) keyring_.Await(need.host, cancel);
+    TRY_ASSIGN(registry::Token token, Fetch(need, wanted, cancel));
     response.set_token(std::string(token.token.Reveal()));
     response.set_expires_in(token.expires_in);
     response.set_issued_at(token.issued_at);
@@ -81,17 +78,28 @@ class Auth {
   }
 
  private:
-  Result<registry::Token> Fetch(const std::string& host,
+  Result<registry::Token> Fetch(const registry::Need& need,
                                 const registry::TokenRequest& wanted,
                                 const Cancel& cancel) {
-    TRY_ASSIGN(std::optional<registry::Credential> credential, credentials_.Lookup(host, cancel));
-    Step step(sink_, TokenStepName(host, wanted.scopes));
-    return step.Finish(registry::FetchToken(client_, wanted, credential, cancel));
+    std::string name = TokenStepName(need.host, wanted.scopes);
+    std::optional<Step> step;
+    // What the builder gets is shown, also when somebody else here has fetched it already.
+    if (IsFirst(name)) step.emplace(sink_, name);
+    auto fetch = [&](const std::optional<registry::Credential>& credential) {
+      if (!step) step.emplace(sink_, name);
+      return registry::FetchToken(client_, wanted, credential, cancel);
+    };
+    auto begin = keyring_.Good(need).value_or(registry::Attempt());
+    auto grant = keyring_.GetToken(need, wanted, begin, fetch, cancel);
+    if (step) grant = step->Finish(std::move(grant));
+    TRY(grant);
+    keyring_.Accepted(need, (*grant)->attempt, false);
+    return std::move((*grant)->token);
   }
 
   /// Empty for a host without credentials: whoever has none is the same to the builder.
   Result<Secret> SeedOf(const std::string& host, const Cancel& cancel) {
-    TRY_ASSIGN(std::optional<registry::Credential> found, credentials_.Lookup(host, cancel));
+    TRY_ASSIGN(std::optional<registry::Credential> found, keyring_.Best(host, cancel));
     if (!found) return Secret();
     std::lock_guard lock(mutex_);
     Secret& seed = seeds_[host];
@@ -100,20 +108,21 @@ class Auth {
   }
 
   void SaySharing(const std::string& host) {
-    {
-      std::lock_guard lock(mutex_);
-      if (!shared_.insert(host).second) return;
-    }
-    Step(sink_, Printable(Cat("[auth] sharing credentials for ", host))).Done();
+    std::string name = Printable(Cat("[auth] sharing credentials for ", host));
+    if (IsFirst(name)) Step(sink_, name).Done();
   }
 
-  registry::CredentialSource& credentials_;
+  bool IsFirst(const std::string& step) {
+    std::lock_guard lock(mutex_);
+    return shown_.insert(step).second;
+  }
+
+  registry::Keyring& keyring_;
   http::HttpClient& client_;
-  const std::shared_ptr<registry::TokenCache> tokens_;
   EventSink& sink_;
   std::mutex mutex_;
   std::map<std::string, Secret> seeds_;
-  std::set<std::string> shared_;
+  std::set<std::string> shown_;  ///< names of steps
 };
 
 namespace {
@@ -140,11 +149,10 @@ void AddMethod(rpc::ServiceTable& table,
 
 }  // namespace
 
-std::shared_ptr<Auth> MakeAuth(registry::CredentialSource& credentials,
+std::shared_ptr<Auth> MakeAuth(registry::Keyring& keyring,
                                http::HttpClient& client,
-                               std::shared_ptr<registry::TokenCache> tokens,
                                EventSink& sink) {
-  return std::make_shared<Auth>(credentials, client, std::move(tokens), sink);
+  return std::make_shared<Auth>(keyring, client, sink);
 }
 
 void AddAuth(rpc::ServiceTable& table, const std::shared_ptr<Auth>& auth) {

@@ -16,8 +16,7 @@
 #include "driver/files/tree.h"
 #include "driver/files/tree_writer.h"
 #include "driver/http/client.h"
-#include "driver/registry/credentials.h"
-#include "driver/registry/token_cache.h"
+#include "driver/registry/keyring.h"
 #include "driver/rpc/server.h"
 
 /// The services that a builder may call in its session, one Add function each. What is passed by
@@ -90,15 +89,14 @@ std::shared_ptr<const ExportLog> AddFileSend(rpc::ServiceTable& table,
                                              std::map<int, ExportTarget>& targets,
                                              EventSink& sink);
 
-/// The user's credentials as builders get them; the sessions of one build share it, so that each
-/// token is fetched once. Any thread.
+/// The user's credentials as builders get them; the sessions of one build share it. Any thread.
 class Auth;
 
-/// What is passed must outlive it; `tokens` is shared with whoever else wants some. Shows "[auth]
-/// SCOPES token for HOST" steps. The token authority's per-host seeds live in memory only.
-std::shared_ptr<Auth> MakeAuth(registry::CredentialSource& credentials,
+/// What is passed must outlive it. Shows "[auth] SCOPES token for HOST" steps. A builder that is
+/// about to push waits until it is known which credential may (Keyring::Await()). The token
+/// authority's per-host seeds live in memory only.
+std::shared_ptr<Auth> MakeAuth(registry::Keyring& keyring,
                                http::HttpClient& client,
-                               std::shared_ptr<registry::TokenCache> tokens,
                                EventSink& sink);
 
 /// moby.filesync.v1.Auth: Credentials for registries that speak Basic; for Bearer registries the

@@ -139,6 +139,9 @@ std::vector<Flag> ResultFlags(BuildLine& line) {
       {"load", 0, kSwitch, "", "Load the image into the local Docker Engine", Into(options.load)},
       {"metadata-file", 0, kText, "string", "Write build result metadata to a file",
        Into(options.metadata_file)},
+      {"no-preflight", 0, kSwitch, "",
+       "Do not ask the registries at the start whether the push will be allowed",
+       Into(options.no_preflight)},
       {"output", 'o', kText, "list",
        "Output destination (format: \"type=local,dest=path\"): types local, tar, oci, docker, "
        "image, registry; a path alone is local, \"-\" a tar archive to standard output",

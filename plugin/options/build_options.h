@@ -56,6 +56,7 @@ struct BuildOptions {
   bool no_cache = false;
   bool pull = false;
   bool push = false;
+  bool no_preflight = false;  ///< do not ask registries beforehand whether a push is allowed
   bool load = false;
   bool quiet = false;
   ProgressMode progress = ProgressMode::kAuto;

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "driver/base/text.h"
-#include "driver/oci/reference.h"
 
 namespace depot::plan {
 namespace {
@@ -105,9 +105,9 @@ Result<> NameItems(const BuildOptions& options, std::vector<Item>& items, Export
 
 /// --save pushes to the API's own registry too, and there alone when no push was asked for
 /// (depot/cli pkg/buildx/build).
-Result<> SaveItems(const ExportFacts& facts, std::vector<Item>& items) {
-  if (facts.save_as.empty()) return {};
-  TRY_ASSIGN(std::string names, JoinTags(facts.save_as));
+Result<> SaveItems(const std::vector<std::string>& save_as, std::vector<Item>& items) {
+  if (save_as.empty()) return {};
+  TRY_ASSIGN(std::string names, JoinTags(save_as));
   if (std::none_of(items.begin(), items.end(), IsImage)) items.push_back({"image", {}, {}});
   for (Item& item : items) {
     if (!IsImage(item)) continue;
@@ -387,7 +387,7 @@ Result<Exports> PlanExports(const BuildOptions& options,
     }
   }
   TRY(NameItems(options, items, exports));
-  TRY(SaveItems(facts, items));
+  TRY(SaveItems(facts.save_as, items));
   AnnotateItems(options, facts, items);
   TRY(RefuseSeveralPlatforms(features, facts, items));
   if (facts.several_builders) TRY(ShareAmongBuilders(facts, items, exports));
@@ -402,6 +402,26 @@ Result<Exports> PlanExports(const BuildOptions& options,
     exports.destinations.push_back(std::move(item.destination));
   }
   return exports;
+}
+
+Result<std::vector<Reference>> PushTargets(const BuildOptions& options,
+                                           const std::vector<std::string>& save_as) {
+  Exports unused;
+  std::vector<Item> items = Asked(options);
+  TRY(NameItems(options, items, unused));
+  TRY(SaveItems(save_as, items));
+  std::vector<Reference> targets;
+  std::set<std::string> repositories;
+  for (Item& item : items) {
+    if (!IsPush(item)) continue;
+    for (std::string_view part : Split(item.attrs["name"], ',')) {
+      if (Trim(part).empty()) continue;
+      TRY_ASSIGN(Reference reference, ParseReference(Trim(part)));
+      if (!repositories.insert(RepositoryOf(reference)).second) continue;
+      targets.push_back(std::move(reference));
+    }
+  }
+  return targets;
 }
 
 }  // namespace depot::plan

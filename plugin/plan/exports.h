@@ -6,6 +6,7 @@
 #include "driver/base/result.h"
 #include "driver/build/request.h"
 #include "driver/builder/features.h"
+#include "driver/oci/reference.h"
 #include "plugin/options/build_options.h"
 
 namespace depot::plan {
@@ -60,5 +61,10 @@ struct Exports {
 Result<Exports> PlanExports(const options::BuildOptions& options,
                             const builder::Features& features,
                             const ExportFacts& facts);
+
+/// One name in each repository that the build will push to, whoever pushes: known before there is a
+/// builder; pure. `save_as` as in ExportFacts.
+Result<std::vector<Reference>> PushTargets(const options::BuildOptions& options,
+                                           const std::vector<std::string>& save_as);
 
 }  // namespace depot::plan

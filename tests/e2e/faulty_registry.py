@@ -13,6 +13,7 @@ import http.server
 import json
 import re
 import socket
+import sys
 import threading
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
@@ -141,6 +142,11 @@ class FaultyRegistry(http.server.ThreadingHTTPServer):
     def __exit__(self, *_):
         self.shutdown()
         self.server_close()
+
+    def handle_error(self, request, client_address):
+        # A client that takes no more of an answer closes its end.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def will(self, method, path, fault, times=float("inf"), agent=""):
         """From now on `fault` happens to requests whose path has a match of the pattern, and whose

@@ -5,7 +5,17 @@ import sys
 
 import processes
 from bridge import accepts
-from settings import PUSHER, READER, RIG, SOURCES, TLS, TOKEN_ISSUER, TOKEN_SERVICE
+from settings import (
+    PUSHER,
+    READER,
+    RIG,
+    SHORT,
+    SHORT_SECONDS,
+    SOURCES,
+    TLS,
+    TOKEN_ISSUER,
+    TOKEN_SERVICE,
+)
 from steps import run, step, wait_until
 
 TOKEN_LOG = RIG / "token-requests.jsonl"
@@ -60,8 +70,9 @@ def _start_registry(program, folder, name, port, auth):
 
 def _start_token_server(folder, port):
     users = {
-        name: {"password": password, "push": name == PUSHER[0]}
-        for name, password in (PUSHER, READER)
+        PUSHER[0]: {"password": PUSHER[1], "push": True},
+        READER[0]: {"password": READER[1], "push": False},
+        SHORT[0]: {"password": SHORT[1], "push": True, "seconds": SHORT_SECONDS},
     }
     config = {
         "port": port,

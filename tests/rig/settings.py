@@ -16,6 +16,8 @@ LONGEST_RIG_PATH = 50
 SERVER_NAME = "builder.test"
 PUSHER = ("pusher", "rig-pusher-pa55word")
 READER = ("reader", "rig-reader-pa55word")
+SHORT = ("short", "rig-short-pa55word")
+SHORT_SECONDS = 5
 TOKEN_SERVICE = "depot-rig"
 TOKEN_ISSUER = "depot-rig-tokens"
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 _TOKEN_SECONDS = 300
+# A registry takes a token for so long after its end (distribution's registry/auth/token/token.go).
+_LEEWAY = 60
 
 
 class Refused(Exception):
@@ -54,6 +56,10 @@ class TokenServer(ThreadingHTTPServer):
             raise Refused("unknown refresh token")
         return self._refresh_tokens[token]
 
+    def seconds_of(self, user):
+        """How long a token for the user lives."""
+        return self.config["users"].get(user, {}).get("seconds", _TOKEN_SECONDS)
+
     def make_access_token(self, user, scopes):
         now = int(time.time())
         claims = {
@@ -62,7 +68,7 @@ class TokenServer(ThreadingHTTPServer):
             "aud": self.config["service"],
             "iat": now,
             "nbf": now - 60,
-            "exp": now + _TOKEN_SECONDS,
+            "exp": now + self.seconds_of(user) - _LEEWAY,
             "jti": secrets.token_hex(8),
             "access": self._granted(user, scopes),
         }
@@ -153,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         reply = {
             "token": token,
             "access_token": token,
-            "expires_in": _TOKEN_SECONDS,
+            "expires_in": self.server.seconds_of(user),
             "scope": " ".join(scopes),
         }
         reply["issued_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

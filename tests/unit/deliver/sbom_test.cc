@@ -302,10 +302,11 @@ class SbomsTest : public ::testing::Test, public builder::Builder {
   std::vector<Platform> platforms_;
   std::map<int, session::ExportTarget> targets_;
   registry::OneCredential credentials_{std::nullopt};
+  registry::Keyring keyring_{credentials_, {}};
   std::unique_ptr<http::HttpClient> client_ =
       http::MakeCurlClient("test/1", std::chrono::seconds(5), SystemRoots());
   std::unique_ptr<registry::Registries> registries_ =
-      registry::MakeRegistries(*client_, credentials_, {});
+      registry::MakeRegistries(*client_, keyring_, {});
   rpc::ServiceTable table_;
   builder::Features features_;
   std::string endpoint_ = "tcp://builder:1";

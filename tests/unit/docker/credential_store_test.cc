@@ -45,11 +45,11 @@ class CredentialStore : public testing::Test {
   }
 
   registry::CredentialSource& Store(AuthOrder order = AuthOrder::kEnvironmentFirst) {
-    store_ =
-        MakeCredentialStore(config_, environment_, order, search_path_, [this](std::string line) {
-          std::lock_guard lock(mutex_);
-          said_.push_back(std::move(line));
-        });
+    store_ = MakeCredentialStore({config_, environment_, order, gitlab_}, search_path_,
+                                 [this](std::string line) {
+                                   std::lock_guard lock(mutex_);
+                                   said_.push_back(std::move(line));
+                                 });
     return *store_;
   }
 
@@ -62,7 +62,18 @@ class CredentialStore : public testing::Test {
   }
 
   std::string Find(const std::string& host, AuthOrder order = AuthOrder::kEnvironmentFirst) {
-    return Show(Store(order).Lookup(host, Cancel::Never()));
+    return Show(Store(order).Lookup(host, 0, Cancel::Never()));
+  }
+
+  /// All candidates, "user of config.json; ".
+  std::string FindAll(const std::string& host, AuthOrder order = AuthOrder::kEnvironmentFirst) {
+    registry::CredentialSource& store = Store(order);
+    std::string sources;
+    for (int nth = 0;; ++nth) {
+      Result<std::optional<Credential>> one = store.Lookup(host, nth, Cancel::Never());
+      if (!one || !*one) return Cat(sources, one ? "" : one.error().message());
+      sources += Cat((*one)->username, " of ", (*one)->source, "; ");
+    }
   }
 
   std::string path_;
@@ -70,6 +81,7 @@ class CredentialStore : public testing::Test {
   std::string search_path_ = Cat(bin_.path(), ":/usr/bin:/bin");
   ConfigFile config_;
   std::map<std::string, AuthEntry> environment_;
+  HostCredentials gitlab_;
   std::mutex mutex_;
   std::vector<std::string> said_;
   std::unique_ptr<registry::CredentialSource> store_;
@@ -157,7 +169,7 @@ TEST_F(CredentialStore, HelperWithoutAnEntryIsAnonymous) {
 
 TEST_F(CredentialStore, MissingHelperNamesAllThatIsNeeded) {
   config_.creds_store = "nosuch";
-  Result<std::optional<Credential>> answer = Store().Lookup("r.test", Cancel::Never());
+  Result<std::optional<Credential>> answer = Store().Lookup("r.test", 0, Cancel::Never());
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(answer.error().message(),
@@ -188,7 +200,7 @@ TEST_F(CredentialStore, FailingHelpersAreErrorsThatNeverShowASecret) {
        }) {
     AddHelper("bad", one.script);
     config_.creds_store = "bad";
-    Result<std::optional<Credential>> answer = Store().Lookup("r.test", Cancel::Never());
+    Result<std::optional<Credential>> answer = Store().Lookup("r.test", 0, Cancel::Never());
     ASSERT_FALSE(answer) << one.script;
     EXPECT_EQ(answer.error().code(), ErrorCode::kFailed);
     EXPECT_TRUE(answer.error().message().ends_with(one.says)) << answer.error().message();
@@ -207,7 +219,7 @@ TEST_F(CredentialStore, HangingHelperIsLeftWhenCancelled) {
   config_.creds_store = "slow";
   auto start = std::chrono::steady_clock::now();
   Result<std::optional<Credential>> answer = Store().Lookup(
-      "r.test", Cancel::Never().WithTimeout(std::chrono::milliseconds(300), "the test"));
+      "r.test", 0, Cancel::Never().WithTimeout(std::chrono::milliseconds(300), "the test"));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code(), ErrorCode::kTimeout);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(800));
@@ -234,7 +246,7 @@ TEST_F(CredentialStore, EachRegistryIsSaidOnceWithoutItsSecret) {
   for (int i = 0; i < 2; ++i) {
     for (const char* host : {"r.test", "helped.test", "same.test", "esc.test", "docker.io",
                              "registry-1.docker.io", "unknown.test"}) {
-      ASSERT_TRUE(store.Lookup(host, Cancel::Never()));
+      ASSERT_TRUE(store.Lookup(host, 0, Cancel::Never()));
     }
   }
   EXPECT_EQ(said_, (std::vector<std::string>{
@@ -251,8 +263,8 @@ TEST_F(CredentialStore, AnswersAreKeptButErrorsAreNot) {
   config_.cred_helpers = {{"good.test", "h"}, {"bad.test", "bad"}};
   registry::CredentialSource& store = Store();
   for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(store.Lookup("good.test", Cancel::Never()));
-    EXPECT_FALSE(store.Lookup("bad.test", Cancel::Never()));
+    EXPECT_TRUE(store.Lookup("good.test", 0, Cancel::Never()));
+    EXPECT_FALSE(store.Lookup("bad.test", 0, Cancel::Never()));
   }
   EXPECT_EQ(bin_.Read("asked"), "get good.test\nget bad.test\nget bad.test\nget bad.test\n");
 }
@@ -266,7 +278,7 @@ TEST_F(CredentialStore, HelpersRunOneAtATime) {
   TaskGroup group(Cancel::Never());
   for (int i = 0; i < 6; ++i) {
     group.Start("lookup", [&store, i](const Cancel& cancel) -> Result<> {
-      TRY(store.Lookup(Cat("r", i, ".test"), cancel));
+      TRY(store.Lookup(Cat("r", i, ".test"), 0, cancel));
       return {};
     });
   }
@@ -279,6 +291,83 @@ TEST_F(CredentialStore, PlatformHelperServesOnlyWhenNothingIsConfigured) {
   EXPECT_EQ(Find("r.test"), "u|s|||helper docker-credential-secretservice");
   config_.auths = {{"other.test", Entry("u", "p")}};
   EXPECT_EQ(Find("r.test"), "none");
+}
+
+TEST_F(CredentialStore, EveryPlaceGivesOneCandidateInOrder) {
+  environment_ = {{"r.test", Entry("env", "1")}};
+  config_.auths = {{"https://r.test", Entry("cfg", "2")}, {"other.test", Entry("o", "p")}};
+  gitlab_ = {{"r.test", {"job", Secret("3"), {}, {}, "CI_REGISTRY_PASSWORD"}}};
+  EXPECT_EQ(FindAll("r.test"),
+            "env of DOCKER_AUTH_CONFIG; cfg of config.json; job of CI_REGISTRY_PASSWORD; ");
+  EXPECT_EQ(FindAll("r.test", AuthOrder::kConfigFirst),
+            "cfg of config.json; env of DOCKER_AUTH_CONFIG; job of CI_REGISTRY_PASSWORD; ");
+  EXPECT_EQ(FindAll("other.test"), "o of config.json; ");
+  EXPECT_EQ(FindAll("job.test"), "");
+}
+
+TEST_F(CredentialStore, WhatTwoPlacesKnowIsOneCandidate) {
+  environment_ = {{"r.test", Entry("u", "p")}};
+  config_.auths = {{"r.test", Entry("u", "p")}};
+  gitlab_ = {{"r.test", {"u", Secret("p"), {}, {}, "CI_REGISTRY_PASSWORD"}},
+             {"r.test", {"u", Secret("q"), {}, {}, "CI_DEPLOY_PASSWORD"}}};
+  EXPECT_EQ(FindAll("r.test"), "u of DOCKER_AUTH_CONFIG; u of CI_DEPLOY_PASSWORD; ");
+}
+
+TEST_F(CredentialStore, HelperIsNotRunBeforeItsTurn) {
+  AddHelper("h", R"(echo '{"Username":"u","Secret":"s"}')");
+  config_.creds_store = "h";
+  environment_ = {{"r.test", Entry("env", "1")}};
+  registry::CredentialSource& store = Store();
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(Show(store.Lookup("r.test", 0, Cancel::Never())), "env|1|||DOCKER_AUTH_CONFIG");
+  EXPECT_EQ(bin_.Read("asked"), "");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Show(store.Lookup("r.test", 1, Cancel::Never())), "u|s|||helper docker-credential-h");
+  }
+  EXPECT_EQ(bin_.Read("asked"), "get r.test\n");
+  EXPECT_EQ(said_, (std::vector<std::string>{
+                       "credentials for r.test: DOCKER_AUTH_CONFIG (user env)",
+                       "credentials for r.test: helper docker-credential-h (user u)"}));
+}
+
+TEST_F(CredentialStore, HelperThatFailsInItsTurnEndsTheListWithALine) {
+  config_.creds_store = "nosuch";
+  environment_ = {{"r.test", Entry("env", "1")}};
+  EXPECT_EQ(FindAll("r.test"), "env of DOCKER_AUTH_CONFIG; ");
+  ASSERT_EQ(said_.size(), 2U);
+  EXPECT_NE(said_[1].find("docker-credential-nosuch"), std::string::npos);
+}
+
+TEST(GitlabCredentials, ServeTheRegistryAndTheDependencyProxyOfAJob) {
+  Environment job = {{"GITLAB_CI", "true"},
+                     {"CI_REGISTRY", "registry.gitlab.test:5050"},
+                     {"CI_REGISTRY_USER", "gitlab-ci-token"},
+                     {"CI_REGISTRY_PASSWORD", "job-token"},
+                     {"CI_DEPLOY_USER", "deploy"},
+                     {"CI_DEPLOY_PASSWORD", "deploy-token"},
+                     {"CI_DEPENDENCY_PROXY_SERVER", "gitlab.test:443"},
+                     {"CI_DEPENDENCY_PROXY_USER", "gitlab-ci-token"},
+                     {"CI_DEPENDENCY_PROXY_PASSWORD", "job-token"}};
+  auto show = [](const Environment& environment) {
+    std::string text;
+    for (const auto& [host, one] : GitlabCredentials(environment)) {
+      text += Cat(host, '|', one.username, '|', one.password.Reveal(), '|', one.source, '\n');
+    }
+    return text;
+  };
+  EXPECT_EQ(show(job),
+            "registry.gitlab.test:5050|gitlab-ci-token|job-token|CI_REGISTRY_PASSWORD\n"
+            "registry.gitlab.test:5050|deploy|deploy-token|CI_DEPLOY_PASSWORD\n"
+            "gitlab.test:443|gitlab-ci-token|job-token|CI_DEPENDENCY_PROXY_PASSWORD\n"
+            "gitlab.test|gitlab-ci-token|job-token|CI_DEPENDENCY_PROXY_PASSWORD\n");
+  job.erase("CI_REGISTRY_USER");
+  job.erase("CI_DEPLOY_PASSWORD");
+  job["CI_DEPENDENCY_PROXY_SERVER"] = "";
+  EXPECT_EQ(show(job), "");
+  job["CI_REGISTRY_USER"] = "u";
+  EXPECT_NE(show(job), "");
+  job.erase("GITLAB_CI");
+  EXPECT_EQ(show(job), "") << "elsewhere these variables mean nothing";
 }
 
 TEST(AuthOrder, FollowsTheVariableThenGitlabThenDocker) {

@@ -146,7 +146,8 @@ TEST(BuildFlags, HelpFitsATerminalAndShowsOnlyWhatWorks) {
     EXPECT_LE(line.size(), 80u) << line;
     EXPECT_FALSE(line.ends_with(' ')) << line;
   }
-  for (const char* shown : {"-t, --tag list", "-q, --quiet ", "    --rm ", "$DEPOT_BUILDER"}) {
+  for (const char* shown :
+       {"-t, --tag list", "-q, --quiet ", "    --rm ", "$DEPOT_BUILDER", "    --no-preflight "}) {
     EXPECT_NE(help.find(shown), std::string::npos) << shown;
   }
   for (const char* hidden : {"--cache-to", "--memory", "--squash", "--lint"}) {

@@ -323,5 +323,48 @@ TEST(Exports, AnnotationsOfABuilderOfSeveralPlatformsNameThem) {
   EXPECT_EQ(attrs.at("annotation-index.a"), "1");
 }
 
+/// The repositories whose rights are asked for before the build.
+Words Targets(const Words& words, const Words& save_as = {}) {
+  auto targets = PushTargets(Options(words), save_as);
+  Words repositories;
+  if (!targets) {
+    ADD_FAILURE() << targets.error().message();
+    return repositories;
+  }
+  for (const Reference& target : *targets)
+    repositories.push_back(RepositoryOf(target));
+  return repositories;
+}
+
+TEST(PushTargets, EveryRepositoryIsThereOnce) {
+  Words tags = {"-t", "x", "-t", "x:2", "-t", "r.example:5000/a/b", "-t", "r.example:5000/a/b:1"};
+  Words pushed = tags;
+  pushed.push_back("--push");
+  Words expected = {"docker.io/library/x", "r.example:5000/a/b"};
+  EXPECT_EQ(Targets(pushed), expected);
+  EXPECT_EQ(Targets(tags), Words());
+}
+
+TEST(PushTargets, OutputsThatPushHaveNamesOfTheirOwn) {
+  EXPECT_EQ(Targets({"-o", "type=registry,name=r.example/a"}), Words{"r.example/a"});
+  EXPECT_EQ(Targets({"-o", "type=image,push=true,\"name=r.example/a,r.example/b:1\""}),
+            (Words{"r.example/a", "r.example/b"}));
+  EXPECT_EQ(Targets({"-o", "type=image,push=true,push-by-digest=true,name=r.example/a"}),
+            Words{"r.example/a"});
+  EXPECT_EQ(Targets({"-o", "type=image,push=false,name=r.example/a"}), Words());
+  EXPECT_EQ(Targets({"-o", "type=oci,dest=x,name=r.example/a"}), Words());
+  EXPECT_EQ(Targets({"-o", "type=registry,name=r.example/a", "-t", "r.example/b"}),
+            Words{"r.example/b"})
+      << "the tag replaces the name";
+}
+
+TEST(PushTargets, SavingPushesToTheRegistryOfTheApi) {
+  Words save_as = {"registry.depot.dev/p1:b1", "registry.depot.dev/p1:tag"};
+  EXPECT_EQ(Targets({"--save"}, save_as), Words{"registry.depot.dev/p1"});
+  EXPECT_EQ(Targets({"--save", "-t", "r.example/a"}, save_as), Words{"registry.depot.dev/p1"});
+  EXPECT_EQ(Targets({"--save", "--push", "-t", "r.example/a"}, save_as),
+            (Words{"r.example/a", "registry.depot.dev/p1"}));
+}
+
 }  // namespace
 }  // namespace depot::plan

@@ -58,9 +58,10 @@ class PushIndexTest : public testing::TestWithParam<Login> {
 
   RegistryServer server_{GetParam()};
   OneCredential credentials_{UserAndPassword()};
+  Keyring keyring_{credentials_, {}};
   std::unique_ptr<http::HttpClient> client_ =
       http::MakeCurlClient("test/1", std::chrono::seconds(5), SystemRoots());
-  std::unique_ptr<Registries> registries_ = MakeRegistries(*client_, credentials_, {});
+  std::unique_ptr<Registries> registries_ = MakeRegistries(*client_, keyring_, {});
   IndexPush push_;
   Descriptor about_;
   Descriptor arm_;

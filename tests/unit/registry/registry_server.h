@@ -12,7 +12,7 @@
 #include "driver/oci/digest.h"
 #include "driver/oci/manifest.h"
 #include "driver/oci/reference.h"
-#include "driver/registry/credentials.h"
+#include "driver/registry/keyring.h"
 #include "tests/unit/http/test_server.h"
 
 namespace depot::registry {
@@ -23,10 +23,12 @@ class OneCredential final : public CredentialSource {
   explicit OneCredential(std::optional<Credential> credential)
       : credential_(std::move(credential)) {}
 
-  Result<std::optional<Credential>> Lookup(const std::string& host, const Cancel&) override {
+  Result<std::optional<Credential>> Lookup(const std::string& host,
+                                           int nth,
+                                           const Cancel&) override {
     std::lock_guard lock(mutex_);
     hosts_.push_back(host);
-    return credential_;
+    return nth == 0 ? credential_ : std::nullopt;
   }
 
   std::vector<std::string> hosts() {

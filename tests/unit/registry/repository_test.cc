@@ -22,10 +22,10 @@ class User {
  public:
   explicit User(std::optional<Credential> credential = std::nullopt)
       : credentials_(std::move(credential)),
-        registries_(MakeRegistries(*client_, credentials_, {{}, [this](std::string line) {
-                                                              std::lock_guard lock(mutex_);
-                                                              said_.push_back(std::move(line));
-                                                            }})) {}
+        registries_(MakeRegistries(*client_, keyring_, {{}, [this](std::string line) {
+                                                          std::lock_guard lock(mutex_);
+                                                          said_.push_back(std::move(line));
+                                                        }})) {}
 
   std::unique_ptr<Repository> Open(const Reference& name, Access access = Access::kPull) {
     return registries_->Open(name, access);
@@ -40,6 +40,7 @@ class User {
   std::unique_ptr<http::HttpClient> client_ =
       http::MakeCurlClient("test/1", std::chrono::seconds(5), SystemRoots());
   OneCredential credentials_;
+  Keyring keyring_{credentials_, {}};
   std::mutex mutex_;
   std::vector<std::string> said_;
   std::unique_ptr<Registries> registries_;
@@ -78,7 +79,7 @@ TEST(Repository, SaysWhatIsNotThereAndWhy) {
 /// A user whose credential helper is not installed.
 class MissingHelper final : public CredentialSource {
  public:
-  Result<std::optional<Credential>> Lookup(const std::string&, const Cancel&) override {
+  Result<std::optional<Credential>> Lookup(const std::string&, int, const Cancel&) override {
     return Fail(ErrorCode::kNotFound, "docker-credential-x is not installed");
   }
 };
@@ -87,7 +88,8 @@ TEST(Repository, MissingHelperIsNotAMissingManifest) {
   RegistryServer server(Login::kBasic);
   MissingHelper helper;
   auto client = http::MakeCurlClient("test/1", std::chrono::seconds(5), SystemRoots());
-  auto registries = MakeRegistries(*client, helper, {});
+  Keyring keyring(helper, {});
+  auto registries = MakeRegistries(*client, keyring, {});
   auto repository = registries->Open(server.Name("a/b"), Access::kPull);
   Result<bool> there = repository->HasManifest(DigestOf("x"), Cancel::Never());
   ASSERT_FALSE(there);

@@ -17,16 +17,20 @@ const std::string kAuth = "/moby.filesync.v1.Auth/";
 class FixedCredentials final : public registry::CredentialSource {
  public:
   Result<std::optional<registry::Credential>> Lookup(const std::string& host,
+                                                     int nth,
                                                      const Cancel&) override {
     if (host == "broken.example") {
       return Fail(ErrorCode::kFailed, "docker-credential-x: not logged in to the keychain");
     }
     auto found = known.find(host);
-    if (found == known.end()) return std::nullopt;
+    if (found != known.end() && nth == 0) return found->second;
+    found = second.find(host);
+    if (found == second.end() || nth != 1) return std::nullopt;
     return found->second;
   }
 
   std::map<std::string, registry::Credential> known;
+  std::map<std::string, registry::Credential> second;
 };
 
 /// A token server that hands out numbered tokens, slowly when asked to.
@@ -37,7 +41,11 @@ class TokenServer final : public http::HttpClient {
     if (slow) cancel.SleepFor(std::chrono::milliseconds(50));
     http::Response response;
     response.status = status;
-    response.body = Cat(R"({"token":"token-)", number, R"(","expires_in":)", expires_in, "}");
+    if (!refused.empty() && request.body.Reveal().find(refused) != std::string_view::npos) {
+      response.status = 403;
+    }
+    response.body = Cat(R"({"token":"token-)", number, R"(","access_token":"token-)", number,
+                        R"(","expires_in":)", expires_in, "}");
     last_url = request.url;
     return response;
   }
@@ -45,16 +53,14 @@ class TokenServer final : public http::HttpClient {
   std::atomic<int> requests{0};
   std::atomic<bool> slow{false};
   int status = 200;
+  std::string refused;  ///< who sends this is refused
   int expires_in = 300;
   std::string last_url;
 };
 
 class AuthService : public ::testing::Test {
  protected:
-  AuthService() {
-    AddAuth(table_,
-            MakeAuth(credentials_, server_, std::make_shared<registry::TokenCache>(), sink_));
-  }
+  AuthService() { AddAuth(table_, MakeAuth(keyring_, server_, sink_)); }
 
   template <typename Response, typename Request>
   rpc::Status Call(const std::string& method, const Request& request, Response& response) {
@@ -92,6 +98,7 @@ class AuthService : public ::testing::Test {
   }
 
   FixedCredentials credentials_;
+  registry::Keyring keyring_{credentials_, {}};
   TokenServer server_;
   RecordingSink sink_;
   rpc::ServiceTable table_;
@@ -133,6 +140,21 @@ TEST_F(AuthService, FetchesATokenAndShowsAStep) {
   EXPECT_NE(server_.last_url.find("https://auth.example/token"), std::string::npos);
   EXPECT_EQ(sink_.steps(),
             std::vector<std::string>{"[auth] library/busybox:pull token for registry.example"});
+}
+
+TEST_F(AuthService, ShowsATokenThatSomebodyElseHasFetched) {
+  registry::TokenRequest wanted{
+      "https://auth.example/token", "registry.example", {"repository:a:pull"}, ""};
+  registry::Need need = registry::NeedOf("registry.example", wanted.scopes);
+  auto fetch = [](const std::optional<registry::Credential>&) -> Result<registry::Token> {
+    return registry::Token{Secret("token-0"), 300, 0};
+  };
+  ASSERT_TRUE(keyring_.GetToken(need, wanted, {}, fetch, Cancel::Never()));
+  FetchTokenResponse response;
+  ASSERT_TRUE(Token("repository:a:pull", response).ok());
+  ASSERT_TRUE(Token("repository:a:pull", response).ok());
+  EXPECT_EQ(response.token(), "token-0");
+  EXPECT_EQ(sink_.steps(), std::vector<std::string>{"[auth] a:pull token for registry.example"});
 }
 
 TEST_F(AuthService, KeepsATokenUntilItExpires) {
@@ -178,6 +200,50 @@ TEST_F(AuthService, RefusesARealmThatIsNoWebAddress) {
   FetchTokenResponse response;
   EXPECT_FALSE(Call("FetchToken", request, response).ok());
   EXPECT_EQ(server_.requests, 0);
+}
+
+TEST_F(AuthService, TakesTheNextCredentialWhenTheTokenServerRefusesOne) {
+  credentials_.known["registry.example"] = {"one", Secret("first-secret"), {}, {}, "one"};
+  credentials_.second["registry.example"] = {"two", Secret("second-secret"), {}, {}, "two"};
+  server_.refused = "first-secret";
+  FetchTokenResponse response;
+  ASSERT_TRUE(Token("repository:a:pull", response).ok());
+  EXPECT_EQ(response.token(), "token-2");
+  EXPECT_EQ(sink_.steps(), std::vector<std::string>{"[auth] a:pull token for registry.example"});
+
+  server_.refused = "secret";
+  rpc::Status status = Token("repository:b:pull", response);
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.message.find("refused the credentials of one and of two"), std::string::npos)
+      << status.message;
+}
+
+TEST_F(AuthService, GivesTheCredentialThatWasFoundGoodForPushing) {
+  credentials_.known["r.example"] = {"reader", Secret("a"), {}, {}, "one"};
+  credentials_.second["r.example"] = {"pusher", Secret("b"), {}, {}, "two"};
+  keyring_.Expect("r.example");
+  std::thread finder([this] {
+    registry::Need need{"r.example", "a/b", true};
+    registry::Attempt attempt;
+    EXPECT_TRUE(keyring_.Next(need, attempt, Cancel::Never()));
+    EXPECT_TRUE(keyring_.Next(need, attempt, Cancel::Never()));
+    Cancel::Never().SleepFor(std::chrono::milliseconds(100));
+    keyring_.Accepted(need, attempt, true);
+    keyring_.Settle("r.example");
+  });
+  EXPECT_EQ(Credentials("r.example").username(), "pusher") << "it waits until that is known";
+  finder.join();
+}
+
+TEST_F(AuthService, TellsTheSecondsThatAKeptTokenHasLeft) {
+  FetchTokenResponse response;
+  ASSERT_TRUE(Token("repository:a:pull", response).ok());
+  std::int64_t issued = response.issued_at();
+  Cancel::Never().SleepFor(std::chrono::milliseconds(1500));
+  ASSERT_TRUE(Token("repository:a:pull", response).ok());
+  EXPECT_EQ(response.token(), "token-1");
+  EXPECT_LT(response.expires_in(), 300);
+  EXPECT_GT(response.issued_at(), issued);
 }
 
 TEST_F(AuthService, HasOneAuthorityPerHostAndSession) {

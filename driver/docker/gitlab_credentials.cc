@@ -1,0 +1,48 @@
+#include "driver/docker/gitlab_credentials.h"
+
+#include <string_view>
+
+#include "driver/base/text.h"
+
+namespace depot::docker {
+namespace {
+
+constexpr std::string_view kHttpsPort = ":443";
+
+std::string Variable(const Environment& environment, const std::string& name) {
+  auto found = environment.find(name);
+  return found == environment.end() ? "" : std::string(Trim(found->second));
+}
+
+}  // namespace
+
+HostCredentials GitlabCredentials(const Environment& environment) {
+  struct Names {
+    const char* host;
+    const char* user;
+    const char* password;
+  };
+  constexpr Names kNames[] = {
+      {"CI_REGISTRY", "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"},
+      {"CI_REGISTRY", "CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD"},
+      {"CI_DEPENDENCY_PROXY_SERVER", "CI_DEPENDENCY_PROXY_USER", "CI_DEPENDENCY_PROXY_PASSWORD"},
+  };
+  HostCredentials all;
+  if (Variable(environment, "GITLAB_CI").empty()) return all;
+  for (const Names& names : kNames) {
+    std::string host = Variable(environment, names.host);
+    registry::Credential credential;
+    credential.username = Variable(environment, names.user);
+    credential.password = Secret(Variable(environment, names.password));
+    credential.source = names.password;
+    if (host.empty() || credential.username.empty() || credential.password.empty()) continue;
+    all.emplace_back(host, credential);
+    if (host.ends_with(kHttpsPort)) {
+      host.resize(host.size() - kHttpsPort.size());
+      all.emplace_back(host, std::move(credential));
+    }
+  }
+  return all;
+}
+
+}  // namespace depot::docker

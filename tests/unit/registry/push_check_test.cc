@@ -1,0 +1,159 @@
+#include <gtest/gtest.h>
+
+#include "driver/registry/refusal.h"
+#include "driver/registry/repository.h"
+#include "tests/unit/http/certificates.h"
+#include "tests/unit/registry/registry_server.h"
+
+namespace depot::registry {
+namespace {
+
+using test::Connection;
+using test::SeenRequest;
+using Login = RegistryServer::Login;
+
+std::unique_ptr<http::HttpClient> Client() {
+  return http::MakeCurlClient("test/1", std::chrono::seconds(5), SystemRoots());
+}
+
+/// A user who wants to push.
+class Pusher {
+ public:
+  explicit Pusher(std::optional<Credential> credential = UserAndPassword())
+      : credentials_(std::move(credential)) {}
+
+  Result<PushCheck> Check(const Reference& name) {
+    return registries_->Open(name, Access::kPush)->CheckPush(Cancel::Never());
+  }
+  void Abandon(const Reference& name, const std::string& upload) {
+    registries_->Open(name, Access::kDelete)->AbandonUpload(upload, Cancel::Never());
+  }
+
+ private:
+  std::unique_ptr<http::HttpClient> client_ = Client();
+  OneCredential credentials_;
+  Keyring keyring_{credentials_, {}};
+  std::unique_ptr<Registries> registries_ = MakeRegistries(*client_, keyring_, {});
+};
+
+Credential WrongPassword() {
+  Credential wrong = UserAndPassword();
+  wrong.password = Secret("not-the-passw0rd");
+  return wrong;
+}
+
+RegistryServer::Fault Answers(int status, std::string body = "", std::string headers = "") {
+  return [=](Connection& connection, const SeenRequest& request, int) {
+    connection.Reply(request.method == "DELETE" ? 204 : status, body, headers);
+    return true;
+  };
+}
+
+std::string Located(const std::string& place) {
+  return Cat("Location: ", place, "\r\n");
+}
+
+TEST(PushCheck, AllowedPushIsKnownAndItsUploadGivenBack) {
+  for (Login login : {Login::kNone, Login::kBasic, Login::kBearer}) {
+    RegistryServer server(login);
+    const std::string path = "/v2/a/b/blobs/uploads/u1?_state=x";
+    for (const std::string& place : {path, Cat("http://", server.host(), path)}) {
+      server.set_fault(Answers(202, "", Located(place)));
+      Pusher user;
+      auto check = user.Check(server.Name("a/b"));
+      ASSERT_TRUE(check) << check.error().message();
+      EXPECT_FALSE(check->refusal);
+      ASSERT_EQ(check->upload, "blobs/uploads/u1?_state=x");
+      int before = server.Count(Cat("DELETE ", path));
+      user.Abandon(server.Name("a/b"), check->upload);
+      EXPECT_GT(server.Count(Cat("DELETE ", path)), before);
+    }
+    EXPECT_GE(server.Count("POST /v2/a/b/blobs/uploads/"), 2);
+  }
+}
+
+TEST(PushCheck, UploadThatLiesElsewhereIsLeftAlone) {
+  RegistryServer server;
+  for (const char* place :
+       {"http://127.0.0.1:1/v2/a/b/blobs/uploads/u1", "//127.0.0.1:1/v2/a/b/blobs/uploads/u1",
+        "/v2/other/blobs/uploads/u1", "/v2/a/b/manifests/latest", "uploads/u1", "",
+        "http://user@127.0.0.1/v2/a/b/blobs/uploads/u1", "/v2/a/b/blobs/uploads/u 1"}) {
+    server.set_fault(Answers(202, "", Located(place)));
+    auto check = Pusher().Check(server.Name("a/b"));
+    ASSERT_TRUE(check) << place;
+    EXPECT_FALSE(check->refusal) << place;
+    EXPECT_EQ(check->upload, "") << place;
+  }
+}
+
+TEST(PushCheck, RefusedCredentialsAreNamed) {
+  RegistryServer server(Login::kBasic);
+  auto check = Pusher(WrongPassword()).Check(server.Name("a/b"));
+  ASSERT_TRUE(check) << check.error().message();
+  ASSERT_TRUE(check->refusal);
+  EXPECT_EQ(check->refusal->code(), ErrorCode::kDenied);
+  EXPECT_NE(check->refusal->message().find("the credentials of config.json: status 401"),
+            std::string::npos)
+      << check->refusal->message();
+  EXPECT_EQ(check->refusal->message().find("not-the-passw0rd"), std::string::npos);
+}
+
+TEST(PushCheck, WithoutCredentialsTheLoginIsNamed) {
+  RegistryServer server(Login::kBasic);
+  auto check = Pusher(std::nullopt).Check(server.Name("a/b"));
+  ASSERT_TRUE(check && check->refusal);
+  EXPECT_NE(check->refusal->hint().find(Cat("docker login ", server.host())), std::string::npos);
+}
+
+TEST(PushCheck, ForbiddenIsARefusal) {
+  RegistryServer server(Login::kBasic);
+  server.set_fault(Answers(403, R"({"errors":[{"code":"DENIED","message":"read only"}]})"));
+  auto check = Pusher().Check(server.Name("a/b"));
+  ASSERT_TRUE(check && check->refusal);
+  EXPECT_NE(check->refusal->message().find("status 403: DENIED: read only"), std::string::npos);
+}
+
+TEST(PushCheck, RepositoryThatAPushDoesNotMakeIsARefusal) {
+  RegistryServer server;
+  for (auto [status, code] : {std::pair(404, "NAME_UNKNOWN"), std::pair(400, "NAME_INVALID")}) {
+    server.set_fault(Answers(status, Cat(R"({"errors":[{"code":")", code, R"("}]})")));
+    auto check = Pusher().Check(server.Name("a/b"));
+    ASSERT_TRUE(check && check->refusal) << code;
+    EXPECT_NE(check->refusal->message().find("there is no such repository"), std::string::npos);
+  }
+}
+
+TEST(PushCheck, AnswersThatSayNothingAreErrorsAndAskedOnce) {
+  for (int status : {307, 400, 404, 405, 429, 500, 502, 503}) {
+    RegistryServer server;
+    server.set_fault(Answers(status, "", "Retry-After: 0\r\nLocation: /v2/a/b/blobs/uploads/\r\n"));
+    auto check = Pusher().Check(server.Name("a/b"));
+    ASSERT_FALSE(check) << status;
+    EXPECT_NE(check.error().message().find(Cat("status ", status)), std::string::npos);
+    EXPECT_EQ(server.seen().size(), 1U) << status;
+  }
+}
+
+TEST(PushCheck, NobodyThereIsAnError) {
+  auto check = Pusher().Check({"127.0.0.1:1", "a/b", "latest", ""});
+  ASSERT_FALSE(check);
+  EXPECT_EQ(check.error().code(), ErrorCode::kUnavailable);
+}
+
+TEST(PushCheck, ServerThatIsNotTrustedHasRefusedNobody) {
+  test::TestAuthority stranger;
+  stranger.Issue("server", "IP:127.0.0.1");
+  RegistryServer server(Login::kNone,
+                        {stranger.path("server.pem"), stranger.path("server.key"), ""});
+  auto client = Client();
+  http::Request request;
+  request.url = Cat("https://", server.host(), "/v2/");
+  Result<http::Response> response = SendTo(*client, request, Cancel::Never());
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code(), ErrorCode::kFailed);
+  EXPECT_NE(response.error().message().find("TLS with"), std::string::npos);
+  EXPECT_FALSE(response.error().hint().empty());
+}
+
+}  // namespace
+}  // namespace depot::registry
