@@ -77,7 +77,11 @@ Result<std::unique_ptr<session::StreamTarget>> Results::OpenStream(
 Result<std::unique_ptr<session::StreamTarget>> Results::OpenPart(
     Joined& joined, const std::vector<Platform>& platforms) {
   auto file = files::OpenNamelessFile(temporary_);
-  if (!file) return Fail(std::move(file).error().While("--output: keeping a builder's part"));
+  if (!file)
+    return Fail(std::move(file)
+                    .error()
+                    .While("--output: keeping a builder's part")
+                    .WithHint("TMPDIR names the folder for that"));
   Fd copy(::fcntl(file->get(), F_DUPFD_CLOEXEC, 0));
   if (!copy.valid()) return Fail(SystemError("--output: keeping a builder's part", errno));
   joined.files.push_back(*std::move(file));

@@ -17,4 +17,8 @@ struct SystemRoots {
 /// none.
 SystemRoots FindSystemRoots(const std::string& ssl_cert_file, const std::string& ssl_cert_dir);
 
+/// For the hint of a certificate that is not trusted: which authorities are, or where there was
+/// none to be found, and how to name others.
+std::string RootsHint(const SystemRoots& roots);
+
 }  // namespace depot

@@ -132,7 +132,10 @@ Result<> StoreLogin(const std::string& file, const Secret& token) {
                     .WithHint("set HOME or XDG_CONFIG_HOME, or use DEPOT_TOKEN"));
   }
   TRY_ASSIGN(const LoginText login, Load(file));
-  return Rewrite(file, login, token);
+  Result<> written = Rewrite(file, login, token);
+  if (written) return {};
+  return Fail(std::move(written).error().WithHint(
+      "set HOME or XDG_CONFIG_HOME to a folder that can be written to, or use DEPOT_TOKEN"));
 }
 
 Result<bool> RemoveLogin(const std::string& file) {

@@ -417,7 +417,7 @@ class CurlClient final : public HttpClient {
         *error_text != '\0' ? error_text : ::curl_easy_strerror(static_cast<CURLcode>(code));
     failure.peer = PeerOf(request);
     failure.connect_seconds = static_cast<long>(connect_timeout_.count());
-    failure.system_roots = request.transport.ca_pem.empty();
+    if (request.transport.ca_pem.empty()) failure.roots_hint = RootsHint(system_roots_);
     failure.encrypted = LowerAscii(request.url.substr(0, 6)) == "https:";
     failure.answer_begun = transfer.answer_begun();
     return Fail(TranslateCurlFailure(failure));

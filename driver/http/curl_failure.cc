@@ -34,10 +34,9 @@ Error Unreachable(const CurlFailure& failure) {
 
 Error TlsRefusal(const CurlFailure& failure) {
   Error error(ErrorCode::kDenied, Cat("TLS with ", failure.peer, " failed: ", Cause(failure)));
-  if (failure.code != CURLE_PEER_FAILED_VERIFICATION || !failure.system_roots) return error;
-  return std::move(error).WithHint(
-      "if its certificate comes from a private authority, add that one to the system's "
-      "certificates or name its file in SSL_CERT_FILE");
+  bool untrusted =
+      failure.code == CURLE_PEER_FAILED_VERIFICATION || failure.code == CURLE_SSL_CACERT_BADFILE;
+  return untrusted ? std::move(error).WithHint(failure.roots_hint) : error;
 }
 
 /// With TLS 1.3 a server refuses our certificate after the handshake, so that it looks like a

@@ -13,7 +13,7 @@ struct CurlFailure {
   std::string text;           ///< the error buffer, else curl_easy_strerror()
   std::string peer;           ///< what to call the other end
   long connect_seconds = 0;   ///< the bound on connecting
-  bool system_roots = true;   ///< the certificate was checked against the system's authorities
+  std::string roots_hint;     ///< which authorities are trusted; empty = one given for this server
   bool encrypted = false;     ///< an https URL
   bool answer_begun = false;  ///< bytes of a response had come
 };

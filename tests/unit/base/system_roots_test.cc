@@ -23,5 +23,22 @@ TEST(SystemRoots, AreReadableWhenFoundInAUsualPlace) {
   }
 }
 
+TEST(SystemRoots, HintNamesWhatIsTrusted) {
+  EXPECT_EQ(RootsHint({"/a.pem", ""}),
+            "trusted are the authorities in /a.pem; SSL_CERT_FILE names a file with the right "
+            "authority");
+  EXPECT_TRUE(
+      RootsHint({"/a.pem", "/b"}).starts_with("trusted are the authorities in /a.pem and /b;"));
+  EXPECT_TRUE(RootsHint({"", "/b"}).starts_with("trusted are the authorities in /b;"));
+}
+
+TEST(SystemRoots, HintWithoutAnyNamesThePlaces) {
+  std::string hint = RootsHint({});
+  for (const char* place : {"/etc/ssl/certs/ca-certificates.crt,", "/etc/ssl/cert.pem,",
+                            "/etc/pki/tls/certs/;", "SSL_CERT_FILE"}) {
+    EXPECT_NE(hint.find(place), std::string::npos) << place;
+  }
+}
+
 }  // namespace
 }  // namespace depot

@@ -202,7 +202,8 @@ TEST_P(TlsStream, WithoutAnyRootNobodyIsTrusted) {
   Serve("server");
   Error error = Refusal();
   EXPECT_EQ(error.code(), ErrorCode::kDenied);
-  EXPECT_EQ(error.hint(), "give the CA that signed it (cacert)");
+  EXPECT_TRUE(error.hint().starts_with("give the CA that signed it (cacert), or: there are no "))
+      << error.hint();
 }
 
 TEST_P(TlsStream, AnUncheckedServerMayHaveAnyCertificate) {

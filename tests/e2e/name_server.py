@@ -1,0 +1,56 @@
+"""A DNS server of a test's own, on UDP port 53 of an address of this machine (RFC 1035)."""
+
+import contextlib
+import ipaddress
+import socket
+import struct
+import threading
+
+_TYPES = {1: "A", 28: "AAAA"}
+
+
+class NameServer:
+    """`records` is {name: [address, ...]}; `questions` are (name, type), in order. It listens until close()."""
+
+    def __init__(self, address, records):
+        self.records = records
+        self.questions = []
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.bind((address, 53))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        # A datagram of our own, since closing does not wake the thread.
+        with socket.socket(self._socket.family, socket.SOCK_DGRAM) as waker:
+            waker.sendto(b"", self._socket.getsockname())
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self):
+        while True:
+            data, client = self._socket.recvfrom(4096)
+            if not data:
+                return
+            with contextlib.suppress(OSError):
+                self._socket.sendto(self._answer(data), client)
+
+    def _answer(self, data):
+        labels, at = [], 12
+        while data[at]:
+            labels.append(data[at + 1 : at + 1 + data[at]].decode())
+            at += 1 + data[at]
+        end = at + 5
+        kind = _TYPES.get(struct.unpack_from(">H", data, at + 1)[0])
+        name = ".".join(labels).lower()
+        self.questions.append((name, kind))
+        known = [ipaddress.ip_address(one) for one in self.records.get(name, ())]
+        wanted = [one for one in known if f"A{'AAA' * (one.version == 6)}" == kind]
+        no_such_name = 0 if known else 3
+        flags = 0x8180 | no_such_name
+        head = data[:2] + struct.pack(">HHHHH", flags, 1, len(wanted), 0, 0) + data[12:end]
+        for one in wanted:
+            number = 28 if one.version == 6 else 1
+            head += struct.pack(">HHHIH", 0xC00C, number, 1, 60, len(one.packed)) + one.packed
+        return head
