@@ -60,11 +60,13 @@ if("thread" IN_LIST DEPOT_SANITIZE)
   target_compile_definitions(depot_boost INTERFACE BOOST_ASIO_DISABLE_FENCED_BLOCK)
 endif()
 
-# depot_link_statically(<target>): one stripped file that needs nothing of the machine it runs on.
+# depot_link_statically(<target>): one stripped file that needs nothing of the machine it runs on, and <target>.map beside
+# it: the linker's word on which archives are inside, from which install/sbom.py writes the bill of materials.
 # The linker warns that dlopen, getaddrinfo, gethostbyname and getpwuid_r "require at runtime the shared libraries from
 # the glibc version used for linking". They would, to load NSS modules; static_names.c sees to it that none is asked
 # for. The warnings stay: the only way to silence them (ld --no-warnings) also hides undefined symbols.
 function(depot_link_statically target)
-  target_link_options(${target} PRIVATE -static -s -Wl,--gc-sections)
+  target_link_options(${target} PRIVATE -static -s -Wl,--gc-sections
+    "-Wl,-Map=${PROJECT_BINARY_DIR}/${target}.map")
   target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/static_names.c")
 endfunction()

@@ -1,25 +1,30 @@
 # shellcheck shell=bash
-# For install/quickstart and tests/run: steps that say what they do and how long it took, and Debian's packages.
+# For the scripts here and tests/run: steps that say what they do and how long it took, and Debian's packages.
 
-# step WHAT COMMAND...: runs the command, its output shown only when it fails (or with VERBOSE=1).
+# step WHAT COMMAND...: runs the command, its output shown only when it fails (or with VERBOSE=1). A function runs in a
+# subshell, which ends at its first command that fails: `status=0; f || status=$?` would go on after it.
 step() {
-  local what=$1 begin=$EPOCHREALTIME log status=0
+  local what=$1 begin=$EPOCHREALTIME log=/dev/null status
   shift
+  set +e
   if [ -n "${VERBOSE:-}" ]; then
     printf '==> %s\n' "$what"
-    "$@" || status=$?
+    (set -e; "$@")
+    status=$?
   else
     printf '==> %s ... ' "$what"
     log=$(mktemp)
-    "$@" >"$log" 2>&1 </dev/null || status=$?
+    (set -e; "$@") >"$log" 2>&1 </dev/null
+    status=$?
   fi
+  set -e
   if [ "$status" -ne 0 ]; then
     printf 'failed (exit code %d) after %s s\n' "$status" "$(seconds_since "$begin")"
-    [ -z "${log:-}" ] || tail -n 60 "$log"
+    [ -n "${VERBOSE:-}" ] || tail -n 60 "$log"
   else
     printf 'done in %s s\n' "$(seconds_since "$begin")"
   fi
-  [ -z "${log:-}" ] || rm -f "$log"
+  [ -n "${VERBOSE:-}" ] || rm -f "$log"
   return "$status"
 }
 
@@ -28,11 +33,25 @@ seconds_since() {
   printf '%d.%d' $((microseconds / 1000000)) $((microseconds / 100000 % 10))
 }
 
-# missing_packages NAME...: those that are not installed.
+# missing_packages NAME...: those that are not installed; NAME:ARCH is the package of another architecture.
 missing_packages() {
+  local package architecture own
+  own=$(dpkg --print-architecture)
+  for package in "$@"; do
+    architecture=$own
+    [[ $package != *:* ]] || architecture=${package#*:}
+    dpkg-query -W -f '${db:Status-Abbrev}${Architecture}\n' "$package" 2>/dev/null |
+      grep -qxE "ii (all|$architecture)" || printf '%s\n' "$package"
+  done
+}
+
+# add_architectures NAME[:ARCH]...: makes dpkg take packages of these architectures.
+add_architectures() {
   local package
   for package in "$@"; do
-    dpkg-query -W -f '${db:Status-Abbrev}\n' "$package" 2>/dev/null | grep -q '^ii' || printf '%s\n' "$package"
+    if [[ $package == *:* ]] && ! dpkg --print-foreign-architectures | grep -qx "${package#*:}"; then
+      dpkg --add-architecture "${package#*:}"
+    fi
   done
 }
 
@@ -48,6 +67,7 @@ install_packages() {
     echo "not installed: ${missing[*]}: run this as root, or install them with apt-get first" >&2
     return 1
   fi
+  add_architectures "${missing[@]}"
   step "reading Debian's package lists" apt_get update -qq || return
   step "installing ${#missing[@]} packages: ${missing[*]}" apt_get install -y -qq --no-install-recommends "${missing[@]}"
 }

@@ -49,6 +49,7 @@ _RULES = [
     Rule(r"\bstd::regex\b|\bstd::basic_regex\b", "match by hand: std::regex throws, and takes exponential time on hostile text"),
     Rule(r"(?<![\w.>:])(system|popen)\s*\(", "run programs with RunSubprocess (driver/base/subprocess.h): no shell is in between"),
     Rule(r"\bs?rand(om)?\s*\(\)|\bsrand\b|\bmt19937|\brandom_device\b", "use RandomBytes (driver/base/random.h)"),
+    Rule(r"\b__(DATE|TIME|TIMESTAMP)__\b", "leave it out: the same sources give the same bytes at any time"),
     Rule(r"\busing namespace\b(?!\s+std::[\w:]*literals)", "name what is used"),
 ]
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")

@@ -147,6 +147,7 @@ class Banned(Lints):
             "std::regex r;": "by hand",
             'system("ls");': "RunSubprocess",
             "std::random_device d;": "RandomBytes",
+            "auto built = __DATE__;": "the same bytes",
             "using namespace std;": "name what is used",
             "int x;  // NOLINT": "name the one check",
             "int x;  // NOLINT(readability-function-size)": "never function-size",
