@@ -1,6 +1,5 @@
 """Who may build through the pool: tokens of projects and users, JWTs of GitLab, certificates."""
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -13,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import connect
+from gitlab_ci import Issuer
 from pool import FINISHED, PoolTest, token_record
 
 _NOT_YOURS = r"permission_denied.*forbidden|forbidden.*permission_denied"
@@ -171,40 +171,9 @@ class GitLab(TokenTest):
 
     def setUp(self):
         super().setUp()
-        self.key = self.folder / "gitlab.pem"
-        self._openssl("genrsa", "-out", self.key, "2048")
-        modulus = self._openssl("rsa", "-in", self.key, "-noout", "-modulus").partition("=")[2]
-        jwk = {"kty": "RSA", "kid": "k1", "use": "sig", "alg": "RS256", "e": "AQAB"}
-        jwk["n"] = _base64url(bytes.fromhex(modulus.strip()))
-        jwks = self.folder / "jwks.json"
-        jwks.write_text(json.dumps({"keys": [jwk]}))
+        self.issuer = Issuer(self.folder)
         claims = {"project_path": "group/app", "ref_protected": "true"}
-        issuer = {"issuer": "https://gitlab.example", "audience": "https://pool.example"}
-        allow = [{"project": "one", "claims": claims}]
-        self.pool = self.start_pool(oidc=[{**issuer, "jwks": str(jwks), "allow": allow}])
-
-    def token(self, **claims):
-        now = int(time.time())
-        body = {
-            "iss": "https://gitlab.example",
-            "aud": "https://pool.example",
-            "sub": "project_path:group/app:ref_type:branch:ref:main",
-            "iat": now,
-            "nbf": now - 5,
-            "exp": now + 600,
-            "project_path": "group/app",
-            "ref_protected": "true",
-            **claims,
-        }
-        parts = ({"alg": "RS256", "kid": "k1", "typ": "JWT"}, body)
-        signed = ".".join(_base64url(json.dumps(part).encode()) for part in parts)
-        signature = subprocess.run(
-            ["openssl", "dgst", "-sha256", "-sign", self.key],
-            input=signed.encode(),
-            stdout=subprocess.PIPE,
-            check=True,
-        ).stdout
-        return f"{signed}.{_base64url(signature)}"
+        self.pool = self.start_pool(oidc=[self.issuer.settings("one", claims)])
 
     def builds_with(self, token, project=None, check=0):
         env = self.pool.variables(None, project)
@@ -212,30 +181,26 @@ class GitLab(TokenTest):
         return self.build(self.small(), env=env, check=check)
 
     def test_a_jobs_token_builds(self):
-        token = self.token()
+        token = self.issuer.token()
         self.builds_with(token)
         listed = self.pool.builds(self.pool.token(user="ada"), "one")
         self.assertEqual(list(listed.values()), [FINISHED])
         self.assert_no_leak(token)
 
     def test_a_token_of_another_repository_is_refused(self):
-        result = self.builds_with(self.token(project_path="group/evil"), check=1)
+        result = self.builds_with(self.issuer.token(project_path="group/evil"), check=1)
         self.assertRegex(result.stderr, "(?i)oidc")
         self.assertEqual(self.pool.builds(self.pool.token(user="ada"), "one"), {})
 
     def test_a_token_with_a_changed_claim_is_refused(self):
-        head, _, signature = self.token().split(".")
-        _, body, _ = self.token(ref_protected="true", project_path="group/app", sub="x").split(".")
+        head, _, signature = self.issuer.token().split(".")
+        _, body, _ = self.issuer.token(
+            ref_protected="true", project_path="group/app", sub="x"
+        ).split(".")
         self.builds_with(f"{head}.{body}.{signature}", check=1)
 
     def test_the_project_must_be_the_one_that_the_claims_open(self):
-        self.assertRegex(self.builds_with(self.token(), "two", check=1).stderr, _NOT_YOURS)
-
-    def _openssl(self, *args):
-        done = subprocess.run(
-            ["openssl", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True
-        )
-        return done.stdout.decode()
+        self.assertRegex(self.builds_with(self.issuer.token(), "two", check=1).stderr, _NOT_YOURS)
 
 
 class Certificates(TokenTest):
@@ -315,7 +280,3 @@ class Certificates(TokenTest):
         pool.write()
         pool.start()
         self.builds(pool, pool.token(project="one"), "one")
-
-
-def _base64url(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

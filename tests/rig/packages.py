@@ -22,6 +22,8 @@ INSTALLED = {
     "openssl": "/usr/bin/openssl",
     "iproute2": "/usr/sbin/ip",
     "npm": "/usr/bin/npm",
+    "git": "/usr/bin/git",
+    "rsync": "/usr/bin/rsync",
     "xz-utils": "/usr/bin/xz",
     "libseccomp2": "/usr/lib/x86_64-linux-gnu/libseccomp.so.2",
     "libdevmapper1.02.1": "/usr/lib/x86_64-linux-gnu/libdevmapper.so.1.02.1",

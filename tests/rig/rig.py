@@ -17,6 +17,7 @@ import certificates
 import depot_cli
 import emulation
 import engine
+import gitlab_ci_local
 import packages
 import processes
 import registries
@@ -24,6 +25,7 @@ from settings import (
     ENV_FILE,
     PUSHER,
     READER,
+    SHORT,
     RIG,
     SERVER_NAME,
     TLS,
@@ -64,6 +66,7 @@ def up():
         with ThreadPoolExecutor() as pool:
             program = pool.submit(bridge.compiled)
             official_cli = pool.submit(depot_cli.unpacked)
+            job_runner = pool.submit(gitlab_ci_local.unpacked)
             certificates.make()
             emulation.enable(
                 unpacked["bookworm", "amd64", "qemu-user-static"][1] / "usr/bin/qemu-aarch64-static"
@@ -78,7 +81,8 @@ def up():
             for one in starting:
                 one.result()
             bridge.start_builders(program.result(), engines[0], engines[3], ports)
-        _write_environment(unpacked, ports, engines, program.result(), official_cli.result())
+        fetched = {"DEPOT": official_cli.result(), "GITLAB_CI_LOCAL": job_runner.result()}
+        _write_environment(unpacked, ports, engines, program.result(), fetched)
         say(f"up in {time.monotonic() - begin:.1f} s; tests/engines env says where")
 
 
@@ -145,7 +149,7 @@ def _tear_down():
     run(["rm", "-rf", "--one-file-system", RIG], attempts=3)
 
 
-def _write_environment(unpacked, ports, engines, program, official_cli):
+def _write_environment(unpacked, ports, engines, program, fetched):
     def address(name):
         return f"127.0.0.1:{ports[name]}"
 
@@ -173,13 +177,15 @@ def _write_environment(unpacked, ports, engines, program, official_cli):
         "DEPOT_RIG_TOKEN_LOG": registries.TOKEN_LOG,
         "DEPOT_RIG_PUSHER": ":".join(PUSHER),
         "DEPOT_RIG_READER": ":".join(READER),
+        "DEPOT_RIG_SHORT": ":".join(SHORT),
         "DEPOT_RIG_BASE": f"{address('OPEN')}/{base_image.NAME}",
         "DEPOT_RIG_SBOM_GENERATOR": f"{address('OPEN')}/{base_image.GENERATOR}",
         "DEPOT_RIG_BRIDGE": program,
         "DEPOT_RIG_DOCKER": unpacked["trixie", "amd64", "docker-cli"][1] / "usr/bin/docker",
         "DEPOT_RIG_BUILDX": "",
-        "DEPOT_RIG_DEPOT": official_cli,
+        "DEPOT_RIG_BUSYBOX": unpacked["bookworm", "amd64", "busybox-static"][1] / "bin/busybox",
     }
+    values |= {f"DEPOT_RIG_{name}": path for name, path in fetched.items()}
     if ("sid", "amd64", "docker-buildx") in unpacked:
         plugins = unpacked["sid", "amd64", "docker-buildx"][1] / "usr/libexec/docker/cli-plugins"
         values["DEPOT_RIG_BUILDX"] = plugins / "docker-buildx"
