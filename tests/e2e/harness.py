@@ -233,6 +233,12 @@ class RigValues(dict):
         return cls({key.removeprefix("DEPOT_RIG_"): value for key, value in state["env"].items()})
 
 
+def alone(test):
+    """Marks a case that looks at what all cases share, the log of the token server for one: tests/CMakeLists.txt runs
+    no other end-to-end test meanwhile."""
+    return test
+
+
 class EndToEnd(unittest.TestCase):
     """A test with its own `self.folder`, and below it home, docker_config, tmp and work."""
 

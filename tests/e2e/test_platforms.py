@@ -7,7 +7,7 @@ import time
 import urllib.error
 
 import trees
-from harness import EndToEnd, file, hardlink, symlink
+from harness import EndToEnd, alone, file, hardlink, symlink
 from images import OciLayout
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
@@ -137,6 +137,7 @@ class Push(PlatformsTest):
         self.assertEqual(documents[0], documents[1])
         self.assertEqual(documents[0], documents[2])
 
+    @alone
     def test_a_token_for_each_scope_once(self):
         """Two builders and we ourselves want tokens for the same repository."""
         self.login("bearer")

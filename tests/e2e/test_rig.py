@@ -5,7 +5,7 @@ import unittest
 import urllib.error
 
 import trees
-from harness import EndToEnd, file, folder, hardlink, symlink
+from harness import EndToEnd, alone, file, folder, hardlink, symlink
 
 
 class Rig(EndToEnd):
@@ -29,6 +29,7 @@ class Rig(EndToEnd):
                 self.assertEqual(len(repository.diff_ids()), 3)
                 self.assertIn("hi", trees.tree_of_layers(repository.layers()))
 
+    @alone
     def test_registries_refuse_strangers_and_readers(self):
         context = self.context({"Dockerfile": self.dockerfile()})
         for registry in ("basic", "bearer"):

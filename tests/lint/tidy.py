@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Runs clang-tidy (.clang-tidy: every check is an error) over the product's .cc files.
 
-Usage: tidy.py REPOSITORY BUILD [FILE...]   BUILD is a build folder with compile_commands.json; TIDY_WORKERS files at
-once, by default one for each core
+Usage: tidy.py REPOSITORY BUILD [FILE...]   BUILD is a build folder with compile_commands.json
 """
 
 import json
@@ -35,13 +34,13 @@ def tidy(root, build, path):
     return [line.replace(f"{root}/", "", 1) for line in findings]
 
 
-def breaches(root, build, chosen, workers):
+def breaches(root, build, chosen):
     paths = sorted(set(compiled_files(root, build)))
     if chosen:
         paths = [path for path in paths if str(path.relative_to(root)) in chosen]
     # The slowest first, so that no core waits at the end.
     paths.sort(key=lambda path: -path.stat().st_size)
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda path: tidy(root, build, path), paths)
         # A header's finding shows up once for every file that includes it.
         return sorted({line for lines in found for line in lines})
@@ -49,6 +48,4 @@ def breaches(root, build, chosen, workers):
 
 if __name__ == "__main__":
     REPOSITORY = root_argument()
-    # Under ctest other tests run beside it.
-    WORKERS = int(os.environ.get("TIDY_WORKERS", os.cpu_count()))
-    report("tidy", breaches(REPOSITORY, Path(sys.argv[2]).resolve(), set(sys.argv[3:]), WORKERS))
+    report("tidy", breaches(REPOSITORY, Path(sys.argv[2]).resolve(), set(sys.argv[3:])))
