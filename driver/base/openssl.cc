@@ -84,8 +84,10 @@ Result<> UseIdentity(SSL_CTX* context,
   ERR_clear_error();
   OpenSslPtr<EVP_PKEY> key = ReadPrivateKey(key_pem);
   if (!key) {
-    return Fail(ErrorCode::kInvalid,
-                Cat("the ", whose, " key is not an unencrypted PEM key: ", TakeOpenSslReason()));
+    return Fail(
+        Error(ErrorCode::kInvalid,
+              Cat("the ", whose, " key is not an unencrypted PEM key: ", TakeOpenSslReason()))
+            .WithHint("openssl pkey -in KEY takes a password off"));
   }
   // A key of another kind than the certificate's is taken by the first call without a word.
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {

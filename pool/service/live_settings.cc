@@ -25,16 +25,24 @@ LiveSettings::LiveSettings(std::string file,
       current_(std::make_shared<const settings::Settings>(std::move(first))) {}
 
 std::shared_ptr<const settings::Settings> LiveSettings::Current() {
-  std::string stamp = FileStamp(file_);
-  {
-    std::lock_guard lock(mutex_);
-    if (stamp == stamp_ || reading_) return current_;
-    reading_ = true;
-    stamp_ = stamp;
+  std::unique_lock lock(mutex_, std::defer_lock);
+  while (true) {
+    std::string stamp = FileStamp(file_);
+    lock.lock();
+    if (!reading_ && stamp == stamp_) return current_;
+    if (!reading_) {
+      reading_ = true;
+      stamp_ = std::move(stamp);
+      break;
+    }
+    read_.wait(lock, [this] { return !reading_; });
+    lock.unlock();
   }
+  lock.unlock();
   Reread();
-  std::lock_guard lock(mutex_);
+  lock.lock();
   reading_ = false;
+  read_.notify_all();
   return current_;
 }
 

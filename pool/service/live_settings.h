@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -43,7 +44,8 @@ class LiveSettings {
   Changed changed_;
   std::mutex mutex_;
   std::string stamp_;     ///< of what was read last, usable or not
-  bool reading_ = false;  ///< one thread reads, the others go on with what there is
+  bool reading_ = false;  ///< one thread reads, the others wait: a revoked token may not slip by
+  std::condition_variable read_;
   std::shared_ptr<const settings::Settings> current_;
 };
 

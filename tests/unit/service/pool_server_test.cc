@@ -1,5 +1,7 @@
 #include "pool/service/pool_server.h"
 
+#include <future>
+
 #include "pool/records/records.h"
 #include "proto/depot.pb.h"
 #include "proto/depot_account.pb.h"
@@ -314,6 +316,17 @@ TEST_F(Builds, ReportsAreTakenAndDropped) {
   EXPECT_NE(metrics.find("depot_pool_reports_total 2"), std::string::npos);
   EXPECT_NE(metrics.find("depot_pool_builds{state=\"running\"} 1"), std::string::npos);
   EXPECT_NE(metrics.find("method=\"CreateBuild\",code=\"ok\"} 1"), std::string::npos);
+}
+
+TEST_F(Builds, ANewTokenCountsForAllWhoUseItAtTheSameTime) {
+  for (int i = 0; i < 20; ++i) {
+    std::string token = Token("one", "");
+    std::vector<std::future<std::string>> codes(4);
+    for (auto& code : codes)
+      code = std::async(std::launch::async, [&] { return Create(token).code; });
+    for (auto& code : codes)
+      EXPECT_EQ(code.get(), "ok");
+  }
 }
 
 TEST_F(Builds, SettingsThatBreakLeaveTheOldOnesInPlace) {
