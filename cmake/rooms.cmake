@@ -46,8 +46,13 @@ foreach(sanitizer IN LISTS DEPOT_SANITIZE)
   target_compile_options(depot_sanitizers INTERFACE -fsanitize=${sanitizer} -fno-omit-frame-pointer)
   target_link_options(depot_sanitizers INTERFACE -fsanitize=${sanitizer})
 endforeach()
+if(DEPOT_SANITIZE)
+  target_compile_definitions(depot_sanitizers INTERFACE DEPOT_SANITIZED)
+endif()
 if("undefined" IN_LIST DEPOT_SANITIZE)
-  target_compile_options(depot_sanitizers INTERFACE -fno-sanitize-recover=undefined)
+  # clang 14 cannot assemble that check in a coroutine; g++ does not have it at all.
+  target_compile_options(depot_sanitizers INTERFACE -fno-sanitize-recover=undefined
+    $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function>)
 endif()
 
 add_library(depot_settings INTERFACE)

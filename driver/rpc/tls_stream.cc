@@ -273,25 +273,9 @@ class TlsStream final : public ByteStream {
   }
 
   Result<> Write(const BytesList& pieces, const Cancel& cancel) override {
-    // Records are filled up across pieces: a TLS record for every 9-byte frame header would cost
-    // more than the copy.
     staging_.clear();
-    for (const Bytes& piece : pieces) {
-      std::string_view rest = piece.view();
-      while (!rest.empty()) {
-        if (staging_.empty() && rest.size() >= kRecord) {
-          TRY(Seal(rest.substr(0, kRecord), cancel));
-          rest.remove_prefix(kRecord);
-          continue;
-        }
-        std::size_t room = kRecord - staging_.size();
-        staging_.append(rest.substr(0, room));
-        rest.remove_prefix(std::min(room, rest.size()));
-        if (staging_.size() < kRecord) break;
-        TRY(Seal(staging_, cancel));
-        staging_.clear();
-      }
-    }
+    for (const Bytes& piece : pieces)
+      TRY(SealRecords(piece.view(), cancel));
     if (!staging_.empty()) TRY(Seal(staging_, cancel));
     return SendSealed("write", cancel);
   }
@@ -333,6 +317,20 @@ class TlsStream final : public ByteStream {
         return Fail(SystemError(std::string(doing), errno));
       }
     }
+  }
+
+  /// Records are filled up across pieces: a TLS record for every 9-byte frame header would cost
+  /// more than the copy. What is left over stays in staging_.
+  Result<> SealRecords(std::string_view rest, const Cancel& cancel) {
+    while (!rest.empty()) {
+      std::string_view record = rest.substr(0, kRecord - staging_.size());
+      rest.remove_prefix(record.size());
+      if (record.size() < kRecord) record = staging_.append(record);
+      if (record.size() < kRecord) return {};
+      TRY(Seal(record, cancel));
+      staging_.clear();
+    }
+    return {};
   }
 
   /// At most one record.

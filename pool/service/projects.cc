@@ -16,7 +16,7 @@ class Projects final : public ProjectsService {
   void AddTo(web::Routes& routes) override {
     AddRpc(routes, parts_,
            {"/depot.cli.v1beta1.ProjectsService/ListProjects", Rpc::Admission::kToken,
-            Rpc::Form::kUnary, [this](Call& call) { return List(call); }});
+            Rpc::Form::kUnary, [](Call& call) { return List(call); }});
     AddRpc(routes, parts_,
            {"/depot.cli.v1beta1.ProjectsService/ResetProjectCache", Rpc::Admission::kToken,
             Rpc::Form::kUnary, [this](Call& call) { return ResetCache(call); }});

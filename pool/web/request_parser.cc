@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-// g++ 12 with sanitizers takes an empty boost::optional for an uninitialized one.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <boost/beast/http/basic_parser.hpp>
 
 #include "driver/base/text.h"
