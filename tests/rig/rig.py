@@ -14,10 +14,9 @@ from pathlib import Path
 import base_image
 import bridge
 import certificates
-import depot_cli
 import emulation
 import engine
-import gitlab_ci_local
+import npm_package
 import packages
 import processes
 import registries
@@ -65,8 +64,8 @@ def up():
         ports = choose_ports(say)
         with ThreadPoolExecutor() as pool:
             program = pool.submit(bridge.compiled)
-            official_cli = pool.submit(depot_cli.unpacked)
-            job_runner = pool.submit(gitlab_ci_local.unpacked)
+            official_cli = pool.submit(npm_package.depot_cli)
+            job_runner = pool.submit(npm_package.gitlab_ci_local)
             certificates.make()
             emulation.enable(
                 unpacked["bookworm", "amd64", "qemu-user-static"][1] / "usr/bin/qemu-aarch64-static"
