@@ -44,7 +44,7 @@ bool IsWebAddress(std::string_view text) {
 class AccountCommand {
  public:
   AccountCommand(const options::AccountOptions& options,
-                 const options::Environment& environment,
+                 const Environment& environment,
                  Terminal& terminal,
                  const Cancel& cancel)
       : options_(options),
@@ -127,7 +127,7 @@ class AccountCommand {
 
   /// A token in a variable is no login of this machine's.
   bool HasStoredLogin() const {
-    options::Environment places;
+    Environment places;
     for (const char* name : {"HOME", "XDG_CONFIG_HOME"}) {
       if (auto found = environment_.find(name); found != environment_.end()) places.insert(*found);
     }
@@ -137,7 +137,7 @@ class AccountCommand {
   /// Variables come before the stored login, and stay when it goes.
   Result<> SayWhatStillCounts() {
     for (const char* name : {"DEPOT_TOKEN", "DEPOT_API_TOKEN"}) {
-      if (options::Variable(environment_, name).empty()) continue;
+      if (Variable(environment_, name).empty()) continue;
       Say(Cat("note: ", name, " is set, and is what commands use."));
       break;
     }
@@ -147,8 +147,8 @@ class AccountCommand {
   /// The shell ends at once and leaves the opener running, which may be the browser itself. That it
   /// fails does not matter: the address is on the screen.
   void OpenBrowser(const std::string& url) {
-    bool has_screen = !options::Variable(environment_, "DISPLAY").empty() ||
-                      !options::Variable(environment_, "WAYLAND_DISPLAY").empty();
+    bool has_screen = !Variable(environment_, "DISPLAY").empty() ||
+                      !Variable(environment_, "WAYLAND_DISPLAY").empty();
     if (!has_screen) return;
     auto ignored =
         RunSubprocess({"sh", "-c", "xdg-open \"$1\" >/dev/null 2>&1 </dev/null &", "sh", url}, "",
@@ -190,7 +190,7 @@ class AccountCommand {
   }
 
   const options::AccountOptions& options_;
-  const options::Environment& environment_;
+  const Environment& environment_;
   Terminal& terminal_;
   const Cancel& cancel_;
   std::string login_file_;
@@ -200,7 +200,7 @@ class AccountCommand {
 }  // namespace
 
 Result<> RunAccount(const options::Invocation& invocation,
-                    const options::Environment& environment,
+                    const Environment& environment,
                     Terminal& terminal,
                     const Cancel& cancel) {
   TRY_ASSIGN(auto options, ReadAccountFlags(invocation, terminal, cancel));
@@ -218,7 +218,7 @@ Result<> RunAccount(const options::Invocation& invocation,
   }
 }
 
-Result<> LogIn(const options::Environment& environment, Terminal& terminal, const Cancel& cancel) {
+Result<> LogIn(const Environment& environment, Terminal& terminal, const Cancel& cancel) {
   options::AccountOptions options;
   return AccountCommand(options, environment, terminal, cancel).Login();
 }

@@ -9,11 +9,11 @@ namespace depot {
 /// login, logout, init and cache reset. Confirms on standard output what was done; what is waited
 /// for, and questions, go to standard error. The caller shows the error and chooses the exit code.
 Result<> RunAccount(const options::Invocation& invocation,
-                    const options::Environment& environment,
+                    const Environment& environment,
                     Terminal& terminal,
                     const Cancel& cancel);
 
 /// `login` in the middle of another command that turned out to need a token.
-Result<> LogIn(const options::Environment& environment, Terminal& terminal, const Cancel& cancel);
+Result<> LogIn(const Environment& environment, Terminal& terminal, const Cancel& cancel);
 
 }  // namespace depot

@@ -36,8 +36,8 @@ DisplayOptions ChooseDisplay(const options::BuildOptions& options, bool debug) {
 }
 
 /// Where parts of archives wait for each other: /tmp is often small, or memory.
-std::string TemporaryDirectory(const options::Environment& environment) {
-  std::string said = options::Variable(environment, "TMPDIR");
+std::string TemporaryDirectory(const Environment& environment) {
+  std::string said = Variable(environment, "TMPDIR");
   if (!said.empty()) return said;
   return ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
 }
@@ -47,7 +47,7 @@ class Build {
  public:
   Build(const options::BuildOptions& options,
         const options::Invocation& invocation,
-        const options::Environment& environment,
+        const Environment& environment,
         Terminal& terminal,
         const Cancel& cancel)
       : options_(options),
@@ -119,7 +119,7 @@ class Build {
   /// A CI may give its jobs a terminal, but nobody sits at it.
   bool SomebodyIsThere() const {
     return terminal_.output_is_terminal() && terminal_.error_is_terminal() &&
-           options::Variable(environment_, "CI").empty();
+           Variable(environment_, "CI").empty();
   }
 
   Result<> BuildOn(const std::vector<Site>& sites, EventSink& sink) {
@@ -138,8 +138,7 @@ class Build {
 
   Result<> BuildAndDeliver(const std::vector<Site>& sites, EventSink& sink) {
     auto say = [&sink](std::string line) { sink.Say(std::move(line)); };
-    auto own = docker::MakeCredentialStore(setup_.credentials,
-                                           options::Variable(environment_, "PATH"), say);
+    auto own = docker::MakeCredentialStore(setup_.credentials, Variable(environment_, "PATH"), say);
     auto credentials = registry::MakeExtraCredentials(HostedCredentials(), *own);
     registry::Keyring keyring(*credentials, say);
     auto registries = OpenRegistries(keyring, sink);
@@ -200,8 +199,8 @@ class Build {
     TRY(CollectSboms(sboms_, held, solved, registries, sink, cancel_));
     deliver::ExporterResponse provenance;
     if (!options_.metadata_file.empty()) {
-      auto mode = deliver::ParseProvenanceMode(
-          options::Variable(environment_, "BUILDX_METADATA_PROVENANCE"));
+      auto mode =
+          deliver::ParseProvenanceMode(Variable(environment_, "BUILDX_METADATA_PROVENANCE"));
       provenance = CollectProvenance(held, solved, mode, sink, cancel_);
     }
 
@@ -408,7 +407,7 @@ class Build {
 
   const options::BuildOptions& options_;
   const options::Invocation& invocation_;
-  const options::Environment& environment_;
+  const Environment& environment_;
   Terminal& terminal_;
   const Cancel& cancel_;
   std::unique_ptr<http::HttpClient> http_;
@@ -428,7 +427,7 @@ class Build {
 }  // namespace
 
 Result<> RunBuild(const options::Invocation& invocation,
-                  const options::Environment& environment,
+                  const Environment& environment,
                   Terminal& terminal,
                   const Cancel& cancel) {
   TRY_ASSIGN(auto options, options::ParseBuildFlags(invocation.arguments, invocation.program));

@@ -10,7 +10,7 @@ namespace depot {
 /// is where it was asked for. Shows progress itself; the caller shows the error and chooses the
 /// exit code.
 Result<> RunBuild(const options::Invocation& invocation,
-                  const options::Environment& environment,
+                  const Environment& environment,
                   Terminal& terminal,
                   const Cancel& cancel);
 

@@ -15,11 +15,9 @@
 namespace depot {
 namespace {
 
-using options::Variable;
-
 /// The project named by flag, variable, or a file above the context or the Dockerfile.
 Result<api::ProjectChoice> ProjectOf(const options::BuildOptions& options,
-                                     const options::Environment& environment) {
+                                     const Environment& environment) {
   auto place = [](const std::string& path) { return path.empty() || path == "-" ? "." : path; };
   std::vector<std::string> directories;
   std::error_code missing;
@@ -35,8 +33,7 @@ Result<api::ProjectChoice> ProjectOf(const options::BuildOptions& options,
   return api::FindProject(options.project, environment, directories);
 }
 
-std::string BuilderSetting(const options::BuildOptions& options,
-                           const options::Environment& environment) {
+std::string BuilderSetting(const options::BuildOptions& options, const Environment& environment) {
   return options.builder.empty() ? Variable(environment, "DEPOT_BUILDER") : options.builder;
 }
 
@@ -46,7 +43,7 @@ std::string BuilderSetting(const options::BuildOptions& options,
 /// derived from that (and is the same in every job of a project), else it is a random one kept
 /// beside config.json, where docker buildx keeps it too.
 std::string NodeId(const Secret& secret,
-                   const options::Environment& environment,
+                   const Environment& environment,
                    const std::string& config_directory) {
   if (!secret.empty()) {
     std::string project = Variable(environment, "CI_PROJECT_PATH");
@@ -89,9 +86,7 @@ struct SelfHosted {
   bool tls = false;
 };
 
-Result<Site*> SiteAt(SelfHosted& hosts,
-                     std::string_view address,
-                     const options::Environment& environment) {
+Result<Site*> SiteAt(SelfHosted& hosts, std::string_view address, const Environment& environment) {
   TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(address, environment));
   auto same = std::find_if(hosts.sites.begin(), hosts.sites.end(),
                            [&](const Site& site) { return site.name == endpoint.url; });
@@ -122,8 +117,7 @@ void AddFamilies(std::vector<Site>& sites) {
   }
 }
 
-Result<SelfHosted> ParseSelfHosted(const std::string& text,
-                                   const options::Environment& environment) {
+Result<SelfHosted> ParseSelfHosted(const std::string& text, const Environment& environment) {
   SelfHosted hosts;
   if (!PlatformAndAddress(text)) {
     TRY(SiteAt(hosts, text, environment));
@@ -215,8 +209,7 @@ Result<BuilderChoice> ChooseHosted(api::ProjectChoice project,
 
 }  // namespace
 
-Result<bool> ChoosesEngine(const options::BuildOptions& options,
-                           const options::Environment& environment) {
+Result<bool> ChoosesEngine(const options::BuildOptions& options, const Environment& environment) {
   if (!BuilderSetting(options, environment).empty()) return false;
   std::string flag(options.token.Reveal());
   if (!api::TokenSetting(flag, environment).empty()) return false;

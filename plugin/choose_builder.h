@@ -45,7 +45,7 @@ struct BuilderChoice {
 /// What the choice is made from.
 struct ChoiceFacts {
   const options::BuildOptions& options;
-  const options::Environment& environment;
+  const Environment& environment;
   const docker::EngineEndpoint& engine;  ///< what the user's Docker settings mean
   std::string config_directory;          ///< where config.json lies
   /// Lets the user log in when a project is named and no token is there; empty where nobody could:
@@ -55,8 +55,7 @@ struct ChoiceFacts {
 
 /// Whether the build uses the local Docker Engine: neither a builder, nor a token, nor a project is
 /// named. Asks nobody.
-Result<bool> ChoosesEngine(const options::BuildOptions& options,
-                           const options::Environment& environment);
+Result<bool> ChoosesEngine(const options::BuildOptions& options, const Environment& environment);
 
 /// The first that applies: --builder or DEPOT_BUILDER (self-hosted; one address, or
 /// PLATFORM=ADDRESS,...); a token or a project (the Depot API: a project without a token is an

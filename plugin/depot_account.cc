@@ -17,14 +17,13 @@ Result<std::optional<options::AccountOptions>> ReadAccountFlags(
   return options;
 }
 
-DepotAccount::DepotAccount(const options::Environment& environment,
-                           std::function<void(std::string)> say)
+DepotAccount::DepotAccount(const Environment& environment, std::function<void(std::string)> say)
     : environment_(environment), say_(std::move(say)), http_(MakeHttpClient(environment)) {}
 
-Result<std::unique_ptr<DepotAccount>> DepotAccount::Make(const options::Environment& environment,
+Result<std::unique_ptr<DepotAccount>> DepotAccount::Make(const Environment& environment,
                                                          std::function<void(std::string)> say) {
   std::unique_ptr<DepotAccount> account(new DepotAccount(environment, std::move(say)));
-  std::string url = options::Variable(environment, "DEPOT_API_URL");
+  std::string url = Variable(environment, "DEPOT_API_URL");
   if (url.empty()) url = api::kDefaultApiUrl;
   TRY_ASSIGN(account->api_, api::MakeApi(*account->http_, url, account->say_));
   return account;

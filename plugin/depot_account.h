@@ -20,7 +20,7 @@ Result<std::optional<options::AccountOptions>> ReadAccountFlags(
 class DepotAccount {
  public:
   /// The API at DEPOT_API_URL; `say` gets a line when a call is tried again. Asks nobody yet.
-  static Result<std::unique_ptr<DepotAccount>> Make(const options::Environment& environment,
+  static Result<std::unique_ptr<DepotAccount>> Make(const Environment& environment,
                                                     std::function<void(std::string)> say);
 
   api::Api& api() { return *api_; }
@@ -34,9 +34,9 @@ class DepotAccount {
   Result<std::string> Project(const options::AccountOptions& options);
 
  private:
-  DepotAccount(const options::Environment& environment, std::function<void(std::string)> say);
+  DepotAccount(const Environment& environment, std::function<void(std::string)> say);
 
-  options::Environment environment_;
+  Environment environment_;
   std::function<void(std::string)> say_;
   std::unique_ptr<http::HttpClient> http_;
   std::unique_ptr<api::Api> api_;

@@ -19,6 +19,6 @@ struct DockerSetup {
 /// Reads config.json (of --config, DOCKER_CONFIG or ~/.docker), the variables beside it, and the
 /// Engine's TLS files. What is malformed is kInvalid.
 Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
-                                    const options::Environment& environment);
+                                    const Environment& environment);
 
 }  // namespace depot

@@ -7,10 +7,10 @@ constexpr std::chrono::seconds kConnectTimeout(20);
 
 }  // namespace
 
-std::unique_ptr<http::HttpClient> MakeHttpClient(const options::Environment& environment) {
+std::unique_ptr<http::HttpClient> MakeHttpClient(const Environment& environment) {
   return http::MakeCurlClient("docker-depot/" DEPOT_VERSION, kConnectTimeout,
-                              FindSystemRoots(options::Variable(environment, "SSL_CERT_FILE"),
-                                              options::Variable(environment, "SSL_CERT_DIR")));
+                              FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
+                                              Variable(environment, "SSL_CERT_DIR")));
 }
 
 }  // namespace depot

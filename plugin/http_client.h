@@ -9,6 +9,6 @@ namespace depot {
 
 /// The HTTP client of a command: our name, the patience of a slow link, and this machine's
 /// authorities (SSL_CERT_FILE, SSL_CERT_DIR).
-std::unique_ptr<http::HttpClient> MakeHttpClient(const options::Environment& environment);
+std::unique_ptr<http::HttpClient> MakeHttpClient(const Environment& environment);
 
 }  // namespace depot

@@ -139,7 +139,7 @@ class Report {
 }  // namespace
 
 Result<> RunInspect(const options::Invocation& invocation,
-                    const options::Environment& environment,
+                    const Environment& environment,
                     Terminal& terminal,
                     const Cancel& cancel) {
   TRY_ASSIGN(InspectLine line, ParseLine(invocation));
@@ -152,7 +152,7 @@ Result<> RunInspect(const options::Invocation& invocation,
   TRY_ASSIGN(DockerSetup setup, ReadDockerSetup(invocation.globals, environment));
   auto say = [&](const std::string& text) { terminal.WriteError(Cat(text, "\n"), cancel); };
   auto credentials =
-      docker::MakeCredentialStore(setup.credentials, options::Variable(environment, "PATH"), say);
+      docker::MakeCredentialStore(setup.credentials, Variable(environment, "PATH"), say);
   auto http = MakeHttpClient(environment);
   registry::Keyring keyring(*credentials, say);
   auto registries = registry::MakeRegistries(*http, keyring, {{}, say});

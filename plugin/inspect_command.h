@@ -11,7 +11,7 @@ namespace depot {
 /// or manifest byte for byte. The result goes to standard output, lines about credentials and new
 /// attempts to standard error. The caller shows the error and chooses the exit code.
 Result<> RunInspect(const options::Invocation& invocation,
-                    const options::Environment& environment,
+                    const Environment& environment,
                     Terminal& terminal,
                     const Cancel& cancel);
 

@@ -40,7 +40,7 @@ Listing BuildRows(const std::vector<api::ListedBuild>& builds) {
 }  // namespace
 
 Result<> RunList(const options::Invocation& invocation,
-                 const options::Environment& environment,
+                 const Environment& environment,
                  Terminal& terminal,
                  const Cancel& cancel) {
   TRY_ASSIGN(auto options, ReadAccountFlags(invocation, terminal, cancel));

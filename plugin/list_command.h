@@ -10,7 +10,7 @@ namespace depot {
 /// official client writes it, or what --output says. The caller shows the error and chooses the
 /// exit code.
 Result<> RunList(const options::Invocation& invocation,
-                 const options::Environment& environment,
+                 const Environment& environment,
                  Terminal& terminal,
                  const Cancel& cancel);
 

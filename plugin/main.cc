@@ -25,8 +25,8 @@ constexpr std::string_view kMetadata =
     R"(","ShortDescription":"Build images on remote BuildKit builders"})"
     "\n";
 
-options::Environment TakeEnvironment() {
-  options::Environment environment;
+Environment TakeEnvironment() {
+  Environment environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     std::string_view text(*entry);
     std::size_t equals = text.find('=');
@@ -43,7 +43,7 @@ std::string HelpText(const options::Invocation& invocation) {
 }
 
 Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
-  options::Environment environment = TakeEnvironment();
+  Environment environment = TakeEnvironment();
   TRY_ASSIGN(options::Invocation invocation, options::ParseInvocation(argv, environment));
   switch (invocation.command) {
     case options::Command::kMetadata:

@@ -17,7 +17,7 @@ class Pull {
  public:
   Pull(const options::Invocation& invocation,
        const options::AccountOptions& options,
-       const options::Environment& environment,
+       const Environment& environment,
        EventSink& sink,
        const Cancel& cancel)
       : invocation_(invocation),
@@ -97,7 +97,7 @@ class Pull {
 
   const options::Invocation& invocation_;
   const options::AccountOptions& options_;
-  const options::Environment& environment_;
+  const Environment& environment_;
   EventSink& sink_;
   const Cancel& cancel_;
   std::unique_ptr<DepotAccount> account_;
@@ -106,7 +106,7 @@ class Pull {
 }  // namespace
 
 Result<> RunPull(const options::Invocation& invocation,
-                 const options::Environment& environment,
+                 const Environment& environment,
                  Terminal& terminal,
                  const Cancel& cancel) {
   TRY_ASSIGN(auto options, ReadAccountFlags(invocation, terminal, cancel));

@@ -10,7 +10,7 @@ namespace depot {
 /// lies, and names it as asked. Prints the names on standard output. Shows progress itself; the
 /// caller shows the error and chooses the exit code.
 Result<> RunPull(const options::Invocation& invocation,
-                 const options::Environment& environment,
+                 const Environment& environment,
                  Terminal& terminal,
                  const Cancel& cancel);
 

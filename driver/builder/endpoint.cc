@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "driver/base/environment.h"
 #include "driver/base/fd.h"
 #include "driver/base/text.h"
 
@@ -61,11 +62,6 @@ Result<std::string> LoadPem(const std::string& value, std::string_view what) {
   TRY_ASSIGN(std::string content, ReadPemFile(value, what));
   if (std::optional<std::string> pem = as_pem(content)) return *pem;
   return Fail(ErrorCode::kInvalid, Cat(what, ": ", value, " is neither PEM nor base64 of PEM"));
-}
-
-std::string Variable(const std::map<std::string, std::string>& environment, const char* name) {
-  auto found = environment.find(name);
-  return found == environment.end() ? "" : found->second;
 }
 
 /// The four TLS settings, from the URL's query and then the environment; key is one of kQueryKeys.

@@ -4,11 +4,11 @@
 #include <optional>
 #include <vector>
 
+#include "driver/base/environment.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 #include "driver/base/yaml.h"
 #include "driver/depot/token.h"
-#include "driver/depot/variable.h"
 #include "driver/docker/text_file.h"
 #include "driver/files/whole_file.h"
 
@@ -116,10 +116,10 @@ Result<Secret> ReadLogin(const std::string& file) {
 }
 
 std::string LoginFile(const std::map<std::string, std::string>& environment) {
-  std::string directory = Variable(environment, "XDG_CONFIG_HOME");
+  std::string directory = TrimmedVariable(environment, "XDG_CONFIG_HOME");
   // The XDG specification lets only absolute ones count.
   if (!directory.starts_with('/')) {
-    directory = Variable(environment, "HOME");
+    directory = TrimmedVariable(environment, "HOME");
     if (directory.empty()) return "";
     directory += "/.config";
   }

@@ -1,14 +1,12 @@
 #include "driver/depot/oidc.h"
 
+#include "driver/base/environment.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
-#include "driver/depot/variable.h"
 #include "driver/registry/http_url.h"
 
 namespace depot::api {
 namespace {
-
-using Environment = std::map<std::string, std::string>;
 
 constexpr std::string_view kAudience = "https://depot.dev";
 constexpr std::chrono::seconds kPatience(30);
@@ -56,8 +54,8 @@ Result<std::optional<Token>> Ask(Question question,
 Result<std::optional<Token>> AskGitHub(const Environment& environment,
                                        http::HttpClient& client,
                                        const Cancel& cancel) {
-  const std::string token = Variable(environment, "ACTIONS_ID_TOKEN_REQUEST_TOKEN");
-  std::string url = Variable(environment, "ACTIONS_ID_TOKEN_REQUEST_URL");
+  const std::string token = TrimmedVariable(environment, "ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+  std::string url = TrimmedVariable(environment, "ACTIONS_ID_TOKEN_REQUEST_URL");
   if (token.empty() || url.empty()) return std::optional<Token>();
   url +=
       Cat(url.find('?') == std::string::npos ? '?' : '&', "audience=", http::UrlEncode(kAudience));
@@ -71,14 +69,14 @@ Result<std::optional<Token>> AskGitHub(const Environment& environment,
 Result<std::optional<Token>> AskBuildkite(const Environment& environment,
                                           http::HttpClient& client,
                                           const Cancel& cancel) {
-  const std::string token = Variable(environment, "BUILDKITE_AGENT_ACCESS_TOKEN");
+  const std::string token = TrimmedVariable(environment, "BUILDKITE_AGENT_ACCESS_TOKEN");
   if (token.empty()) return std::optional<Token>();
-  std::string base = Variable(environment, "BUILDKITE_AGENT_ENDPOINT");
+  std::string base = TrimmedVariable(environment, "BUILDKITE_AGENT_ENDPOINT");
   if (base.empty()) base = "https://agent.buildkite.com/v3";
   while (base.ends_with('/'))
     base.pop_back();
   Question question{"Buildkite OIDC", "BUILDKITE_AGENT_ENDPOINT", {}, "token"};
-  const std::string job = Variable(environment, "BUILDKITE_JOB_ID");
+  const std::string job = TrimmedVariable(environment, "BUILDKITE_JOB_ID");
   if (job.empty()) return Fail(Refused(question, "BUILDKITE_JOB_ID is not set"));
   Json body;
   body.Set("audience", Json::String(kAudience));
@@ -97,11 +95,11 @@ Result<std::optional<Token>> FindOidcToken(const Environment& environment,
                                            const Cancel& cancel) {
   TRY_ASSIGN(auto github, AskGitHub(environment, client, cancel));
   if (github) return github;
-  const std::string gitlab = Variable(environment, "DEPOT_OIDC_TOKEN");
-  if (!gitlab.empty() && !Variable(environment, "GITLAB_CI").empty()) {
+  const std::string gitlab = TrimmedVariable(environment, "DEPOT_OIDC_TOKEN");
+  if (!gitlab.empty() && !TrimmedVariable(environment, "GITLAB_CI").empty()) {
     return Token{Secret(gitlab), "DEPOT_OIDC_TOKEN (GitLab OIDC)"};
   }
-  const std::string circle = Variable(environment, "CIRCLE_OIDC_TOKEN_V2");
+  const std::string circle = TrimmedVariable(environment, "CIRCLE_OIDC_TOKEN_V2");
   if (!circle.empty()) return Token{Secret(circle), "CIRCLE_OIDC_TOKEN_V2 (CircleCI OIDC)"};
   return AskBuildkite(environment, client, cancel);
 }

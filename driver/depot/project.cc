@@ -3,10 +3,10 @@
 #include <filesystem>
 #include <optional>
 
+#include "driver/base/environment.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 #include "driver/base/yaml.h"
-#include "driver/depot/variable.h"
 #include "driver/docker/text_file.h"
 #include "driver/files/whole_file.h"
 
@@ -65,7 +65,7 @@ Result<ProjectChoice> FindProject(const std::string& flag,
                                   const std::map<std::string, std::string>& environment,
                                   const std::vector<std::string>& directories) {
   if (!flag.empty()) return ProjectChoice{flag, "--project", {}};
-  const std::string variable = Variable(environment, "DEPOT_PROJECT_ID");
+  const std::string variable = TrimmedVariable(environment, "DEPOT_PROJECT_ID");
   if (!variable.empty()) return ProjectChoice{variable, "DEPOT_PROJECT_ID", {}};
   ProjectChoice choice;
   for (const std::string& directory : directories) {

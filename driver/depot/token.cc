@@ -1,20 +1,18 @@
 #include "driver/depot/token.h"
 
+#include "driver/base/environment.h"
 #include "driver/base/text.h"
 #include "driver/depot/login_file.h"
 #include "driver/depot/oidc.h"
-#include "driver/depot/variable.h"
 
 namespace depot::api {
 namespace {
-
-using Environment = std::map<std::string, std::string>;
 
 /// The first of `names` that is set, as a token.
 std::optional<Token> FromVariables(const Environment& environment,
                                    std::initializer_list<const char*> names) {
   for (const char* name : names) {
-    std::string value = Variable(environment, name);
+    std::string value = TrimmedVariable(environment, name);
     if (!value.empty()) return Token{Secret(std::move(value)), name};
   }
   return std::nullopt;
@@ -45,8 +43,8 @@ std::string TokenSetting(const std::string& flag, const Environment& environment
   // One that cannot be read counts: whoever uses it will say what is wrong.
   Result<Secret> stored = ReadLogin(file);
   if (!stored || !stored->empty()) return Cat("a login is stored in ", Printable(file));
-  const bool gitlab = !Variable(environment, "GITLAB_CI").empty();
-  if (gitlab && !Variable(environment, "DEPOT_OIDC_TOKEN").empty())
+  const bool gitlab = !TrimmedVariable(environment, "GITLAB_CI").empty();
+  if (gitlab && !TrimmedVariable(environment, "DEPOT_OIDC_TOKEN").empty())
     return "DEPOT_OIDC_TOKEN is set";
   auto token = FromVariables(environment, {"DEPOT_JIT_TOKEN", "DEPOT_CACHE_TOKEN"});
   return token ? Cat(token->source, " is set") : "";

@@ -15,11 +15,6 @@ namespace {
 constexpr std::string_view kDefaultSocket = "unix:///var/run/docker.sock";
 constexpr std::string_view kDefaultContext = "default";
 
-std::string Variable(const Environment& environment, const std::string& name) {
-  auto found = environment.find(name);
-  return found == environment.end() ? "" : found->second;
-}
-
 /// A context's name and who named it.
 struct Choice {
   std::string name;

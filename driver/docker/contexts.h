@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "driver/base/environment.h"
 #include "driver/base/result.h"
 #include "driver/docker/config_file.h"
 #include "driver/docker/engine_endpoint.h"
@@ -20,9 +21,6 @@ struct EngineFlags {
   std::string tls_cert;
   std::string tls_key;
 };
-
-/// A snapshot of environment variables; taken once in main.
-using Environment = std::map<std::string, std::string>;
 
 /// Which Engine the user means, in Docker's own order: --context, --host, DOCKER_HOST,
 /// DOCKER_CONTEXT, currentContext of config.json, the default socket (docker/cli

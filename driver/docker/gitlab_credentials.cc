@@ -2,17 +2,12 @@
 
 #include <string_view>
 
-#include "driver/base/text.h"
+#include "driver/base/environment.h"
 
 namespace depot::docker {
 namespace {
 
 constexpr std::string_view kHttpsPort = ":443";
-
-std::string Variable(const Environment& environment, const std::string& name) {
-  auto found = environment.find(name);
-  return found == environment.end() ? "" : std::string(Trim(found->second));
-}
 
 }  // namespace
 
@@ -28,12 +23,12 @@ HostCredentials GitlabCredentials(const Environment& environment) {
       {"CI_DEPENDENCY_PROXY_SERVER", "CI_DEPENDENCY_PROXY_USER", "CI_DEPENDENCY_PROXY_PASSWORD"},
   };
   HostCredentials all;
-  if (Variable(environment, "GITLAB_CI").empty()) return all;
+  if (TrimmedVariable(environment, "GITLAB_CI").empty()) return all;
   for (const Names& names : kNames) {
-    std::string host = Variable(environment, names.host);
+    std::string host = TrimmedVariable(environment, names.host);
     registry::Credential credential;
-    credential.username = Variable(environment, names.user);
-    credential.password = Secret(Variable(environment, names.password));
+    credential.username = TrimmedVariable(environment, names.user);
+    credential.password = Secret(TrimmedVariable(environment, names.password));
     credential.source = names.password;
     if (host.empty() || credential.username.empty() || credential.password.empty()) continue;
     all.emplace_back(host, credential);

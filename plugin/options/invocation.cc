@@ -201,11 +201,6 @@ Result<Invocation> ChooseCommand(Invocation invocation,
 
 }  // namespace
 
-std::string Variable(const Environment& environment, const std::string& name) {
-  auto found = environment.find(name);
-  return found == environment.end() ? "" : found->second;
-}
-
 Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
                                    const Environment& environment) {
   Invocation invocation;

@@ -4,15 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "driver/base/environment.h"
 #include "driver/base/result.h"
 
 namespace depot::options {
-
-/// A snapshot of environment variables; taken once in main.
-using Environment = std::map<std::string, std::string>;
-
-/// The value of a variable; "" when it is unset.
-std::string Variable(const Environment& environment, const std::string& name);
 
 /// The flags of `docker` itself, which a plugin must understand before and after its own name
 /// (docker/cli cli/flags/options.go); empty = not given.

@@ -13,8 +13,6 @@
 
 namespace depot::plan {
 
-using options::Environment;
-
 /// What the Dockerfile frontend reads besides flags.
 struct FrontendFacts {
   Environment environment;
