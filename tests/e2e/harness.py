@@ -493,9 +493,9 @@ class EndToEnd(unittest.TestCase):
     def step_runs(self, command):
         """Also as an emulated one, whose arguments come after those of qemu."""
         wanted = command.split()
-        for entry in Path("/proc").iterdir():
+        for process in processes():
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and _arguments(entry)[-len(wanted) :] == wanted:
+                if _arguments(process)[-len(wanted) :] == wanted:
                     return True
         return False
 
@@ -571,6 +571,11 @@ class EndToEnd(unittest.TestCase):
         """host:port where nobody listens."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def processes():
+    """The folder of each process in /proc; any of them may be gone by now."""
+    return [Path("/proc", name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def _arguments(process):

@@ -6,6 +6,7 @@ import random
 import re
 import socket
 import tarfile
+import time
 import unittest
 
 import trees
@@ -293,6 +294,19 @@ class Sending(ContextTest):
         self.assertEqual((self.out / "sum").read_text().split()[0], digest.hexdigest())
         self.assertGreater(transferred(self.built), 200e6)
 
+    def assert_little_is_sent(self, limit, again):
+        """`again` builds once more, and sends less than `limit` bytes of the context.
+
+        BuildKit lets go of what a build held a moment after its end, in the background, and takes the whole context
+        when it is asked before that. So a busy machine may need a second attempt; one that sends all never passes.
+        """
+        for attempt in range(5):
+            time.sleep(attempt)
+            again(attempt)
+            if transferred(self.built) < limit:
+                return
+        self.fail(f"{transferred(self.built)} bytes were sent, wanted less than {limit}:\n{self.built}")
+
     def test_unchanged_context_is_not_sent_again(self):
         entries = {f"f{number}": random.randbytes(20_000) for number in range(200)}
         for options in ({"builder": "tls"}, {"engine": "classic"}, {"engine": "oldest"}):
@@ -300,20 +314,23 @@ class Sending(ContextTest):
                 context = self.everything(entries)
                 (context / "own").write_text(self.own())
                 self.copied(context, **options)
-                self.copied(context, **options)
-                self.assertLess(transferred(self.built), 100_000)
+                self.assert_little_is_sent(100_000, lambda _: self.copied(context, **options))
 
     def test_changed_file_is_sent_alone(self):
         context = self.everything({f"f{n}": random.randbytes(20_000) for n in range(200)})
         self.copied(context)
-        changed = random.randbytes(20_000)
-        (context / "f77").write_bytes(changed)
-        (context / "f78").unlink()
-        arrived = self.copied(context)
-        self.assertEqual((self.out / "f77").read_bytes(), changed)
-        self.assertNotIn("f78", arrived)
-        self.assertEqual(len(arrived), 199)
-        self.assertLess(transferred(self.built), 150_000)
+
+        def change_and_build(attempt):
+            changed, gone = f"f{2 * attempt}", f"f{2 * attempt + 1}"
+            content = random.randbytes(20_000)
+            (context / changed).write_bytes(content)
+            (context / gone).unlink()
+            arrived = self.copied(context)
+            self.assertEqual((self.out / changed).read_bytes(), content)
+            self.assertNotIn(gone, arrived)
+            self.assertEqual(len(arrived), 199 - attempt)
+
+        self.assert_little_is_sent(150_000, change_and_build)
 
     def test_only_what_the_dockerfile_names_is_sent(self):
         context = self.everything(

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from bare_root import BareRootTest, busybox
-from harness import Running
+from harness import Running, processes
 
 SCRIPT = Path(__file__).resolve().parents[2] / "install" / "install.sh"
 NAME = "docker-depot-linux-amd64"
@@ -62,9 +62,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         release = self.release
         release.requests.append((self.path, dict(self.headers)))
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        for process in processes():
             with contextlib.suppress(OSError):
-                release.seen_arguments += entry.read_text(errors="replace")
+                release.seen_arguments += (process / "cmdline").read_text(errors="replace")
         if release.redirect_to:
             self._say(302, {"Location": release.redirect_to + self.path})
         elif release.basic and self.headers.get("Authorization") != release.basic:
@@ -616,9 +616,9 @@ class Credentials(InstallTest):
 def _group(leader):
     """The programs of a process group."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
+    for process in processes():
         with contextlib.suppress(OSError, IndexError):
-            fields = entry.read_text().rpartition(")")[2].split()
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
             if int(fields[2]) == leader and fields[0] != "Z":
-                found.append(entry.parent.name)
+                found.append(process.name)
     return found

@@ -39,4 +39,5 @@ def disable():
     if _REGISTERED.exists() and (_BINFMT / _NAME).exists():
         (_BINFMT / _NAME).write_text("-1")
     if _MOUNTED.exists() and (_BINFMT / "register").exists():
-        run(["umount", _BINFMT])
+        # Lazily: somebody may look into it at this moment.
+        run(["umount", "-l", _BINFMT])

@@ -7,10 +7,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from settings import RIG
+from settings import RIG, RigError
 
 PIDS = RIG / "pids"
 LOGS = RIG / "logs"
+# A process that waits for a busy disk dies late.
+_KILL_SECONDS = 60
 
 
 def start(name, argv, env=None):
@@ -57,10 +59,10 @@ def stop_all(seconds=15):
     for name in running:
         if pid := pid_of(name):
             _signal(pid, signal.SIGKILL)
-    for _ in range(40):
-        strays = _strays()
-        if not strays:
-            break
+    end = time.monotonic() + _KILL_SECONDS
+    while strays := _strays():
+        if time.monotonic() > end:
+            raise RigError(f"these processes do not end, although killed: {strays}")
         for pid in strays:
             _signal(pid, signal.SIGKILL)
         _reap()
