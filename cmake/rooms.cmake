@@ -56,7 +56,8 @@ if("undefined" IN_LIST DEPOT_SANITIZE)
 endif()
 
 add_library(depot_settings INTERFACE)
-target_compile_options(depot_settings INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+target_compile_options(depot_settings INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<CXX_COMPILER_ID:Clang>:-Wreserved-identifier>)
 if(DEPOT_WERROR)
   target_compile_options(depot_settings INTERFACE -Werror)
 endif()
