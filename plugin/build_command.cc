@@ -142,14 +142,14 @@ class Build {
     auto credentials = registry::MakeExtraCredentials(HostedCredentials(), *own);
     registry::Keyring keyring(*credentials, say);
     auto registries = OpenRegistries(keyring, sink);
-    Preflight preflight(*registries, keyring, sink, cancel_);
+    Preflight preflight(*registries, sink, cancel_);
     if (!options_.no_preflight) {
       TRY_ASSIGN(auto targets, plan::PushTargets(options_, SaveNames()));
       preflight.Start(targets);
     }
 
     // Everything is known that does not need a builder, and the registries are being asked.
-    Result<Made> made = Make(sites, keyring, sink, preflight.cancel());
+    Result<Made> made = Make(sites, keyring, sink, preflight);
     preflight.Finish();
     if (!made) {
       // What was ended by a refusal fails in words of its own.
@@ -162,7 +162,8 @@ class Build {
   Result<Made> Make(const std::vector<Site>& sites,
                     registry::Keyring& keyring,
                     EventSink& sink,
-                    const Cancel& cancel) {
+                    Preflight& preflight) {
+    const Cancel& cancel = preflight.cancel();
     plan::PlanFacts facts = Facts();
     // Without an Engine to load into the build would be for nothing, so it is asked first.
     if (options::WantsLoad(options_) && !choice_.engine) {
@@ -186,7 +187,9 @@ class Build {
     for (const std::string& warning : made.plans.front().warnings)
       sink.Say(Cat("WARNING: ", warning));
 
-    // Every place that results go to is open: the build may start.
+    // Every place that results go to is open, and no registry has said no: the build may start.
+    preflight.Await();
+    TRY(cancel.Check());
     TRY_ASSIGN(made.solved, SolveEverywhere(made.held, made.plans, keyring, sink, cancel));
     return made;
   }

@@ -6,6 +6,8 @@ namespace depot {
 namespace {
 
 constexpr std::chrono::seconds kPatience(10);
+constexpr std::chrono::seconds kHold(5);
+constexpr std::chrono::seconds kSilentHold(1);
 constexpr std::chrono::seconds kAbandonPatience(3);
 constexpr std::string_view kEscape = "--no-preflight skips this check";
 
@@ -19,22 +21,32 @@ Error Refused(const std::string& name, const Error& why) {
 
 }  // namespace
 
-Preflight::Preflight(registry::Registries& registries,
-                     registry::Keyring& keyring,
-                     EventSink& sink,
-                     const Cancel& cancel)
-    : registries_(registries), keyring_(keyring), sink_(sink), build_(cancel), tasks_(cancel) {}
+Preflight::Preflight(registry::Registries& registries, EventSink& sink, const Cancel& cancel)
+    : registries_(registries), sink_(sink), build_(cancel), tasks_(cancel) {}
 
 void Preflight::Start(const std::vector<Reference>& targets) {
-  // All of them, before the builder can ask for the first.
   for (const Reference& target : targets)
-    keyring_.Expect(registry::RegistryHost(target));
+    unanswered_.insert(target.domain);  // no thread yet
   for (const Reference& target : targets) {
     tasks_.Start("preflight", [this, target](const Cancel& stop) -> Result<> {
       Check(target, stop);
       return {};
     });
   }
+}
+
+void Preflight::Await() {
+  auto wait = [this](std::chrono::seconds patience) {
+    std::unique_lock lock(mutex_);
+    (void)build_.cancel()
+        .WithTimeout(patience, "waiting for registries")
+        .Wait(lock, answered_, [this] { return unanswered_.empty(); });
+    return unanswered_;
+  };
+  std::multiset<std::string> late = wait(kSilentHold);
+  if (late.empty() || build_.cancel().cancelled()) return;
+  sink_.Say(Cat("waiting for the registry ", *late.begin(), " to say whether it allows the push"));
+  (void)wait(kHold - kSilentHold);
 }
 
 std::optional<Error> Preflight::refusal() const {
@@ -73,8 +85,10 @@ void Preflight::Settle(const Reference& target, const Result<registry::PushCheck
     }
     build_.Request(std::move(refusal));
   }
-  // Only now: who waits for it would go on with a credential that was just refused.
-  keyring_.Settle(registry::RegistryHost(target));
+  // Only now: who waits for it must find the refusal.
+  std::lock_guard lock(mutex_);
+  unanswered_.erase(unanswered_.find(target.domain));
+  answered_.notify_all();
 }
 
 }  // namespace depot

@@ -1,14 +1,10 @@
 #include "driver/registry/keyring.h"
 
-#include <chrono>
-
 #include "driver/base/text.h"
 #include "driver/registry/scope.h"
 
 namespace depot::registry {
 namespace {
-
-constexpr std::chrono::seconds kPatience(5);
 
 /// The Docker Hub under one name.
 std::string Canonical(const std::string& host) {
@@ -157,27 +153,6 @@ void Keyring::SaySwitch(const Need& need, const Attempt& attempt) {
     if (!said_.insert(line).second) return;
   }
   say_(std::move(line));
-}
-
-void Keyring::Expect(const std::string& host) {
-  std::lock_guard lock(mutex_);
-  ++expected_[Canonical(host)];
-}
-
-void Keyring::Settle(const std::string& host) {
-  std::lock_guard lock(mutex_);
-  --expected_[Canonical(host)];
-  settled_.notify_all();
-}
-
-void Keyring::Await(const std::string& host, const Cancel& cancel) {
-  std::string name = Canonical(host);
-  std::unique_lock lock(mutex_);
-  auto settled = [&] {
-    auto found = expected_.find(name);
-    return found == expected_.end() || found->second <= 0;
-  };
-  cancel.WithTimeout(kPatience, "finding out who may push").Wait(lock, settled_, settled);
 }
 
 }  // namespace depot::registry

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -98,14 +97,6 @@ class Keyring {
   /// were refused before it. With `wrote`, something was written: it is good for pushing.
   void Accepted(const Need& need, const Attempt& attempt, bool wrote);
 
-  /// Somebody is finding out which credential may push to the host: until as many Settle() as
-  /// Expect() were called, Await() waits.
-  void Expect(const std::string& host);
-  void Settle(const std::string& host);
-
-  /// Waits for that, at most 5 s. Whoever finds out must not call it.
-  void Await(const std::string& host, const Cancel& cancel);
-
  private:
   void SaySwitch(const Need& need, const Attempt& attempt);
 
@@ -114,8 +105,6 @@ class Keyring {
   TokenCache tokens_;
 
   mutable std::mutex mutex_;
-  std::condition_variable_any settled_;
-  std::map<std::string, int> expected_;                              ///< by host
   std::map<std::pair<std::string, std::string>, int> good_to_push_;  ///< by host and repository
   std::set<std::string> said_;
 };

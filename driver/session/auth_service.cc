@@ -32,8 +32,6 @@ class Auth {
   Result<> Answer(const CredentialsRequest& request,
                   CredentialsResponse& response,
                   const Cancel& cancel) {
-    // A builder takes one credential per host, for all that it does there.
-    keyring_.Await(request.host(), cancel);
     TRY_ASSIGN(std::optional<registry::Credential> found, keyring_.Best(request.host(), cancel));
     if (!found) return {};
     const Secret& secret = found->identity_token.empty() ? found->password : found->identity_token;
@@ -53,7 +51,6 @@ class Auth {
                                   {request.scopes().begin(), request.scopes().end()},
                                   request.client_id()};
     registry::Need need = registry::NeedOf(request.host(), wanted.scopes);
-    if (need.push) keyring_.Await(need.host, cancel);
     TRY_ASSIGN(registry::Token token, Fetch(need, wanted, cancel));
     response.set_token(std::string(token.token.Reveal()));
     response.set_expires_in(token.expires_in);

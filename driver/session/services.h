@@ -92,8 +92,7 @@ std::shared_ptr<const ExportLog> AddFileSend(rpc::ServiceTable& table,
 /// The user's credentials as builders get them; the sessions of one build share it. Any thread.
 class Auth;
 
-/// What is passed must outlive it. Shows "[auth] SCOPES token for HOST" steps. A builder that is
-/// about to push waits until it is known which credential may (Keyring::Await()). The token
+/// What is passed must outlive it. Shows "[auth] SCOPES token for HOST" steps. The token
 /// authority's per-host seeds live in memory only.
 std::shared_ptr<Auth> MakeAuth(registry::Keyring& keyring,
                                http::HttpClient& client,

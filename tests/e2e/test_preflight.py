@@ -45,7 +45,7 @@ class PreflightTest(PushTest):
         name = self.name_of(image)
         self.assertRegex(result.stderr, rf"ERROR: pushing to {name} will not be allowed: ")
         self.assertIn("--no-preflight", result.stderr.rpartition("hint: ")[2])
-        self.assert_step_ends(self.step)
+        self.assertNotIn(self.step, result.stderr, "a step ran in vain")
         return result
 
     def faulty(self):
@@ -256,7 +256,8 @@ class Undecided(PreflightTest):
         result = self.build("-t", image, "--push", self.fails_by_itself(), builder="tls", check=1)
         self.assert_own_failure(result)
         self.assertNotIn(_WARNING, result.stderr)
-        self.assertLess(result.seconds, 9, "less than what the registry is waited for")
+        self.assertIn("waiting for the registry 127.0.0.1:", result.stderr)
+        self.assertLess(result.seconds, 9, "less than what the registry is asked for")
 
     def test_a_silent_registry_is_said(self):
         image = f"{self.silent_port()}/app"
@@ -277,6 +278,15 @@ class Undecided(PreflightTest):
         result = running.wait(10)
         self.assertEqual(result.rc, 130)
         self.assert_step_ends(self.step)
+
+    def test_an_interrupt_before_the_build_has_started(self):
+        image = f"{self.silent_port()}/app"
+        running = self.start_plugin("build", "-t", image, "--push", self.lasting(), builder="tls")
+        running.wait_for_output("waiting for the registry")
+        running.send(signal.SIGINT)
+        result = running.wait(10)
+        self.assertEqual(result.rc, 130)
+        self.assertNotIn(self.step, result.stderr)
 
     def test_a_registry_with_a_certificate_of_its_own_authority(self):
         image = f"{self.tls_port()}/app"
@@ -347,4 +357,4 @@ class Hosted(ApiTest, PreflightTest):
         (finished,) = self.api.asked("FinishBuild")
         told = finished.message["error"]["error"]
         self.assertIn(f"pushing to {self.name_of(image)} will not be allowed", told)
-        self.assert_step_ends(self.step)
+        self.assertNotIn(self.step, result.stderr, "a step ran in vain")

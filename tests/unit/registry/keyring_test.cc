@@ -296,25 +296,6 @@ TEST(Keyring, GoodCredentialThatIsGoneGivesWayToTheFirst) {
       << "the Hub has several names";
 }
 
-TEST(Keyring, WaitsForWhoIsExpectedOnlyAndNotForEver) {
-  Several several({});
-  Keyring keyring(several, {});
-  auto start = std::chrono::steady_clock::now();
-  keyring.Await("r.test", Cancel::Never());
-  keyring.Expect("r.test");
-  keyring.Await("other.test", Cancel::Never());
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
-  start = std::chrono::steady_clock::now();
-  keyring.Await("R.test", Cancel::Never());
-  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
-  keyring.Expect("r.test");
-  keyring.Settle("r.test");
-  keyring.Settle("r.test");
-  start = std::chrono::steady_clock::now();
-  keyring.Await("r.test", Cancel::Never());
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
-}
-
 class TokenLife : public testing::Test {
  protected:
   /// The token of one that lives `life` seconds and was issued `age` seconds ago, asked for twice.
