@@ -92,7 +92,7 @@ struct H2Connection::Callbacks::Functions {
     bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
       stream->remote_closed = true;
-      stream->changed.notify_all();
+      self.ChangedLocked(stream);
     }
     return 0;
   }
@@ -109,7 +109,7 @@ struct H2Connection::Callbacks::Functions {
     nghttp2_session_consume_connection(session, size);
     StreamPtr stream = Find(self, id);
     if (!stream) return 0;
-    self.AcceptData(*stream, {reinterpret_cast<const char*>(data), size});
+    self.AcceptData(stream, {reinterpret_cast<const char*>(data), size});
     if (stream->malformed) {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_PROTOCOL_ERROR);
     } else if (stream->queued_bytes > kMaxQueued) {
@@ -177,7 +177,7 @@ struct H2Connection::Callbacks::Functions {
     // Not before half of the queue is free, so that the sender does not wake up for every frame.
     if (stream->sender_waits && stream->outgoing_bytes <= self.MaxOutgoing() / 2) {
       stream->sender_waits = false;
-      stream->changed.notify_all();
+      self.ChangedLocked(stream);
     }
     return self.batch_->size() >= self.batch_size_.limit() ? NGHTTP2_ERR_PAUSE : 0;
   }

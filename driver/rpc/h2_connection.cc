@@ -91,6 +91,7 @@ Result<> H2Connection::Send(const StreamPtr& stream, BytesList pieces, const Can
     stream->outgoing.push_back(std::move(piece));
   }
   nghttp2_session_resume_data(session_, stream->id);
+  lock.unlock();
   wake_writer_.notify_one();
   return {};
 }
@@ -189,30 +190,39 @@ void H2Connection::FailLocked(const Error& reason) {
   closed_.notify_all();
 }
 
-void H2Connection::AcceptData(H2Stream& stream, std::string_view data) {
+void H2Connection::AcceptData(const StreamPtr& stream, std::string_view data) {
   auto take = [&data](std::string& into, std::size_t wanted) {
     std::size_t part = std::min(data.size(), wanted - into.size());
     into.append(data.substr(0, part));
     data.remove_prefix(part);
   };
   while (!data.empty()) {
-    if (stream.prefix.size() < kFramePrefix) take(stream.prefix, kFramePrefix);
-    if (stream.prefix.size() < kFramePrefix) return;
+    if (stream->prefix.size() < kFramePrefix) take(stream->prefix, kFramePrefix);
+    if (stream->prefix.size() < kFramePrefix) return;
     auto byte = [&](std::size_t i) {
-      return std::size_t{static_cast<unsigned char>(stream.prefix[i])};
+      return std::size_t{static_cast<unsigned char>(stream->prefix[i])};
     };
     std::size_t length = byte(1) << 24 | byte(2) << 16 | byte(3) << 8 | byte(4);
     if (byte(0) != 0 || length > max_message_) {
-      stream.malformed = true;
+      stream->malformed = true;
       return;
     }
-    take(stream.body, length);
-    if (stream.body.size() < length) return;
-    stream.queued_bytes += length + kMessageOverhead;
-    stream.messages.push_back(std::exchange(stream.body, {}));
-    stream.prefix.clear();
-    stream.changed.notify_all();
+    take(stream->body, length);
+    if (stream->body.size() < length) return;
+    stream->queued_bytes += length + kMessageOverhead;
+    stream->messages.push_back(std::exchange(stream->body, {}));
+    stream->prefix.clear();
+    ChangedLocked(stream);
   }
+}
+
+void H2Connection::ChangedLocked(const StreamPtr& stream) {
+  if (changed_.empty() || changed_.back() != stream) changed_.push_back(stream);
+}
+
+void H2Connection::Notify(const std::vector<StreamPtr>& changed) {
+  for (const StreamPtr& stream : changed)
+    stream->changed.notify_all();
 }
 
 Result<> H2Connection::ReadLoop(const Cancel& cancel) {
@@ -220,6 +230,8 @@ Result<> H2Connection::ReadLoop(const Cancel& cancel) {
   while (true) {
     Result<std::size_t> got = stream_->Read(buffer.get(), kReadSize, cancel);
     std::vector<StreamPtr> requests;
+    std::vector<StreamPtr> changed;
+    bool wake_writer = false;
     {
       std::lock_guard lock(mutex_);
       if (!got || *got == 0) {
@@ -235,11 +247,13 @@ Result<> H2Connection::ReadLoop(const Cancel& cancel) {
       if (used < 0) FailLocked(ProtocolError(nghttp2_strerror(static_cast<int>(used))));
       if (failure_) return {};
       requests.swap(new_requests_);
+      changed.swap(changed_);
       // The writer is also the one that notices the end of a connection.
-      if (nghttp2_session_want_write(session_) != 0 || nghttp2_session_want_read(session_) == 0) {
-        wake_writer_.notify_one();
-      }
+      wake_writer =
+          nghttp2_session_want_write(session_) != 0 || nghttp2_session_want_read(session_) == 0;
     }
+    if (wake_writer) wake_writer_.notify_one();
+    Notify(changed);
     for (StreamPtr& request : requests)
       on_request_(std::move(request));
   }
@@ -275,13 +289,16 @@ bool H2Connection::FillBatch(FrameBatch& batch) {
 Result<> H2Connection::WriteLoop(const Cancel& cancel) {
   FrameBatch batch;
   while (true) {
+    std::vector<StreamPtr> changed;
     {
       std::unique_lock lock(mutex_);
       bool go_on = cancel.Wait(lock, wake_writer_, [&] {
         return failure_.has_value() || FillBatch(batch) || failure_.has_value();
       });
+      changed.swap(changed_);
       if (!go_on || failure_) return {};
     }
+    Notify(changed);
     std::size_t size = batch.size();
     Cancel::Clock::time_point begin = Cancel::Clock::now();
     Result<> written = stream_->Write(batch.Take(), cancel);

@@ -122,7 +122,9 @@ class H2Connection {
   std::size_t MaxOutgoing() const { return 2 * batch_size_.limit(); }
   static void CloseLocked(H2Stream& stream, std::uint32_t code);
   void FailLocked(const Error& reason);
-  void AcceptData(H2Stream& stream, std::string_view data);
+  void AcceptData(const StreamPtr& stream, std::string_view data);
+  void ChangedLocked(const StreamPtr& stream);
+  static void Notify(const std::vector<StreamPtr>& changed);
 
   const Role role_;
   const std::size_t max_message_;
@@ -135,6 +137,8 @@ class H2Connection {
   nghttp2_session* session_ = nullptr;
   std::map<std::int32_t, StreamPtr> streams_;
   std::vector<StreamPtr> new_requests_;
+  /// To be notified with the mutex free: who wakes up while it is held goes to sleep again at once.
+  std::vector<StreamPtr> changed_;
   std::optional<Error> failure_;
   std::optional<Error> leaving_;  // why it will fail once the last frames are out
   bool ended_by_peer_ = false;
