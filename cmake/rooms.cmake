@@ -57,7 +57,7 @@ endif()
 
 add_library(depot_settings INTERFACE)
 target_compile_options(depot_settings INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-  $<$<CXX_COMPILER_ID:Clang>:-Wreserved-identifier>)
+  $<$<CXX_COMPILER_ID:Clang>:-Wreserved-identifier;-Wzero-as-null-pointer-constant>)
 if(DEPOT_WERROR)
   target_compile_options(depot_settings INTERFACE -Werror)
 endif()
