@@ -50,6 +50,12 @@ Result<std::string> MediaTypeOf(const http::Response& response) {
   return told;
 }
 
+/// The host[:port] that the registry of an image is reached at, and credentials are looked up by:
+/// for the Docker Hub that is registry-1.docker.io.
+std::string RegistryHost(const Reference& name) {
+  return std::string(name.domain == kHub ? kHubHost : std::string_view(name.domain));
+}
+
 /// The path below /v2/NAME/ of an upload, as its Location says it; "" when it lies elsewhere.
 std::string UploadPath(const std::string& location, const Reference& name) {
   std::string host = LowerAscii(RegistryHost(name));
@@ -223,10 +229,6 @@ class SharedRegistries final : public Registries {
 };
 
 }  // namespace
-
-std::string RegistryHost(const Reference& name) {
-  return std::string(name.domain == kHub ? kHubHost : std::string_view(name.domain));
-}
 
 std::unique_ptr<Registries> MakeRegistries(http::HttpClient& client,
                                            Keyring& keyring,

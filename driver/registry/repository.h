@@ -14,10 +14,6 @@
 
 namespace depot::registry {
 
-/// The host[:port] that the registry of an image is reached at, and credentials are looked up by:
-/// for the Docker Hub that is registry-1.docker.io.
-std::string RegistryHost(const Reference& name);
-
 /// What is done in a repository; decides which rights a token is asked for.
 enum class Access { kPull, kPush, kDelete };
 

@@ -46,6 +46,7 @@ class PreflightTest(PushTest):
         self.assertRegex(result.stderr, rf"ERROR: pushing to {name} will not be allowed: ")
         self.assertIn("--no-preflight", result.stderr.rpartition("hint: ")[2])
         self.assertNotIn(self.step, result.stderr, "a step ran in vain")
+        self.assert_step_ends(self.step)
         return result
 
     def faulty(self):
@@ -287,6 +288,7 @@ class Undecided(PreflightTest):
         result = running.wait(10)
         self.assertEqual(result.rc, 130)
         self.assertNotIn(self.step, result.stderr)
+        self.assert_step_ends(self.step)
 
     def test_a_registry_with_a_certificate_of_its_own_authority(self):
         image = f"{self.tls_port()}/app"
@@ -358,3 +360,4 @@ class Hosted(ApiTest, PreflightTest):
         told = finished.message["error"]["error"]
         self.assertIn(f"pushing to {self.name_of(image)} will not be allowed", told)
         self.assertNotIn(self.step, result.stderr, "a step ran in vain")
+        self.assert_step_ends(self.step)
