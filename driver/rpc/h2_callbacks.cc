@@ -1,6 +1,7 @@
 #include "driver/rpc/h2_callbacks.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +20,10 @@ constexpr std::int32_t kStreamWindow = 2 << 20;
 constexpr std::int32_t kConnectionWindow = 64 << 20;
 constexpr std::size_t kMaxHeaderBytes = 1 << 20;
 constexpr std::uint32_t kMaxConcurrentCalls = 100;
+/// See H2Connection::AnswerPings().
+constexpr std::chrono::milliseconds kPingDelay(1);
+/// PINGs without an answer; gRPC sends the next one when it has it.
+constexpr std::size_t kMaxPings = 100;
 
 nghttp2_nv MakeNv(const std::pair<std::string, std::string>& header) {
   auto bytes = [](const std::string& text) {
@@ -67,12 +72,26 @@ struct H2Connection::Callbacks::Functions {
     return 0;
   }
 
+  static int OnPing(H2Connection& self, const std::uint8_t* data) {
+    if (self.pings_.size() == kMaxPings) {
+      self.FailLocked(Error(ErrorCode::kInvalid, "the peer floods the connection with PINGs"));
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    if (self.pings_.empty()) self.answer_pings_at_ = Cancel::Clock::now() + kPingDelay;
+    PingData& ping = self.pings_.emplace_back();
+    std::copy_n(data, ping.size(), ping.begin());
+    return 0;
+  }
+
   static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     H2Connection& self = Self(user_data);
     if (frame->hd.type == NGHTTP2_GOAWAY) {
       self.goodbye_.assign(reinterpret_cast<const char*>(frame->goaway.opaque_data),
                            frame->goaway.opaque_data_len);
       if (self.goodbye_.empty()) self.goodbye_ = nghttp2_http2_strerror(frame->goaway.error_code);
+    }
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+      return OnPing(self, frame->ping.opaque_data);
     }
     StreamPtr stream = Find(self, frame->hd.stream_id);
     if (!stream) return 0;
@@ -92,7 +111,7 @@ struct H2Connection::Callbacks::Functions {
     bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
       stream->remote_closed = true;
-      self.ChangedLocked(stream);
+      self.arrived_.push_back(stream);
     }
     return 0;
   }
@@ -177,7 +196,7 @@ struct H2Connection::Callbacks::Functions {
     // Not before half of the queue is free, so that the sender does not wake up for every frame.
     if (stream->sender_waits && stream->outgoing_bytes <= self.MaxOutgoing() / 2) {
       stream->sender_waits = false;
-      self.ChangedLocked(stream);
+      self.drained_.push_back(stream);
     }
     return self.batch_->size() >= self.batch_size_.limit() ? NGHTTP2_ERR_PAUSE : 0;
   }
@@ -218,6 +237,7 @@ struct H2Connection::Callbacks::Functions {
     nghttp2_option* option = nullptr;
     nghttp2_option_new(&option);
     nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_auto_ping_ack(option, 1);
     // A builder repeats every .dockerignore pattern as a header: up to 1 MiB of them, in frames of
     // 16 KiB.
     nghttp2_option_set_max_continuations(option, kMaxHeaderBytes / (16 << 10) + 8);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -28,9 +29,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 /// state: everything in it is guarded by its connection's mutex.
 struct H2Stream {
   std::int32_t id = 0;
-  std::condition_variable_any changed;
 
   // What the peer sent.
+  std::condition_variable_any arrived;  ///< a message, or the end
   Headers headers;
   Headers trailers;
   std::size_t header_bytes = 0;
@@ -44,6 +45,7 @@ struct H2Stream {
   bool malformed = false;            ///< compressed or larger than allowed
 
   // What we send.
+  std::condition_variable_any drained;  ///< half of `outgoing`, or all is over
   std::deque<Bytes> outgoing;
   std::size_t outgoing_bytes = 0;
   bool sender_waits = false;  ///< until there is room in `outgoing`
@@ -115,16 +117,18 @@ class H2Connection {
 
  private:
   struct Callbacks;  // nghttp2's side, in the .cc
+  using PingData = std::array<std::uint8_t, 8>;
 
   Result<> ReadLoop(const Cancel& cancel);
   Result<> WriteLoop(const Cancel& cancel);
+  bool WaitForBatch(std::unique_lock<std::mutex>& lock, FrameBatch& batch, const Cancel& cancel);
   bool FillBatch(FrameBatch& batch);
+  void TakeFrames(FrameBatch& batch, std::size_t up_to);
+  void AnswerPings(FrameBatch& batch);
   std::size_t MaxOutgoing() const { return 2 * batch_size_.limit(); }
   static void CloseLocked(H2Stream& stream, std::uint32_t code);
   void FailLocked(const Error& reason);
   void AcceptData(const StreamPtr& stream, std::string_view data);
-  void ChangedLocked(const StreamPtr& stream);
-  static void Notify(const std::vector<StreamPtr>& changed);
 
   const Role role_;
   const std::size_t max_message_;
@@ -137,8 +141,11 @@ class H2Connection {
   nghttp2_session* session_ = nullptr;
   std::map<std::int32_t, StreamPtr> streams_;
   std::vector<StreamPtr> new_requests_;
+  std::vector<PingData> pings_;  // without an answer
+  Cancel::Clock::time_point answer_pings_at_;
   /// To be notified with the mutex free: who wakes up while it is held goes to sleep again at once.
-  std::vector<StreamPtr> changed_;
+  std::vector<StreamPtr> arrived_;  // by the reader
+  std::vector<StreamPtr> drained_;  // by the writer
   std::optional<Error> failure_;
   std::optional<Error> leaving_;  // why it will fail once the last frames are out
   bool ended_by_peer_ = false;

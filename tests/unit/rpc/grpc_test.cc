@@ -258,6 +258,10 @@ TEST_F(GrpcTest, ThousandsOfShortCallsReuseThreads) {
   EXPECT_EQ(count, 3000);
 }
 
+/// The frames of a peer, to be written by hand.
+constexpr std::string_view kNoSettings("\0\0\0\4\0\0\0\0\0", 9);
+constexpr std::string_view kPing("\0\0\x8\6\0\0\0\0\0pingpong", 17);
+
 TEST(Channel, APeerThatDoesNotSpeakHttp2IsToldApart) {
   int fds[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -284,13 +288,10 @@ TEST(Channel, ACallAfterGoawayFailsWhileEarlierOnesGoOn) {
   ASSERT_TRUE(earlier->Write({Bytes("its message")}, cancel));
   ASSERT_NE(test::ReadUntil(peer.get(), "its message", cancel).find("its message"),
             std::string::npos);
-  // SETTINGS, GOAWAY (last stream 1, no error) and a PING, whose answer tells that all was read.
-  constexpr std::string_view kFrames(
-      "\0\0\0\4\0\0\0\0\0"
-      "\0\0\x8\7\0\0\0\0\0\0\0\0\1\0\0\0\0"
-      "\0\0\x8\6\0\0\0\0\0pingpong",
-      43);
-  ASSERT_EQ(::write(peer.get(), kFrames.data(), kFrames.size()), ssize_t{43});
+  // GOAWAY (last stream 1, no error) and a PING, whose answer tells that all was read.
+  constexpr std::string_view kGoaway("\0\0\x8\7\0\0\0\0\0\0\0\0\1\0\0\0\0", 17);
+  std::string frames = Cat(kNoSettings, kGoaway, kPing);
+  ASSERT_EQ(::write(peer.get(), frames.data(), frames.size()), static_cast<ssize_t>(frames.size()));
   std::string seen = test::ReadUntil(peer.get(), "pingpong", cancel);
   ASSERT_NE(seen.find("pingpong"), std::string::npos);
   auto later = channel->Start("/t.T/Later", {});
@@ -299,6 +300,47 @@ TEST(Channel, ACallAfterGoawayFailsWhileEarlierOnesGoOn) {
   EXPECT_TRUE(channel->Alive());
   Cancel soon = cancel.WithTimeout(std::chrono::milliseconds(50), "alive");
   EXPECT_EQ(earlier->Finish(soon).code, Code::kDeadlineExceeded);
+}
+
+TEST(Channel, TheAnswerToAPingComesBehindTheDataThatIsReady) {
+  int fds[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  Fd peer(fds[1]);
+  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
+  auto channel = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
+  auto call = channel->Start("/t.T/Long", {});
+  // The windows of HTTP/2 begin with 65,535 bytes: the rest has to wait.
+  std::string message = std::string(65'535 - 5, 'x') + "the first of the rest" +
+                        std::string(20'000, 'x') + "the last of the rest";
+  ASSERT_TRUE(call->Write({Bytes(message)}, cancel));
+  std::string begin = test::ReadUntil(peer.get(), "xxx", cancel);
+  ASSERT_NE(begin.find("xxx"), std::string::npos);
+  constexpr std::string_view kWindows(
+      "\0\0\4\x8\0\0\0\0\0\0\1\0\0"
+      "\0\0\4\x8\0\0\0\0\1\0\1\0\0",
+      26);
+  std::string frames = Cat(kNoSettings, kPing, kWindows);
+  ASSERT_EQ(::write(peer.get(), frames.data(), frames.size()), static_cast<ssize_t>(frames.size()));
+  std::string seen = test::ReadUntil(peer.get(), "pingpong", cancel);
+  EXPECT_NE(seen.find("the last of the rest"), std::string::npos) << seen.size();
+  EXPECT_NE(seen.find("pingpong"), std::string::npos);
+}
+
+TEST(Channel, AFloodOfPingsEndsTheConnection) {
+  int fds[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  Fd peer(fds[1]);
+  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
+  auto channel = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
+  auto call = channel->Start("/t.T/X", {});
+  std::string frames(kNoSettings);
+  for (int i = 0; i < 1000; ++i)
+    frames += kPing;
+  ASSERT_EQ(::write(peer.get(), frames.data(), frames.size()), static_cast<ssize_t>(frames.size()));
+  EXPECT_EQ(call->Finish(cancel).code, Code::kUnavailable);
+  Result<> alive = channel->Alive();
+  ASSERT_FALSE(alive);
+  EXPECT_NE(alive.error().message().find("PINGs"), std::string::npos) << alive.error().message();
 }
 
 }  // namespace
