@@ -249,6 +249,21 @@ std::optional<std::string> FromBase64(std::string_view text) {
   return out;
 }
 
+std::string Base64Url(std::string_view bytes) {
+  std::string text = Base64(bytes);
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  return text;
+}
+
+std::optional<std::string> FromBase64Url(std::string_view text) {
+  if (text.find_first_of("+/=\r\n") != std::string_view::npos) return std::nullopt;
+  std::string standard(text);
+  std::replace(standard.begin(), standard.end(), '-', '+');
+  std::replace(standard.begin(), standard.end(), '_', '/');
+  return FromBase64(standard);
+}
+
 std::string Hex(std::string_view bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out;

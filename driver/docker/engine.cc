@@ -16,13 +16,6 @@ namespace {
 
 constexpr std::chrono::seconds kInfoPatience(10);
 
-std::string Base64Url(std::string_view bytes) {
-  std::string text = Base64(bytes);
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  return text;
-}
-
 /// The X-Registry-Auth header (Engine API reference, "Authentication"); the Engine wants one even
 /// when there is nothing to say.
 Secret RegistryAuth(const Reference& reference,

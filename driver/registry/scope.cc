@@ -25,10 +25,7 @@ Json Member(const Json& object, std::string_view name) {
 std::optional<std::vector<Scope>> GrantedBy(const Secret& token) {
   std::vector<std::string_view> parts = Split(token.Reveal(), '.');
   if (parts.size() != 3) return std::nullopt;
-  std::string payload(parts[1]);
-  std::replace(payload.begin(), payload.end(), '-', '+');
-  std::replace(payload.begin(), payload.end(), '_', '/');
-  std::optional<std::string> text = FromBase64(payload);
+  std::optional<std::string> text = FromBase64Url(parts[1]);
   if (!text) return std::nullopt;
   Result<Json> claims = Json::Parse(*text);
   if (!claims || !claims->Has("access")) return std::nullopt;

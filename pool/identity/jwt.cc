@@ -1,6 +1,7 @@
 #include "pool/identity/jwt.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "driver/base/text.h"
 
@@ -50,16 +51,6 @@ bool Fits(std::string_view value, std::string_view wanted) {
 }
 
 }  // namespace
-
-std::optional<std::string> FromBase64Url(std::string_view text) {
-  std::string standard(text);
-  for (char& c : standard) {
-    if (c == '+' || c == '/' || c == '=' || c == '\n' || c == '\r') return std::nullopt;
-    if (c == '-') c = '+';
-    if (c == '_') c = '/';
-  }
-  return FromBase64(standard);
-}
 
 Result<Jwt> ParseJwt(const Secret& token) {
   const std::string_view text = token.Reveal();

@@ -1,9 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 
 #include "pool/settings/settings.h"
 
@@ -22,9 +20,6 @@ struct Jwt {
   Secret signed_part;  ///< what the signature is over
   std::string signature;
 };
-
-/// Unpadded base64url (RFC 4648 section 5); nullopt when it is anything else.
-std::optional<std::string> FromBase64Url(std::string_view text);
 
 /// kDenied with the reason, and no part of the token in it, when the text is no JWT, or one with
 /// extensions that must be understood (`crit`).

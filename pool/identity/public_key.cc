@@ -10,8 +10,6 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
-#include "pool/identity/jwt.h"
-
 #include "driver/base/json.h"
 #include "driver/base/openssl.h"
 #include "driver/base/text.h"

@@ -7,12 +7,8 @@
 namespace depot::identity {
 
 Secret NewToken(const std::string& prefix) {
-  std::string text = Base64(RandomBytes(32));
+  std::string text = Base64Url(RandomBytes(32));
   text.resize(text.find('='));
-  for (char& c : text) {
-    if (c == '+') c = '-';
-    if (c == '/') c = '_';
-  }
   return Secret(Cat(prefix, '_', text));
 }
 

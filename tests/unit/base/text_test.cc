@@ -145,6 +145,18 @@ TEST(FromBase64, RefusesWhatIsNotBase64) {
   }
 }
 
+TEST(Base64Url, HasNeitherPlusNorSlash) {
+  EXPECT_EQ(Base64Url("\xFB\xFF"), "-_8=");
+  EXPECT_EQ(FromBase64Url("-_8"), "\xFB\xFF");
+  EXPECT_EQ(FromBase64Url(""), "");
+}
+
+TEST(FromBase64Url, RefusesEveryOtherSpelling) {
+  for (std::string_view text : {"-_8=", "+/8", "-/8", "Zm9v\nZm9v", "Zm 9", "Z"}) {
+    EXPECT_EQ(FromBase64Url(text), std::nullopt) << text;
+  }
+}
+
 TEST(Hex, IsLowerCase) {
   EXPECT_EQ(Hex(std::string_view("\x00\xAB\xFF", 3)), "00abff");
 }
