@@ -24,6 +24,10 @@ class SocketStream final : public ByteStream {
       if (got >= 0) return static_cast<std::size_t>(got);
       if (errno == EAGAIN) {
         TRY(WaitForFd(socket_.get(), POLLIN, cancel));
+      } else if (errno == ECONNRESET) {
+        // A peer that hangs up before it has read all that we wrote; it is chance whether its end
+        // or this comes first.
+        return Fail(ErrorCode::kUnavailable, "the peer closed the connection: connection reset");
       } else if (errno != EINTR) {
         return Fail(SystemError("read", errno));
       }

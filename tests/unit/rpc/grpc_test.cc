@@ -302,6 +302,28 @@ TEST(Channel, ACallAfterGoawayFailsWhileEarlierOnesGoOn) {
   EXPECT_EQ(earlier->Finish(soon).code, Code::kDeadlineExceeded);
 }
 
+TEST(Channel, AResetIsToldLikeTheEndThatItStandsFor) {
+  test::Listener listener;
+  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
+  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(listener.port());
+  ASSERT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  auto channel = MakeChannel(MakeSocketStream(std::move(socket)), "localhost");
+  {
+    Fd peer = listener.Accept(cancel);
+    ASSERT_TRUE(WaitForFd(peer.get(), POLLIN, cancel));  // and close it with that unread
+  }
+  auto call = channel->Start("/t.T/X", {});
+  EXPECT_EQ(call->Finish(cancel).code, Code::kUnavailable);
+  Result<> alive = channel->Alive();
+  ASSERT_FALSE(alive);
+  EXPECT_NE(alive.error().message().find("the peer closed the connection"), std::string::npos)
+      << alive.error().message();
+}
+
 TEST(Channel, TheAnswerToAPingComesBehindTheDataThatIsReady) {
   int fds[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
