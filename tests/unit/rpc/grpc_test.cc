@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "driver/base/task_group.h"
@@ -258,111 +259,95 @@ TEST_F(GrpcTest, ThousandsOfShortCallsReuseThreads) {
   EXPECT_EQ(count, 3000);
 }
 
-/// The frames of a peer, to be written by hand.
-constexpr std::string_view kNoSettings("\0\0\0\4\0\0\0\0\0", 9);
-constexpr std::string_view kPing("\0\0\x8\6\0\0\0\0\0pingpong", 17);
+/// A client channel whose peer is played by hand.
+class ChannelTest : public ::testing::Test {
+ protected:
+  static constexpr std::string_view kNoSettings{"\0\0\0\4\0\0\0\0\0", 9};
+  static constexpr std::string_view kPing{"\0\0\x8\6\0\0\0\0\0pingpong", 17};
 
-TEST(Channel, APeerThatDoesNotSpeakHttp2IsToldApart) {
-  int fds[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-  Fd peer(fds[1]);
-  constexpr std::string_view kAnswer = "HTTP/1.1 400 Bad Request\r\n\r\n";
-  ASSERT_EQ(::write(peer.get(), kAnswer.data(), kAnswer.size()),
-            static_cast<ssize_t>(kAnswer.size()));
-  auto channel = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
+  void SetUp() override {
+    int fds[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    peer_ = Fd(fds[1]);
+    channel_ = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
+  }
+
+  void PeerWrites(const std::string& bytes) {
+    ASSERT_EQ(::write(peer_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
+
+  /// What the peer reads until `enough` has come.
+  std::string PeerReads(const std::string& enough) {
+    std::string seen = test::ReadUntil(peer_.get(), enough, cancel_);
+    EXPECT_NE(seen.find(enough), std::string::npos) << seen.size();
+    return seen;
+  }
+
+  void ExpectGone(std::string_view reason) {
+    Result<> alive = channel_->Alive();
+    ASSERT_FALSE(alive);
+    EXPECT_NE(alive.error().message().find(reason), std::string::npos) << alive.error().message();
+  }
+
+  Cancel cancel_ = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
+  Fd peer_;
+  std::unique_ptr<Channel> channel_;
+};
+
+TEST_F(ChannelTest, APeerThatDoesNotSpeakHttp2IsToldApart) {
+  PeerWrites("HTTP/1.1 400 Bad Request\r\n\r\n");
   std::string response;
-  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
-  EXPECT_FALSE(channel->Unary("/t.T/X", {}, "", response, cancel).ok());
-  Result<> alive = channel->Alive();
-  ASSERT_FALSE(alive);
-  EXPECT_NE(alive.error().message().find("HTTP/2"), std::string::npos) << alive.error().message();
+  EXPECT_FALSE(channel_->Unary("/t.T/X", {}, "", response, cancel_).ok());
+  ExpectGone("HTTP/2");
 }
 
-TEST(Channel, ACallAfterGoawayFailsWhileEarlierOnesGoOn) {
-  int fds[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-  Fd peer(fds[1]);
-  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
-  auto channel = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
-  auto earlier = channel->Start("/t.T/Earlier", {});
-  ASSERT_TRUE(earlier->Write({Bytes("its message")}, cancel));
-  ASSERT_NE(test::ReadUntil(peer.get(), "its message", cancel).find("its message"),
-            std::string::npos);
+TEST_F(ChannelTest, ACallAfterGoawayFailsWhileEarlierOnesGoOn) {
+  auto earlier = channel_->Start("/t.T/Earlier", {});
+  ASSERT_TRUE(earlier->Write({Bytes("its message")}, cancel_));
+  PeerReads("its message");
   // GOAWAY (last stream 1, no error) and a PING, whose answer tells that all was read.
   constexpr std::string_view kGoaway("\0\0\x8\7\0\0\0\0\0\0\0\0\1\0\0\0\0", 17);
-  std::string frames = Cat(kNoSettings, kGoaway, kPing);
-  ASSERT_EQ(::write(peer.get(), frames.data(), frames.size()), static_cast<ssize_t>(frames.size()));
-  std::string seen = test::ReadUntil(peer.get(), "pingpong", cancel);
-  ASSERT_NE(seen.find("pingpong"), std::string::npos);
-  auto later = channel->Start("/t.T/Later", {});
-  Status status = later->Finish(cancel);
+  PeerWrites(Cat(kNoSettings, kGoaway, kPing));
+  PeerReads("pingpong");
+  auto later = channel_->Start("/t.T/Later", {});
+  Status status = later->Finish(cancel_);
   EXPECT_EQ(status.code, Code::kUnavailable) << status.message;
-  EXPECT_TRUE(channel->Alive());
-  Cancel soon = cancel.WithTimeout(std::chrono::milliseconds(50), "alive");
+  EXPECT_TRUE(channel_->Alive());
+  Cancel soon = cancel_.WithTimeout(std::chrono::milliseconds(50), "alive");
   EXPECT_EQ(earlier->Finish(soon).code, Code::kDeadlineExceeded);
 }
 
-TEST(Channel, AResetIsToldLikeTheEndThatItStandsFor) {
-  test::Listener listener;
-  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
-  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(listener.port());
-  ASSERT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  auto channel = MakeChannel(MakeSocketStream(std::move(socket)), "localhost");
-  {
-    Fd peer = listener.Accept(cancel);
-    ASSERT_TRUE(WaitForFd(peer.get(), POLLIN, cancel));  // and close it with that unread
-  }
-  auto call = channel->Start("/t.T/X", {});
-  EXPECT_EQ(call->Finish(cancel).code, Code::kUnavailable);
-  Result<> alive = channel->Alive();
-  ASSERT_FALSE(alive);
-  EXPECT_NE(alive.error().message().find("the peer closed the connection"), std::string::npos)
-      << alive.error().message();
+TEST_F(ChannelTest, AResetIsToldLikeTheEndThatItStandsFor) {
+  ASSERT_TRUE(WaitForFd(peer_.get(), POLLIN, cancel_));
+  peer_ = Fd();  // with that unread
+  auto call = channel_->Start("/t.T/X", {});
+  EXPECT_EQ(call->Finish(cancel_).code, Code::kUnavailable);
+  ExpectGone("the peer closed the connection");
 }
 
-TEST(Channel, TheAnswerToAPingComesBehindTheDataThatIsReady) {
-  int fds[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-  Fd peer(fds[1]);
-  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
-  auto channel = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
-  auto call = channel->Start("/t.T/Long", {});
+TEST_F(ChannelTest, TheAnswerToAPingComesBehindTheDataThatIsReady) {
+  auto call = channel_->Start("/t.T/Long", {});
   // The windows of HTTP/2 begin with 65,535 bytes: the rest has to wait.
-  std::string message = std::string(65'535 - 5, 'x') + "the first of the rest" +
-                        std::string(20'000, 'x') + "the last of the rest";
-  ASSERT_TRUE(call->Write({Bytes(message)}, cancel));
-  std::string begin = test::ReadUntil(peer.get(), "xxx", cancel);
-  ASSERT_NE(begin.find("xxx"), std::string::npos);
+  std::string message = Cat("its beginning", std::string(65'535, 'x'), "and the last of the rest");
+  ASSERT_TRUE(call->Write({Bytes(message)}, cancel_));
+  PeerReads("its beginning");
   constexpr std::string_view kWindows(
       "\0\0\4\x8\0\0\0\0\0\0\1\0\0"
       "\0\0\4\x8\0\0\0\0\1\0\1\0\0",
       26);
-  std::string frames = Cat(kNoSettings, kPing, kWindows);
-  ASSERT_EQ(::write(peer.get(), frames.data(), frames.size()), static_cast<ssize_t>(frames.size()));
-  std::string seen = test::ReadUntil(peer.get(), "pingpong", cancel);
-  EXPECT_NE(seen.find("the last of the rest"), std::string::npos) << seen.size();
-  EXPECT_NE(seen.find("pingpong"), std::string::npos);
+  PeerWrites(Cat(kNoSettings, kPing, kWindows));
+  std::string seen = PeerReads("pingpong");
+  EXPECT_LT(seen.find("the last of the rest"), seen.find("pingpong"));
 }
 
-TEST(Channel, AFloodOfPingsEndsTheConnection) {
-  int fds[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-  Fd peer(fds[1]);
-  Cancel cancel = Cancel::Never().WithTimeout(std::chrono::seconds(5), "test");
-  auto channel = MakeChannel(MakeSocketStream(Fd(fds[0])), "localhost");
-  auto call = channel->Start("/t.T/X", {});
+TEST_F(ChannelTest, AFloodOfPingsEndsTheConnection) {
+  auto call = channel_->Start("/t.T/X", {});
   std::string frames(kNoSettings);
   for (int i = 0; i < 1000; ++i)
     frames += kPing;
-  ASSERT_EQ(::write(peer.get(), frames.data(), frames.size()), static_cast<ssize_t>(frames.size()));
-  EXPECT_EQ(call->Finish(cancel).code, Code::kUnavailable);
-  Result<> alive = channel->Alive();
-  ASSERT_FALSE(alive);
-  EXPECT_NE(alive.error().message().find("PINGs"), std::string::npos) << alive.error().message();
+  PeerWrites(frames);
+  EXPECT_EQ(call->Finish(cancel_).code, Code::kUnavailable);
+  ExpectGone("PINGs");
 }
 
 }  // namespace
