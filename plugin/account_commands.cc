@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/subprocess.h"
 #include "driver/base/text.h"
 #include "driver/depot/project.h"

@@ -26,7 +26,7 @@ void AddOwn(const Held& one,
 
 Result<> CollectSboms(deliver::Sboms& sboms,
                       const std::vector<Held>& held,
-                      const std::vector<build::BuildResult>& solved,
+                      const std::vector<solve::BuildResult>& solved,
                       registry::Registries& registries,
                       EventSink& sink,
                       const Cancel& cancel) {
@@ -44,7 +44,7 @@ Result<> CollectSboms(deliver::Sboms& sboms,
 }
 
 deliver::ExporterResponse CollectProvenance(const std::vector<Held>& held,
-                                            const std::vector<build::BuildResult>& solved,
+                                            const std::vector<solve::BuildResult>& solved,
                                             deliver::ProvenanceMode mode,
                                             EventSink& sink,
                                             const Cancel& cancel) {

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "driver/build/solve.h"
+#include "driver/solve/solve.h"
 #include "plugin/acquire.h"
 #include "plugin/deliver/provenance.h"
 #include "plugin/deliver/sbom.h"
@@ -14,7 +14,7 @@ namespace depot {
 /// deliver::Sboms::Collect().
 Result<> CollectSboms(deliver::Sboms& sboms,
                       const std::vector<Held>& held,
-                      const std::vector<build::BuildResult>& solved,
+                      const std::vector<solve::BuildResult>& solved,
                       registry::Registries& registries,
                       EventSink& sink,
                       const Cancel& cancel);
@@ -23,7 +23,7 @@ Result<> CollectSboms(deliver::Sboms& sboms,
 /// platform. Shown as a step. What cannot be had within 30 s is a warning and no more: the build is
 /// done. Builders without attestations are not asked.
 deliver::ExporterResponse CollectProvenance(const std::vector<Held>& held,
-                                            const std::vector<build::BuildResult>& solved,
+                                            const std::vector<solve::BuildResult>& solved,
                                             deliver::ProvenanceMode mode,
                                             EventSink& sink,
                                             const Cancel& cancel);

@@ -5,14 +5,15 @@
 
 #include <unistd.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/build/fan_out.h"
 #include "driver/depot/hosted_build.h"
 #include "driver/docker/engine.h"
 #include "driver/event/step.h"
 #include "driver/oci/reference.h"
 #include "driver/registry/extra_credentials.h"
 #include "driver/registry/push_index.h"
+#include "driver/solve/fan_out.h"
 #include "plugin/account_commands.h"
 #include "plugin/acquire.h"
 #include "plugin/attestations.h"
@@ -133,7 +134,7 @@ class Build {
   struct Made {
     std::vector<Held> held;
     std::vector<plan::BuildPlan> plans;
-    std::vector<build::BuildResult> solved;
+    std::vector<solve::BuildResult> solved;
   };
 
   Result<> BuildAndDeliver(const std::vector<Site>& sites, EventSink& sink) {
@@ -241,7 +242,7 @@ class Build {
   /// Every platform is there: now, and not earlier, they become one image.
   Result<deliver::ExporterResponse> JoinPlatforms(const std::vector<Held>& held,
                                                   const std::vector<plan::BuildPlan>& plans,
-                                                  const std::vector<build::BuildResult>& solved,
+                                                  const std::vector<solve::BuildResult>& solved,
                                                   registry::Registries& registries,
                                                   EventSink& sink) {
     std::vector<deliver::PlatformResult> results;
@@ -316,7 +317,7 @@ class Build {
     return credentials;
   }
 
-  Result<std::vector<build::BuildResult>> SolveEverywhere(std::vector<Held>& held,
+  Result<std::vector<solve::BuildResult>> SolveEverywhere(std::vector<Held>& held,
                                                           std::vector<plan::BuildPlan>& plans,
                                                           registry::Keyring& keyring,
                                                           EventSink& sink,
@@ -324,7 +325,7 @@ class Build {
     auto auth = session::MakeAuth(keyring, *http_, sink);
     std::vector<rpc::ServiceTable> services(held.size());
     std::vector<std::shared_ptr<const session::ExportLog>> exported;
-    std::vector<build::Solving> solves;
+    std::vector<solve::Solving> solves;
     TRY_ASSIGN(Fd stored_context, StoreContext(held.size(), sink, cancel));
     if (held.size() > 1) CompareTrees(sink);
     for (std::size_t i = 0; i < held.size(); ++i) {
@@ -342,7 +343,7 @@ class Build {
       solves.push_back({held[i].builder.get(), &plans[i].request, &services[i], held[i].sink,
                         exported[i].get()});
     }
-    TRY_ASSIGN(auto solved, build::SolveAll(solves, cancel));
+    TRY_ASSIGN(auto solved, solve::SolveAll(solves, cancel));
     for (std::size_t i = 0; i < held.size(); ++i)
       TRY(exported[i]->CheckComplete(results_.targets(i)));
     return solved;
@@ -403,7 +404,7 @@ class Build {
     bool classic_store = builder.features().engine_store && !builder.features().all_exporters;
     const auto& exporters = plan.request.exporters;
     bool docker_archive = std::any_of(exporters.begin(), exporters.end(),
-                                      [](const build::Exporter& e) { return e.type == "docker"; });
+                                      [](const solve::Exporter& e) { return e.type == "docker"; });
     bool config = (classic_store && plan.engine_pushes.empty()) || docker_archive;
     return config ? deliver::ImageIdKind::kConfig : deliver::ImageIdKind::kManifest;
   }

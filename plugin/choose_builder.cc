@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/random.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 #include "driver/oci/digest.h"
 #include "plugin/plan/placement.h"
 
@@ -55,15 +57,14 @@ std::string NodeId(const Secret& secret,
   std::string directory = Variable(environment, "BUILDX_CONFIG");
   if (directory.empty()) directory = config_directory + "/buildx";
   std::string path = directory + "/.buildNodeID";
-  if (Result<std::string> known = files::ReadWholeFile(path, 1024);
-      known && !Trim(*known).empty()) {
+  if (Result<std::string> known = disk::ReadWholeFile(path, 1024); known && !Trim(*known).empty()) {
     return std::string(Trim(*known));
   }
   std::string fresh = Hex(RandomBytes(8));
   // A read-only home is no reason not to build: the next build then just sends its context again.
   std::error_code ignored;
   std::filesystem::create_directories(directory, ignored);
-  if (files::WriteWholeFile(path, fresh)) ::chmod(path.c_str(), 0600);
+  if (disk::WriteWholeFile(path, fresh)) ::chmod(path.c_str(), 0600);
   return fresh;
 }
 

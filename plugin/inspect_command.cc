@@ -3,13 +3,14 @@
 #include <memory>
 #include <optional>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/docker/credential_store.h"
+#include "driver/flags/flag_table.h"
 #include "driver/oci/manifest.h"
 #include "driver/registry/repository.h"
 #include "plugin/docker_setup.h"
 #include "plugin/http_client.h"
-#include "plugin/options/flag_table.h"
 
 namespace depot {
 namespace {
@@ -22,11 +23,11 @@ struct InspectLine {
   bool help = false;
 };
 
-std::vector<options::Flag> InspectTable(InspectLine& line) {
+std::vector<flags::Flag> InspectTable(InspectLine& line) {
   return {
-      {"help", 'h', options::FlagKind::kSwitch, "", "Print usage", options::Into(line.help)},
-      {"raw", 0, options::FlagKind::kSwitch, "", "Print the index or manifest byte for byte",
-       options::Into(line.raw)},
+      {"help", 'h', flags::FlagKind::kSwitch, "", "Print usage", flags::Into(line.help)},
+      {"raw", 0, flags::FlagKind::kSwitch, "", "Print the index or manifest byte for byte",
+       flags::Into(line.raw)},
   };
 }
 
@@ -37,8 +38,8 @@ std::string Usage(std::string_view program) {
 Result<InspectLine> ParseLine(const options::Invocation& invocation) {
   InspectLine line;
   auto parse = [&]() -> Result<> {
-    TRY_ASSIGN(auto arguments, options::ParseWords(InspectTable(line), invocation.arguments,
-                                                   options::Placement::kAnywhere));
+    TRY_ASSIGN(auto arguments, flags::ParseWords(InspectTable(line), invocation.arguments,
+                                                 flags::Placement::kAnywhere));
     if (line.help) return {};
     if (arguments.size() != 1) {
       return Fail(ErrorCode::kUsage, Cat("'", invocation.program,
@@ -146,7 +147,7 @@ Result<> RunInspect(const options::Invocation& invocation,
   if (line.help) {
     return terminal.WriteResult(Cat("Usage:  ", Usage(invocation.program),
                                     "\n\nShow what a registry has under a name\n\nOptions:\n",
-                                    options::FormatFlags(InspectTable(line))),
+                                    flags::FormatFlags(InspectTable(line))),
                                 cancel);
   }
   TRY_ASSIGN(DockerSetup setup, ReadDockerSetup(invocation.globals, environment));

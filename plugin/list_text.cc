@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot {

@@ -1,5 +1,6 @@
 #include "plugin/pull_command.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/docker/engine.h"
 #include "driver/oci/reference.h"

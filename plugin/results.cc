@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/files/tree_writer.h"
 #include "driver/oci/digest.h"
@@ -15,15 +16,15 @@
 namespace depot {
 namespace {
 
-Result<std::unique_ptr<files::WholeFile>> Open(const std::string& path,
-                                               bool make_parents,
-                                               std::string_view what) {
-  auto file = files::OpenWholeFile(path, make_parents);
+Result<std::unique_ptr<disk::WholeFile>> Open(const std::string& path,
+                                              bool make_parents,
+                                              std::string_view what) {
+  auto file = disk::OpenWholeFile(path, make_parents);
   if (!file) return Fail(std::move(file).error().While(Cat(what, " cannot be written")));
   return file;
 }
 
-Result<> Finish(files::WholeFile& file, std::string_view content, std::string_view what) {
+Result<> Finish(disk::WholeFile& file, std::string_view content, std::string_view what) {
   Result<> done = file.Write(content);
   if (done) done = file.Commit();
   if (!done) return Fail(std::move(done).error().While(Cat(what, " cannot be written")));
@@ -76,7 +77,7 @@ Result<std::unique_ptr<session::StreamTarget>> Results::OpenStream(
 
 Result<std::unique_ptr<session::StreamTarget>> Results::OpenPart(
     Joined& joined, const std::vector<Platform>& platforms) {
-  auto file = files::OpenNamelessFile(temporary_);
+  auto file = disk::OpenNamelessFile(temporary_);
   if (!file)
     return Fail(std::move(file)
                     .error()

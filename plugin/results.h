@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "driver/disk/whole_file.h"
 #include "driver/docker/engine.h"
-#include "driver/files/whole_file.h"
 #include "driver/registry/index.h"
 #include "driver/session/services.h"
 #include "plugin/deliver/metadata.h"
@@ -59,8 +59,8 @@ class Results {
 
  private:
   const std::string temporary_;
-  std::unique_ptr<files::WholeFile> id_file_;
-  std::unique_ptr<files::WholeFile> metadata_file_;
+  std::unique_ptr<disk::WholeFile> id_file_;
+  std::unique_ptr<disk::WholeFile> metadata_file_;
   /// An archive that several builders' parts are joined into.
   struct Joined {
     bool image = false;  ///< OCI archives, not archives of files
@@ -76,7 +76,7 @@ class Results {
   Result<std::unique_ptr<session::StreamTarget>> OpenPart(Joined& joined,
                                                           const std::vector<Platform>& platforms);
 
-  std::vector<std::unique_ptr<files::WholeFile>> archives_;
+  std::vector<std::unique_ptr<disk::WholeFile>> archives_;
   std::vector<std::map<int, session::ExportTarget>> targets_;
   std::map<int, Joined> joined_;  ///< by the exporter's index
 };

@@ -3,6 +3,7 @@
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot {

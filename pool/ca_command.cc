@@ -7,7 +7,7 @@
 #include "pool/settings/settings.h"
 
 #include "driver/base/text.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 
 namespace depot {
 namespace {
@@ -29,9 +29,9 @@ Result<Output> ServerCertificate(const Invocation& invocation,
   std::string key = Cat(directory, "/server-key.pem");
   std::string certificate = Cat(directory, "/server.pem");
   std::string ca = Cat(directory, "/ca.pem");
-  TRY(files::WriteWholeFile(key, issued.key_pem.Reveal()));
-  TRY(files::WriteWholeFile(certificate, issued.certificate_pem));
-  TRY(files::WriteWholeFile(ca, ca_pem));
+  TRY(disk::WriteWholeFile(key, issued.key_pem.Reveal()));
+  TRY(disk::WriteWholeFile(certificate, issued.certificate_pem));
+  TRY(disk::WriteWholeFile(ca, ca_pem));
   for (const std::string& open : {certificate, ca}) {
     if (::chmod(open.c_str(), 0644) != 0) return Fail(SystemError(Cat("chmod ", open), errno));
   }

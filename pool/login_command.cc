@@ -4,6 +4,7 @@
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 

@@ -8,6 +8,7 @@
 
 #include "pool/commands.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 // The program: argv in, exit code out. Exit codes: 0 done; 1 it failed; 2 the command line is

@@ -53,30 +53,4 @@ std::optional<bool> ParseBool(std::string_view text);
 /// third of the length). For messages of the form "did you mean --x?".
 std::string_view Nearest(std::string_view word, const std::vector<std::string_view>& candidates);
 
-/// For text of unknown origin that goes to a terminal or a log as part of a line of ours: control
-/// characters (C0 without tab, DEL) become `?`, and invalid UTF-8 becomes U+FFFD.
-std::string Printable(std::string_view text);
-
-/// Hides what a URL of unknown origin may carry in front of the host: `https://u:p@h/x` becomes
-/// `https://xxxxx:xxxxx@h/x`, and the value of a query parameter that is a credential by its name
-/// (`?private_token=`, `&X-Amz-Signature=`) becomes xxxxx. Applies to every URL inside `text`;
-/// other text is left alone.
-std::string RedactUrls(std::string_view text);
-
-std::string Base64(std::string_view bytes);
-
-/// Standard alphabet, padding optional, line breaks ignored; nullopt when malformed.
-std::optional<std::string> FromBase64(std::string_view text);
-
-/// The alphabet for URLs and file names (RFC 4648, section 5), padded.
-std::string Base64Url(std::string_view bytes);
-
-/// The same alphabet without padding, as in a JWT; nullopt when it is anything else.
-std::optional<std::string> FromBase64Url(std::string_view text);
-
-std::string Hex(std::string_view bytes);
-
-/// Resolves RFC 3986 percent-encoding; a `%` without two hexadecimal digits stays as it is.
-std::string PercentDecode(std::string_view text);
-
 }  // namespace depot

@@ -8,6 +8,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot {

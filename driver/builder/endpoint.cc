@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/environment.h"
 #include "driver/base/fd.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::builder {

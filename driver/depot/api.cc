@@ -5,6 +5,8 @@
 #include "proto/depot.pb.h"
 #include "proto/depot_account.pb.h"
 
+#include "driver/base/encode.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/depot/connect_client.h"
 #include "driver/depot/make_api.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::api {

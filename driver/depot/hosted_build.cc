@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/depot/hold_build.h"
 #include "driver/depot/machine.h"

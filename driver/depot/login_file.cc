@@ -6,11 +6,12 @@
 
 #include "driver/base/environment.h"
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/base/yaml.h"
 #include "driver/depot/token.h"
-#include "driver/docker/text_file.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/text_file.h"
+#include "driver/disk/whole_file.h"
 
 namespace depot::api {
 namespace {
@@ -29,7 +30,7 @@ struct LoginText {
 
 /// The map in the file; an absent or empty file is an empty map.
 Result<LoginText> Load(const std::string& file) {
-  TRY_ASSIGN(std::optional<std::string> content, docker::ReadTextFile(file));
+  TRY_ASSIGN(std::optional<std::string> content, disk::ReadTextFile(file));
   std::string text = content.value_or("");
   Result<Yaml> root = ParseYaml(text);
   if (!root) return Fail(Bad(file, Cat("not YAML: ", root.error().message())));
@@ -102,7 +103,7 @@ Result<> Rewrite(const std::string& file, const LoginText& login, const Secret& 
                         (written == nullptr ? "" : written->text) == token.Reveal() &&
                         SameBesidesToken(*root, login.root);
   if (!as_meant) return Fail(Bad(file, "api_token cannot be changed in a file of this style"));
-  return files::WritePrivateFile(file, text);
+  return disk::WritePrivateFile(file, text);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "driver/depot/machine.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/depot/health.h"
 #include "driver/event/step.h"

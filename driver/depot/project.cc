@@ -5,10 +5,11 @@
 
 #include "driver/base/environment.h"
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/base/yaml.h"
-#include "driver/docker/text_file.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/text_file.h"
+#include "driver/disk/whole_file.h"
 
 namespace depot::api {
 namespace {
@@ -46,7 +47,7 @@ Result<std::optional<ProjectChoice>> SearchUpward(const std::string& directory) 
   for (; !error; at = at.parent_path()) {
     for (const char* name : kNames) {
       const std::string file = at / name;
-      Result<std::optional<std::string>> content = docker::ReadTextFile(file);
+      Result<std::optional<std::string>> content = disk::ReadTextFile(file);
       if (!content) {
         return Fail(ErrorCode::kInvalid, content.error().message());
       }
@@ -96,7 +97,7 @@ Result<> WriteProjectFile(const std::string& directory, const std::string& id, b
   }
   Json json;
   json.Set("id", Json::String(id));
-  return files::WriteWholeFile(folder + "/depot.json", json.Dump() + "\n");
+  return disk::WriteWholeFile(folder + "/depot.json", json.Dump() + "\n");
 }
 
 }  // namespace depot::api

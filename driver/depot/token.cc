@@ -1,6 +1,7 @@
 #include "driver/depot/token.h"
 
 #include "driver/base/environment.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/depot/login_file.h"
 #include "driver/depot/oidc.h"

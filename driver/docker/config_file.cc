@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/docker/text_file.h"
+#include "driver/disk/text_file.h"
 
 namespace depot::docker {
 namespace {
@@ -145,7 +147,7 @@ Result<ConfigFile> ReadConfigFile(const std::string& directory) {
   ConfigFile config;
   config.directory = directory;
   config.path = directory + "/config.json";
-  TRY_ASSIGN(std::optional<std::string> text, ReadTextFile(config.path));
+  TRY_ASSIGN(std::optional<std::string> text, disk::ReadTextFile(config.path));
   if (!text || Trim(*text).empty()) return config;
   Result<Json> json = Json::Parse(*text);
   if (!json) return Fail(Error(json.error()).While(config.path));

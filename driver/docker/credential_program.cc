@@ -1,6 +1,7 @@
 #include "driver/docker/credential_program.h"
 
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/subprocess.h"
 #include "driver/base/text.h"
 

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/docker/credential_program.h"
 

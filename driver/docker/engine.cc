@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/docker/contexts.h"
 #include "driver/docker/message_stream.h"

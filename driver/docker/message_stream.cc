@@ -1,6 +1,7 @@
 #include "driver/docker/message_stream.h"
 
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::docker {

@@ -4,9 +4,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/disk/directory_listing.h"
 #include "driver/files/beneath.h"
-#include "driver/files/directory_listing.h"
 #include "driver/files/entry_reader.h"
 #include "driver/files/filter.h"
 #include "driver/files/follow.h"
@@ -57,7 +58,7 @@ class Walker {
  private:
   struct Frame {
     Fd fd;
-    DirectoryListing listing;
+    disk::DirectoryListing listing;
     std::size_t next = 0;  // in the listing
     Filter::Directory filter;
     std::size_t path_length = 0;  // of this directory's own path
@@ -83,7 +84,7 @@ class Walker {
     return 0;
   }
 
-  Result<> Step(Frame& frame, const DirectoryListing::Name& name) {
+  Result<> Step(Frame& frame, const disk::DirectoryListing::Name& name) {
     path_.resize(frame.path_length);
     if (!path_.empty()) path_.push_back('/');
     const std::size_t name_at = path_.size();
@@ -99,14 +100,14 @@ class Walker {
     return Send(depth_, name.text).map([](bool) {});
   }
 
-  static bool IsDirectory(const Frame& frame, const DirectoryListing::Name& name) {
+  static bool IsDirectory(const Frame& frame, const disk::DirectoryListing::Name& name) {
     if (name.type != DT_UNKNOWN) return name.type == DT_DIR;
     struct stat st;
     return fstatat(frame.fd.get(), name.text, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
   }
 
   Result<> EnterDirectory(const Frame& parent,
-                          const DirectoryListing::Name& name,
+                          const disk::DirectoryListing::Name& name,
                           std::size_t name_at) {
     Frame& frame = Push();
     frame.path_length = path_.size();

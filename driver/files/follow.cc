@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 #include "driver/base/fd.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/directory_listing.h"
+#include "driver/disk/directory_listing.h"
 #include "driver/files/patterns.h"
 
 namespace depot::files {
@@ -163,7 +164,7 @@ class Resolver {
     if (!readable.valid()) return errno;
     const int error = listing_.Read(readable.get());
     if (error != 0) return error;
-    for (const DirectoryListing::Name& name : listing_.names()) {
+    for (const disk::DirectoryListing::Name& name : listing_.names()) {
       if (!glob->MatchesName({name.text, name.length})) continue;
       const int unread = LinkTarget(directory, name.text, targets);
       if (unread != 0 && !IsMissing(unread)) return unread;
@@ -182,7 +183,7 @@ class Resolver {
   std::deque<Route> queue_;
   std::set<std::string> seen_;
   std::set<std::string> found_;
-  DirectoryListing listing_;
+  disk::DirectoryListing listing_;
 };
 
 }  // namespace

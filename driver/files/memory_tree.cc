@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/files/filter.h"
 #include "driver/files/tree.h"

@@ -10,10 +10,11 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/disk/remove_tree.h"
+#include "driver/disk/temporary_name.h"
 #include "driver/files/beneath.h"
-#include "driver/files/remove_tree.h"
-#include "driver/files/temporary_name.h"
 
 namespace depot::files {
 namespace {
@@ -65,7 +66,7 @@ struct Target {
 int Replace(int parent, const std::string& from, const std::string& to) {
   int error = renameat(parent, from.c_str(), parent, to.c_str()) == 0 ? 0 : errno;
   if (error == EISDIR || error == ENOTEMPTY || error == EEXIST) {
-    error = RemoveTree(parent, to.c_str());
+    error = disk::RemoveTree(parent, to.c_str());
     if (error == 0 && renameat(parent, from.c_str(), parent, to.c_str()) != 0) error = errno;
   }
   // Renaming a file to another name of itself leaves both.
@@ -234,7 +235,7 @@ Result<> Writer::MakeHardLink(const FileEntry& entry, const Target& target) {
                               "\", which is not a file that was sent before it")));
     }
   }
-  const std::string temporary = TemporaryName();
+  const std::string temporary = disk::TemporaryName();
   if (linkat(source.parent.get(), source.name.c_str(), target.parent.get(), temporary.c_str(), 0) !=
       0) {
     return Fail(Failed(entry, errno));
@@ -248,7 +249,7 @@ Result<> Writer::MakeSymlink(const FileEntry& entry, const Target& target) {
     return Fail(Refused(root_, entry.path, "it is a symbolic link to an impossible path"));
   }
   const int parent = target.parent.get();
-  const std::string temporary = TemporaryName();
+  const std::string temporary = disk::TemporaryName();
   if (symlinkat(to.c_str(), parent, temporary.c_str()) != 0) return Fail(Failed(entry, errno));
   utimensat(parent, temporary.c_str(), Times(entry.mtime_ns).values, AT_SYMLINK_NOFOLLOW);
   const int error = Replace(parent, temporary, target.name);
@@ -257,7 +258,7 @@ Result<> Writer::MakeSymlink(const FileEntry& entry, const Target& target) {
 
 Result<> Writer::MakeSpecial(const FileEntry& entry, const Target& target) {
   const int parent = target.parent.get();
-  const std::string temporary = TemporaryName();
+  const std::string temporary = disk::TemporaryName();
   const dev_t device =
       makedev(static_cast<unsigned>(entry.dev_major), static_cast<unsigned>(entry.dev_minor));
   if (mknodat(parent, temporary.c_str(), entry.mode & (S_IFMT | kPermissions), device) != 0) {
@@ -275,7 +276,7 @@ Result<> Writer::MakeSpecial(const FileEntry& entry, const Target& target) {
 
 Result<std::unique_ptr<TreeWriter::File>> Writer::Create(const FileEntry& entry) {
   TRY_ASSIGN(Target target, Locate(entry.path));
-  std::string temporary = TemporaryName();
+  std::string temporary = disk::TemporaryName();
   Fd fd(openat(target.parent.get(), temporary.c_str(),
                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.valid()) return Fail(Failed(entry, errno));

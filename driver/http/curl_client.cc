@@ -8,6 +8,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "driver/base/encode.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/http/client.h"
 #include "driver/http/curl_failure.h"

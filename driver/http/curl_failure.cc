@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::http {

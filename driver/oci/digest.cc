@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/openssl.h"
 #include "driver/base/text.h"
 

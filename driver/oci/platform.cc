@@ -7,6 +7,7 @@
 
 #include <sys/utsname.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot {

@@ -1,5 +1,6 @@
 #include "driver/registry/keyring.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/registry/scope.h"
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::registry {

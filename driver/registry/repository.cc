@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 #include "driver/oci/manifest.h"

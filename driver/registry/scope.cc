@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::rpc {

@@ -1,5 +1,6 @@
 #include "driver/rpc/status.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::rpc {

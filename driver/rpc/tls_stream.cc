@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "driver/base/openssl.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/rpc/dial.h"
 

@@ -1,5 +1,6 @@
 #include "driver/rpc/wire.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/text.h"
 #include "driver/rpc/server.h"
 

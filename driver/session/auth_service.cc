@@ -3,6 +3,7 @@
 #include "proto/session.pb.h"
 
 #include "driver/base/random.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/event/step.h"
 #include "driver/registry/token.h"

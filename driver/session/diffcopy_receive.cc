@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/session/entry_table.h"
 #include "driver/session/packets.h"

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "driver/session/block_pool.h"

@@ -1,3 +1,4 @@
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/session/diffcopy_send.h"
 #include "driver/session/refusals.h"

@@ -2,6 +2,7 @@
 
 #include "proto/fsutil.pb.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/rpc/server.h"
 #include "driver/session/go_mode.h"

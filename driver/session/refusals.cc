@@ -1,6 +1,6 @@
 #include "driver/session/refusals.h"
 
-#include "driver/base/text.h"
+#include "driver/base/shown.h"
 
 namespace depot::session {
 namespace {

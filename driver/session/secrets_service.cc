@@ -10,6 +10,7 @@
 #include "proto/session.pb.h"
 
 #include "driver/base/fd.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/session/refusals.h"
 #include "driver/session/services.h"

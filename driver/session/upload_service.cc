@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include "driver/base/random.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 #include "driver/session/block_pool.h"
 #include "driver/session/packets.h"
 #include "driver/session/services.h"
@@ -138,7 +139,7 @@ Result<Fd> Store(std::string_view already_read,
                  int input,
                  const std::string& directory,
                  const Cancel& cancel) {
-  TRY_ASSIGN(Fd file, files::OpenNamelessFile(directory));
+  TRY_ASSIGN(Fd file, disk::OpenNamelessFile(directory));
   EnlargePipe(input);
   TRY(WriteAll(file.get(), already_read));
   std::string block(kChunk, '\0');

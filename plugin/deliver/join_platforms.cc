@@ -1,5 +1,6 @@
 #include "plugin/deliver/join_platforms.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 

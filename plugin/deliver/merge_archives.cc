@@ -5,7 +5,9 @@
 #include <optional>
 #include <set>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 #include "driver/oci/manifest.h"

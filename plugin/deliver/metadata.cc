@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 

@@ -1,6 +1,8 @@
 #include "plugin/deliver/provenance.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::deliver {
@@ -109,14 +111,14 @@ Result<ExporterResponse> ReadProvenance(rpc::Channel& channel,
                                         ProvenanceMode mode,
                                         const Cancel& cancel) {
   ExporterResponse values;
-  TRY_ASSIGN(auto recorded, build::ReadBuildRecord(channel, ref, cancel));
-  for (const build::RecordedAttestation& one : recorded) {
+  TRY_ASSIGN(auto recorded, solve::ReadBuildRecord(channel, ref, cancel));
+  for (const solve::RecordedAttestation& one : recorded) {
     if (!one.predicate_type.starts_with(kPredicates)) continue;
     std::string key = "buildx.build.provenance";
     if (!one.platform.empty()) key += Cat('/', Printable(one.platform));
     if (values.contains(key)) continue;
     if (values.size() == kMaxPlatforms) break;
-    TRY_ASSIGN(std::string blob, build::ReadBlob(channel, one.digest, kMaxPredicate, cancel));
+    TRY_ASSIGN(std::string blob, solve::ReadBlob(channel, one.digest, kMaxPredicate, cancel));
     TRY_ASSIGN(values[key], ProvenanceValue(blob, one.predicate_type, mode));
   }
   return values;

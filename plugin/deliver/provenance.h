@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "driver/build/content.h"
+#include "driver/solve/content.h"
 #include "plugin/deliver/metadata.h"
 
 namespace depot::deliver {

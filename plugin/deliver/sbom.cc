@@ -2,26 +2,27 @@
 
 #include <algorithm>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
-#include "driver/build/content.h"
+#include "driver/disk/whole_file.h"
 #include "driver/files/tree_writer.h"
-#include "driver/files/whole_file.h"
 #include "driver/oci/reference.h"
+#include "driver/solve/content.h"
 
 namespace depot::deliver {
 namespace {
 
 /// Whether the SBOMs can be read where the exporter puts the image. What it does not put into a
 /// store that keeps it is garbage for the builder as soon as the solve has ended.
-bool KeepsSboms(const build::Exporter& exporter) {
+bool KeepsSboms(const solve::Exporter& exporter) {
   auto push = exporter.attrs.find("push");
   bool pushed = push != exporter.attrs.end() && ParseBool(push->second).value_or(false);
   return exporter.type == "moby" || pushed;
 }
 
-std::string PushedName(const build::BuildRequest& request) {
-  for (const build::Exporter& exporter : request.exporters) {
+std::string PushedName(const solve::BuildRequest& request) {
+  for (const solve::Exporter& exporter : request.exporters) {
     auto name = exporter.attrs.find("name");
     if (exporter.type != "image" || name == exporter.attrs.end()) continue;
     if (!KeepsSboms(exporter)) continue;
@@ -56,7 +57,7 @@ Result<std::vector<SbomDocument>> ReadListed(const std::string& value,
   for (std::size_t i = 0; i < list.size(); ++i) {
     TRY_ASSIGN(Platform platform, ParsePlatform(list[i]["platform"].AsString()));
     TRY_ASSIGN(std::string statement,
-               build::ReadBlob(channel, list[i]["digest"].AsString(), kMaxSbomSize, cancel));
+               solve::ReadBlob(channel, list[i]["digest"].AsString(), kMaxSbomSize, cancel));
     TRY_ASSIGN(SbomDocument document, ReadSbomStatement(platform, statement));
     documents.push_back(std::move(document));
   }
@@ -64,7 +65,7 @@ Result<std::vector<SbomDocument>> ReadListed(const std::string& value,
 }
 
 Result<> WriteBelow(const std::string& path, const std::string& content) {
-  TRY_ASSIGN(auto file, files::OpenWholeFile(path, true));
+  TRY_ASSIGN(auto file, disk::OpenWholeFile(path, true));
   TRY(file->Write(content));
   return file->Commit();
 }
@@ -90,7 +91,7 @@ Result<> Sboms::CheckDirectory() const {
   return {};
 }
 
-void Sboms::Prepare(build::BuildRequest& request, std::map<int, session::ExportTarget>& targets) {
+void Sboms::Prepare(solve::BuildRequest& request, std::map<int, session::ExportTarget>& targets) {
   if (!wanted()) return;
   Prepared& prepared = prepared_.emplace_back();
   prepared.pushed_to = PushedName(request);
@@ -123,7 +124,7 @@ Result<std::vector<SbomDocument>> Sboms::Read(const SbomSource& source,
   }
   // The builder is nearer, but may have thrown away by now what it has pushed.
   auto read = [&](const Descriptor& wanted, std::size_t max_size) -> Result<std::string> {
-    auto content = build::ReadBlob(channel, wanted.digest, max_size, cancel);
+    auto content = solve::ReadBlob(channel, wanted.digest, max_size, cancel);
     if (content || !repository || cancel.cancelled()) return content;
     return ReadPushed(*repository, wanted, max_size, cancel);
   };

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "driver/build/request.h"
 #include "driver/builder/builder.h"
 #include "driver/registry/repository.h"
 #include "driver/session/services.h"
+#include "driver/solve/request.h"
 #include "plugin/deliver/metadata.h"
 #include "plugin/deliver/sbom_documents.h"
 #include "plugin/deliver/sbom_files.h"
@@ -39,7 +39,7 @@ class Sboms {
   /// Once for each builder, in order, before the solve. A build whose image is neither pushed nor
   /// kept in the store of an Engine, or that makes none, gets an exporter that sends its SBOMs
   /// alone, and a target for it; what is in `targets` must not outlive *this.
-  void Prepare(build::BuildRequest& request, std::map<int, session::ExportTarget>& targets);
+  void Prepare(solve::BuildRequest& request, std::map<int, session::ExportTarget>& targets);
 
   /// Once for each builder, in order, right after the solve: reads the SBOMs of every platform.
   /// Sources, in this order: what a Depot builder answers (`depot/sboms`, depot/cli pkg/sbom); the

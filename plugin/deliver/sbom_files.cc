@@ -70,7 +70,7 @@ class SbomFiles::Writer final : public files::TreeWriter {
   SbomFiles& files_;
 };
 
-build::Exporter SbomFiles::Exporter() {
+solve::Exporter SbomFiles::Exporter() {
   return {"local", {{"attestation-prefix", std::string(kPrefix)}}};
 }
 

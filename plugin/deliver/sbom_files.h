@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "driver/build/request.h"
 #include "driver/session/services.h"
+#include "driver/solve/request.h"
 #include "plugin/deliver/sbom_documents.h"
 
 namespace depot::deliver {
@@ -18,7 +18,7 @@ namespace depot::deliver {
 class SbomFiles {
  public:
   /// What to add to a request. Its files have a name that no result has by accident.
-  static build::Exporter Exporter();
+  static solve::Exporter Exporter();
 
   /// Where that exporter sends to. *this must outlive it.
   session::TreeTarget Target();

@@ -14,7 +14,7 @@ namespace {
 
 class FileTarget final : public session::StreamTarget {
  public:
-  explicit FileTarget(files::WholeFile& file) : file_(file) {}
+  explicit FileTarget(disk::WholeFile& file) : file_(file) {}
 
   Result<> Write(std::string_view data, const Cancel& cancel) override {
     TRY(cancel.Check());
@@ -24,7 +24,7 @@ class FileTarget final : public session::StreamTarget {
   Result<> End(const Cancel&) override { return {}; }
 
  private:
-  files::WholeFile& file_;
+  disk::WholeFile& file_;
 };
 
 class DescriptorTarget final : public session::StreamTarget {
@@ -141,7 +141,7 @@ class LoadTarget final : public session::StreamTarget {
 
 }  // namespace
 
-std::unique_ptr<session::StreamTarget> MakeFileTarget(files::WholeFile& file) {
+std::unique_ptr<session::StreamTarget> MakeFileTarget(disk::WholeFile& file) {
   return std::make_unique<FileTarget>(file);
 }
 

@@ -4,16 +4,16 @@
 #include <string>
 
 #include "driver/base/fd.h"
+#include "driver/disk/whole_file.h"
 #include "driver/docker/engine.h"
 #include "driver/event/sink.h"
-#include "driver/files/whole_file.h"
 #include "driver/session/services.h"
 
 namespace depot::deliver {
 
 /// An exporter's archive as a file: `file` was opened before the build and gets its final name only
 /// with Commit() after the build has succeeded. `file` must outlive the target.
-std::unique_ptr<session::StreamTarget> MakeFileTarget(files::WholeFile& file);
+std::unique_ptr<session::StreamTarget> MakeFileTarget(disk::WholeFile& file);
 
 /// An exporter's archive on a descriptor that is ours to close (a copy of standard output).
 std::unique_ptr<session::StreamTarget> MakeDescriptorTarget(Fd descriptor);

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::deliver {

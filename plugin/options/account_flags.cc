@@ -1,15 +1,16 @@
 #include "plugin/options/account_flags.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/flags/flag_table.h"
 #include "plugin/options/attributes.h"
-#include "plugin/options/flag_table.h"
 #include "plugin/options/flag_values.h"
 
 namespace depot::options {
 namespace {
 
-constexpr FlagKind kSwitch = FlagKind::kSwitch;
-constexpr FlagKind kText = FlagKind::kText;
+constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
+constexpr flags::FlagKind kText = flags::FlagKind::kText;
 
 struct AccountLine {
   AccountOptions options;
@@ -60,46 +61,48 @@ Result<Platform> ParseOnePlatform(const std::string& value) {
   return Fail(ErrorCode::kUsage, "--platform: an image is pulled for one platform at a time");
 }
 
-std::vector<Flag> PullFlags(AccountOptions& options) {
+std::vector<flags::Flag> PullFlags(AccountOptions& options) {
   return {
       {"platform", 0, kText, "string", "Pull the image of this platform, as in \"linux/arm64\"",
-       Parsed(options.platform, ParseOnePlatform)},
+       flags::Parsed(options.platform, ParseOnePlatform)},
       {"progress", 0, kText, "string",
        "Set type of progress output: \"auto\", \"plain\", \"quiet\" (default \"auto\")",
-       Parsed(options.progress, ParseProgress)},
+       flags::Parsed(options.progress, ParseProgress)},
       {"tag", 't', kText, "list", "Name the image so in the Engine (format: \"name:tag\")",
-       Added(options.tags, ParseTag)},
+       flags::Added(options.tags, ParseTag)},
   };
 }
 
-std::vector<Flag> OwnFlags(Command command, AccountOptions& options) {
+std::vector<flags::Flag> OwnFlags(Command command, AccountOptions& options) {
   if (command == Command::kLogin) {
-    return {{"clear", 0, kSwitch, "", "Remove the stored login first", Into(options.clear)},
-            {"quiet", 0, kSwitch, "", "Say nothing when logged in already", Into(options.quiet)}};
+    return {{"clear", 0, kSwitch, "", "Remove the stored login first", flags::Into(options.clear)},
+            {"quiet", 0, kSwitch, "", "Say nothing when logged in already",
+             flags::Into(options.quiet)}};
   }
   if (command == Command::kInit) {
     return {{"force", 0, kSwitch, "", "Replace a project file that is there already",
-             Into(options.force)}};
+             flags::Into(options.force)}};
   }
   if (command == Command::kListProjects || command == Command::kListBuilds) {
     return {{"output", 0, kText, "string",
              "Format: \"table\", \"csv\", \"json\" (default \"table\" on a terminal, else \"csv\")",
-             Parsed(options.format, ParseFormat)}};
+             flags::Parsed(options.format, ParseFormat)}};
   }
-  return command == Command::kPull ? PullFlags(options) : std::vector<Flag>();
+  return command == Command::kPull ? PullFlags(options) : std::vector<flags::Flag>();
 }
 
-std::vector<Flag> TableOf(Command command, AccountLine& line) {
+std::vector<flags::Flag> TableOf(Command command, AccountLine& line) {
   AccountOptions& options = line.options;
-  std::vector<Flag> table = OwnFlags(command, options);
-  table.push_back({"help", 'h', kSwitch, "", "Print usage", Into(line.help)});
+  std::vector<flags::Flag> table = OwnFlags(command, options);
+  table.push_back({"help", 'h', kSwitch, "", "Print usage", flags::Into(line.help)});
   bool uses_api = command != Command::kLogin && command != Command::kLogout;
-  if (uses_api) table.push_back({"token", 0, kText, "string", kTokenHelp, Into(options.token)});
+  if (uses_api)
+    table.push_back({"token", 0, kText, "string", kTokenHelp, flags::Into(options.token)});
   if (uses_api && command != Command::kListProjects) {
     std::string_view help = command == Command::kInit
                                 ? "ID of the project"
                                 : "ID of the project (default $DEPOT_PROJECT_ID, or depot.json)";
-    table.push_back({"project", 0, kText, "string", help, Into(options.project)});
+    table.push_back({"project", 0, kText, "string", help, flags::Into(options.project)});
   }
   return table;
 }
@@ -113,7 +116,8 @@ Result<std::optional<AccountOptions>> Parse(Command command,
                                             const std::vector<std::string>& words,
                                             std::string_view program) {
   AccountLine line;
-  TRY_ASSIGN(auto arguments, ParseWords(TableOf(command, line), words, Placement::kAnywhere));
+  TRY_ASSIGN(auto arguments,
+             flags::ParseWords(TableOf(command, line), words, flags::Placement::kAnywhere));
   if (line.help) return std::nullopt;
   Shape shape = ShapeOf(command);
   if (arguments.size() > (shape.target == nullptr ? 0u : 1u)) {
@@ -142,7 +146,7 @@ Result<std::optional<AccountOptions>> ParseAccountFlags(Command command,
 std::string AccountHelp(Command command, std::string_view program) {
   AccountLine line;
   return Cat("Usage:  ", UsageOf(command, program), "\n\n", ShapeOf(command).description,
-             "\n\nOptions:\n", FormatFlags(TableOf(command, line)));
+             "\n\nOptions:\n", flags::FormatFlags(TableOf(command, line)));
 }
 
 }  // namespace depot::options

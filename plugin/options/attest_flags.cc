@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/options/attributes.h"
 

@@ -1,5 +1,6 @@
 #include "plugin/options/attributes.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::options {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/reference.h"
 

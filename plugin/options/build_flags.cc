@@ -2,19 +2,20 @@
 
 #include <algorithm>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/flags/flag_table.h"
 #include "plugin/options/annotation_flag.h"
 #include "plugin/options/attest_flags.h"
 #include "plugin/options/build_checks.h"
-#include "plugin/options/flag_table.h"
 #include "plugin/options/flag_values.h"
 #include "plugin/options/output_flag.h"
 
 namespace depot::options {
 namespace {
 
-constexpr FlagKind kSwitch = FlagKind::kSwitch;
-constexpr FlagKind kText = FlagKind::kText;
+constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
+constexpr flags::FlagKind kText = flags::FlagKind::kText;
 
 /// What the flags of one command line write into.
 struct BuildLine {
@@ -23,12 +24,12 @@ struct BuildLine {
   bool help = false;
 };
 
-FlagSetter AddBuildArg(BuildOptions& options) {
-  return Added(options.build_args,
-               [](const std::string& text) { return ParseAssignment("--build-arg", text); });
+flags::FlagSetter AddBuildArg(BuildOptions& options) {
+  return flags::Added(options.build_args,
+                      [](const std::string& text) { return ParseAssignment("--build-arg", text); });
 }
 
-FlagSetter AddLabel(BuildOptions& options) {
+flags::FlagSetter AddLabel(BuildOptions& options) {
   return [&options](const std::string& text) -> Result<> {
     TRY_ASSIGN(auto label, ParseAssignment("--label", text));
     options.labels.emplace_back(std::move(label.first), label.second.value_or(""));
@@ -36,7 +37,7 @@ FlagSetter AddLabel(BuildOptions& options) {
   };
 }
 
-FlagSetter AddHosts(BuildOptions& options) {
+flags::FlagSetter AddHosts(BuildOptions& options) {
   return [&options](const std::string& text) -> Result<> {
     TRY_ASSIGN(auto hosts, ParseAddHost(text));
     options.add_hosts.insert(options.add_hosts.end(), hosts.begin(), hosts.end());
@@ -44,7 +45,7 @@ FlagSetter AddHosts(BuildOptions& options) {
   };
 }
 
-FlagSetter AddEntitlements(BuildOptions& options) {
+flags::FlagSetter AddEntitlements(BuildOptions& options) {
   return [&options](const std::string& text) -> Result<> {
     for (std::string_view part : Split(text, ',')) {
       TRY_ASSIGN(std::string name, ParseEntitlement(std::string(part)));
@@ -54,7 +55,7 @@ FlagSetter AddEntitlements(BuildOptions& options) {
   };
 }
 
-FlagSetter AddPlatforms(BuildOptions& options) {
+flags::FlagSetter AddPlatforms(BuildOptions& options) {
   return [&known = options.platforms](const std::string& text) -> Result<> {
     TRY_ASSIGN(std::vector<Platform> platforms, ParsePlatforms(text));
     for (Platform& platform : platforms) {
@@ -66,7 +67,7 @@ FlagSetter AddPlatforms(BuildOptions& options) {
   };
 }
 
-FlagSetter AddAnnotations(BuildOptions& options) {
+flags::FlagSetter AddAnnotations(BuildOptions& options) {
   return [&known = options.annotations](const std::string& text) -> Result<> {
     TRY_ASSIGN(std::vector<Annotation> annotations, ParseAnnotation(text));
     for (Annotation& annotation : annotations) {
@@ -80,12 +81,12 @@ FlagSetter AddAnnotations(BuildOptions& options) {
   };
 }
 
-FlagSetter AddShorthand(AttestFlags& attests, std::string_view type) {
+flags::FlagSetter AddShorthand(AttestFlags& attests, std::string_view type) {
   return [&attests, type](const std::string& text) { return attests.AddShorthand(type, text); };
 }
 
 /// Old flags of `docker build` that ask for what BuildKit does anyway.
-FlagSetter OnlyTrue(std::string_view name) {
+flags::FlagSetter OnlyTrue(std::string_view name) {
   return [name](const std::string& value) -> Result<> {
     if (value == "true") return {};
     return Fail(ErrorCode::kUsage, Cat("--", name,
@@ -94,7 +95,7 @@ FlagSetter OnlyTrue(std::string_view name) {
   };
 }
 
-std::vector<Flag> InputFlags(BuildOptions& options) {
+std::vector<flags::Flag> InputFlags(BuildOptions& options) {
   return {
       {"add-host", 0, kText, "list", "Add a host-to-IP mapping (format: \"host:ip\")",
        AddHosts(options)},
@@ -106,60 +107,62 @@ std::vector<Flag> InputFlags(BuildOptions& options) {
        AddBuildArg(options)},
       {"file", 'f', kText, "string",
        "Name of the Dockerfile (default \"PATH/Dockerfile\"); \"-\" reads standard input",
-       Into(options.file)},
+       flags::Into(options.file)},
       {"label", 0, kText, "list", "Set metadata for an image", AddLabel(options)},
       {"network", 0, kText, "string",
        "Networking mode of the RUN instructions: \"default\", \"host\", \"none\"",
-       Parsed(options.network, ParseNetwork)},
+       flags::Parsed(options.network, ParseNetwork)},
       {"no-cache", 0, kSwitch, "", "Do not use cache when building the image",
-       Into(options.no_cache)},
+       flags::Into(options.no_cache)},
       {"platform", 0, kText, "list",
        "Set target platforms for build, as in \"linux/amd64,linux/arm64\"", AddPlatforms(options)},
       {"pull", 0, kSwitch, "", "Always look for a newer version of referenced images",
-       Into(options.pull)},
+       flags::Into(options.pull)},
       {"secret", 0, kText, "list",
        "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\" or "
        "\"id=mysecret,env=VARIABLE\")",
-       Added(options.secrets, ParseSecret)},
-      {"target", 0, kText, "string", "Set the target build stage to build", Into(options.target)},
+       flags::Added(options.secrets, ParseSecret)},
+      {"target", 0, kText, "string", "Set the target build stage to build",
+       flags::Into(options.target)},
   };
 }
 
-std::vector<Flag> ResultFlags(BuildLine& line) {
+std::vector<flags::Flag> ResultFlags(BuildLine& line) {
   BuildOptions& options = line.options;
   return {
       {"builder", 0, kText, "string",
        "Builder to use: an address, as in \"tcp://host:1234\" or \"unix:///path\", or one for each "
        "platform: \"PLATFORM=ADDRESS,PLATFORM=ADDRESS\" (default $DEPOT_BUILDER)",
-       Into(options.builder)},
+       flags::Into(options.builder)},
       {"force-rm", 0, kSwitch, "", "Accepted for old scripts: BuildKit never keeps containers",
        OnlyTrue("force-rm")},
-      {"help", 'h', kSwitch, "", "Print usage", Into(line.help)},
-      {"iidfile", 0, kText, "string", "Write the image ID to a file", Into(options.iidfile)},
-      {"load", 0, kSwitch, "", "Load the image into the local Docker Engine", Into(options.load)},
+      {"help", 'h', kSwitch, "", "Print usage", flags::Into(line.help)},
+      {"iidfile", 0, kText, "string", "Write the image ID to a file", flags::Into(options.iidfile)},
+      {"load", 0, kSwitch, "", "Load the image into the local Docker Engine",
+       flags::Into(options.load)},
       {"metadata-file", 0, kText, "string", "Write build result metadata to a file",
-       Into(options.metadata_file)},
+       flags::Into(options.metadata_file)},
       {"no-preflight", 0, kSwitch, "",
        "Do not ask the registries at the start whether the push will be allowed",
-       Into(options.no_preflight)},
+       flags::Into(options.no_preflight)},
       {"output", 'o', kText, "list",
        "Output destination (format: \"type=local,dest=path\"): types local, tar, oci, docker, "
        "image, registry; a path alone is local, \"-\" a tar archive to standard output",
-       Added(options.outputs, ParseOutput)},
+       flags::Added(options.outputs, ParseOutput)},
       {"progress", 0, kText, "string",
        "Set type of progress output: \"auto\", \"plain\", \"quiet\" (default \"auto\")",
-       Parsed(options.progress, ParseProgress)},
-      {"push", 0, kSwitch, "", "Push the image to its registry", Into(options.push)},
+       flags::Parsed(options.progress, ParseProgress)},
+      {"push", 0, kSwitch, "", "Push the image to its registry", flags::Into(options.push)},
       {"quiet", 'q', kSwitch, "", "Suppress the build output and print image ID on success",
-       Into(options.quiet)},
+       flags::Into(options.quiet)},
       {"rm", 0, kSwitch, "", "Accepted for old scripts: BuildKit never keeps containers",
        OnlyTrue("rm")},
       {"tag", 't', kText, "list", "Name and optionally a tag (format: \"name:tag\")",
-       Added(options.tags, ParseTag)},
+       flags::Added(options.tags, ParseTag)},
   };
 }
 
-std::vector<Flag> AttestationFlags(BuildLine& line) {
+std::vector<flags::Flag> AttestationFlags(BuildLine& line) {
   BuildOptions& options = line.options;
   return {
       {"annotation", 0, kText, "list",
@@ -176,36 +179,36 @@ std::vector<Flag> AttestationFlags(BuildLine& line) {
        AddShorthand(line.attests, "sbom")},
       {"sbom-dir", 0, kText, "string",
        "Write the SBOM to this directory, one SPDX file per platform; implies --sbom=true",
-       Into(options.sbom_dir)},
+       flags::Into(options.sbom_dir)},
   };
 }
 
-std::vector<Flag> DepotFlags(BuildOptions& options) {
+std::vector<flags::Flag> DepotFlags(BuildOptions& options) {
   return {
       {"build-platform", 0, kText, "string",
        "Build on machines of this platform: \"dynamic\", \"linux/amd64\", \"linux/arm64\" "
        "(default \"dynamic\")",
-       Parsed(options.build_platform, ParseBuildPlatform)},
+       flags::Parsed(options.build_platform, ParseBuildPlatform)},
       {"emulate", 0, kSwitch, "",
        "Build platforms that no builder runs natively on one that emulates them",
-       Into(options.emulate)},
+       flags::Into(options.emulate)},
       {"project", 0, kText, "string",
        "Depot project to build in (default $DEPOT_PROJECT_ID, or depot.json)",
-       Into(options.project)},
+       flags::Into(options.project)},
       {"save", 0, kSwitch, "", "Keep the image in the Depot registry, for \"pull\"",
-       Into(options.save)},
+       flags::Into(options.save)},
       {"save-tag", 0, kText, "list", "Further tags of the saved image; needs --save",
-       Added(options.save_tags, ParseSaveTag)},
+       flags::Added(options.save_tags, ParseSaveTag)},
       {"suppress-no-output-warning", 0, kSwitch, "",
        "Do not warn that the result only stays in the build cache",
-       Into(options.suppress_no_output_warning)},
-      {"token", 0, kText, "string", kTokenHelp, Into(options.token)},
+       flags::Into(options.suppress_no_output_warning)},
+      {"token", 0, kText, "string", kTokenHelp, flags::Into(options.token)},
   };
 }
 
 /// The other flags of `docker buildx build` and `depot build`, refused.
-std::vector<Flag> RefusedFlags() {
-  std::vector<Flag> flags;
+std::vector<flags::Flag> RefusedFlags() {
+  std::vector<flags::Flag> flags;
   for (std::string_view name : {"build-context", "cache-from",      "cache-to",     "call",
                                 "cgroup-parent", "no-cache-filter", "policy",       "print",
                                 "resource",      "shm-size",        "ssh",          "ulimit",
@@ -223,15 +226,15 @@ std::vector<Flag> RefusedFlags() {
   return flags;
 }
 
-std::vector<Flag> BuildTable(BuildLine& line) {
-  std::vector<Flag> table = InputFlags(line.options);
-  for (Flag& flag : ResultFlags(line))
+std::vector<flags::Flag> BuildTable(BuildLine& line) {
+  std::vector<flags::Flag> table = InputFlags(line.options);
+  for (flags::Flag& flag : ResultFlags(line))
     table.push_back(std::move(flag));
-  for (Flag& flag : AttestationFlags(line))
+  for (flags::Flag& flag : AttestationFlags(line))
     table.push_back(std::move(flag));
-  for (Flag& flag : DepotFlags(line.options))
+  for (flags::Flag& flag : DepotFlags(line.options))
     table.push_back(std::move(flag));
-  for (Flag& flag : RefusedFlags())
+  for (flags::Flag& flag : RefusedFlags())
     table.push_back(std::move(flag));
   return table;
 }
@@ -252,7 +255,8 @@ Error WrongCount(const std::vector<std::string>& arguments, std::string_view pro
 Result<std::optional<BuildOptions>> Parse(const std::vector<std::string>& words,
                                           std::string_view program) {
   BuildLine line;
-  TRY_ASSIGN(auto arguments, ParseWords(BuildTable(line), words, Placement::kAnywhere));
+  TRY_ASSIGN(auto arguments,
+             flags::ParseWords(BuildTable(line), words, flags::Placement::kAnywhere));
   if (line.help) return std::nullopt;
   if (arguments.size() != 1) return Fail(WrongCount(arguments, program));
   BuildOptions& options = line.options;
@@ -283,7 +287,7 @@ Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::strin
 std::string BuildHelp(std::string_view program) {
   BuildLine line;
   return Cat("Usage:  ", Usage(program), "\n\nBuild an image from a Dockerfile\n\nOptions:\n",
-             FormatFlags(BuildTable(line)));
+             flags::FormatFlags(BuildTable(line)));
 }
 
 bool WantsLoad(const BuildOptions& options) {

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/reference.h"
 #include "plugin/options/attributes.h"

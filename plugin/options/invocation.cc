@@ -4,9 +4,10 @@
 #include <string_view>
 #include <utility>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/flags/flag_table.h"
 #include "plugin/options/attributes.h"
-#include "plugin/options/flag_table.h"
 
 namespace depot::options {
 namespace {
@@ -69,7 +70,7 @@ struct GlobalLine {
   std::string builder;  ///< buildx takes --builder in front of the command, too
 };
 
-FlagSetter Once(std::string_view name, std::string& target) {
+flags::FlagSetter Once(std::string_view name, std::string& target) {
   return [name, &target](const std::string& value) -> Result<> {
     if (!target.empty()) return Fail(ErrorCode::kUsage, Cat("give --", name, " only once"));
     target = value;
@@ -77,26 +78,30 @@ FlagSetter Once(std::string_view name, std::string& target) {
   };
 }
 
-std::vector<Flag> GlobalTable(GlobalLine& line) {
+std::vector<flags::Flag> GlobalTable(GlobalLine& line) {
   GlobalFlags& globals = line.globals;
-  constexpr FlagKind kSwitch = FlagKind::kSwitch;
-  constexpr FlagKind kText = FlagKind::kText;
+  constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
+  constexpr flags::FlagKind kText = flags::FlagKind::kText;
   return {
       {"builder", 0, kText, "string", "Builder to use (default $DEPOT_BUILDER)",
-       Into(line.builder)},
+       flags::Into(line.builder)},
       {"config", 0, kText, "string", "Location of client config files (default \"~/.docker\")",
-       Into(globals.config)},
-      {"context", 'c', kText, "string", "Name of the docker context to use", Into(globals.context)},
-      {"debug", 'D', kSwitch, "", "Enable debug mode", Into(globals.debug)},
-      {"help", 'h', kSwitch, "", "Print usage", Into(line.help)},
+       flags::Into(globals.config)},
+      {"context", 'c', kText, "string", "Name of the docker context to use",
+       flags::Into(globals.context)},
+      {"debug", 'D', kSwitch, "", "Enable debug mode", flags::Into(globals.debug)},
+      {"help", 'h', kSwitch, "", "Print usage", flags::Into(line.help)},
       {"host", 'H', kText, "string", "Docker Engine to connect to", Once("host", globals.host)},
-      {"log-level", 'l', kText, "string", "Set the logging level", Into(globals.log_level)},
-      {"tls", 0, kSwitch, "", "Use TLS; implied by --tlsverify", Into(globals.tls)},
-      {"tlscacert", 0, kText, "string", "Trust certs signed only by this CA", Into(globals.tls_ca)},
-      {"tlscert", 0, kText, "string", "Path to TLS certificate file", Into(globals.tls_cert)},
-      {"tlskey", 0, kText, "string", "Path to TLS key file", Into(globals.tls_key)},
-      {"tlsverify", 0, kSwitch, "", "Use TLS and verify the remote", Into(globals.tls_verify)},
-      {"version", 'v', kSwitch, "", "Print version information", Into(line.version)},
+      {"log-level", 'l', kText, "string", "Set the logging level", flags::Into(globals.log_level)},
+      {"tls", 0, kSwitch, "", "Use TLS; implied by --tlsverify", flags::Into(globals.tls)},
+      {"tlscacert", 0, kText, "string", "Trust certs signed only by this CA",
+       flags::Into(globals.tls_ca)},
+      {"tlscert", 0, kText, "string", "Path to TLS certificate file",
+       flags::Into(globals.tls_cert)},
+      {"tlskey", 0, kText, "string", "Path to TLS key file", flags::Into(globals.tls_key)},
+      {"tlsverify", 0, kSwitch, "", "Use TLS and verify the remote",
+       flags::Into(globals.tls_verify)},
+      {"version", 'v', kSwitch, "", "Print version information", flags::Into(line.version)},
   };
 }
 
@@ -219,9 +224,9 @@ Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
   invocation.program = is_plugin ? Cat("docker ", kPluginName) : base;
 
   GlobalLine line;
-  std::vector<Flag> table = GlobalTable(line);
+  std::vector<flags::Flag> table = GlobalTable(line);
   auto parse = [&](const Words& from) -> Result<Words> {
-    auto rest = ParseWords(table, from, Placement::kBeforeWord);
+    auto rest = flags::ParseWords(table, from, flags::Placement::kBeforeWord);
     if (rest) return rest;
     return Fail(std::move(rest).error().WithHint(Cat("see '", invocation.program, " --help'")));
   };
@@ -246,7 +251,7 @@ std::string RootHelp(const std::string& program) {
                          " [OPTIONS] COMMAND\n\n"
                          "Build images on remote BuildKit builders\n\n"
                          "Options:\n",
-                         FormatFlags(GlobalTable(line)), "\nCommands:\n");
+                         flags::FormatFlags(GlobalTable(line)), "\nCommands:\n");
   for (const Entry& entry : Entries())
     text += CommandLine(entry.words, entry.summary);
   return Cat(text, "\nRun '", program, " COMMAND --help' for more information on a command.\n");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/options/attributes.h"
 

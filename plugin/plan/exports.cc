@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::plan {

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "driver/base/result.h"
-#include "driver/build/request.h"
 #include "driver/builder/features.h"
 #include "driver/oci/reference.h"
+#include "driver/solve/request.h"
 #include "plugin/options/build_options.h"
 
 namespace depot::plan {
@@ -43,7 +43,7 @@ struct ExportFacts {
 
 /// What becomes of the result.
 struct Exports {
-  std::vector<build::Exporter> exporters;
+  std::vector<solve::Exporter> exporters;
   std::vector<Destination> destinations;  ///< one for each exporter
   /// Names that the Engine must push after the build, because its BuildKit cannot (an Engine with
   /// the classic image store); normalised, without duplicates.

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::plan {
@@ -50,7 +51,7 @@ Attributes BuildArgs(const options::BuildOptions& options, const FrontendFacts& 
 }
 
 /// --build-arg BUILDKIT_SYNTAX chooses the frontend image, as a `# syntax=` line does.
-Result<> ChooseFrontend(const Attributes& args, build::BuildRequest& request) {
+Result<> ChooseFrontend(const Attributes& args, solve::BuildRequest& request) {
   auto syntax = Find(args, "BUILDKIT_SYNTAX");
   request.frontend = syntax ? "gateway.v0" : "dockerfile.v0";
   if (!syntax) return {};
@@ -125,7 +126,7 @@ Result<> AddAttestations(const options::BuildOptions& options,
   return {};
 }
 
-void AddEntitlements(const options::BuildOptions& options, build::BuildRequest& request) {
+void AddEntitlements(const options::BuildOptions& options, solve::BuildRequest& request) {
   std::vector<std::string> wanted = options.allow;
   if (options.network == "host") wanted.emplace_back("network.host");
   for (std::string& name : wanted) {
@@ -156,7 +157,7 @@ Result<> PlanFrontend(const options::BuildOptions& options,
                       const builder::Features& features,
                       const Source& source,
                       const FrontendFacts& facts,
-                      build::BuildRequest& request) {
+                      solve::BuildRequest& request) {
   Attributes& attrs = request.frontend_attrs;
   Attributes args = BuildArgs(options, facts);
   TRY(ChooseFrontend(args, request));

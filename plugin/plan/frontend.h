@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "driver/base/result.h"
-#include "driver/build/request.h"
 #include "driver/builder/features.h"
+#include "driver/solve/request.h"
 #include "plugin/options/build_options.h"
 #include "plugin/options/invocation.h"
 #include "plugin/plan/source.h"
@@ -39,6 +39,6 @@ Result<> PlanFrontend(const options::BuildOptions& options,
                       const builder::Features& features,
                       const Source& source,
                       const FrontendFacts& facts,
-                      build::BuildRequest& request);
+                      solve::BuildRequest& request);
 
 }  // namespace depot::plan

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::plan {
@@ -10,7 +11,7 @@ namespace {
 bool HasOnlyImages(const Exports& exports) {
   return std::none_of(
       exports.exporters.begin(), exports.exporters.end(),
-      [](const build::Exporter& one) { return one.type == "local" || one.type == "tar"; });
+      [](const solve::Exporter& one) { return one.type == "local" || one.type == "tar"; });
 }
 
 }  // namespace

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "driver/base/result.h"
-#include "driver/build/request.h"
 #include "driver/builder/features.h"
 #include "driver/session/services.h"
+#include "driver/solve/request.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/exports.h"
 #include "plugin/plan/frontend.h"
@@ -32,7 +32,7 @@ struct PlanFacts {
 
 /// All that is decided before the builder starts; nothing is opened or sent yet.
 struct BuildPlan {
-  build::BuildRequest request;
+  solve::BuildRequest request;
   /// Where each of request.exporters goes, by its index.
   std::vector<Destination> destinations;
   std::vector<std::string> engine_pushes;  ///< see Exports

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::plan {

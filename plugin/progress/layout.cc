@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/event/excerpt.h"
 

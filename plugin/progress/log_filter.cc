@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot {

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/progress/log_filter.h"
 

@@ -14,10 +14,12 @@
 
 #include "pool/settings/durable_file.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/openssl.h"
 #include "driver/base/random.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 
 namespace depot::identity {
 namespace {
@@ -191,8 +193,8 @@ Result<> CheckKeyMode(const std::string& path) {
 Result<std::unique_ptr<FileAuthority>> Load(const std::string& certificate_path,
                                             const std::string& key_path) {
   TRY(CheckKeyMode(key_path));
-  TRY_ASSIGN(std::string pem, files::ReadWholeFile(certificate_path, kMaxPem));
-  TRY_ASSIGN(std::string key_text, files::ReadWholeFile(key_path, kMaxPem));
+  TRY_ASSIGN(std::string pem, disk::ReadWholeFile(certificate_path, kMaxPem));
+  TRY_ASSIGN(std::string key_text, disk::ReadWholeFile(key_path, kMaxPem));
   const Secret key_pem(std::move(key_text));
   const OpenSslPtr<BIO> certificate_bio = MemoryBio(pem);
   OpenSslPtr<X509> certificate(PEM_read_bio_X509(certificate_bio.get(), nullptr, nullptr, nullptr));

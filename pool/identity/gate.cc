@@ -6,6 +6,7 @@
 #include "pool/identity/issuer_keys.h"
 #include "pool/identity/jwt.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::identity {

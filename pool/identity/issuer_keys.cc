@@ -12,8 +12,9 @@
 #include "pool/settings/secure_url.h"
 
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 
 namespace depot::identity {
 namespace {
@@ -137,7 +138,7 @@ class FetchedKeys final : public IssuerKeys {
       const Entry& entry = entries_[issuer.jwks_file];
       if (entry.keys && !stamp.empty() && entry.stamp == stamp) return entry.keys;
     }
-    TRY_ASSIGN(const std::string text, files::ReadWholeFile(issuer.jwks_file, kMaxAnswer));
+    TRY_ASSIGN(const std::string text, disk::ReadWholeFile(issuer.jwks_file, kMaxAnswer));
     Result<Keys> parsed = ParseKeySet(text);
     if (!parsed) return Fail(Error(parsed.error()).While(Printable(issuer.jwks_file)));
     auto keys = std::make_shared<const Keys>(*std::move(parsed));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "driver/base/encode.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::identity {

@@ -10,6 +10,7 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/openssl.h"
 #include "driver/base/text.h"

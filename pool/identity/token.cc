@@ -1,5 +1,6 @@
 #include "pool/identity/identity.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"

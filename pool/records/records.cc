@@ -8,6 +8,7 @@
 #include "pool/records/database.h"
 
 #include "driver/base/fd.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::records {

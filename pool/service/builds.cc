@@ -5,6 +5,7 @@
 #include "proto/depot.pb.h"
 
 #include "driver/base/random.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::service {

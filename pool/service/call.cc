@@ -4,6 +4,7 @@
 
 #include "pool/web/connect.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::service {

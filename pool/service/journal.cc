@@ -6,6 +6,7 @@
 #include "pool/settings/timestamp.h"
 
 #include "driver/base/json.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::service {

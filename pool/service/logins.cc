@@ -3,6 +3,7 @@
 #include "pool/service/services.h"
 #include "proto/depot_account.pb.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 

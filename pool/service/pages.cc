@@ -5,6 +5,7 @@
 #include "pool/settings/timestamp.h"
 #include "pool/web/connect.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::service {

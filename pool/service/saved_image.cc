@@ -3,6 +3,8 @@
 #include "pool/service/services.h"
 #include "proto/depot.pb.h"
 
+#include "driver/base/encode.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::service {

@@ -6,7 +6,7 @@
 
 #include "driver/base/text.h"
 #include "driver/builder/endpoint.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 #include "driver/rpc/dial.h"
 
 namespace depot::service {
@@ -39,8 +39,8 @@ Result<> Connect(const std::string& address, const Cancel& cancel) {
 Result<web::ServerTls> ReadTls(const settings::Settings& settings) {
   web::ServerTls tls;
   if (settings.tls_certificate.empty()) return tls;
-  TRY_ASSIGN(tls.certificate_pem, files::ReadWholeFile(settings.tls_certificate, kLongestPem));
-  TRY_ASSIGN(std::string key, files::ReadWholeFile(settings.tls_key, kLongestPem));
+  TRY_ASSIGN(tls.certificate_pem, disk::ReadWholeFile(settings.tls_certificate, kLongestPem));
+  TRY_ASSIGN(std::string key, disk::ReadWholeFile(settings.tls_key, kLongestPem));
   tls.key_pem = Secret(std::move(key));
   return tls;
 }

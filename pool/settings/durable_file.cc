@@ -8,8 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/temporary_name.h"
+#include "driver/disk/temporary_name.h"
 
 namespace depot::settings {
 namespace {
@@ -39,7 +40,7 @@ Result<> ReplaceFile(const std::string& path, std::string_view content, const Fi
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   const Fd directory(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid()) return Fail(SystemError(doing, errno));
-  const std::string temporary = files::TemporaryName();
+  const std::string temporary = disk::TemporaryName();
   const Fd fd(openat(directory.get(), temporary.c_str(),
                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.valid()) return Fail(SystemError(doing, errno));

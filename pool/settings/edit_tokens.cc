@@ -11,9 +11,10 @@
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/base/yaml.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 
 // The file belongs to people, with their comments and their order, so it is edited as text: the
 // parsed document says in which line something stands, and after the edit the text is parsed again
@@ -222,7 +223,7 @@ class Edit {
     struct stat st {};
     if (stat(resolved, &st) != 0) return Fail(SystemError(Cat("open ", Printable(path_)), errno));
     rights_ = {st.st_mode & 07777, st.st_uid, st.st_gid};
-    TRY_ASSIGN(text_, files::ReadWholeFile(path_, kMaxFile));
+    TRY_ASSIGN(text_, disk::ReadWholeFile(path_, kMaxFile));
     TRY_ASSIGN(settings_, ParseSettings(path_, text_));
     TRY_ASSIGN(root_, ParseYaml(text_));
     return {};
@@ -246,7 +247,7 @@ class Edit {
                                              "so it is left alone"))
               .WithHint(by_hand));
     }
-    TRY_ASSIGN(const std::string now, files::ReadWholeFile(path_, kMaxFile));
+    TRY_ASSIGN(const std::string now, disk::ReadWholeFile(path_, kMaxFile));
     if (now != text_) {
       return Fail(Error(ErrorCode::kUnavailable,
                         Cat(Printable(path_), " was changed by somebody else meanwhile"))

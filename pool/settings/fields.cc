@@ -4,8 +4,9 @@
 
 #include "pool/settings/timestamp.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 
 namespace depot::settings {
 namespace {
@@ -106,7 +107,7 @@ std::string Fields::Path(std::string_view key) {
 }
 
 std::string Fields::Content(const std::string& path) {
-  Result<std::string> content = files::ReadWholeFile(path, kMaxNamedFile);
+  Result<std::string> content = disk::ReadWholeFile(path, kMaxNamedFile);
   if (content) return *std::move(content);
   source_.Wrong(node_.line, Cat(where_, ": ", content.error().message()));
   return "";

@@ -5,8 +5,9 @@
 #include "pool/settings/secure_url.h"
 #include "pool/settings/settings.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 #include "driver/oci/reference.h"
 
 namespace depot::settings {
@@ -292,7 +293,7 @@ Result<Settings> ParseSettings(const std::string& file, std::string_view text) {
 }
 
 Result<Settings> ReadSettings(const std::string& file) {
-  TRY_ASSIGN(const std::string text, files::ReadWholeFile(file, kMaxFile));
+  TRY_ASSIGN(const std::string text, disk::ReadWholeFile(file, kMaxFile));
   return ParseSettings(file, text);
 }
 

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::web {

@@ -37,8 +37,8 @@
 #include "proto/control.pb.h"
 #include "proto/gateway.pb.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/task_group.h"
-#include "driver/base/text.h"
 #include "driver/rpc/server.h"
 #include "tests/rig/hostile_script.h"
 

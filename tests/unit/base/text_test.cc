@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/encode.h"
+#include "driver/base/shown.h"
+
 namespace depot {
 namespace {
 

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/text.h"
 
 namespace depot::builder {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "driver/base/fd.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 #include "driver/session/services.h"
 
 namespace depot::deliver {
@@ -30,7 +30,7 @@ class MemoryTarget final : public session::StreamTarget {
 
 /// A file with this content and no name.
 inline Fd FileWith(std::string_view content) {
-  auto file = files::OpenNamelessFile(::testing::TempDir());
+  auto file = disk::OpenNamelessFile(::testing::TempDir());
   EXPECT_TRUE(file) << file.error().message();
   EXPECT_EQ(::write(file->get(), content.data(), content.size()),
             static_cast<ssize_t>(content.size()));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
-#include "driver/base/text.h"
 
 namespace depot::deliver {
 namespace {

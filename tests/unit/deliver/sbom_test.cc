@@ -5,6 +5,7 @@
 
 #include "proto/content.pb.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/system_roots.h"
 #include "driver/base/task_group.h"
@@ -290,7 +291,7 @@ class SbomsTest : public ::testing::Test, public builder::Builder {
 
   /// With an exporter that pushes to `name`.
   void PreparePush(Sboms& sboms, const std::string& name) {
-    build::BuildRequest request;
+    solve::BuildRequest request;
     request.exporters.push_back({"image", {{"push", "true"}, {"name", name}}});
     sboms.Prepare(request, targets_);
     EXPECT_EQ(request.exporters.size(), 1U);
@@ -316,7 +317,7 @@ class SbomsTest : public ::testing::Test, public builder::Builder {
 
 TEST_F(SbomsTest, WithoutADirectoryNothingIsDone) {
   Sboms sboms("");
-  build::BuildRequest request;
+  solve::BuildRequest request;
   sboms.Prepare(request, targets_);
   EXPECT_TRUE(request.exporters.empty());
   EXPECT_TRUE(Collect(sboms, {}));
@@ -374,7 +375,7 @@ TEST_F(SbomsTest, ADepotBuilderSaysWhereTheyAre) {
                                  R"(","image":{"name":"x","manifest_digest":"y"}}])"))}};
   platforms_ = {kArm64};
   Sboms sboms(tree_.root());
-  build::BuildRequest request;
+  solve::BuildRequest request;
   sboms.Prepare(request, targets_);
   Result<> collected = Collect(sboms, response);
   ASSERT_TRUE(collected) << collected.error().message();
@@ -383,7 +384,7 @@ TEST_F(SbomsTest, ADepotBuilderSaysWhereTheyAre) {
 }
 
 TEST_F(SbomsTest, ABuildWithoutAnImageGetsAnExporterForThem) {
-  build::BuildRequest request;
+  solve::BuildRequest request;
   request.exporters.push_back({"tar", {}});
   targets_[0] = session::DirectoryTarget{"unused"};
   Sboms sboms(tree_.root());

@@ -7,6 +7,8 @@
 #include "proto/depot.pb.h"
 #include "proto/depot_account.pb.h"
 
+#include "driver/base/encode.h"
+#include "driver/base/text.h"
 #include "tests/unit/depot/fake_api.h"
 
 namespace depot::api {

@@ -7,6 +7,7 @@
 #include "proto/control.pb.h"
 #include "proto/depot.pb.h"
 
+#include "driver/base/text.h"
 #include "driver/depot/hold_build.h"
 #include "driver/depot/machine.h"
 #include "driver/rpc/server.h"

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "driver/base/json.h"
+#include "driver/base/text.h"
 #include "tests/unit/depot/fake_api.h"
 #include "tests/unit/http/certificates.h"
 

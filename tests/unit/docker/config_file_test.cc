@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/text.h"
 #include "tests/unit/http/certificates.h"
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 #include "tests/unit/http/certificates.h"

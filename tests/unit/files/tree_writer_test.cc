@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/text.h"
 #include "driver/http/client.h"
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/http/test_server.h"

@@ -3,6 +3,8 @@
 
 #include "pool/identity/identity.h"
 
+#include "driver/base/encode.h"
+#include "driver/base/text.h"
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/identity/test_issuer.h"
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "driver/base/task_group.h"
+#include "driver/base/text.h"
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/http/test_server.h"
 #include "tests/unit/identity/test_issuer.h"

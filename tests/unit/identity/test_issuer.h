@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 

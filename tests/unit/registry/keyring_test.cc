@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/encode.h"
+#include "driver/base/text.h"
 #include "driver/oci/manifest.h"
 #include "driver/registry/repository.h"
 #include "tests/unit/http/test_server.h"

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "driver/base/text.h"
 #include "driver/registry/refusal.h"
 #include "driver/registry/repository.h"
 #include "tests/unit/http/certificates.h"

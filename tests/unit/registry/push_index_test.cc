@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/text.h"
 #include "tests/unit/registry/registry_server.h"
 
 namespace depot::registry {

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
+#include "driver/base/text.h"
 #include "driver/oci/digest.h"
 #include "driver/oci/manifest.h"
 #include "driver/oci/reference.h"

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "driver/base/task_group.h"
+#include "driver/base/text.h"
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/registry/registry_server.h"
 

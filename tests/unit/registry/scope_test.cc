@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/text.h"
 
 namespace depot::registry {

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
+#include "driver/base/text.h"
 #include "tests/unit/http/test_server.h"
 
 namespace depot::registry {

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "driver/base/task_group.h"
+#include "driver/base/text.h"
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/rpc/loopback.h"
 

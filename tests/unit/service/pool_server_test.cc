@@ -6,7 +6,9 @@
 #include "proto/depot.pb.h"
 #include "proto/depot_account.pb.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/task_group.h"
+#include "driver/base/text.h"
 #include "tests/unit/service/test_pool.h"
 
 namespace depot::service {

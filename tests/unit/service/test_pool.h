@@ -15,6 +15,7 @@
 #include "pool/service/pool_server.h"
 #include "pool/settings/settings.h"
 
+#include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"

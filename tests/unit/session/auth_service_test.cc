@@ -7,6 +7,7 @@
 #include "proto/session.pb.h"
 #include "recording_sink.h"
 
+#include "driver/base/text.h"
 #include "driver/session/services.h"
 
 namespace depot::session {

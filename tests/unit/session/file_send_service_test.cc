@@ -9,6 +9,7 @@
 #include "recording_sink.h"
 #include "temporary_directory.h"
 
+#include "driver/base/text.h"
 #include "driver/session/services.h"
 
 namespace depot::session {

@@ -10,6 +10,7 @@
 #include "recording_sink.h"
 #include "temporary_directory.h"
 
+#include "driver/base/text.h"
 #include "driver/session/diffcopy_send.h"
 #include "driver/session/services.h"
 

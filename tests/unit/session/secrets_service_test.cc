@@ -8,6 +8,7 @@
 #include "temporary_directory.h"
 
 #include "driver/base/fd.h"
+#include "driver/base/text.h"
 #include "driver/session/services.h"
 
 namespace depot::session {

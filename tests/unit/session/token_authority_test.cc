@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
-#include "driver/base/text.h"
+#include "driver/base/encode.h"
 
 namespace depot::session {
 namespace {

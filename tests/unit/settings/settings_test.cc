@@ -8,7 +8,7 @@
 #include "pool/settings/timestamp.h"
 
 #include "driver/base/text.h"
-#include "driver/files/whole_file.h"
+#include "driver/disk/whole_file.h"
 #include "tests/unit/http/certificates.h"
 
 namespace depot::settings {
@@ -43,7 +43,7 @@ std::string WhyNot(std::string_view rest, std::string_view top = kTop) {
 TEST(Settings, TheExampleIsReadInFull) {
   const auto example = std::filesystem::path(__FILE__).parent_path() / "../../../install/pool";
   const Result<std::string> text =
-      files::ReadWholeFile((example / "pool.yaml").string(), std::size_t{1} << 20);
+      disk::ReadWholeFile((example / "pool.yaml").string(), std::size_t{1} << 20);
   ASSERT_TRUE(text) << text.error().message();
   TempDir dir;
   dir.Write("builders-ca.pem", kCa);

@@ -4,6 +4,7 @@
 
 #include "pool/web/server.h"
 
+#include "driver/base/text.h"
 #include "tests/unit/web/raw_client.h"
 
 namespace depot::web {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "driver/base/task_group.h"
+#include "driver/base/text.h"
 #include "tests/unit/web/raw_client.h"
 
 namespace depot::web {

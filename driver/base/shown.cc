@@ -1,0 +1,122 @@
+#include "driver/base/shown.h"
+
+#include <algorithm>
+
+#include "driver/base/text.h"
+
+namespace depot {
+namespace {
+
+/// Length of the valid UTF-8 sequence at the start of `text`, 0 when there is none.
+std::size_t Utf8Length(std::string_view text) {
+  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  unsigned char lead = byte(0);
+  std::size_t length = lead < 0x80   ? 1
+                       : lead < 0xC2 ? 0
+                       : lead < 0xE0 ? 2
+                       : lead < 0xF0 ? 3
+                       : lead < 0xF5 ? 4
+                                     : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  if (length == 3 && ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) >= 0xA0)))
+    return 0;
+  if (length == 4 && ((lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) >= 0x90)))
+    return 0;
+  return length;
+}
+
+constexpr std::string_view kUrlEnd = " \t\r\n\"'`<>";
+
+/// Size of the user and password in front of the host in `url` (which has no scheme), without '@'.
+std::size_t UserInfoSize(std::string_view url) {
+  std::string_view authority = url.substr(0, url.find_first_of("/?#"));
+  std::size_t at = authority.rfind('@');
+  if (at != std::string_view::npos) return at;
+  // A password with '/', '?' or '#' that was not encoded: what follows the colon is no port then.
+  std::size_t colon = authority.rfind(':');
+  std::size_t later = url.find('@', authority.size());
+  if (colon == std::string_view::npos || later == std::string_view::npos) return 0;
+  std::string_view port = authority.substr(colon + 1);
+  bool is_port = port.empty() || ParseDecimal(port) || authority.front() == '[';
+  return is_port ? 0 : later;
+}
+
+/// Names of query parameters whose value lets its reader in.
+bool IsSecretParameter(std::string_view name) {
+  constexpr std::string_view kNames[] = {
+      "access_key", "api_key", "apikey", "auth",      "authorization", "awsaccesskeyid",
+      "credential", "jwt",     "key",    "passwd",    "password",      "pwd",
+      "sas",        "sig",     "secret", "signature", "token",         "x-amz-credential"};
+  std::string lower = LowerAscii(name);
+  if (std::find(std::begin(kNames), std::end(kNames), lower) != std::end(kNames)) return true;
+  // private_token, X-Amz-Security-Token, X-Goog-Signature, client_secret, ...
+  for (std::string_view end : {"token", "signature", "secret", "password", "credential", "_key"}) {
+    if (lower.ends_with(end)) return true;
+  }
+  return false;
+}
+
+/// Appends a query and fragment ("?a=b&c=d#e=f") with the values of secret parameters hidden.
+void AppendQuery(std::string_view query, std::string& out) {
+  while (!query.empty()) {
+    out.push_back(query[0]);
+    query.remove_prefix(1);
+    std::string_view parameter = query.substr(0, query.find_first_of("?&;#"));
+    query.remove_prefix(parameter.size());
+    std::size_t equals = parameter.find('=');
+    std::string_view name = parameter.substr(0, equals);
+    bool hide = equals != std::string_view::npos && IsSecretParameter(name);
+    out.append(hide ? parameter.substr(0, equals + 1) : parameter);
+    if (hide) out.append("xxxxx");
+  }
+}
+
+}  // namespace
+
+std::string Printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    std::size_t length = Utf8Length(text);
+    unsigned char lead = static_cast<unsigned char>(text[0]);
+    bool c1_control = length == 2 && lead == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
+    if (length == 0) {
+      out += "\xEF\xBF\xBD";
+      length = 1;
+    } else if ((lead < 0x20 && lead != '\t') || lead == 0x7F || c1_control) {
+      out += '?';
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+std::string RedactUrls(std::string_view text) {
+  std::string out;
+  while (true) {
+    std::size_t scheme = text.find("://");
+    if (scheme == std::string_view::npos) break;
+    out.append(text.substr(0, scheme + 3));
+    text.remove_prefix(scheme + 3);
+    std::string_view url = text.substr(0, text.find_first_of(kUrlEnd));
+    text.remove_prefix(url.size());
+    std::size_t user = UserInfoSize(url);
+    if (user != 0) {
+      bool password = url.substr(0, user).find(':') != std::string_view::npos;
+      out.append(password ? "xxxxx:xxxxx" : "xxxxx");
+      url.remove_prefix(user);
+    }
+    std::size_t query = std::min(url.find_first_of("?#"), url.size());
+    out.append(url.substr(0, query));
+    AppendQuery(url.substr(query), out);
+  }
+  out.append(text);
+  return out;
+}
+
+}  // namespace depot

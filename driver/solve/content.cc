@@ -1,0 +1,111 @@
+#include "driver/solve/content.h"
+
+#include <functional>
+
+#include "proto/content.pb.h"
+#include "proto/control.pb.h"
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/oci/digest.h"
+
+namespace depot::solve {
+namespace {
+
+namespace content = containerd::services::content::v1;
+namespace control = moby::buildkit::v1;
+
+/// One request, and `take` for every message of the answer; an Error of `take` ends the call.
+Result<> ReadStream(rpc::Channel& channel,
+                    const std::string& method,
+                    std::string request,
+                    const std::function<Result<>(const std::string&)>& take,
+                    const Cancel& cancel) {
+  auto call = channel.Start(method, {});
+  // When this fails the call has ended, and its status says why.
+  (void)call->Write({rpc::Bytes(std::move(request))}, cancel);
+  call->CloseWrites();
+  while (true) {
+    auto message = call->Read(cancel);
+    if (!message || !*message) break;
+    TRY(take(**message));
+  }
+  rpc::Status status = call->Finish(cancel);
+  // Nobody here has cancelled anything.
+  bool theirs = status.code == rpc::Code::kCancelled && !cancel.cancelled();
+  if (theirs) status.code = rpc::Code::kUnknown;
+  if (!status.ok()) return Fail(rpc::ToError(status));
+  return {};
+}
+
+void AddAttestations(const std::string& platform,
+                     const control::BuildResultInfo& info,
+                     std::vector<RecordedAttestation>& into) {
+  for (const control::Descriptor& one : info.attestations()) {
+    auto type = one.annotations().find("in-toto.io/predicate-type");
+    if (one.media_type() != "application/vnd.in-toto+json" || type == one.annotations().end()) {
+      continue;
+    }
+    into.push_back({platform, type->second, one.digest()});
+  }
+}
+
+}  // namespace
+
+Result<std::string> ReadBlob(rpc::Channel& channel,
+                             const std::string& digest,
+                             std::size_t max_size,
+                             const Cancel& cancel) {
+  if (!IsDigest(digest)) {
+    return Fail(ErrorCode::kInvalid, Cat("the builder names a blob by what is no digest: ",
+                                         Printable(std::string_view(digest).substr(0, 100))));
+  }
+  content::ReadContentRequest request;
+  request.set_digest(digest);
+  std::string blob;
+  auto take = [&](const std::string& message) -> Result<> {
+    content::ReadContentResponse response;
+    if (!response.ParseFromString(message)) {
+      return Fail(ErrorCode::kInvalid, "the builder's answer is malformed");
+    }
+    if (response.data().size() > max_size - blob.size()) {
+      return Fail(ErrorCode::kInvalid, Cat("it is larger than ", max_size, " bytes"));
+    }
+    blob += response.data();
+    return {};
+  };
+  Result<> read = ReadStream(channel, "/containerd.services.content.v1.Content/Read",
+                             request.SerializeAsString(), take, cancel);
+  if (read && DigestOf(blob) != digest) {
+    read = Fail(ErrorCode::kInvalid, "the builder sent another content");
+  }
+  if (!read) return Fail(std::move(read).error().While(Cat("reading ", digest)));
+  return blob;
+}
+
+Result<std::vector<RecordedAttestation>> ReadBuildRecord(rpc::Channel& channel,
+                                                         const std::string& ref,
+                                                         const Cancel& cancel) {
+  control::BuildHistoryRequest request;
+  request.set_ref(ref);
+  request.set_early_exit(true);
+  std::vector<RecordedAttestation> attestations;
+  auto take = [&](const std::string& message) -> Result<> {
+    control::BuildHistoryEvent event;
+    if (!event.ParseFromString(message)) {
+      return Fail(ErrorCode::kInvalid, "the builder's record of the build is malformed");
+    }
+    if (event.record().ref() != ref) return {};
+    // A later event tells of the whole record again.
+    attestations.clear();
+    for (const auto& [platform, info] : event.record().results())
+      AddAttestations(platform, info, attestations);
+    if (attestations.empty()) AddAttestations("", event.record().result(), attestations);
+    return {};
+  };
+  TRY(ReadStream(channel, "/moby.buildkit.v1.Control/ListenBuildHistory",
+                 request.SerializeAsString(), take, cancel));
+  return attestations;
+}
+
+}  // namespace depot::solve

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "driver/base/cancel.h"
+#include "driver/rpc/channel.h"
+
+namespace depot::solve {
+
+/// A blob of the builder's content store, checked against its digest (containerd
+/// api/services/content/v1, which BuildKit serves read only beside its control API). What a build
+/// made may be collected as garbage soon after the solve, so read it at once. kNotFound: the store
+/// has it not, or no longer. kInvalid: no sha256 digest, another content, or more than `max_size`
+/// bytes. Blocks.
+Result<std::string> ReadBlob(rpc::Channel& channel,
+                             const std::string& digest,
+                             std::size_t max_size,
+                             const Cancel& cancel);
+
+/// An attestation that the builder keeps with its record of a build. Its blob, for ReadBlob(), is
+/// the bare predicate, without the in-toto statement around it (BuildKit
+/// solver/llbsolver/solver.go, recordBuildHistory).
+struct RecordedAttestation {
+  std::string platform;  ///< as the builder writes it, "linux/amd64"; "" = the build has but one
+  std::string predicate_type;
+  std::string digest;
+};
+
+/// What the builder recorded of the solve `ref` that has ended (Control.ListenBuildHistory). Empty
+/// when it has no record, or one without attestations; kUnsupported when it keeps no history
+/// (BuildKit before 0.11). Blocks.
+Result<std::vector<RecordedAttestation>> ReadBuildRecord(rpc::Channel& channel,
+                                                         const std::string& ref,
+                                                         const Cancel& cancel);
+
+}  // namespace depot::solve

@@ -1,0 +1,255 @@
+#include "driver/solve/solve.h"
+
+#include <atomic>
+
+#include "proto/control.pb.h"
+#include "proto/gateway.pb.h"
+
+#include "driver/base/random.h"
+#include "driver/base/task_group.h"
+#include "driver/base/text.h"
+#include "driver/session/session.h"
+#include "driver/solve/solve_error.h"
+#include "driver/solve/wire.h"
+
+// A solve in gateway mode (moby/buildkit client/build.go): Control.Solve carries exporters and
+// waits while LLBBridge calls on the same connection run the frontend and hand its result back.
+// Four things run side by side: the session, Control.Solve, the gateway calls, and the status
+// stream, which outlives the solve by a little so that the end of the story is still told.
+
+namespace depot::solve {
+namespace {
+
+namespace control = moby::buildkit::v1;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// How long the builder may still tell what happened, after success or failure...
+constexpr seconds kStatusDrain(5);
+/// ...and after a cancel, which must be over within 3 s even when the builder is frozen.
+constexpr milliseconds kCancelDrain(1500);
+/// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
+constexpr seconds kSolveAfterGateway(5);
+
+class Solver {
+ public:
+  Solver(builder::Builder& builder,
+         const BuildRequest& request,
+         const rpc::ServiceTable& services,
+         EventSink& sink,
+         const Cancel& cancel)
+      : channel_(builder.channel()),
+        endpoint_(builder.endpoint()),
+        request_(request),
+        services_(services),
+        sink_(sink),
+        cancel_(cancel),
+        stop_(cancel),
+        ref_(RandomId()) {}
+
+  Result<BuildResult> Run() {
+    session::SessionIdentity identity{RandomId(), request_.shared_key};
+    auto session = session::OpenSession(channel_, identity, services_);
+    // Everything is sent at once, without waiting for answers in between: on a slow link each wait
+    // would cost a round trip. The daemon itself waits for the session and for the build's job.
+    TaskGroup status_task(Cancel::Never());
+    CancelSource session_stop(stop_.cancel());
+    TaskGroup tasks(Cancel::Never());
+    tasks.Start("session",
+                [&](const Cancel&) { return ServeSession(*session, session_stop.cancel()); });
+    tasks.Start("solve", [&](const Cancel&) { return ControlSolve(identity.id); });
+    if (Result<> started = tasks.cancel().Check(); !started) {
+      stop_.Request(started.error());
+      return Fail(std::move(started).error());
+    }
+    status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
+    Gateway();
+    // The solve has ended once this returns; only then the session may.
+    WaitForSolve();
+    session_stop.Request(Error(ErrorCode::kCancelled, "the build has ended"));
+    (void)tasks.Wait();
+    DrainStatus(status_task);
+    return Outcome();
+  }
+
+ private:
+  Result<> ServeSession(session::Session& session, const Cancel& cancel) {
+    Result<> served = session.Serve(cancel);
+    if (served || cancel.cancelled()) return {};
+    // When the daemon is shutting the build down, its own error is on the way and says more.
+    cancel.SleepFor(seconds(2));
+    if (cancel.cancelled()) return {};
+    lost_ = served.error();
+    stop_.Request(served.error());
+    return {};
+  }
+
+  Result<> ControlSolve(const std::string& session_id) {
+    rpc::Status status = channel_.Unary("/moby.buildkit.v1.Control/Solve", {},
+                                        EncodeControlSolve(request_, ref_, session_id),
+                                        solve_response_, stop_.cancel());
+    std::lock_guard lock(mutex_);
+    solve_status_ = std::move(status);
+    solve_ended_.notify_all();
+    return {};
+  }
+
+  rpc::Status GatewayCall(std::string_view method, std::string request, std::string& response) {
+    return channel_.Unary(Cat("/moby.buildkit.v1.frontend.LLBBridge/", method),
+                          {{"buildkit-controlapi-buildid", ref_}}, std::move(request), response,
+                          stop_.cancel());
+  }
+
+  /// A daemon before 0.13 makes the first output only and says nothing. Engines do not tell their
+  /// BuildKit's version, so it is asked what it can do, in the one case where that matters.
+  rpc::Status CheckExporters() {
+    if (request_.exporters.size() < 2) return {};
+    std::string response;
+    rpc::Status status = GatewayCall("Ping", "", response);
+    control::frontend::PongResponse pong;
+    if (!status.ok() || !pong.ParseFromString(response)) return status;
+    for (const control::frontend::ApiCap& cap : pong.llb_caps()) {
+      if (cap.id() == "exporter.multiple" && cap.enabled()) return {};
+    }
+    return {rpc::Code::kUnimplemented,
+            "this builder's BuildKit is older than 0.13 and makes one output for each build", ""};
+  }
+
+  /// Runs the frontend and hands its result to Control.Solve, unless that has failed already.
+  void Gateway() {
+    std::string response;
+    rpc::Status status = CheckExporters();
+    if (status.ok()) status = GatewayCall("Solve", EncodeGatewaySolve(request_), response);
+    control::frontend::ReturnRequest back;
+    if (status.ok()) {
+      control::frontend::SolveResponse solved;
+      if (solved.ParseFromString(response)) {
+        back.set_result(solved.result());
+      } else {
+        status = {rpc::Code::kInternal, "the builder's frontend result is malformed", ""};
+      }
+    }
+    if (!status.ok()) {
+      gateway_status_ = status;
+      if (!back.mutable_error()->ParseFromString(status.details) || status.details.empty()) {
+        back.mutable_error()->set_code(static_cast<int>(status.code));
+        back.mutable_error()->set_message(status.message);
+      }
+    }
+    std::string ignored;
+    rpc::Status returned = GatewayCall("Return", back.SerializeAsString(), ignored);
+    if (gateway_status_.ok() && !returned.ok()) gateway_status_ = returned;
+  }
+
+  void WaitForSolve() {
+    std::unique_lock lock(mutex_);
+    auto ended = [this] { return solve_status_.has_value(); };
+    if (!gateway_status_.ok()) {
+      Cancel bounded = Cancel::Never().WithTimeout(kSolveAfterGateway, "end of the solve");
+      if (!bounded.Wait(lock, solve_ended_, ended)) {
+        lock.unlock();
+        stop_.Request(Error(ErrorCode::kFailed, "the frontend failed"));
+        lock.lock();
+      }
+    }
+    Cancel::Never().Wait(lock, solve_ended_, ended);
+  }
+
+  /// Its failure is never the build's.
+  Result<> FollowStatus(const Cancel& cancel) {
+    ReadStatus(cancel);
+    status_ended_.Request(Error(ErrorCode::kCancelled, "the status stream has ended"));
+    return {};
+  }
+
+  /// Reads progress until the daemon has nothing more to tell.
+  void ReadStatus(const Cancel& cancel) {
+    control::StatusRequest request;
+    request.set_ref(ref_);
+    auto call = channel_.Start("/moby.buildkit.v1.Control/Status", {});
+    if (!call->Write({rpc::Bytes(request.SerializeAsString())}, cancel)) return;
+    call->CloseWrites();
+    while (true) {
+      auto message = call->Read(cancel);
+      if (!message || !*message) return;
+      last_status_ = Cancel::Clock::now().time_since_epoch().count();
+      if (!EmitStatus(**message, sink_)) return;
+    }
+  }
+
+  void DrainStatus(TaskGroup& status_task) {
+    Cancel ended = status_ended_.cancel();
+    auto begin = Cancel::Clock::now();
+    last_status_ = begin.time_since_epoch().count();
+    while (ended.SleepFor(milliseconds(50))) {
+      auto now = Cancel::Clock::now();
+      if (stop_.cancel().cancelled() && now - begin > kCancelDrain) break;
+      if (now.time_since_epoch() - Cancel::Clock::duration(last_status_) > kStatusDrain) break;
+    }
+    status_task.Stop(Error(ErrorCode::kCancelled, "the build has ended"));
+    (void)status_task.Wait();
+  }
+
+  Result<BuildResult> Outcome() {
+    if (solve_status_->ok() && gateway_status_.ok()) {
+      control::SolveResponse response;
+      if (!response.ParseFromString(solve_response_)) {
+        return Fail(ErrorCode::kInvalid, "the builder's result is malformed");
+      }
+      BuildResult result;
+      result.ref = ref_;
+      result.exporter_response.insert(response.exporter_response().begin(),
+                                      response.exporter_response().end());
+      return result;
+    }
+    if (cancel_.cancelled()) return Fail(cancel_.error());
+    bool gateway_says_more =
+        !gateway_status_.ok() && (solve_status_->ok() || solve_status_->details.empty());
+    return Fail(Explain(gateway_says_more ? gateway_status_ : *solve_status_));
+  }
+
+  /// A dead connection or a silent builder explains every call that ended without a word of the
+  /// builder's own.
+  Error Explain(const rpc::Status& status) {
+    if (lost_) return Error(*lost_).While(Cat("lost the builder ", endpoint_));
+    Result<> alive = channel_.Alive();
+    if (!alive && status.code == rpc::Code::kUnavailable) {
+      return std::move(alive).error().While(Cat("lost the builder ", endpoint_));
+    }
+    if (status.code != rpc::Code::kCancelled) return SolveError(status);
+    // Nobody here has cancelled anything.
+    return Error(ErrorCode::kFailed, Cat("the builder ", endpoint_,
+                                         " cancelled the build: ", rpc::ToError(status).message()))
+        .WithHint("was it stopped or restarted? try again");
+  }
+
+  rpc::Channel& channel_;
+  const std::string endpoint_;
+  const BuildRequest& request_;
+  const rpc::ServiceTable& services_;
+  EventSink& sink_;
+  const Cancel& cancel_;  // the user's
+  CancelSource stop_;     // ends the calls: the user's cancel, or a lost session
+  const std::string ref_;
+
+  std::mutex mutex_;
+  std::condition_variable_any solve_ended_;
+  std::optional<rpc::Status> solve_status_;  // guarded by mutex_ until the solve has ended
+  std::string solve_response_;
+  rpc::Status gateway_status_;
+  std::optional<Error> lost_;  // why the session ended too early; read when it has ended
+  std::atomic<Cancel::Clock::rep> last_status_{0};
+  CancelSource status_ended_;
+};
+
+}  // namespace
+
+Result<BuildResult> Solve(builder::Builder& builder,
+                          const BuildRequest& request,
+                          const rpc::ServiceTable& services,
+                          EventSink& sink,
+                          const Cancel& cancel) {
+  return Solver(builder, request, services, sink, cancel).Run();
+}
+
+}  // namespace depot::solve

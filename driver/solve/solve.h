@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "driver/builder/builder.h"
+#include "driver/event/sink.h"
+#include "driver/rpc/server.h"
+#include "driver/solve/request.h"
+
+namespace depot::solve {
+
+/// What a successful solve left behind.
+struct BuildResult {
+  /// Control.Solve's answer, verbatim: containerimage.digest, image.name, ... (BuildKit
+  /// exporter/containerimage/exptypes).
+  std::map<std::string, std::string> exporter_response;
+  std::string ref;  ///< the build's id on the builder
+};
+
+/// Runs one build to its end: opens a session that serves `services`, solves, and streams progress
+/// to `sink` until the builder has told everything. A failed step's Error has the Dockerfile
+/// excerpt. When `cancel` stops, the builder is told and the call returns within 3 s, whatever the
+/// builder does. Blocks.
+Result<BuildResult> Solve(builder::Builder& builder,
+                          const BuildRequest& request,
+                          const rpc::ServiceTable& services,
+                          EventSink& sink,
+                          const Cancel& cancel);
+
+}  // namespace depot::solve

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "driver/base/result.h"
+#include "driver/event/sink.h"
+#include "driver/solve/request.h"
+
+namespace depot::solve {
+
+/// Control.Solve's request in gateway mode: exporters, entitlements and the attributes that the
+/// daemon's own processors read, but no frontend (moby/buildkit client/build.go).
+std::string EncodeControlSolve(const BuildRequest& request,
+                               const std::string& ref,
+                               const std::string& session_id);
+
+/// LLBBridge.Solve's request: the frontend and its attributes.
+std::string EncodeGatewaySolve(const BuildRequest& request);
+
+/// Emits everything a StatusResponse says. Malformed messages are kInvalid.
+Result<> EmitStatus(std::string_view status_response, EventSink& sink);
+
+}  // namespace depot::solve

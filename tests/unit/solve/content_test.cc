@@ -1,0 +1,208 @@
+#include "driver/solve/content.h"
+
+#include <functional>
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include "proto/content.pb.h"
+#include "proto/control.pb.h"
+
+#include "driver/base/task_group.h"
+#include "driver/oci/digest.h"
+#include "driver/rpc/server.h"
+
+namespace depot::solve {
+namespace {
+
+namespace content = containerd::services::content::v1;
+namespace control = moby::buildkit::v1;
+
+/// A builder with a content store and a history that are what a test makes of them.
+class ContentTest : public ::testing::Test {
+ protected:
+  ContentTest() {
+    table_.Add("/containerd.services.content.v1.Content/Read",
+               [this](rpc::ServerCall& call, const Cancel& cancel) {
+                 content::ReadContentRequest request;
+                 (void)request.ParseFromString(Request(call, cancel));
+                 return read_(call, request.digest(), cancel);
+               });
+    table_.Add("/moby.buildkit.v1.Control/ListenBuildHistory",
+               [this](rpc::ServerCall& call, const Cancel& cancel) {
+                 control::BuildHistoryRequest request;
+                 (void)request.ParseFromString(Request(call, cancel));
+                 if (!request.early_exit()) return rpc::Status{rpc::Code::kInternal, "hangs", ""};
+                 return listen_(call, request.ref(), cancel);
+               });
+    int fds[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    channel_ = rpc::MakeChannel(rpc::MakeSocketStream(Fd(fds[0])), "localhost");
+    server_.Start("server", [this, socket = fds[1]](const Cancel& cancel) {
+      (void)rpc::Serve(rpc::MakeSocketStream(Fd(socket)), table_, cancel);
+      return Result<>();
+    });
+  }
+
+  ~ContentTest() override { channel_->Close(Error(ErrorCode::kCancelled, "test")); }
+
+  static std::string Request(rpc::ServerCall& call, const Cancel& cancel) {
+    auto message = call.Read(cancel);
+    return message && *message ? **message : "";
+  }
+
+  static void Send(rpc::ServerCall& call, const std::string& data, const Cancel& cancel) {
+    content::ReadContentResponse response;
+    response.set_data(data);
+    (void)call.Write({rpc::Bytes(response.SerializeAsString())}, cancel);
+  }
+
+  static void Send(rpc::ServerCall& call,
+                   const control::BuildHistoryRecord& record,
+                   const Cancel& cancel) {
+    control::BuildHistoryEvent event;
+    *event.mutable_record() = record;
+    (void)call.Write({rpc::Bytes(event.SerializeAsString())}, cancel);
+  }
+
+  static void Attest(control::BuildResultInfo& info,
+                     const std::string& media_type,
+                     const std::string& digest) {
+    control::Descriptor& one = *info.add_attestations();
+    one.set_media_type(media_type);
+    one.set_digest(digest);
+    (*one.mutable_annotations())["in-toto.io/predicate-type"] = "https://slsa.dev/provenance/v0.2";
+  }
+
+  Result<std::string> Read(const std::string& digest, std::size_t max_size = 100) {
+    return ReadBlob(*channel_, digest, max_size, Cancel::Never());
+  }
+
+  std::function<rpc::Status(rpc::ServerCall&, const std::string&, const Cancel&)> read_;
+  std::function<rpc::Status(rpc::ServerCall&, const std::string&, const Cancel&)> listen_;
+  rpc::ServiceTable table_;
+  std::unique_ptr<rpc::Channel> channel_;
+  TaskGroup server_{Cancel::Never()};
+};
+
+TEST_F(ContentTest, JoinsThePiecesOfABlob) {
+  std::string asked;
+  read_ = [&](rpc::ServerCall& call, const std::string& digest, const Cancel& cancel) {
+    asked = digest;
+    Send(call, "one ", cancel);
+    Send(call, "two", cancel);
+    return rpc::Status{};
+  };
+  auto blob = Read(DigestOf("one two"));
+  ASSERT_TRUE(blob) << blob.error().message();
+  EXPECT_EQ(*blob, "one two");
+  EXPECT_EQ(asked, DigestOf("one two"));
+}
+
+TEST_F(ContentTest, RefusesAnotherContent) {
+  read_ = [](rpc::ServerCall& call, const std::string&, const Cancel& cancel) {
+    Send(call, "something else", cancel);
+    return rpc::Status{};
+  };
+  auto blob = Read(DigestOf("one two"));
+  ASSERT_FALSE(blob);
+  EXPECT_EQ(blob.error().code(), ErrorCode::kInvalid);
+}
+
+TEST_F(ContentTest, RefusesMoreThanTheLimitWithoutReadingItAll) {
+  read_ = [](rpc::ServerCall& call, const std::string&, const Cancel& cancel) {
+    while (!cancel.cancelled()) {
+      content::ReadContentResponse response;
+      response.set_data(std::string(60, 'x'));
+      if (!call.Write({rpc::Bytes(response.SerializeAsString())}, cancel)) break;
+    }
+    return rpc::Status{};
+  };
+  auto blob = Read(DigestOf(std::string(120, 'x')));
+  ASSERT_FALSE(blob);
+  EXPECT_EQ(blob.error().code(), ErrorCode::kInvalid);
+  EXPECT_NE(blob.error().message().find("larger than 100 bytes"), std::string::npos);
+}
+
+TEST_F(ContentTest, WhatTheStoreHasNotIsNotFound) {
+  read_ = [](rpc::ServerCall&, const std::string& digest, const Cancel&) {
+    return rpc::Status{rpc::Code::kNotFound, "content " + digest + ": not found", ""};
+  };
+  auto blob = Read(DigestOf("gone"));
+  ASSERT_FALSE(blob);
+  EXPECT_EQ(blob.error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(ContentTest, AsksForNothingButDigests) {
+  bool asked = false;
+  read_ = [&](rpc::ServerCall&, const std::string&, const Cancel&) {
+    asked = true;
+    return rpc::Status{};
+  };
+  for (const char* wrong : {"", "latest", "sha256:ab", "../x"}) {
+    auto blob = Read(wrong);
+    ASSERT_FALSE(blob);
+    EXPECT_EQ(blob.error().code(), ErrorCode::kInvalid);
+  }
+  EXPECT_FALSE(asked);
+}
+
+TEST_F(ContentTest, ABuilderThatCancelsIsNoCancelOfTheUsers) {
+  read_ = [](rpc::ServerCall&, const std::string&, const Cancel&) {
+    return rpc::Status{rpc::Code::kCancelled, "context canceled", ""};
+  };
+  auto blob = Read(DigestOf("x"));
+  ASSERT_FALSE(blob);
+  EXPECT_EQ(blob.error().code(), ErrorCode::kFailed);
+}
+
+TEST_F(ContentTest, TellsTheAttestationsOfEveryPlatform) {
+  listen_ = [](rpc::ServerCall& call, const std::string& ref, const Cancel& cancel) {
+    control::BuildHistoryRecord record;
+    record.set_ref(ref);
+    Send(call, record, cancel);  // an earlier event, of the build while it ran
+    Attest((*record.mutable_results())["linux/amd64"], "application/vnd.in-toto+json", "sha256:1");
+    Attest((*record.mutable_results())["linux/amd64"], "text/plain", "sha256:2");
+    Attest((*record.mutable_results())["linux/arm64"], "application/vnd.in-toto+json", "sha256:3");
+    Send(call, record, cancel);
+    record.set_ref("another build");
+    Send(call, record, cancel);
+    return rpc::Status{};
+  };
+  auto recorded = ReadBuildRecord(*channel_, "ref1", Cancel::Never());
+  ASSERT_TRUE(recorded) << recorded.error().message();
+  ASSERT_EQ(recorded->size(), 2U);
+  std::map<std::string, std::string> digests;
+  for (const RecordedAttestation& one : *recorded) {
+    digests[one.platform] = one.digest;
+    EXPECT_EQ(one.predicate_type, "https://slsa.dev/provenance/v0.2");
+  }
+  EXPECT_EQ(digests["linux/amd64"], "sha256:1");
+  EXPECT_EQ(digests["linux/arm64"], "sha256:3");
+}
+
+TEST_F(ContentTest, ABuildOfOnePlatformHasAttestationsWithoutAPlatform) {
+  listen_ = [](rpc::ServerCall& call, const std::string& ref, const Cancel& cancel) {
+    control::BuildHistoryRecord record;
+    record.set_ref(ref);
+    Attest(*record.mutable_result(), "application/vnd.in-toto+json", "sha256:1");
+    Send(call, record, cancel);
+    return rpc::Status{};
+  };
+  auto recorded = ReadBuildRecord(*channel_, "ref1", Cancel::Never());
+  ASSERT_TRUE(recorded);
+  ASSERT_EQ(recorded->size(), 1U);
+  EXPECT_EQ(recorded->front().platform, "");
+}
+
+TEST_F(ContentTest, ABuilderWithoutHistoryIsUnsupported) {
+  listen_ = [](rpc::ServerCall&, const std::string&, const Cancel&) {
+    return rpc::Status{rpc::Code::kUnimplemented, "unknown method", ""};
+  };
+  auto recorded = ReadBuildRecord(*channel_, "ref1", Cancel::Never());
+  ASSERT_FALSE(recorded);
+  EXPECT_EQ(recorded.error().code(), ErrorCode::kUnsupported);
+}
+
+}  // namespace
+}  // namespace depot::solve

@@ -1,0 +1,70 @@
+#include "driver/solve/solve_error.h"
+
+#include <gtest/gtest.h>
+
+#include "proto/gateway.pb.h"
+
+#include "driver/base/encode.h"
+#include "driver/base/text.h"
+
+namespace depot::solve {
+namespace {
+
+rpc::Status WithSource(const std::string& json) {
+  moby::buildkit::v1::frontend::Status status;
+  auto* stack = status.add_details();
+  stack->set_type_url("github.com/moby/buildkit/stack.Stack+json");
+  stack->set_value("{}");
+  auto* source = status.add_details();
+  source->set_type_url("github.com/moby/buildkit/errdefs.Source+json");
+  source->set_value(json);
+  return {rpc::Code::kUnknown, "it broke", status.SerializeAsString()};
+}
+
+TEST(SolveError, ShowsTheDockerfileLines) {
+  std::string dockerfile = "FROM a\nRUN b\nRUN c\nRUN d\nRUN e\n";
+  Error error =
+      SolveError(WithSource(Cat(R"({"info":{"filename":"Dockerfile","data":")", Base64(dockerfile),
+                                R"("},"ranges":[{"start":{"line":3},"end":{"line":3}}]})")));
+  EXPECT_EQ(error.message(), "build failed: it broke");
+  EXPECT_EQ(error.excerpt(),
+            "Dockerfile:3\n"
+            "--------------------\n"
+            "   1 |     FROM a\n"
+            "   2 |     RUN b\n"
+            "   3 | >>> RUN c\n"
+            "   4 |     RUN d\n"
+            "   5 |     RUN e\n"
+            "--------------------\n");
+}
+
+TEST(SolveError, HostileDetailsAreSkipped) {
+  for (const std::string& json :
+       {std::string("{"), std::string(R"({"ranges":[{"start":{"line":-5}}]})"),
+        std::string(R"({"info":{"data":"!!!"},"ranges":[{"start":{"line":999999999999}}]})"),
+        std::string(10000, '[')}) {
+    EXPECT_EQ(SolveError(WithSource(json)).excerpt(), "") << json.substr(0, 50);
+  }
+  EXPECT_EQ(SolveError({rpc::Code::kUnknown, "x", "not a protobuf \xff"}).excerpt(), "");
+}
+
+TEST(SolveError, KeepsWhatTheUserUnderstandsAndSaysWhatToDo) {
+  Error missing = SolveError({rpc::Code::kUnknown,
+                              "failed to compute cache key: failed to calculate checksum of ref "
+                              "abc::def: \"/hello.txt\": not found",
+                              ""});
+  EXPECT_EQ(missing.message(), "build failed: \"/hello.txt\": not found");
+  EXPECT_NE(missing.hint().find(".dockerignore"), std::string::npos);
+  Error refused = SolveError({rpc::Code::kUnknown, "failed to push r: 401 Unauthorized", ""});
+  EXPECT_NE(refused.hint().find("docker login"), std::string::npos);
+}
+
+TEST(SolveError, NoControlCharactersAndNoTokensReachTheUser) {
+  Error error =
+      SolveError({rpc::Code::kUnknown, "\x1b]0;x\x07 https://user:tok@host/x failed", ""});
+  EXPECT_EQ(error.message().find('\x1b'), std::string::npos);
+  EXPECT_EQ(error.message().find("tok@"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace depot::solve
