@@ -71,10 +71,12 @@ class BodyCount {
   std::size_t bytes_ = 0;
 };
 
-class ClientSession final : public Session, public std::enable_shared_from_this<ClientSession> {
+/// One connection's bytes, and the time that there is for them. One coroutine at a time.
+class Line : public std::enable_shared_from_this<Line> {
  public:
-  ClientSession(Shared& shared, std::string peer)
-      : shared_(shared), peer_(std::move(peer)), socket_(shared.loop), timer_(shared.loop) {}
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+  virtual ~Line() = default;
 
   bool Open(Fd socket, const TlsContext& tls) {
     boost::system::error_code error;
@@ -84,52 +86,10 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     return true;
   }
 
-  void Start() override {
-    asio::co_spawn(
-        shared_.loop, [self = shared_from_this()] { return self->Run(); }, asio::detached);
-  }
-
-  Clock::time_point idle_since() const override { return idle_since_; }
-
-  void Finish() override {
-    if (idle_since_ != Clock::time_point::max()) return Close();
-    if (waits_for_later_) Expire();
-  }
-
-  void Close() override {
-    closed_ = true;
-    Wake();
-  }
-
- private:
+ protected:
   enum class Got { kData, kEnd, kTimeout, kGone };
 
-  /// What becomes of the connection after a request.
-  enum class Next { kRequest, kLinger, kClose };
-
-  struct Goodbye {
-    ClientSession& session;
-    ~Goodbye() {
-      session.timer_.cancel();
-      boost::system::error_code ignored;
-      session.transport_->EndWriting();
-      session.transport_.reset();
-      session.socket_.close(ignored);
-      session.shared_.ended(session);
-    }
-  };
-
-  Task<void> Run() {
-    Goodbye goodbye{*this};
-    Arm(shared_.limits.handshake);
-    if (!co_await Handshake()) co_return;
-    Next next = Next::kRequest;
-    while (next == Next::kRequest)
-      next = co_await ServeOne();
-    if (next == Next::kLinger && !closed_) co_await Linger();
-  }
-
-  // --- waiting
+  explicit Line(Shared& shared) : shared_(shared), socket_(shared.loop), timer_(shared.loop) {}
 
   void Wake() {
     boost::system::error_code ignored;
@@ -217,7 +177,67 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     }
   }
 
-  // --- one request
+  void HangUp() {
+    timer_.cancel();
+    boost::system::error_code ignored;
+    transport_->EndWriting();
+    transport_.reset();
+    socket_.close(ignored);
+  }
+
+  Shared& shared_;
+  std::string in_;  // read, but not yet taken by a parser
+  bool closed_ = false;
+
+ private:
+  asio::posix::stream_descriptor socket_;
+  asio::steady_timer timer_;
+  std::unique_ptr<Transport> transport_;
+  bool expired_ = false;
+};
+
+class ClientSession final : public Session, public Line {
+ public:
+  ClientSession(Shared& shared, std::string peer) : Line(shared), peer_(std::move(peer)) {}
+
+  void Start() override {
+    asio::co_spawn(
+        shared_.loop, [self = shared_from_this(), this] { return Run(); }, asio::detached);
+  }
+
+  Clock::time_point idle_since() const override { return idle_since_; }
+
+  void Finish() override {
+    if (idle_since_ != Clock::time_point::max()) return Close();
+    if (waits_for_later_) Expire();
+  }
+
+  void Close() override {
+    closed_ = true;
+    Wake();
+  }
+
+ private:
+  /// What becomes of the connection after a request.
+  enum class Next { kRequest, kLinger, kClose };
+
+  struct Goodbye {
+    ClientSession& session;
+    ~Goodbye() {
+      session.HangUp();
+      session.shared_.ended(session);
+    }
+  };
+
+  Task<void> Run() {
+    Goodbye goodbye{*this};
+    Arm(shared_.limits.handshake);
+    if (!co_await Handshake()) co_return;
+    Next next = Next::kRequest;
+    while (next == Next::kRequest)
+      next = co_await ServeOne();
+    if (next == Next::kLinger && !closed_) co_await Linger();
+  }
 
   Task<Next> ServeOne() {
     std::unique_ptr<RequestParser> parser = MakeRequestParser(shared_.limits.header_bytes);
@@ -380,15 +400,8 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     co_return co_await Send(response, form);
   }
 
-  Shared& shared_;
-  std::string peer_;
-  asio::posix::stream_descriptor socket_;
-  asio::steady_timer timer_;
-  std::unique_ptr<Transport> transport_;
-  std::string in_;  // read, but not yet taken by a parser
+  const std::string peer_;
   Clock::time_point idle_since_ = Clock::now();
-  bool expired_ = false;
-  bool closed_ = false;
   bool waits_for_later_ = false;
 };
 
