@@ -9,6 +9,6 @@ namespace depot::api {
 
 /// The second half of StartHostedBuild(), for a build that the API knows. `ours`: we made it, so it
 /// is for us to say how it ended.
-std::unique_ptr<HostedBuild> HoldBuild(std::shared_ptr<BuildRecord> build, bool ours);
+std::unique_ptr<HostedBuild> OpenHostedBuild(std::shared_ptr<BuildRecord> build, bool ours);
 
 }  // namespace depot::api
