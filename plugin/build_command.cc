@@ -323,6 +323,7 @@ class Build {
                                                           EventSink& sink,
                                                           const Cancel& cancel) {
     auto auth = session::MakeAuth(keyring, *http_, sink);
+    std::vector<session::Faults> faults(held.size());
     std::vector<rpc::ServiceTable> services(held.size());
     std::vector<std::shared_ptr<const session::ExportLog>> exported;
     std::vector<solve::Solving> solves;
@@ -330,18 +331,19 @@ class Build {
     if (held.size() > 1) CompareTrees(sink);
     for (std::size_t i = 0; i < held.size(); ++i) {
       session::AddHealth(services[i]);
-      session::AddFileSync(services[i], trees_, sink);
+      session::AddFileSync(services[i], trees_, faults[i], sink);
       session::AddAuth(services[i], auth);
       session::AddSecrets(services[i], secrets_, sink);
       if (source_.upload) {
         plans[i].request.frontend_attrs["context"] =
             stored_context.valid()
-                ? session::AddStoredUpload(services[i], stored_context.get())
-                : session::AddUpload(services[i], source_.already_read, STDIN_FILENO);
+                ? session::AddStoredUpload(services[i], stored_context.get(), faults[i])
+                : session::AddUpload(services[i], source_.already_read, STDIN_FILENO, faults[i]);
       }
-      exported.push_back(session::AddFileSend(services[i], results_.targets(i), *held[i].sink));
-      solves.push_back({held[i].builder.get(), &plans[i].request, &services[i], held[i].sink,
-                        exported[i].get()});
+      exported.push_back(
+          session::AddFileSend(services[i], results_.targets(i), faults[i], *held[i].sink));
+      solves.push_back(
+          {held[i].builder.get(), &plans[i].request, &services[i], &faults[i], held[i].sink});
     }
     TRY_ASSIGN(auto solved, solve::SolveAll(solves, cancel));
     for (std::size_t i = 0; i < held.size(); ++i)

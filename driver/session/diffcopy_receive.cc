@@ -43,8 +43,8 @@ std::size_t SizeOf(const Xattrs& xattrs) {
 
 class Receiver {
  public:
-  Receiver(rpc::ServerCall& call, files::TreeWriter& writer, Refusals& refusals)
-      : call_(call), writer_(writer), refusals_(refusals) {}
+  Receiver(rpc::ServerCall& call, files::TreeWriter& writer, Faults& faults, Refusals& refusals)
+      : call_(call), writer_(writer), faults_(faults), refusals_(refusals) {}
 
   Result<> Run(const Cancel& cancel) {
     Result<> received = ReceiveAll(cancel);
@@ -55,6 +55,7 @@ class Receiver {
       return WaitForFin(cancel);
     }
     if (!peer_failed_ && !cancel.cancelled()) {
+      faults_.Record(received.error());
       AppendError(last, received.error().message());
       (void)call_.WriteFramed(
           {rpc::Bytes(std::move(last))},
@@ -71,12 +72,13 @@ class Receiver {
 
   Result<> ReceiveAll(const Cancel& cancel) {
     while (!listed_ || !wanted_.empty() || !requested_.empty()) {
-      TRY_ASSIGN(std::optional<std::string> message, call_.Read(cancel));
-      if (!message) {
-        peer_failed_ = true;
+      Result<std::optional<std::string>> message = call_.Read(cancel);
+      peer_failed_ = !message || !*message;
+      if (!message) return Fail(std::move(message).error());
+      if (!*message) {
         return Fail(ErrorCode::kUnavailable, "the builder ended the transfer of the result early");
       }
-      TRY_ASSIGN(Packet packet, ParsePacket(*message));
+      TRY_ASSIGN(Packet packet, ParsePacket(**message));
       TRY(Take(packet));
       TRY(RequestMore(cancel));
     }
@@ -217,7 +219,9 @@ class Receiver {
       requested_.emplace(id, Incoming{std::move(wanted_.front()), nullptr});
       wanted_.pop_front();
     }
-    return call_.WriteFramed({rpc::Bytes(std::move(requests))}, cancel);
+    Result<> asked = call_.WriteFramed({rpc::Bytes(std::move(requests))}, cancel);
+    peer_failed_ = !asked;
+    return asked;
   }
 
   /// Everything has arrived: only the sender's FIN, its end of the call, or its regret can follow.
@@ -238,6 +242,7 @@ class Receiver {
 
   rpc::ServerCall& call_;
   files::TreeWriter& writer_;
+  Faults& faults_;
   Refusals& refusals_;
   EntryTable table_;
   std::string last_path_;
@@ -255,9 +260,10 @@ class Receiver {
 
 Result<> ReceiveTree(rpc::ServerCall& call,
                      files::TreeWriter& writer,
+                     Faults& faults,
                      Refusals& refusals,
                      const Cancel& cancel) {
-  return Receiver(call, writer, refusals).Run(cancel);
+  return Receiver(call, writer, faults, refusals).Run(cancel);
 }
 
 }  // namespace depot::session

@@ -3,6 +3,7 @@
 #include "driver/base/cancel.h"
 #include "driver/files/tree_writer.h"
 #include "driver/rpc/server.h"
+#include "driver/session/faults.h"
 #include "driver/session/refusals.h"
 
 namespace depot::session {
@@ -13,9 +14,12 @@ namespace depot::session {
 /// everything is written. Hard links may only name earlier files; they are made at the end. What
 /// breaks the rules fails the transfer and is said through `refusals`. Nothing grows with file
 /// sizes, and at most 64 files are open at once. On failure the builder gets an ERR packet with the
-/// reason, which is also returned. Blocks, on the caller's thread alone.
+/// reason, which is also returned; unless it is the
+/// builder's own failure, `faults` has it before the builder hears of it. Blocks, on the caller's
+/// thread alone.
 Result<> ReceiveTree(rpc::ServerCall& call,
                      files::TreeWriter& writer,
+                     Faults& faults,
                      Refusals& refusals,
                      const Cancel& cancel);
 

@@ -12,7 +12,8 @@ using Trees = std::map<std::string, std::unique_ptr<files::FileTree>>;
 
 class FileSync {
  public:
-  FileSync(const Trees& trees, EventSink& sink) : trees_(trees), refusals_(sink) {}
+  FileSync(const Trees& trees, Faults& faults, EventSink& sink)
+      : trees_(trees), faults_(faults), refusals_(sink) {}
 
   Result<> DiffCopy(rpc::ServerCall& call, const Cancel& cancel) {
     const rpc::Metadata& metadata = call.metadata();
@@ -31,18 +32,19 @@ class FileSync {
     TRY_ASSIGN(filter.include, DecodedValues(metadata, "include-patterns"));
     TRY_ASSIGN(filter.exclude, DecodedValues(metadata, "exclude-patterns"));
     TRY_ASSIGN(filter.follow, DecodedValues(metadata, "followpaths"));
-    return SendTree(call, *tree->second, filter, cancel);
+    return SendTree(call, *tree->second, filter, faults_, cancel);
   }
 
  private:
   const Trees& trees_;
+  Faults& faults_;
   Refusals refusals_;
 };
 
 }  // namespace
 
-void AddFileSync(rpc::ServiceTable& table, const Trees& trees, EventSink& sink) {
-  auto service = std::make_shared<FileSync>(trees, sink);
+void AddFileSync(rpc::ServiceTable& table, const Trees& trees, Faults& faults, EventSink& sink) {
+  auto service = std::make_shared<FileSync>(trees, faults, sink);
   table.Add("/moby.filesync.v1.FileSync/DiffCopy",
             [service](rpc::ServerCall& call, const Cancel& cancel) {
               Result<> sent = service->DiffCopy(call, cancel);

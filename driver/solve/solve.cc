@@ -28,6 +28,8 @@ using std::chrono::seconds;
 constexpr seconds kStatusDrain(5);
 /// ...and after a cancel, which must be over within 3 s even when the builder is frozen.
 constexpr milliseconds kCancelDrain(1500);
+/// After an error of our own the builder usually fails too, and shows the step...
+constexpr seconds kFaultPatience(2);
 /// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
 constexpr seconds kSolveAfterGateway(5);
 
@@ -36,12 +38,14 @@ class Solver {
   Solver(builder::Builder& builder,
          const BuildRequest& request,
          const rpc::ServiceTable& services,
+         session::Faults& faults,
          EventSink& sink,
          const Cancel& cancel)
       : channel_(builder.channel()),
         endpoint_(builder.endpoint()),
         request_(request),
         services_(services),
+        faults_(faults),
         sink_(sink),
         cancel_(cancel),
         stop_(cancel),
@@ -62,6 +66,7 @@ class Solver {
       stop_.Request(started.error());
       return Fail(std::move(started).error());
     }
+    tasks.Start("faults", [this](const Cancel&) { return WatchFaults(); });
     status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
     Gateway();
     // The solve has ended once this returns; only then the session may.
@@ -91,6 +96,19 @@ class Solver {
     std::lock_guard lock(mutex_);
     solve_status_ = std::move(status);
     solve_ended_.notify_all();
+    return {};
+  }
+
+  /// The outcome is known once something failed here; the builder may never say so (a sender whose
+  /// receiver has gone waits for ever in some of its versions).
+  Result<> WatchFaults() {
+    std::unique_lock lock(mutex_);
+    auto ended = [this] { return solve_status_.has_value(); };
+    if (faults_.cancel().Wait(lock, solve_ended_, ended)) return {};
+    Cancel bounded = Cancel::Never().WithTimeout(kFaultPatience, "the builder's word");
+    if (bounded.Wait(lock, solve_ended_, ended)) return {};
+    lock.unlock();
+    stop_.Request(faults_.cancel().error());
     return {};
   }
 
@@ -191,6 +209,14 @@ class Solver {
   }
 
   Result<BuildResult> Outcome() {
+    Result<BuildResult> said = BuildersWord();
+    std::optional<Error> fault = faults_.first();
+    if (!fault || cancel_.cancelled()) return said;
+    std::string excerpt = said ? "" : said.error().excerpt();
+    return Fail(Error(*fault).WithExcerpt(std::move(excerpt)));
+  }
+
+  Result<BuildResult> BuildersWord() {
     if (solve_status_->ok() && gateway_status_.ok()) {
       control::SolveResponse response;
       if (!response.ParseFromString(solve_response_)) {
@@ -227,9 +253,10 @@ class Solver {
   const std::string endpoint_;
   const BuildRequest& request_;
   const rpc::ServiceTable& services_;
+  session::Faults& faults_;
   EventSink& sink_;
   const Cancel& cancel_;  // the user's
-  CancelSource stop_;     // ends the calls: the user's cancel, or a lost session
+  CancelSource stop_;     // ends the calls: the user's cancel, a lost session, an error of our own
   const std::string ref_;
 
   std::mutex mutex_;
@@ -247,9 +274,10 @@ class Solver {
 Result<BuildResult> Solve(builder::Builder& builder,
                           const BuildRequest& request,
                           const rpc::ServiceTable& services,
+                          session::Faults& faults,
                           EventSink& sink,
                           const Cancel& cancel) {
-  return Solver(builder, request, services, sink, cancel).Run();
+  return Solver(builder, request, services, faults, sink, cancel).Run();
 }
 
 }  // namespace depot::solve

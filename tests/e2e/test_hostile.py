@@ -463,6 +463,18 @@ class Results(HostileTest):
         names = sorted(path.name for path in self.work.iterdir() if path.is_file())
         self.assertEqual(names, ["out.tar"], "nothing half-done is left")
 
+    def test_a_builder_that_never_ends_after_our_refusal(self):
+        # The outcome is known here: its word is not waited for.
+        bad = {"do": "export", "id": "0", "entries": [{"path": "../x", "content": "x"}]}
+        twice = [{"do": "stream", "id": "0", "text": word} for word in ("one", "two")]
+        for script, args, says in (
+            ({"export": [bad]}, ("-o", "out"), 'refused "../x"'),
+            ({"export": twice}, ("-o", "type=tar,dest=out.tar"), "the builder sent output 0 twice"),
+        ):
+            with self.subTest(says=says):
+                result, _ = self.provoke({**script, "waits": True}, *args, check=1)
+                self.assertIn(f"ERROR: {says}", result.stderr)
+
     def test_an_archive_that_never_comes(self):
         self.provoke({}, "-o", "type=tar,dest=out.tar", check=1)
         self.assertFalse((self.work / "out.tar").exists())

@@ -47,12 +47,12 @@ class FileSendService : public ::testing::Test {
  protected:
   void OfferDirectory() {
     targets_.emplace(0, DirectoryTarget{directory_ / "out"});
-    log_ = AddFileSend(table_, targets_, sink_);
+    log_ = AddFileSend(table_, targets_, faults_, sink_);
   }
 
   void OfferStream(bool fails) {
     targets_.emplace(3, std::make_unique<MemoryTarget>(content_, ended_, fails));
-    log_ = AddFileSend(table_, targets_, sink_);
+    log_ = AddFileSend(table_, targets_, faults_, sink_);
   }
 
   /// Sends the STAT packets that `stats` sends, and expects the transfer to be refused.
@@ -68,7 +68,7 @@ class FileSendService : public ::testing::Test {
     EXPECT_EQ(packet.type(), Packet::PACKET_ERR);
     EXPECT_FALSE(running.Finish().ok());
     EXPECT_EQ(sink_.notices().size(), 1U);
-    EXPECT_TRUE(log_->first_error());
+    EXPECT_TRUE(faults_.first());
   }
 
   static std::string BytesOf(const std::string& data) {
@@ -83,6 +83,7 @@ class FileSendService : public ::testing::Test {
   std::map<int, ExportTarget> targets_;
   rpc::ServiceTable table_;
   RecordingSink sink_;
+  Faults faults_;
   std::shared_ptr<const ExportLog> log_;
 };
 
@@ -116,7 +117,7 @@ TEST_F(FileSendService, WritesATree) {
   EXPECT_EQ(info.st_mode & 07777U, 0755U);
   EXPECT_EQ(info.st_mtim.tv_sec, 1'600'000'000);
   EXPECT_EQ(info.st_mtim.tv_nsec, 123'456'789);
-  EXPECT_FALSE(log_->first_error());
+  EXPECT_FALSE(faults_.first());
 }
 
 /// Wants the file "b" alone.
@@ -148,7 +149,7 @@ class OneFile final : public files::TreeWriter {
 
 TEST_F(FileSendService, AsksForTheFilesThatTheWriterWantsAndNoOthers) {
   targets_.emplace(0, TreeTarget([this] { return std::make_unique<OneFile>(content_); }));
-  log_ = AddFileSend(table_, targets_, sink_);
+  log_ = AddFileSend(table_, targets_, faults_, sink_);
   RunningCall running(table_, kDiffCopy, {});
   FakeSender sender(running.call());
   sender.Stat("a", 0644);
@@ -336,11 +337,11 @@ TEST_F(FileSendService, RefusesTooManyFilesAtOnce) {
 TEST_F(FileSendService, KeepsTheLocalReasonForTheUser) {
   directory_.Write("file", "");
   targets_.emplace(0, DirectoryTarget{directory_ / "file"});
-  log_ = AddFileSend(table_, targets_, sink_);
+  log_ = AddFileSend(table_, targets_, faults_, sink_);
   RunningCall running(table_, kDiffCopy, {});
   EXPECT_FALSE(running.Finish().ok());
-  ASSERT_TRUE(log_->first_error());
-  EXPECT_NE(log_->first_error()->message().find(directory_ / "file"), std::string::npos);
+  ASSERT_TRUE(faults_.first());
+  EXPECT_NE(faults_.first()->message().find(directory_ / "file"), std::string::npos);
 }
 
 TEST_F(FileSendService, PassesTheSendersErrorOn) {
@@ -348,6 +349,7 @@ TEST_F(FileSendService, PassesTheSendersErrorOn) {
   RunningCall running(table_, kDiffCopy, {});
   FakeSender(running.call()).Send(Packet::PACKET_ERR, 0, "layer is gone");
   EXPECT_EQ(running.Finish().message, "error from sender: layer is gone");
+  EXPECT_FALSE(faults_.first()) << "it is the builder's own failure";
 }
 
 TEST_F(FileSendService, WritesAStream) {
@@ -370,7 +372,7 @@ TEST_F(FileSendService, DoesNotEndAStreamThatBrokeOff) {
   running.source().Request(Error(ErrorCode::kUnavailable, "connection lost"));
   EXPECT_FALSE(running.Finish().ok());
   EXPECT_FALSE(ended_);
-  EXPECT_FALSE(log_->first_error());
+  EXPECT_FALSE(faults_.first());
   EXPECT_FALSE(log_->CheckComplete(targets_)) << "a builder that says OK is not believed";
 }
 
@@ -401,8 +403,8 @@ TEST_F(FileSendService, NeverTellsTheBuilderThatAFailedResultExists) {
   rpc::Status status = running.Finish();
   EXPECT_FALSE(status.ok());
   EXPECT_NE(status.code, rpc::Code::kAlreadyExists);
-  ASSERT_TRUE(log_->first_error());
-  EXPECT_EQ(log_->first_error()->message(), "write out.tar: no space left on device");
+  ASSERT_TRUE(faults_.first());
+  EXPECT_EQ(faults_.first()->message(), "write out.tar: no space left on device");
 }
 
 TEST_F(FileSendService, RefusesAnUnknownExporter) {

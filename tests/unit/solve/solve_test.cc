@@ -64,7 +64,7 @@ class SolveTest : public ::testing::Test, public builder::Builder {
   const std::string& endpoint() const override { return endpoint_; }
 
   Result<BuildResult> Run(const Cancel& cancel = Cancel::Never()) {
-    return Solve(*this, request_, services_, sink_, cancel);
+    return Solve(*this, request_, services_, faults_, sink_, cancel);
   }
 
   /// Says nothing until the call or the server ends.
@@ -85,6 +85,7 @@ class SolveTest : public ::testing::Test, public builder::Builder {
   std::function<rpc::Status(std::string&, const Cancel&)> solve_ = SolveForEver;
   BuildRequest request_;
   rpc::ServiceTable services_;
+  session::Faults faults_;
   CountingSink sink_;
   rpc::ServiceTable table_;
   builder::Features features_;
@@ -152,6 +153,24 @@ TEST_F(SolveTest, CancelEndsABuildOnABuilderThatDoesNotCare) {
   EXPECT_EQ(result.error().code(), ErrorCode::kCancelled);
   EXPECT_EQ(result.error().message(), "build cancelled (test)");
   EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(3));
+}
+
+TEST_F(SolveTest, AfterAnErrorOfOurOwnASilentBuilderIsNotWaitedFor) {
+  faults_.Record(Error(ErrorCode::kFailed, "the disk is full").WithHint("make room"));
+  auto begin = Cancel::Clock::now();
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message(), "the disk is full");
+  EXPECT_EQ(result.error().hint(), "make room");
+  EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(10));
+}
+
+TEST_F(SolveTest, ABuilderThatClaimsSuccessAfterAnErrorOfOursIsNotBelieved) {
+  faults_.Record(Error(ErrorCode::kFailed, "the disk is full"));
+  solve_ = [](std::string&, const Cancel&) { return rpc::Status{}; };
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message(), "the disk is full");
 }
 
 TEST_F(SolveTest, ABuilderThatIsGoneAlreadyIsSaidAtOnce) {
