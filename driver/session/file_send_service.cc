@@ -1,3 +1,4 @@
+#include <atomic>
 #include <set>
 
 #include "driver/base/text.h"
@@ -31,7 +32,7 @@ class FileSend {
     if (auto* directory = std::get_if<DirectoryTarget>(&found->second)) {
       received = ReceiveDirectory(call, *directory, cancel);
     } else if (auto* open = std::get_if<TreeTarget>(&found->second)) {
-      received = ReceiveTree(call, *(*open)(), faults_, refusals_, cancel);
+      received = ReceiveTree(call, *(*open)(), faults_, refusals_, held_, cancel);
     } else if (TakeOnce(found->first)) {
       received =
           ReceiveStream(call, *std::get<std::unique_ptr<StreamTarget>>(found->second), cancel);
@@ -62,7 +63,7 @@ class FileSend {
     auto writer = whole ? files::OpenTreeWriter(directory.path)
                         : files::OpenSubTreeWriter(directory.path, directory.folder);
     if (!writer) return Ours(Fail(std::move(writer).error()), cancel);
-    return ReceiveTree(call, **writer, faults_, refusals_, cancel);
+    return ReceiveTree(call, **writer, faults_, refusals_, held_, cancel);
   }
 
   Result<> ReceiveStream(rpc::ServerCall& call, StreamTarget& target, const Cancel& cancel) {
@@ -77,6 +78,7 @@ class FileSend {
   std::map<int, ExportTarget>& targets_;
   Faults& faults_;
   Refusals refusals_;
+  std::atomic<std::size_t> held_{0};
   ExportLog log_;
   std::mutex mutex_;
   std::set<int> taken_;

@@ -28,6 +28,8 @@ using std::chrono::seconds;
 constexpr seconds kStatusDrain(5);
 /// ...and after a cancel, which must be over within 3 s even when the builder is frozen.
 constexpr milliseconds kCancelDrain(1500);
+/// What BuildKit's own client takes at most as an answer.
+constexpr std::size_t kMaxAnswer = 16 << 20;
 /// After an error of our own the builder usually fails too, and shows the step...
 constexpr seconds kFaultPatience(2);
 /// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
@@ -141,7 +143,7 @@ class Solver {
     control::frontend::ReturnRequest back;
     if (status.ok()) {
       control::frontend::SolveResponse solved;
-      if (solved.ParseFromString(response)) {
+      if (response.size() <= kMaxAnswer && solved.ParseFromString(response)) {
         back.set_result(solved.result());
       } else {
         status = {rpc::Code::kInternal, "the builder's frontend result is malformed", ""};
@@ -219,7 +221,7 @@ class Solver {
   Result<BuildResult> BuildersWord() {
     if (solve_status_->ok() && gateway_status_.ok()) {
       control::SolveResponse response;
-      if (!response.ParseFromString(solve_response_)) {
+      if (solve_response_.size() > kMaxAnswer || !response.ParseFromString(solve_response_)) {
         return Fail(ErrorCode::kInvalid, "the builder's result is malformed");
       }
       BuildResult result;

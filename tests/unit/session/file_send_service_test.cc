@@ -10,6 +10,7 @@
 #include "temporary_directory.h"
 
 #include "driver/base/text.h"
+#include "driver/session/diffcopy_receive.h"
 #include "driver/session/services.h"
 
 namespace depot::session {
@@ -437,6 +438,51 @@ TEST_F(FileSendService, SurvivesRandomPackets) {
     (void)running.Finish();
   }
   EXPECT_FALSE(std::filesystem::exists(directory_ / "c"));
+}
+
+TEST_F(FileSendService, WhatIsAnnouncedHasABudget) {
+  class Nothing final : public files::TreeWriter {
+   public:
+    Result<> Make(const files::FileEntry&) override { return {}; }
+    Result<std::unique_ptr<File>> Create(const files::FileEntry&) override {
+      return Fail(ErrorCode::kInternal, "not asked for");
+    }
+    Result<> Finish() override { return {}; }
+  };
+  std::atomic<std::size_t> held = (512U << 20) - 600;  // by the session's other transfers
+  Nothing writer;
+  Refusals refusals(sink_);
+  table_.Add("/x/Receive", [&](rpc::ServerCall& call, const Cancel& cancel) {
+    Result<> received = ReceiveTree(call, writer, faults_, refusals, held, cancel);
+    return received ? rpc::Status{} : rpc::ToStatus(received.error());
+  });
+  RunningCall running(table_, "/x/Receive", {});
+  FakeSender sender(running.call());
+  for (char name = 'a'; name < 'z'; ++name)
+    sender.Stat(std::string(1, name), kDirectory);
+  EXPECT_EQ(sender.Receive().type(), Packet::PACKET_ERR);
+  EXPECT_NE(running.Finish().message.find("512 MiB"), std::string::npos);
+  EXPECT_EQ(held, (512U << 20) - 600) << "it gives back its own share";
+  ASSERT_TRUE(faults_.first());
+  EXPECT_NE(faults_.first()->hint().find("type=tar"), std::string::npos);
+}
+
+TEST_F(FileSendService, AnEngineThatIsGoneIsOurFaultNotTheBuilders) {
+  class Gone final : public StreamTarget {
+   public:
+    Result<> Write(std::string_view, const Cancel&) override {
+      return Fail(Error(ErrorCode::kUnavailable, "the Docker Engine is gone").WithHint("start it"));
+    }
+    Result<> End(const Cancel&) override { return {}; }
+  };
+  targets_.emplace(3, std::make_unique<Gone>());
+  log_ = AddFileSend(table_, targets_, faults_, sink_);
+  RunningCall running(table_, kDiffCopy, {{"buildkit-attachable-exporter-id", "3"}});
+  running.call().Send(BytesOf("x"));
+  EXPECT_FALSE(running.Finish().ok());
+  ASSERT_TRUE(faults_.first());
+  EXPECT_EQ(faults_.first()->message(), "the Docker Engine is gone");
+  EXPECT_EQ(faults_.first()->hint(), "start it");
 }
 
 }  // namespace

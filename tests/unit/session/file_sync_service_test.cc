@@ -180,6 +180,7 @@ TEST_F(FileSyncService, FailsWhenAFileVanishesAfterItWasAnnounced) {
   rpc::Status status = running.Finish();
   EXPECT_FALSE(status.ok());
   EXPECT_EQ(receiver.error, "context file there vanished while it was being sent");
+  EXPECT_TRUE(faults_.first());
   EXPECT_EQ(status.message, receiver.error);
 }
 

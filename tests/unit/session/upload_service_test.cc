@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -122,6 +123,15 @@ TEST_F(UploadService, StoringStopsWhenCancelled) {
   auto file = StoreUpload("", reader_.get(), ::testing::TempDir(), source.cancel());
   ASSERT_FALSE(file);
   EXPECT_EQ(file.error().code(), ErrorCode::kCancelled);
+}
+
+TEST_F(UploadService, InputThatCannotBeReadIsOurFault) {
+  Fd directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::string url = AddUpload(table_, "", directory.get(), faults_);
+  RunningCall running(table_, kPull, PathOf(url));
+  EXPECT_FALSE(running.Finish().ok());
+  ASSERT_TRUE(faults_.first());
+  EXPECT_NE(faults_.first()->message().find("standard input"), std::string::npos);
 }
 
 }  // namespace
