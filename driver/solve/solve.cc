@@ -1,5 +1,6 @@
 #include "driver/solve/solve.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "proto/control.pb.h"
@@ -143,6 +144,7 @@ class Solver {
     control::frontend::ReturnRequest back;
     if (status.ok()) {
       control::frontend::SolveResponse solved;
+      exporting_ = true;
       if (response.size() <= kMaxAnswer && solved.ParseFromString(response)) {
         back.set_result(solved.result());
       } else {
@@ -239,16 +241,31 @@ class Solver {
   /// A dead connection or a silent builder explains every call that ended without a word of the
   /// builder's own.
   Error Explain(const rpc::Status& status) {
-    if (lost_) return Error(*lost_).While(Cat("lost the builder ", endpoint_));
+    if (lost_) return Lost(*lost_);
     Result<> alive = channel_.Alive();
-    if (!alive && status.code == rpc::Code::kUnavailable) {
-      return std::move(alive).error().While(Cat("lost the builder ", endpoint_));
-    }
+    if (!alive && status.code == rpc::Code::kUnavailable) return Lost(std::move(alive).error());
     if (status.code != rpc::Code::kCancelled) return SolveError(status);
     // Nobody here has cancelled anything.
     return Error(ErrorCode::kFailed, Cat("the builder ", endpoint_,
                                          " cancelled the build: ", rpc::ToError(status).message()))
         .WithHint("was it stopped or restarted? try again");
+  }
+
+  /// What the builder had been told to do it may have done, or may still do.
+  Error Lost(Error why) const {
+    auto pushes = [](const Exporter& exporter) {
+      auto push = exporter.attrs.find("push");
+      return push != exporter.attrs.end() && ParseBool(push->second).value_or(false);
+    };
+    bool push = std::any_of(request_.exporters.begin(), request_.exporters.end(), pushes);
+    std::string hint =
+        push && exporting_
+            ? "the push may have happened all the same: look at the registry, or build "
+              "again; what was built comes from the cache"
+        : push ? "nothing was pushed; build again: what was built comes from the cache"
+               : "build again: what was built comes from the cache";
+    if (!why.hint().empty()) hint = Cat(why.hint(), "; ", hint);
+    return std::move(why).While(Cat("lost the builder ", endpoint_)).WithHint(std::move(hint));
   }
 
   rpc::Channel& channel_;
@@ -266,6 +283,7 @@ class Solver {
   std::optional<rpc::Status> solve_status_;  // guarded by mutex_ until the solve has ended
   std::string solve_response_;
   rpc::Status gateway_status_;
+  bool exporting_ = false;     // the frontend has ended well, so that exporters may run
   std::optional<Error> lost_;  // why the session ended too early; read when it has ended
   std::atomic<Cancel::Clock::rep> last_status_{0};
   CancelSource status_ended_;

@@ -45,8 +45,13 @@ class SolveTest : public ::testing::Test, public builder::Builder {
                                  const Cancel& cancel) { return solve_(response, cancel); }));
     for (const char* method : {"Solve", "Return"}) {
       table_.Add(std::string("/moby.buildkit.v1.frontend.LLBBridge/") + method,
-                 rpc::UnaryHandler([](const rpc::Metadata&, const std::string&, std::string&,
-                                      const Cancel&) { return rpc::Status{}; }));
+                 rpc::UnaryHandler([this, method](const rpc::Metadata&, const std::string&,
+                                                  std::string&, const Cancel&) {
+                   if (method == std::string_view("Return")) {
+                     returned_.Request(Error(ErrorCode::kCancelled, "the frontend has returned"));
+                   }
+                   return rpc::Status{};
+                 }));
     }
     int fds[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -87,6 +92,7 @@ class SolveTest : public ::testing::Test, public builder::Builder {
   rpc::ServiceTable services_;
   session::Faults faults_;
   CountingSink sink_;
+  CancelSource returned_;
   rpc::ServiceTable table_;
   builder::Features features_;
   std::string endpoint_ = "tcp://builder:1";
@@ -180,6 +186,28 @@ TEST_F(SolveTest, ABuilderThatIsGoneAlreadyIsSaidAtOnce) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().message(), "lost the builder tcp://builder:1: connection reset");
   EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(2));
+}
+
+TEST_F(SolveTest, ALostBuilderMayHavePushed) {
+  request_.exporters.push_back({"image", {{"name", "r.example/a"}, {"push", "true"}}});
+  solve_ = [this](std::string&, const Cancel& cancel) {
+    while (!returned_.cancel().cancelled() && cancel.SleepFor(std::chrono::milliseconds(1))) {
+    }
+    channel_->Close(Error(ErrorCode::kUnavailable, "connection reset"));
+    return rpc::Status{};
+  };
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message(), "lost the builder tcp://builder:1: connection reset");
+  EXPECT_NE(result.error().hint().find("the push may have happened"), std::string::npos);
+}
+
+TEST_F(SolveTest, ABuilderThatWasLostBeforeTheExportHasPushedNothing) {
+  request_.exporters.push_back({"image", {{"name", "r.example/a"}, {"push", "true"}}});
+  channel_->Close(Error(ErrorCode::kUnavailable, "connection reset"));
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_NE(result.error().hint().find("nothing was pushed"), std::string::npos);
 }
 
 }  // namespace
