@@ -21,6 +21,7 @@
 #include "plugin/docker_setup.h"
 #include "plugin/http_client.h"
 #include "plugin/options/build_flags.h"
+#include "plugin/patient_client.h"
 #include "plugin/plan/description.h"
 #include "plugin/plan/plan.h"
 #include "plugin/plan/source_files.h"
@@ -56,7 +57,7 @@ class Build {
         environment_(environment),
         terminal_(terminal),
         cancel_(cancel),
-        http_(MakeHttpClient(environment)),
+        http_(std::make_unique<PatientClient>(MakeHttpClient(environment))),
         sboms_(options.sbom_dir),
         results_(TemporaryDirectory(environment)) {}
 
@@ -92,6 +93,7 @@ class Build {
   }
 
   Result<> Run(EventSink& sink) {
+    http_->SayTo(&sink);
     sink.Say(choice_.line);
     for (const std::string& warning : choice_.warnings)
       sink.Say(Cat("WARNING: ", warning));
@@ -416,7 +418,7 @@ class Build {
   const Environment& environment_;
   Terminal& terminal_;
   const Cancel& cancel_;
-  std::unique_ptr<http::HttpClient> http_;
+  std::unique_ptr<PatientClient> http_;
   DockerSetup setup_;
   std::vector<Platform> wanted_;
   std::vector<session::SecretSpec> secrets_;

@@ -9,6 +9,7 @@
 #include "driver/base/random.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "driver/event/patience.h"
 #include "driver/session/session.h"
 #include "driver/solve/solve_error.h"
 #include "driver/solve/wire.h"
@@ -70,12 +71,15 @@ class Solver {
       return Fail(std::move(started).error());
     }
     tasks.Start("faults", [this](const Cancel&) { return WatchFaults(); });
+    Patience patience(sink_, {Cat("the builder ", endpoint_, " to begin")}, cancel_);
+    patience_ = &patience;
     status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
     Gateway();
     // The solve has ended once this returns; only then the session may.
     WaitForSolve();
     session_stop.Request(Error(ErrorCode::kCancelled, "the build has ended"));
     (void)tasks.Wait();
+    patience.Rest();
     DrainStatus(status_task);
     return Outcome();
   }
@@ -195,6 +199,7 @@ class Solver {
       auto message = call->Read(cancel);
       if (!message || !*message) return;
       last_status_ = Cancel::Clock::now().time_since_epoch().count();
+      patience_->Rest();
       if (!EmitStatus(**message, sink_)) return;
     }
   }
@@ -286,6 +291,7 @@ class Solver {
   bool exporting_ = false;     // the frontend has ended well, so that exporters may run
   std::optional<Error> lost_;  // why the session ended too early; read when it has ended
   std::atomic<Cancel::Clock::rep> last_status_{0};
+  Patience* patience_ = nullptr;  // until the first status
   CancelSource status_ended_;
 };
 
