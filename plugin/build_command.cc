@@ -21,6 +21,7 @@
 #include "plugin/docker_setup.h"
 #include "plugin/http_client.h"
 #include "plugin/options/build_flags.h"
+#include "plugin/patient_client.h"
 #include "plugin/plan/description.h"
 #include "plugin/plan/plan.h"
 #include "plugin/plan/source_files.h"
@@ -56,7 +57,7 @@ class Build {
         environment_(environment),
         terminal_(terminal),
         cancel_(cancel),
-        http_(MakeHttpClient(environment)),
+        http_(std::make_unique<PatientClient>(MakeHttpClient(environment))),
         sboms_(options.sbom_dir),
         results_(TemporaryDirectory(environment)) {}
 
@@ -92,6 +93,7 @@ class Build {
   }
 
   Result<> Run(EventSink& sink) {
+    http_->SayTo(&sink);
     sink.Say(choice_.line);
     for (const std::string& warning : choice_.warnings)
       sink.Say(Cat("WARNING: ", warning));
@@ -323,6 +325,7 @@ class Build {
                                                           EventSink& sink,
                                                           const Cancel& cancel) {
     auto auth = session::MakeAuth(keyring, *http_, sink);
+    std::vector<session::Faults> faults(held.size());
     std::vector<rpc::ServiceTable> services(held.size());
     std::vector<std::shared_ptr<const session::ExportLog>> exported;
     std::vector<solve::Solving> solves;
@@ -330,18 +333,19 @@ class Build {
     if (held.size() > 1) CompareTrees(sink);
     for (std::size_t i = 0; i < held.size(); ++i) {
       session::AddHealth(services[i]);
-      session::AddFileSync(services[i], trees_, sink);
+      session::AddFileSync(services[i], trees_, faults[i], sink);
       session::AddAuth(services[i], auth);
       session::AddSecrets(services[i], secrets_, sink);
       if (source_.upload) {
         plans[i].request.frontend_attrs["context"] =
             stored_context.valid()
-                ? session::AddStoredUpload(services[i], stored_context.get())
-                : session::AddUpload(services[i], source_.already_read, STDIN_FILENO);
+                ? session::AddStoredUpload(services[i], stored_context.get(), faults[i])
+                : session::AddUpload(services[i], source_.already_read, STDIN_FILENO, faults[i]);
       }
-      exported.push_back(session::AddFileSend(services[i], results_.targets(i), *held[i].sink));
-      solves.push_back({held[i].builder.get(), &plans[i].request, &services[i], held[i].sink,
-                        exported[i].get()});
+      exported.push_back(
+          session::AddFileSend(services[i], results_.targets(i), faults[i], *held[i].sink));
+      solves.push_back(
+          {held[i].builder.get(), &plans[i].request, &services[i], &faults[i], held[i].sink});
     }
     TRY_ASSIGN(auto solved, solve::SolveAll(solves, cancel));
     for (std::size_t i = 0; i < held.size(); ++i)
@@ -414,7 +418,7 @@ class Build {
   const Environment& environment_;
   Terminal& terminal_;
   const Cancel& cancel_;
-  std::unique_ptr<http::HttpClient> http_;
+  std::unique_ptr<PatientClient> http_;
   DockerSetup setup_;
   std::vector<Platform> wanted_;
   std::vector<session::SecretSpec> secrets_;

@@ -18,7 +18,9 @@ Result<std::optional<options::AccountOptions>> ReadAccountFlags(
 }
 
 DepotAccount::DepotAccount(const Environment& environment, std::function<void(std::string)> say)
-    : environment_(environment), say_(std::move(say)), http_(MakeHttpClient(environment)) {}
+    : environment_(environment),
+      say_(std::move(say)),
+      http_(std::make_unique<PatientClient>(MakeHttpClient(environment))) {}
 
 Result<std::unique_ptr<DepotAccount>> DepotAccount::Make(const Environment& environment,
                                                          std::function<void(std::string)> say) {

@@ -7,6 +7,7 @@
 #include "driver/depot/api.h"
 #include "plugin/options/account_flags.h"
 #include "plugin/options/invocation.h"
+#include "plugin/patient_client.h"
 #include "plugin/progress/terminal.h"
 
 namespace depot {
@@ -24,7 +25,7 @@ class DepotAccount {
                                                     std::function<void(std::string)> say);
 
   api::Api& api() { return *api_; }
-  http::HttpClient& http() { return *http_; }
+  PatientClient& http() { return *http_; }
 
   /// The token of the user or job. kDenied when there is none, with the ways to give one.
   Result<api::Token> Token(const options::AccountOptions& options, const Cancel& cancel);
@@ -38,7 +39,7 @@ class DepotAccount {
 
   Environment environment_;
   std::function<void(std::string)> say_;
-  std::unique_ptr<http::HttpClient> http_;
+  std::unique_ptr<PatientClient> http_;
   std::unique_ptr<api::Api> api_;
 };
 

@@ -32,6 +32,7 @@ class Pull {
     TRY_ASSIGN(account_, DepotAccount::Make(environment_, [this](std::string line) {
                  sink_.Say(std::move(line));
                }));
+    account_->http().SayTo(&sink_);
     TRY_ASSIGN(api::Token token, account_->Token(options_, cancel_));
     if (options_.build.empty()) return Fail(WhichBuild(token));
     TRY_ASSIGN(DockerSetup setup, ReadDockerSetup(invocation_.globals, environment_));

@@ -512,6 +512,13 @@ class Places(BadInputTest):
                 left = [p.name for p in place.rglob("*") if p.is_file() and p.name != "out.tar"]
                 self.assertEqual(left, [], "a partial file is left")
 
+    def test_full_disk_with_many_files_on_the_way(self):
+        # The builder's sender waits for ever where its receiver has gone: we know the outcome.
+        files = {f"f/{n}": os.urandom(3000) for n in range(3000)}
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY f /\n", **files})
+        with self.mounted("size=400k") as place:
+            self.fails("-o", str(place), context, says=["no space left", str(place)])
+
     @contextlib.contextmanager
     def mounted(self, options):
         """A little file system of its own."""
