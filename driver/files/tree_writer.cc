@@ -12,6 +12,7 @@
 
 #include "driver/base/text.h"
 #include "driver/files/beneath.h"
+#include "driver/files/lookup.h"
 #include "driver/files/remove_tree.h"
 #include "driver/files/temporary_name.h"
 
@@ -303,6 +304,7 @@ Result<> Writer::Finish() {
 
 /// Opens `root`, after making it and its parents; `made` gets those that did not exist.
 Result<Fd> OpenRoot(const std::string& root, std::vector<std::string>& made) {
+  TRY(CheckWithin(root));
   const std::string shown = Printable(root);
   // BuildKit's client makes the destination with mode 0700 too (session/filesync).
   for (std::size_t slash = root.find('/', 1); !root.empty(); slash = root.find('/', slash + 1)) {

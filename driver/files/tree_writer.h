@@ -47,7 +47,7 @@ class TreeWriter {
 };
 
 /// Makes `root` (and its parents) when it does not exist. Fails when it is not a directory or not
-/// writable.
+/// writable. It is what a user typed: symlinks in it lead where CheckWithin() allows (lookup.h).
 Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root);
 
 /// A writer to the directory `folder` in `root`, which is made, mode 0755, and is never a symlink

@@ -12,6 +12,7 @@
 
 #include "driver/base/fd.h"
 #include "driver/base/text.h"
+#include "driver/files/lookup.h"
 #include "driver/files/temporary_name.h"
 
 namespace depot::files {
@@ -217,11 +218,12 @@ Result<std::unique_ptr<WholeFile>> Open(const std::string& path, mode_t parents,
 }  // namespace
 
 Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool make_parents) {
+  TRY(CheckWithin(path));
   return Open(path, make_parents ? 0755 : 0, 0666);
 }
 
 Result<> WriteWholeFile(const std::string& path, std::string_view content) {
-  TRY_ASSIGN(const auto file, OpenWholeFile(path, false));
+  TRY_ASSIGN(const auto file, Open(path, 0, 0666));
   TRY(file->Write(content));
   return file->Commit();
 }
@@ -247,15 +249,19 @@ Result<std::string> ReadWholeFile(const std::string& path, std::size_t limit) {
   const std::string shown = Printable(path);
   const Fd fd(open(path.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));
   if (!fd.valid()) return Fail(SystemError(Cat("open ", shown), errno));
+  return ReadOpenFile(fd.get(), shown, limit);
+}
+
+Result<std::string> ReadOpenFile(int fd, const std::string& shown, std::size_t limit) {
   std::string content;
   struct stat st {};
-  const bool sized = fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode);
+  const bool sized = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
   std::size_t block = 64 << 10;
   if (sized) block = std::min<std::size_t>(static_cast<std::size_t>(st.st_size), limit) + 1;
   while (true) {
     const std::size_t used = content.size();
     content.resize(used + block);
-    const ssize_t got = read(fd.get(), content.data() + used, block);
+    const ssize_t got = read(fd, content.data() + used, block);
     content.resize(used + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Fail(SystemError(Cat("read ", shown), errno));

@@ -382,9 +382,12 @@ class Sources(BuildersTest):
         self.assertEqual(self.written(context, builder="tls"), "lower")
 
     def test_dockerfile_is_a_link_out_of_its_folder(self):
-        self.context({"Real": "FROM scratch\nCOPY word /\n"}, name="shared")
-        context = self.context({"word": "linked", "Dockerfile": symlink("../shared/Real")})
-        self.assertEqual(self.written(context, builder="tls"), "linked")
+        files = {"shared/Real": "FROM scratch\nCOPY word /\n", "shared/ignored": "*\n!word\n"}
+        links = {"Dockerfile": "../shared/Real", "Dockerfile.dockerignore": "../shared/ignored"}
+        files |= {f"web/{name}": symlink(target) for name, target in links.items()}
+        context = self.context({"word": "linked", **files})
+        word = self.written("-f", context / "web/Dockerfile", context, builder="tls")
+        self.assertEqual(word, "linked")
 
     def test_ignore_file_of_the_dockerfile_wins(self):
         context = self.context(
