@@ -1,8 +1,11 @@
 """One image for two platforms, each built on a machine of its own."""
 
+import hashlib
 import json
+import os
 import signal
 import tarfile
+import threading
 import time
 import urllib.error
 from pathlib import Path
@@ -269,6 +272,20 @@ class Outputs(PlatformsTest):
             for digest in self.images_of(index).values():
                 self.assertIn("zstd", json.dumps(repository.document(digest)["layers"]))
             self.assertEqual(len(OciLayout(archive).document("latest")["manifests"]), 1)
+
+    def test_a_secret_from_a_pipe_reaches_every_builder(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_text, args=("given once",), daemon=True)
+        writer.start()
+        mount = f"--mount=type=secret,required=true,id=s : {self.image_name()}"
+        dockerfile = f"FROM {self.rig['BASE']} AS one\nRUN {mount}; sha256sum </run/secrets/s >/sum\n"
+        dockerfile += "FROM scratch\nCOPY --from=one /sum /\n"
+        context = self.context({"Dockerfile": dockerfile})
+        self.build_both("--secret", f"id=s,src={pipe}", "-o", "out", context, timeout=120)
+        digest = hashlib.sha256(b"given once").hexdigest()
+        for folder in ("linux_amd64", "linux_arm64"):
+            self.assertEqual(trees.text(self.work / "out" / folder, "sum").split()[0], digest)
 
     def test_an_archive_is_loaded_and_runs(self):
         image = self.image_name()
