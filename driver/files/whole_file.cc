@@ -13,7 +13,7 @@
 #include "driver/base/fd.h"
 #include "driver/base/text.h"
 #include "driver/files/lookup.h"
-#include "driver/files/temporary_name.h"
+#include "driver/files/pending_file.h"
 
 namespace depot::files {
 namespace {
@@ -64,49 +64,32 @@ struct Place {
   int descriptor = -1;  // this process's own one, when the path is a name for it
 };
 
-class RenamedFile final : public WholeFile {
+class ReplacingFile final : public WholeFile {
  public:
-  RenamedFile(std::string shown, Fd directory, std::string name, mode_t mode)
+  ReplacingFile(std::string shown, Fd directory, std::string name, mode_t mode)
       : shown_(std::move(shown)),
         directory_(std::move(directory)),
         name_(std::move(name)),
         mode_(mode) {}
-  RenamedFile(const RenamedFile&) = delete;
-  RenamedFile& operator=(const RenamedFile&) = delete;
 
-  ~RenamedFile() override { Discard(); }
-
-  /// Makes the temporary file, once.
+  /// Once, at the first need for it.
   Result<> Create() {
-    if (!temporary_.empty()) return {};
-    std::string temporary = TemporaryName();
-    fd_.Reset(openat(directory_.get(), temporary.c_str(),
-                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode_));
-    if (!fd_.valid()) return Fail(SystemError(Cat("create ", shown_), errno));
-    temporary_ = std::move(temporary);
-    return {};
+    const int error = file_.created() ? 0 : file_.Create(directory_.get(), mode_);
+    return error == 0 ? Result<>() : Fail(SystemError(Cat("create ", shown_), error));
   }
 
-  void Discard() {
-    if (!temporary_.empty()) unlinkat(directory_.get(), temporary_.c_str(), 0);
-    temporary_.clear();
-    fd_.Reset();
-  }
+  void Discard() { file_.Discard(); }
 
   Result<> Write(std::string_view data) override {
     TRY(Create());
-    const int error = WriteAll(fd_.get(), data);
+    const int error = WriteAll(file_.fd(), data);
     return error == 0 ? Result<>() : Fail(SystemError(Cat("write ", shown_), error));
   }
 
   Result<> Commit() override {
     TRY(Create());
-    if (close(fd_.Release()) != 0 ||
-        renameat(directory_.get(), temporary_.c_str(), directory_.get(), name_.c_str()) != 0) {
-      return Fail(SystemError(Cat("write ", shown_), errno));
-    }
-    temporary_.clear();
-    return {};
+    const int error = file_.Commit(name_);
+    return error == 0 ? Result<>() : Fail(SystemError(Cat("write ", shown_), error));
   }
 
  private:
@@ -114,8 +97,7 @@ class RenamedFile final : public WholeFile {
   Fd directory_;
   std::string name_;
   mode_t mode_;
-  std::string temporary_;  // "" while there is none
-  Fd fd_;
+  PendingFile file_;
 };
 
 Result<> MakeDirectories(const std::string& path, mode_t mode) {
@@ -209,7 +191,7 @@ Result<std::unique_ptr<WholeFile>> Open(const std::string& path, mode_t parents,
       return OpenDirect(shown, Cat(place.directory, "/", place.name), st.st_mode);
     }
   }
-  auto file = std::make_unique<RenamedFile>(shown, std::move(directory), place.name, mode);
+  auto file = std::make_unique<ReplacingFile>(shown, std::move(directory), place.name, mode);
   TRY(file->Create());
   file->Discard();
   return file;

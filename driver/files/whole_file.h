@@ -9,9 +9,9 @@
 
 namespace depot::files {
 
-/// A file that has its final name only when it is whole: written beside it under a temporary name
-/// from the first Write() on, renamed by Commit(), removed when destroyed before that. One thread
-/// at a time.
+/// A file that has its final name only when it is whole: written beside it from the first Write()
+/// on, without a name where the file system can do that, named by Commit(), gone when destroyed
+/// before that. One thread at a time.
 class WholeFile {
  public:
   virtual ~WholeFile() = default;
@@ -19,12 +19,12 @@ class WholeFile {
   /// Appends to the content. After a failure the file can only be destroyed.
   virtual Result<> Write(std::string_view data) = 0;
 
-  /// Flushes and renames; ENOSPC and friends surface here at the latest.
+  /// Flushes and names it; ENOSPC and friends surface here at the latest.
   virtual Result<> Commit() = 0;
 };
 
 /// Checks now that the file can be written: the directory exists (`make_parents`: is made, mode
-/// 0755) and a temporary file can be created in it, and the final name is not a directory. Until
+/// 0755) and a file can be created in it, and the final name is not a directory. Until
 /// the first Write() nothing new is there: the directory may be a build context.
 /// `path` is what a user typed: symlinks in it lead where CheckWithin() allows (lookup.h).
 /// A device or fifo (/dev/null, /dev/stdout, /proc/self/fd/1) is written directly. Mode 0666 less

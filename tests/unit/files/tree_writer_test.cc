@@ -285,6 +285,38 @@ TEST(TreeWriter, DevicesNeedRootAndSaySo) {
   EXPECT_EQ(tree.Stat("null").st_rdev, makedev(1, 3));
 }
 
+TEST(TreeWriter, AttributesOfFoldersAreSetAtOnceAndTimesAtTheEnd) {
+  TemporaryTree tree;
+  FileEntry folder = Entry("folder", S_IFDIR | 0755);
+  folder.mtime_ns = INT64_MIN;
+  folder.xattrs["user.depot"] = "value";
+  const auto writer = MustOpen(tree.root());
+  EXPECT_OK(writer->Make(folder));
+  char value[16];
+  const ssize_t size = getxattr(tree.At("folder").c_str(), "user.depot", value, sizeof value);
+  if (size >= 0) {
+    EXPECT_EQ(std::string(value, static_cast<std::size_t>(size)), "value");
+  }
+  EXPECT_OK(writer->Finish());
+}
+
+TEST(TreeWriter, AFileThatIsBeingWrittenHasNoNameWhereThatIsPossible) {
+  TemporaryTree tree;
+  const Fd probe(open(tree.root().c_str(), O_TMPFILE | O_WRONLY, 0600));
+  const auto writer = MustOpen(tree.root());
+  auto file = writer->Create(Entry("file", S_IFREG | 0644));
+  ASSERT_TRUE(file);
+  EXPECT_OK((*file)->Write("half"));
+  EXPECT_EQ(tree.Names().size(), probe.valid() ? 0U : 1U);
+  EXPECT_OK((*file)->Commit());
+  EXPECT_EQ(tree.Names(), std::vector<std::string>{"file"});
+  tree.Directory("directory/in/it");
+  auto over = writer->Create(Entry("directory", S_IFREG | 0644));
+  EXPECT_OK((*over)->Commit());
+  EXPECT_EQ(tree.Names().size(), 2U);
+  EXPECT_TRUE(S_ISREG(tree.Stat("directory").st_mode));
+}
+
 TEST(TreeWriter, TheRootMustBeAWritableDirectory) {
   TemporaryTree tree;
   tree.File("file");
