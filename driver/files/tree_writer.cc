@@ -89,8 +89,8 @@ struct Closing {
 
 class Writer final : public TreeWriter {
  public:
-  Writer(Fd directory, std::string root)
-      : directory_(std::move(directory)), root_(std::move(root)) {}
+  Writer(Fd directory, std::string root, Devices devices)
+      : directory_(std::move(directory)), root_(std::move(root)), devices_(devices) {}
 
   Result<> Make(const FileEntry& entry) override;
   Result<std::unique_ptr<File>> Create(const FileEntry& entry) override;
@@ -104,6 +104,7 @@ class Writer final : public TreeWriter {
   Result<> MakeDirectory(const FileEntry& entry, const Target& target);
   Result<> MakeHardLink(const FileEntry& entry, const Target& target);
   Result<> MakeSymlink(const FileEntry& entry, const Target& target);
+  Result<> CheckDevice(const FileEntry& entry) const;
   Result<> MakeSpecial(const FileEntry& entry, const Target& target);
   Error Failed(const std::string& path, int error) const {
     return SystemError(Cat("write ", Place(root_, path)), error);
@@ -112,6 +113,7 @@ class Writer final : public TreeWriter {
 
   const Fd directory_;
   const std::string root_;  // for messages
+  const Devices devices_;
   std::mutex mutex_;
   std::map<std::string, Closing> directories_;     // of this transfer
   std::unordered_set<std::string> regular_files_;  // committed in this transfer
@@ -274,12 +276,32 @@ Result<> Writer::MakeSymlink(const FileEntry& entry, const Target& target) {
   return error == 0 ? Result<>() : Fail(Failed(entry.path, error));
 }
 
+Result<> Writer::CheckDevice(const FileEntry& entry) const {
+  const std::string what = Cat("cannot make the device node ", Place(root_, entry.path), ": ");
+  if (devices_ == Devices::kRefused) {
+    return Fail(Error(ErrorCode::kDenied, what + "whoever opens it reaches this machine's device")
+                    .WithHint("allow it with --output type=local,dest=DIR,devices=true, or export "
+                              "to a tar file (--output type=tar,dest=FILE)"));
+  }
+  const auto in_range = [](std::int64_t number, std::int64_t bits) {
+    return number >= 0 && number >> bits == 0;
+  };
+  // What Linux has: include/linux/kdev_t.h.
+  if (!in_range(entry.dev_major, 12) || !in_range(entry.dev_minor, 20)) {
+    return Fail(Refused(root_, entry.path, "its device number is impossible"));
+  }
+  return {};
+}
+
 Result<> Writer::MakeSpecial(const FileEntry& entry, const Target& target) {
+  const bool device = !S_ISFIFO(entry.mode);
+  if (device) TRY(CheckDevice(entry));
   const int parent = target.parent.get();
   const std::string temporary = TemporaryName();
-  const dev_t device =
-      makedev(static_cast<unsigned>(entry.dev_major), static_cast<unsigned>(entry.dev_minor));
-  if (mknodat(parent, temporary.c_str(), entry.mode & (S_IFMT | kPermissions), device) != 0) {
+  const dev_t number = device ? makedev(static_cast<unsigned>(entry.dev_major),
+                                        static_cast<unsigned>(entry.dev_minor))
+                              : 0;
+  if (mknodat(parent, temporary.c_str(), entry.mode & (S_IFMT | kPermissions), number) != 0) {
     if (errno != EPERM) return Fail(Failed(entry.path, errno));
     return Fail(Error(ErrorCode::kDenied, Cat("cannot make the device node ",
                                               Place(root_, entry.path), ": only root may"))
@@ -348,10 +370,10 @@ Result<Fd> OpenRoot(const std::string& root, std::vector<std::string>& made) {
 
 }  // namespace
 
-Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root) {
+Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root, Devices devices) {
   std::vector<std::string> made;
   TRY_ASSIGN(Fd directory, OpenRoot(root, made));
-  return std::make_unique<Writer>(std::move(directory), Printable(root));
+  return std::make_unique<Writer>(std::move(directory), Printable(root), devices);
 }
 
 Result<> CheckTreeRoot(const std::string& root) {

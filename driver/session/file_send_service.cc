@@ -53,8 +53,9 @@ class FileSend {
                             const DirectoryTarget& directory,
                             const Cancel& cancel) {
     bool whole = directory.folder.empty();
-    TRY_ASSIGN(auto writer, whole ? files::OpenTreeWriter(directory.path)
-                                  : files::OpenSubTreeWriter(directory.path, directory.folder));
+    TRY_ASSIGN(auto writer, whole ? files::OpenTreeWriter(directory.path, directory.devices)
+                                  : files::OpenSubTreeWriter(directory.path, directory.folder,
+                                                             directory.devices));
     return ReceiveTree(call, *writer, refusals_, cancel);
   }
 

@@ -52,6 +52,7 @@ class StreamTarget {
 struct DirectoryTarget {
   std::string path;
   std::string folder{};  ///< in it; "" = right into it
+  files::Devices devices = files::Devices::kRefused;
 };
 
 /// Another taker of what `type=local` sends: gives the writer for one stream. Called on the
