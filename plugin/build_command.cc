@@ -325,6 +325,7 @@ class Build {
                                                           EventSink& sink,
                                                           const Cancel& cancel) {
     auto auth = session::MakeAuth(keyring, *http_, sink);
+    auto secrets = session::MakeSecrets(secrets_, sink);
     std::vector<session::Faults> faults(held.size());
     std::vector<rpc::ServiceTable> services(held.size());
     std::vector<std::shared_ptr<const session::ExportLog>> exported;
@@ -335,7 +336,7 @@ class Build {
       session::AddHealth(services[i]);
       session::AddFileSync(services[i], trees_, faults[i], sink);
       session::AddAuth(services[i], auth);
-      session::AddSecrets(services[i], secrets_, sink);
+      session::AddSecrets(services[i], secrets);
       if (source_.upload) {
         plans[i].request.frontend_attrs["context"] =
             stored_context.valid()

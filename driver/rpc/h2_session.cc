@@ -4,6 +4,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/rpc/frame_batch.h"
 #include "driver/rpc/h2_callbacks.h"

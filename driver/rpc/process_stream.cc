@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "driver/base/shown.h"
 #include "driver/base/subprocess.h"
 #include "driver/base/text.h"
 

@@ -60,8 +60,9 @@ class FileSend {
                             const DirectoryTarget& directory,
                             const Cancel& cancel) {
     bool whole = directory.folder.empty();
-    auto writer = whole ? files::OpenTreeWriter(directory.path)
-                        : files::OpenSubTreeWriter(directory.path, directory.folder);
+    auto writer =
+        whole ? files::OpenTreeWriter(directory.path, directory.devices)
+              : files::OpenSubTreeWriter(directory.path, directory.folder, directory.devices);
     if (!writer) return Ours(Fail(std::move(writer).error()), cancel);
     return ReceiveTree(call, **writer, faults_, refusals_, held_, cancel);
   }

@@ -54,6 +54,7 @@ class StreamTarget {
 struct DirectoryTarget {
   std::string path;
   std::string folder{};  ///< in it; "" = right into it
+  files::Devices devices = files::Devices::kRefused;
 };
 
 /// Another taker of what `type=local` sends: gives the writer for one stream. Called on the
@@ -100,8 +101,9 @@ void AddAuth(rpc::ServiceTable& table, const std::shared_ptr<Auth>& auth);
 /// A secret offered to RUN --mount=type=secret. Files are read when asked for.
 struct SecretSpec {
   std::string id;
-  std::string file;             ///< path, or
+  std::string file;             ///< path (files/lookup.h says where links in it may lead), or
   std::optional<Secret> value;  ///< the variable's value, taken when the command line was read
+  std::string context{};        ///< the local build context, absolute; ""
 };
 
 constexpr std::size_t kMaxSecretSize = 500 << 10;  ///< BuildKit session/secrets
@@ -109,8 +111,15 @@ constexpr std::size_t kMaxSecretSize = 500 << 10;  ///< BuildKit session/secrets
 /// Checks that every secret can be read and is small enough, before anything is connected.
 Result<> CheckSecrets(const std::vector<SecretSpec>& secrets);
 
+/// The secrets of one build, which its sessions share: what can be read only once (a pipe) is read
+/// once, whoever asks, under whatever name. Any thread.
+class Secrets;
+
+/// `sink` must outlive it.
+std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets, EventSink& sink);
+
 /// moby.buildkit.secrets.v1.Secrets.
-void AddSecrets(rpc::ServiceTable& table, std::vector<SecretSpec> secrets, EventSink& sink);
+void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets);
 
 /// moby.upload.v1.Upload: hands the tar archive on `input` (bytes already read first, then the
 /// descriptor until its end) to the builder, once. Returns the URL for the `context` attribute.
