@@ -28,6 +28,54 @@ std::size_t Utf8Length(std::string_view text) {
   return length;
 }
 
+char32_t CodePoint(std::string_view sequence) {
+  auto lead = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1) return lead;
+  char32_t value = lead & (0x7FU >> sequence.size());
+  for (char byte : sequence.substr(1))
+    value = value << 6 | (static_cast<unsigned char>(byte) & 0x3FU);
+  return value;
+}
+
+/// The characters that Unicode calls default ignorable (DerivedCoreProperties.txt) without the
+/// variation selectors, which emoji need, and the two line separators.
+bool Deceives(char32_t c) {
+  struct Range {
+    char32_t first;
+    char32_t last;
+  };
+  static constexpr Range kRanges[] = {
+      {0x00AD, 0x00AD}, {0x034F, 0x034F},   {0x061C, 0x061C},   {0x115F, 0x1160},
+      {0x17B4, 0x17B5}, {0x180B, 0x180F},   {0x200B, 0x200F},   {0x2028, 0x202E},
+      {0x2060, 0x206F}, {0x3164, 0x3164},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},
+      {0xFFF0, 0xFFFB}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF}};
+  return std::any_of(std::begin(kRanges), std::end(kRanges),
+                     [c](const Range& range) { return c >= range.first && c <= range.last; });
+}
+
+/// `deceptive(c, out)` puts what stands for such a character.
+template <typename Deceptive>
+std::string MakePrintable(std::string_view text, Deceptive deceptive) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    std::size_t length = Utf8Length(text);
+    char32_t c = length == 0 ? 0xFFFD : CodePoint(text.substr(0, length));
+    if (length == 0) {
+      out += "\xEF\xBF\xBD";
+      length = 1;
+    } else if ((c < 0x20 && c != '\t') || (c >= 0x7F && c < 0xA0)) {
+      out += '?';
+    } else if (c >= 0xA0 && Deceives(c)) {
+      deceptive(c, out);
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
 constexpr std::string_view kUrlEnd = " \t\r\n\"'`<>";
 
 /// Size of the user and password in front of the host in `url` (which has no scheme), without '@'.
@@ -77,23 +125,19 @@ void AppendQuery(std::string_view query, std::string& out) {
 }  // namespace
 
 std::string Printable(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    std::size_t length = Utf8Length(text);
-    unsigned char lead = static_cast<unsigned char>(text[0]);
-    bool c1_control = length == 2 && lead == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
-    if (length == 0) {
-      out += "\xEF\xBF\xBD";
-      length = 1;
-    } else if ((lead < 0x20 && lead != '\t') || lead == 0x7F || c1_control) {
-      out += '?';
-    } else {
-      out.append(text.substr(0, length));
-    }
-    text.remove_prefix(length);
-  }
-  return out;
+  return MakePrintable(text, [](char32_t c, std::string& out) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    out += "<U+";
+    for (int shift = c > 0xFFFF ? 16 : 12; shift >= 0; shift -= 4)
+      out.push_back(kDigits[c >> shift & 15]);
+    out.push_back('>');
+  });
+}
+
+std::string PrintableOutput(std::string_view text) {
+  return MakePrintable(text, [](char32_t c, std::string& out) {
+    if (c == 0x2028 || c == 0x2029) out.push_back(' ');
+  });
 }
 
 std::string RedactUrls(std::string_view text) {

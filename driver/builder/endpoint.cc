@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "driver/base/encode.h"
@@ -207,6 +208,20 @@ Result<Endpoint> ParseEndpoint(std::string_view url,
     TRY(ApplyTls(endpoint, settings, std::move(roots)));
   }
   return endpoint;
+}
+
+Result<std::map<std::string, std::string>> ReadPipes(
+    std::map<std::string, std::string> environment) {
+  for (const auto& [variable, what] : {std::pair{"DEPOT_BUILDER_CACERT", "builder cacert"},
+                                       {"DEPOT_BUILDER_CERT", "builder cert"},
+                                       {"DEPOT_BUILDER_KEY", "builder key"}}) {
+    const auto found = environment.find(variable);
+    struct stat status {};
+    if (found == environment.end() || ::stat(found->second.c_str(), &status) != 0) continue;
+    if (!S_ISFIFO(status.st_mode)) continue;
+    TRY_ASSIGN(found->second, LoadPem(found->second, what));
+  }
+  return environment;
 }
 
 }  // namespace depot::builder

@@ -33,4 +33,9 @@ struct Endpoint {
 Result<Endpoint> ParseEndpoint(std::string_view url,
                                const std::map<std::string, std::string>& environment);
 
+/// For several endpoints: `environment`, where those of its PEM variables that name a pipe hold
+/// what it gave, since it gives it once only.
+Result<std::map<std::string, std::string>> ReadPipes(
+    std::map<std::string, std::string> environment);
+
 }  // namespace depot::builder

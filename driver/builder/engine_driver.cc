@@ -28,7 +28,7 @@ Result<std::unique_ptr<rpc::ByteStream>> Connect(const docker::EngineEndpoint& e
   tls.key_pem = endpoint.key_pem;
   tls.verify = endpoint.verify;
   tls.alpn = "http/1.1";
-  return rpc::StartTls(std::move(socket), tls, cancel);
+  return rpc::StartTls(rpc::MakeSocketStream(std::move(socket)), tls, cancel);
 }
 
 Result<std::unique_ptr<rpc::ByteStream>> Dial(const docker::EngineEndpoint& endpoint,

@@ -15,7 +15,7 @@ Result<std::unique_ptr<rpc::ByteStream>> Dial(const Endpoint& endpoint, const Ca
   }
   TRY_ASSIGN(Fd socket, rpc::DialTcp(endpoint.host, endpoint.port, cancel));
   if (!endpoint.tls) return rpc::MakeSocketStream(std::move(socket));
-  return rpc::StartTls(std::move(socket), endpoint.tls_options, cancel);
+  return rpc::StartTls(rpc::MakeSocketStream(std::move(socket)), endpoint.tls_options, cancel);
 }
 
 class RemoteDriver final : public Driver {

@@ -8,7 +8,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/base/yaml.h"
-#include "driver/disk/text_file.h"
+#include "driver/disk/lookup.h"
 #include "driver/disk/whole_file.h"
 
 namespace depot::api {
@@ -16,6 +16,7 @@ namespace {
 
 /// In the order in which one directory is searched (depot/cli pkg/project/config.go).
 constexpr const char* kNames[] = {"depot.json", "depot.yml", "depot.yaml"};
+constexpr std::size_t kMaxProjectFile = std::size_t{16} << 20;
 
 Result<ProjectChoice> ReadProjectFile(const std::string& file, const std::string& content) {
   const std::string shown = Printable(file);
@@ -47,12 +48,14 @@ Result<std::optional<ProjectChoice>> SearchUpward(const std::string& directory) 
   for (; !error; at = at.parent_path()) {
     for (const char* name : kNames) {
       const std::string file = at / name;
-      Result<std::optional<std::string>> content = disk::ReadTextFile(file);
+      // It may have come with the sources: a link in its place must not show another file.
+      Result<std::string> content = disk::ReadBeneath(at.string(), name, kMaxProjectFile);
       if (!content) {
-        return Fail(ErrorCode::kInvalid, content.error().message());
+        if (content.error().code() == ErrorCode::kNotFound) continue;
+        return Fail(Error(ErrorCode::kInvalid, content.error().message())
+                        .WithHint("--project ID goes before project files"));
       }
-      if (!*content) continue;
-      TRY_ASSIGN(ProjectChoice choice, ReadProjectFile(file, **content));
+      TRY_ASSIGN(ProjectChoice choice, ReadProjectFile(file, *content));
       return std::optional(std::move(choice));
     }
     if (at == at.parent_path()) break;
@@ -97,6 +100,7 @@ Result<> WriteProjectFile(const std::string& directory, const std::string& id, b
   }
   Json json;
   json.Set("id", Json::String(id));
+  TRY(disk::CheckWithin(folder + "/depot.json"));
   return disk::WriteWholeFile(folder + "/depot.json", json.Dump() + "\n");
 }
 

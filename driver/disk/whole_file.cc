@@ -13,7 +13,8 @@
 #include "driver/base/fd.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/temporary_name.h"
+#include "driver/disk/lookup.h"
+#include "driver/disk/pending_file.h"
 
 namespace depot::disk {
 namespace {
@@ -64,49 +65,32 @@ struct Place {
   int descriptor = -1;  // this process's own one, when the path is a name for it
 };
 
-class RenamedFile final : public WholeFile {
+class ReplacingFile final : public WholeFile {
  public:
-  RenamedFile(std::string shown, Fd directory, std::string name, mode_t mode)
+  ReplacingFile(std::string shown, Fd directory, std::string name, mode_t mode)
       : shown_(std::move(shown)),
         directory_(std::move(directory)),
         name_(std::move(name)),
         mode_(mode) {}
-  RenamedFile(const RenamedFile&) = delete;
-  RenamedFile& operator=(const RenamedFile&) = delete;
 
-  ~RenamedFile() override { Discard(); }
-
-  /// Makes the temporary file, once.
+  /// Once, at the first need for it.
   Result<> Create() {
-    if (!temporary_.empty()) return {};
-    std::string temporary = TemporaryName();
-    fd_.Reset(openat(directory_.get(), temporary.c_str(),
-                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode_));
-    if (!fd_.valid()) return Fail(SystemError(Cat("create ", shown_), errno));
-    temporary_ = std::move(temporary);
-    return {};
+    const int error = file_.created() ? 0 : file_.Create(directory_.get(), mode_);
+    return error == 0 ? Result<>() : Fail(SystemError(Cat("create ", shown_), error));
   }
 
-  void Discard() {
-    if (!temporary_.empty()) unlinkat(directory_.get(), temporary_.c_str(), 0);
-    temporary_.clear();
-    fd_.Reset();
-  }
+  void Discard() { file_.Discard(); }
 
   Result<> Write(std::string_view data) override {
     TRY(Create());
-    const int error = WriteAll(fd_.get(), data);
+    const int error = WriteAll(file_.fd(), data);
     return error == 0 ? Result<>() : Fail(SystemError(Cat("write ", shown_), error));
   }
 
   Result<> Commit() override {
     TRY(Create());
-    if (close(fd_.Release()) != 0 ||
-        renameat(directory_.get(), temporary_.c_str(), directory_.get(), name_.c_str()) != 0) {
-      return Fail(SystemError(Cat("write ", shown_), errno));
-    }
-    temporary_.clear();
-    return {};
+    const int error = file_.Commit(name_);
+    return error == 0 ? Result<>() : Fail(SystemError(Cat("write ", shown_), error));
   }
 
  private:
@@ -114,8 +98,7 @@ class RenamedFile final : public WholeFile {
   Fd directory_;
   std::string name_;
   mode_t mode_;
-  std::string temporary_;  // "" while there is none
-  Fd fd_;
+  PendingFile file_;
 };
 
 Result<> MakeDirectories(const std::string& path, mode_t mode) {
@@ -209,7 +192,7 @@ Result<std::unique_ptr<WholeFile>> Open(const std::string& path, mode_t parents,
       return OpenDirect(shown, Cat(place.directory, "/", place.name), st.st_mode);
     }
   }
-  auto file = std::make_unique<RenamedFile>(shown, std::move(directory), place.name, mode);
+  auto file = std::make_unique<ReplacingFile>(shown, std::move(directory), place.name, mode);
   TRY(file->Create());
   file->Discard();
   return file;
@@ -218,11 +201,12 @@ Result<std::unique_ptr<WholeFile>> Open(const std::string& path, mode_t parents,
 }  // namespace
 
 Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool make_parents) {
+  TRY(CheckWithin(path));
   return Open(path, make_parents ? 0755 : 0, 0666);
 }
 
 Result<> WriteWholeFile(const std::string& path, std::string_view content) {
-  TRY_ASSIGN(const auto file, OpenWholeFile(path, false));
+  TRY_ASSIGN(const auto file, Open(path, 0, 0666));
   TRY(file->Write(content));
   return file->Commit();
 }
@@ -248,15 +232,19 @@ Result<std::string> ReadWholeFile(const std::string& path, std::size_t limit) {
   const std::string shown = Printable(path);
   const Fd fd(open(path.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));
   if (!fd.valid()) return Fail(SystemError(Cat("open ", shown), errno));
+  return ReadOpenFile(fd.get(), shown, limit);
+}
+
+Result<std::string> ReadOpenFile(int fd, const std::string& shown, std::size_t limit) {
   std::string content;
   struct stat st {};
-  const bool sized = fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode);
+  const bool sized = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
   std::size_t block = 64 << 10;
   if (sized) block = std::min<std::size_t>(static_cast<std::size_t>(st.st_size), limit) + 1;
   while (true) {
     const std::size_t used = content.size();
     content.resize(used + block);
-    const ssize_t got = read(fd.get(), content.data() + used, block);
+    const ssize_t got = read(fd, content.data() + used, block);
     content.resize(used + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Fail(SystemError(Cat("read ", shown), errno));

@@ -9,9 +9,9 @@
 
 namespace depot::disk {
 
-/// A file that has its final name only when it is whole: written beside it under a temporary name
-/// from the first Write() on, renamed by Commit(), removed when destroyed before that. One thread
-/// at a time.
+/// A file that has its final name only when it is whole: written beside it from the first Write()
+/// on, without a name where the file system can do that, named by Commit(), gone when destroyed
+/// before that. One thread at a time.
 class WholeFile {
  public:
   virtual ~WholeFile() = default;
@@ -19,13 +19,14 @@ class WholeFile {
   /// Appends to the content. After a failure the file can only be destroyed.
   virtual Result<> Write(std::string_view data) = 0;
 
-  /// Flushes and renames; ENOSPC and friends surface here at the latest.
+  /// Flushes and names it; ENOSPC and friends surface here at the latest.
   virtual Result<> Commit() = 0;
 };
 
 /// Checks now that the file can be written: the directory exists (`make_parents`: is made, mode
-/// 0755) and a temporary file can be created in it, and the final name is not a directory. Until
+/// 0755) and a file can be created in it, and the final name is not a directory. Until
 /// the first Write() nothing new is there: the directory may be a build context.
+/// `path` is what a user typed: symlinks in it lead where CheckWithin() allows (lookup.h).
 /// A device or fifo (/dev/null, /dev/stdout, /proc/self/fd/1) is written directly. Mode 0666 less
 /// umask.
 Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool make_parents);
@@ -34,7 +35,7 @@ Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool m
 /// descriptor, whatever happens to the process.
 Result<Fd> OpenNamelessFile(const std::string& directory);
 
-/// Creates, writes and commits at once.
+/// Creates, writes and commits at once; symlinks are followed anywhere.
 Result<> WriteWholeFile(const std::string& path, std::string_view content);
 
 /// The same for a file with a secret in it: mode 0600 from its first byte on. Directories that are
@@ -43,5 +44,8 @@ Result<> WritePrivateFile(const std::string& path, std::string_view content);
 
 /// The content of a file of at most `limit` bytes; larger is kInvalid.
 Result<std::string> ReadWholeFile(const std::string& path, std::size_t limit);
+
+/// The same of a file that is open for reading; `shown` names it in errors.
+Result<std::string> ReadOpenFile(int fd, const std::string& shown, std::size_t limit);
 
 }  // namespace depot::disk

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kRule = "--------------------\n";
 constexpr int kNumberWidth = 3;
+/// Of a stranger's source, whose ranges are looked through for each line.
+constexpr int kMaxLines = 500;
 
 bool Contains(const std::vector<SourceRange>& ranges, int line) {
   return std::any_of(ranges.begin(), ranges.end(), [&](const SourceRange& range) {
@@ -28,8 +30,8 @@ std::string Numbered(int line) {
 std::string SourceExcerpt(std::string_view filename,
                           std::string_view source,
                           const std::vector<SourceRange>& ranges) {
-  std::vector<std::string_view> lines = Split(source, '\n');
-  const auto count = static_cast<int>(std::min<std::size_t>(lines.size(), 1'000'000));
+  const auto breaks = std::count(source.begin(), source.end(), '\n');
+  const auto count = static_cast<int>(std::min<std::ptrdiff_t>(breaks + 1, 1'000'000));
   int first = 0;
   int last = 0;
   for (const SourceRange& range : ranges) {
@@ -40,15 +42,18 @@ std::string SourceExcerpt(std::string_view filename,
   if (first == 0) return "";
   std::string out = Cat(Printable(filename), ':', first, '\n', kRule);
   const int around = first == last ? 2 : 1;
-  const int end = std::min(last + around, count);
-  for (int line = std::max(1, first - around); line <= end; ++line) {
+  const int begin = std::max(1, first - around);
+  const int end = std::min({last + around, count, begin + kMaxLines - 1});
+  for (int line = 1; line <= end; ++line) {
+    std::string_view text = source.substr(0, source.find('\n'));
+    source.remove_prefix(std::min(source.size(), text.size() + 1));
     // The last piece behind a final newline is no line.
-    if (line == count && lines[line - 1].empty()) break;
-    std::string_view text = lines[line - 1];
+    if (line < begin || (line == count && text.empty())) continue;
     if (text.ends_with('\r')) text.remove_suffix(1);
     out += Cat(' ', Numbered(line), " | ", Contains(ranges, line) ? ">>>" : "   ", ' ',
                RedactUrls(Printable(text)), '\n');
   }
+  if (last + around > end && end < count) out += " ... |\n";
   return out.append(kRule);
 }
 

@@ -41,7 +41,7 @@ class ComparedTree final : public FileTree {
     // A tree in memory has no times: its files have no name either.
     bool timed = info.st_nlink > 0;
     if (plain && timed) {
-      Compare(path, {info.st_size, info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec});
+      Compare(path, {info.st_size, Nanoseconds(info.st_mtim)});
     }
     return file;
   }

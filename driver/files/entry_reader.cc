@@ -101,7 +101,7 @@ Result<EntryReader::Outcome> EntryReader::Read(int directory, const char* name, 
   entry.uid = st.st_uid;
   entry.gid = st.st_gid;
   entry.size = S_ISDIR(st.st_mode) ? 0 : st.st_size;
-  entry.mtime_ns = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
+  entry.mtime_ns = Nanoseconds(st.st_mtim);
   if (S_ISLNK(st.st_mode)) {
     const int error = ReadLink(directory, name, entry.linkname);
     // EINVAL: it became something else a moment ago.

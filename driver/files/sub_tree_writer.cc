@@ -35,8 +35,9 @@ class SubTreeWriter final : public TreeWriter {
 }  // namespace
 
 Result<std::unique_ptr<TreeWriter>> OpenSubTreeWriter(const std::string& root,
-                                                      const std::string& folder) {
-  TRY_ASSIGN(auto writer, OpenTreeWriter(root));
+                                                      const std::string& folder,
+                                                      Devices devices) {
+  TRY_ASSIGN(auto writer, OpenTreeWriter(root, devices));
   FileEntry entry;
   entry.path = folder;
   entry.mode = S_IFDIR | 0755;

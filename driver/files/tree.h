@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,6 +28,15 @@ struct FileEntry {
   std::int64_t dev_minor = 0;
   std::map<std::string, std::string> xattrs;
 };
+
+/// A file's time as mtime_ns; one beyond what that holds (the years 1677 to 2262) is the nearest.
+inline std::int64_t Nanoseconds(const timespec& time) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  constexpr std::int64_t kMax = INT64_MAX / kSecond;
+  if (time.tv_sec >= kMax) return INT64_MAX;
+  if (time.tv_sec < -kMax) return INT64_MIN;
+  return time.tv_sec * kSecond + time.tv_nsec;
+}
 
 /// What of a tree is wanted. All in the syntax of .dockerignore lines (moby/patternmatcher).
 struct TreeFilter {

@@ -1,6 +1,7 @@
 #include "driver/files/tree_writer.h"
 
 #include <cerrno>
+#include <climits>
 #include <mutex>
 #include <unordered_set>
 #include <vector>
@@ -12,8 +13,9 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/disk/lookup.h"
+#include "driver/disk/pending_file.h"
 #include "driver/disk/remove_tree.h"
-#include "driver/disk/temporary_name.h"
 #include "driver/files/beneath.h"
 
 namespace depot::files {
@@ -46,14 +48,16 @@ struct Times {
   timespec values[2];
 };
 
-/// Sets what an entry says about an open file or directory. 0 or the errno. Extended attributes
-/// are best effort: the file system, or the user, may not be allowed to have them.
-int ApplyMetadata(int fd, const FileEntry& entry) {
-  for (const auto& [name, value] : entry.xattrs) {
+/// Best effort: the file system, or the user, may not be allowed to have them.
+void SetXattrs(int fd, const FileEntry& entry) {
+  for (const auto& [name, value] : entry.xattrs)
     fsetxattr(fd, name.c_str(), value.data(), value.size(), 0);
-  }
-  if (fchmod(fd, entry.mode & kPermissions) != 0) return errno;
-  return futimens(fd, Times(entry.mtime_ns).values) == 0 ? 0 : errno;
+}
+
+/// 0 or the errno.
+int SetModeAndTime(int fd, mode_t mode, std::int64_t mtime_ns) {
+  if (fchmod(fd, mode & kPermissions) != 0) return errno;
+  return futimens(fd, Times(mtime_ns).values) == 0 ? 0 : errno;
 }
 
 /// Where an entry goes: its open parent directory, and its name there.
@@ -62,10 +66,14 @@ struct Target {
   std::string name;
 };
 
+bool IsDirectoryInTheWay(int error) {
+  return error == EISDIR || error == ENOTEMPTY || error == EEXIST;
+}
+
 /// rename(2) over whatever is there. 0 or the errno; `from` is gone in either case.
 int Replace(int parent, const std::string& from, const std::string& to) {
   int error = renameat(parent, from.c_str(), parent, to.c_str()) == 0 ? 0 : errno;
-  if (error == EISDIR || error == ENOTEMPTY || error == EEXIST) {
+  if (IsDirectoryInTheWay(error)) {
     error = disk::RemoveTree(parent, to.c_str());
     if (error == 0 && renameat(parent, from.c_str(), parent, to.c_str()) != 0) error = errno;
   }
@@ -74,16 +82,22 @@ int Replace(int parent, const std::string& from, const std::string& to) {
   return error;
 }
 
+/// What a directory gets at the end only; small, because there may be millions.
+struct Closing {
+  mode_t mode = 0;
+  std::int64_t mtime_ns = 0;
+};
+
 class Writer final : public TreeWriter {
  public:
-  Writer(Fd directory, std::string root)
-      : directory_(std::move(directory)), root_(std::move(root)) {}
+  Writer(Fd directory, std::string root, Devices devices)
+      : directory_(std::move(directory)), root_(std::move(root)), devices_(devices) {}
 
   Result<> Make(const FileEntry& entry) override;
   Result<std::unique_ptr<File>> Create(const FileEntry& entry) override;
   Result<> Finish() override;
 
-  Result<> Commit(int parent, const std::string& from, const Target& to, const FileEntry& entry);
+  Result<> Commit(disk::PendingFile& file, const Target& to, const FileEntry& entry);
   const std::string& root() const { return root_; }
 
  private:
@@ -91,36 +105,34 @@ class Writer final : public TreeWriter {
   Result<> MakeDirectory(const FileEntry& entry, const Target& target);
   Result<> MakeHardLink(const FileEntry& entry, const Target& target);
   Result<> MakeSymlink(const FileEntry& entry, const Target& target);
+  Result<> CheckDevice(const FileEntry& entry) const;
   Result<> MakeSpecial(const FileEntry& entry, const Target& target);
-  Error Failed(const FileEntry& entry, int error) const {
-    return SystemError(Cat("write ", Place(root_, entry.path)), error);
+  Error Failed(const std::string& path, int error) const {
+    return SystemError(Cat("write ", Place(root_, path)), error);
   }
+  void Remember(const FileEntry& file);
 
   const Fd directory_;
   const std::string root_;  // for messages
+  const Devices devices_;
   std::mutex mutex_;
-  std::map<std::string, FileEntry> directories_;   // of this transfer; metadata to set at the end
+  std::map<std::string, Closing> directories_;     // of this transfer
   std::unordered_set<std::string> regular_files_;  // committed in this transfer
 };
 
-class PendingFile final : public TreeWriter::File {
+class WrittenFile final : public TreeWriter::File {
  public:
-  PendingFile(Writer& writer, FileEntry entry, Target target, std::string temporary, Fd fd)
-      : writer_(writer),
-        entry_(std::move(entry)),
-        target_(std::move(target)),
-        temporary_(std::move(temporary)),
-        fd_(std::move(fd)) {}
-  PendingFile(const PendingFile&) = delete;
-  PendingFile& operator=(const PendingFile&) = delete;
+  WrittenFile(Writer& writer, FileEntry entry, Target target)
+      : writer_(writer), entry_(std::move(entry)), target_(std::move(target)) {}
 
-  ~PendingFile() override {
-    if (!committed_) unlinkat(target_.parent.get(), temporary_.c_str(), 0);
+  Result<> Create() {
+    const int error = file_.Create(target_.parent.get(), 0600);
+    return error == 0 ? Result<>() : Fail(Failed(error));
   }
 
   Result<> Write(std::string_view data) override {
     while (!data.empty()) {
-      const ssize_t written = write(fd_.get(), data.data(), data.size());
+      const ssize_t written = write(file_.fd(), data.data(), data.size());
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) return Fail(Failed(errno));
       data.remove_prefix(static_cast<std::size_t>(written));
@@ -129,12 +141,10 @@ class PendingFile final : public TreeWriter::File {
   }
 
   Result<> Commit() override {
-    int error = ApplyMetadata(fd_.get(), entry_);
-    // Some file systems report a full disk only here.
-    if (close(fd_.Release()) != 0 && error == 0) error = errno;
+    SetXattrs(file_.fd(), entry_);
+    const int error = SetModeAndTime(file_.fd(), entry_.mode, entry_.mtime_ns);
     if (error != 0) return Fail(Failed(error));
-    committed_ = true;
-    return writer_.Commit(target_.parent.get(), temporary_, target_, entry_);
+    return writer_.Commit(file_, target_, entry_);
   }
 
  private:
@@ -145,9 +155,7 @@ class PendingFile final : public TreeWriter::File {
   Writer& writer_;
   const FileEntry entry_;
   const Target target_;
-  const std::string temporary_;
-  Fd fd_;
-  bool committed_ = false;  // the temporary name is gone
+  disk::PendingFile file_;
 };
 
 Result<Target> Writer::Locate(std::string_view path) const {
@@ -165,14 +173,19 @@ Result<Target> Writer::Locate(std::string_view path) const {
   return Target{Fd(fd), std::string(at_top ? path : path.substr(slash + 1))};
 }
 
-Result<> Writer::Commit(int parent,
-                        const std::string& from,
-                        const Target& to,
-                        const FileEntry& entry) {
-  const int error = Replace(parent, from, to.name);
-  if (error != 0) return Fail(Failed(entry, error));
+void Writer::Remember(const FileEntry& file) {
   const std::lock_guard lock(mutex_);
-  regular_files_.insert(entry.path);
+  regular_files_.insert(file.path);
+}
+
+Result<> Writer::Commit(disk::PendingFile& file, const Target& to, const FileEntry& entry) {
+  int error = file.Commit(to.name);
+  if (IsDirectoryInTheWay(error)) {
+    error = disk::RemoveTree(to.parent.get(), to.name.c_str());
+    if (error == 0) error = file.Commit(to.name);
+  }
+  if (error != 0) return Fail(Failed(entry.path, error));
+  Remember(entry);
   return {};
 }
 
@@ -202,12 +215,12 @@ Result<> Writer::MakeDirectory(const FileEntry& entry, const Target& target) {
   const int parent = target.parent.get();
   const char* name = target.name.c_str();
   bool exists = mkdirat(parent, name, 0700) != 0;
-  if (exists && errno != EEXIST) return Fail(Failed(entry, errno));
+  if (exists && errno != EEXIST) return Fail(Failed(entry.path, errno));
   struct stat st {};
-  if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return Fail(Failed(entry, errno));
+  if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return Fail(Failed(entry.path, errno));
   if (!S_ISDIR(st.st_mode)) {
     if (unlinkat(parent, name, 0) != 0 || mkdirat(parent, name, 0700) != 0) {
-      return Fail(Failed(entry, errno));
+      return Fail(Failed(entry.path, errno));
     }
     exists = false;
   }
@@ -215,10 +228,15 @@ Result<> Writer::MakeDirectory(const FileEntry& entry, const Target& target) {
   const mode_t open_mode = (st.st_mode & kPermissions) | 0700;
   if (exists && open_mode != (st.st_mode & kPermissions) &&
       fchmodat(parent, name, open_mode, AT_SYMLINK_NOFOLLOW) != 0) {
-    return Fail(Failed(entry, errno));
+    return Fail(Failed(entry.path, errno));
+  }
+  // Not remembered: a stranger may send any number of them.
+  if (!entry.xattrs.empty()) {
+    const Fd fd(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (fd.valid()) SetXattrs(fd.get(), entry);
   }
   const std::lock_guard lock(mutex_);
-  directories_.insert_or_assign(entry.path, entry);
+  directories_.insert_or_assign(entry.path, Closing{entry.mode, entry.mtime_ns});
   return {};
 }
 
@@ -238,31 +256,54 @@ Result<> Writer::MakeHardLink(const FileEntry& entry, const Target& target) {
   const std::string temporary = disk::TemporaryName();
   if (linkat(source.parent.get(), source.name.c_str(), target.parent.get(), temporary.c_str(), 0) !=
       0) {
-    return Fail(Failed(entry, errno));
+    return Fail(Failed(entry.path, errno));
   }
-  return Commit(target.parent.get(), temporary, target, entry);
+  const int error = Replace(target.parent.get(), temporary, target.name);
+  if (error != 0) return Fail(Failed(entry.path, error));
+  Remember(entry);
+  return {};
 }
 
 Result<> Writer::MakeSymlink(const FileEntry& entry, const Target& target) {
   const std::string& to = entry.linkname;
-  if (to.empty() || to.find('\0') != std::string::npos) {
+  if (to.empty() || to.size() >= PATH_MAX || to.find('\0') != std::string::npos) {
     return Fail(Refused(root_, entry.path, "it is a symbolic link to an impossible path"));
   }
   const int parent = target.parent.get();
   const std::string temporary = disk::TemporaryName();
-  if (symlinkat(to.c_str(), parent, temporary.c_str()) != 0) return Fail(Failed(entry, errno));
+  if (symlinkat(to.c_str(), parent, temporary.c_str()) != 0) return Fail(Failed(entry.path, errno));
   utimensat(parent, temporary.c_str(), Times(entry.mtime_ns).values, AT_SYMLINK_NOFOLLOW);
   const int error = Replace(parent, temporary, target.name);
-  return error == 0 ? Result<>() : Fail(Failed(entry, error));
+  return error == 0 ? Result<>() : Fail(Failed(entry.path, error));
+}
+
+Result<> Writer::CheckDevice(const FileEntry& entry) const {
+  const std::string what = Cat("cannot make the device node ", Place(root_, entry.path), ": ");
+  if (devices_ == Devices::kRefused) {
+    return Fail(Error(ErrorCode::kDenied, what + "whoever opens it reaches this machine's device")
+                    .WithHint("allow it with --output type=local,dest=DIR,devices=true, or export "
+                              "to a tar file (--output type=tar,dest=FILE)"));
+  }
+  const auto in_range = [](std::int64_t number, std::int64_t bits) {
+    return number >= 0 && number >> bits == 0;
+  };
+  // What Linux has: include/linux/kdev_t.h.
+  if (!in_range(entry.dev_major, 12) || !in_range(entry.dev_minor, 20)) {
+    return Fail(Refused(root_, entry.path, "its device number is impossible"));
+  }
+  return {};
 }
 
 Result<> Writer::MakeSpecial(const FileEntry& entry, const Target& target) {
+  const bool device = !S_ISFIFO(entry.mode);
+  if (device) TRY(CheckDevice(entry));
   const int parent = target.parent.get();
   const std::string temporary = disk::TemporaryName();
-  const dev_t device =
-      makedev(static_cast<unsigned>(entry.dev_major), static_cast<unsigned>(entry.dev_minor));
-  if (mknodat(parent, temporary.c_str(), entry.mode & (S_IFMT | kPermissions), device) != 0) {
-    if (errno != EPERM) return Fail(Failed(entry, errno));
+  const dev_t number = device ? makedev(static_cast<unsigned>(entry.dev_major),
+                                        static_cast<unsigned>(entry.dev_minor))
+                              : 0;
+  if (mknodat(parent, temporary.c_str(), entry.mode & (S_IFMT | kPermissions), number) != 0) {
+    if (errno != EPERM) return Fail(Failed(entry.path, errno));
     return Fail(Error(ErrorCode::kDenied, Cat("cannot make the device node ",
                                               Place(root_, entry.path), ": only root may"))
                     .WithHint("export to a tar file instead (--output type=tar,dest=FILE)"));
@@ -271,39 +312,38 @@ Result<> Writer::MakeSpecial(const FileEntry& entry, const Target& target) {
   fchmodat(parent, temporary.c_str(), entry.mode & kPermissions, 0);
   utimensat(parent, temporary.c_str(), Times(entry.mtime_ns).values, AT_SYMLINK_NOFOLLOW);
   const int error = Replace(parent, temporary, target.name);
-  return error == 0 ? Result<>() : Fail(Failed(entry, error));
+  return error == 0 ? Result<>() : Fail(Failed(entry.path, error));
 }
 
 Result<std::unique_ptr<TreeWriter::File>> Writer::Create(const FileEntry& entry) {
   TRY_ASSIGN(Target target, Locate(entry.path));
-  std::string temporary = disk::TemporaryName();
-  Fd fd(openat(target.parent.get(), temporary.c_str(),
-               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd.valid()) return Fail(Failed(entry, errno));
-  return std::make_unique<PendingFile>(*this, entry, std::move(target), std::move(temporary),
-                                       std::move(fd));
+  auto file = std::make_unique<WrittenFile>(*this, entry, std::move(target));
+  TRY(file->Create());
+  return file;
 }
 
 Result<> Writer::Finish() {
-  std::map<std::string, FileEntry> directories;
+  std::map<std::string, Closing> directories;
   {
     const std::lock_guard lock(mutex_);
     directories.swap(directories_);
   }
   // Children first: a parent that may no longer be searched comes after them.
   for (auto it = directories.rbegin(); it != directories.rend(); ++it) {
-    const int fd = OpenBeneath(directory_.get(), it->first, O_RDONLY | O_DIRECTORY);
+    const auto& [path, closing] = *it;
+    const int fd = OpenBeneath(directory_.get(), path, O_RDONLY | O_DIRECTORY);
     // What came later in the transfer may have replaced it.
     if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP) continue;
     const Fd open_fd(fd);
-    const int error = fd < 0 ? -fd : ApplyMetadata(fd, it->second);
-    if (error != 0) return Fail(Failed(it->second, error));
+    const int error = fd < 0 ? -fd : SetModeAndTime(fd, closing.mode, closing.mtime_ns);
+    if (error != 0) return Fail(Failed(path, error));
   }
   return {};
 }
 
 /// Opens `root`, after making it and its parents; `made` gets those that did not exist.
 Result<Fd> OpenRoot(const std::string& root, std::vector<std::string>& made) {
+  TRY(disk::CheckWithin(root));
   const std::string shown = Printable(root);
   // BuildKit's client makes the destination with mode 0700 too (session/filesync).
   for (std::size_t slash = root.find('/', 1); !root.empty(); slash = root.find('/', slash + 1)) {
@@ -331,10 +371,10 @@ Result<Fd> OpenRoot(const std::string& root, std::vector<std::string>& made) {
 
 }  // namespace
 
-Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root) {
+Result<std::unique_ptr<TreeWriter>> OpenTreeWriter(const std::string& root, Devices devices) {
   std::vector<std::string> made;
   TRY_ASSIGN(Fd directory, OpenRoot(root, made));
-  return std::make_unique<Writer>(std::move(directory), Printable(root));
+  return std::make_unique<Writer>(std::move(directory), Printable(root), devices);
 }
 
 Result<> CheckTreeRoot(const std::string& root) {

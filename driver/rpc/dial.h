@@ -38,12 +38,12 @@ Result<Fd> DialTcp(const std::string& host, std::uint16_t port, const Cancel& ca
 /// listens.
 Result<Fd> DialUnix(const std::string& path, const Cancel& cancel);
 
-/// Does the TLS handshake (1.2 or newer) on a connected socket. Certificate trouble of either side
+/// Does the TLS handshake (1.2 or newer) on a connected stream. Certificate trouble of either side
 /// is kDenied and says whose fault it is: unknown authority, wrong name, expired, our certificate
 /// refused or missing, the peer does not speak TLS. With TLS 1.3 a refusal of our certificate
 /// reaches us only with the first read after the handshake: the stream's Read() then fails with
-/// kDenied and the same text. The process must ignore SIGPIPE.
-Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
+/// kDenied and the same text.
+Result<std::unique_ptr<ByteStream>> StartTls(std::unique_ptr<ByteStream> stream,
                                              const TlsOptions& options,
                                              const Cancel& cancel);
 

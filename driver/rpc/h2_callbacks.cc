@@ -20,7 +20,7 @@ constexpr std::int32_t kStreamWindow = 2 << 20;
 constexpr std::int32_t kConnectionWindow = 64 << 20;
 constexpr std::size_t kMaxHeaderBytes = 1 << 20;
 constexpr std::uint32_t kMaxConcurrentCalls = 100;
-/// See H2Connection::AnswerPings().
+/// See H2Session::AnswerPings().
 constexpr std::chrono::milliseconds kPingDelay(1);
 /// PINGs without an answer; gRPC sends the next one when it has it.
 constexpr std::size_t kMaxPings = 100;
@@ -42,24 +42,24 @@ std::vector<nghttp2_nv> MakeNvs(const Headers& headers) {
 
 }  // namespace
 
-struct H2Connection::Callbacks::Functions {
-  static H2Connection& Self(void* user_data) { return *static_cast<H2Connection*>(user_data); }
+struct H2Session::Callbacks::Functions {
+  static H2Session& Self(void* user_data) { return *static_cast<H2Session*>(user_data); }
 
-  static StreamPtr Find(H2Connection& self, std::int32_t id) {
+  static StreamPtr Find(H2Session& self, std::int32_t id) {
     auto found = self.streams_.find(id);
     return found == self.streams_.end() ? nullptr : found->second;
   }
 
   static int OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
-    H2Connection& self = Self(user_data);
+    H2Session& self = Self(user_data);
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    auto stream = std::make_shared<H2Stream>();
+    StreamPtr stream = self.make_stream_();
     stream->id = frame->hd.stream_id;
     self.streams_[stream->id] = stream;
     return 0;
   }
 
-  static int OnHeader(H2Connection& self,
+  static int OnHeader(H2Session& self,
                       std::int32_t id,
                       std::string_view name,
                       std::string_view value) {
@@ -72,19 +72,19 @@ struct H2Connection::Callbacks::Functions {
     return 0;
   }
 
-  static int OnPing(H2Connection& self, const std::uint8_t* data) {
+  static int OnPing(H2Session& self, const std::uint8_t* data) {
     if (self.pings_.size() == kMaxPings) {
-      self.FailLocked(Error(ErrorCode::kInvalid, "the peer floods the connection with PINGs"));
+      self.End(Error(ErrorCode::kInvalid, "the peer floods the connection with PINGs"));
       return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    if (self.pings_.empty()) self.answer_pings_at_ = Cancel::Clock::now() + kPingDelay;
+    if (self.pings_.empty()) self.answer_pings_at_ = self.now_ + kPingDelay;
     PingData& ping = self.pings_.emplace_back();
     std::copy_n(data, ping.size(), ping.begin());
     return 0;
   }
 
   static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
-    H2Connection& self = Self(user_data);
+    H2Session& self = Self(user_data);
     if (frame->hd.type == NGHTTP2_GOAWAY) {
       self.goodbye_.assign(reinterpret_cast<const char*>(frame->goaway.opaque_data),
                            frame->goaway.opaque_data_len);
@@ -105,13 +105,13 @@ struct H2Connection::Callbacks::Functions {
         stream->headers.clear();
       } else {
         stream->headers_done = true;
-        if (self.role_ == Role::kServer) self.new_requests_.push_back(stream);
+        if (self.role_ == Role::kServer) self.events_.requests.push_back(stream);
       }
     }
     bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
       stream->remote_closed = true;
-      self.arrived_.push_back(stream);
+      self.events_.arrived.push_back(stream);
     }
     return 0;
   }
@@ -122,7 +122,7 @@ struct H2Connection::Callbacks::Functions {
                     const std::uint8_t* data,
                     std::size_t size,
                     void* user_data) {
-    H2Connection& self = Self(user_data);
+    H2Session& self = Self(user_data);
     // The connection's window is not what bounds memory: one stream that is not read must not stop
     // the others.
     nghttp2_session_consume_connection(session, size);
@@ -140,10 +140,10 @@ struct H2Connection::Callbacks::Functions {
   }
 
   static int OnClose(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user_data) {
-    H2Connection& self = Self(user_data);
+    H2Session& self = Self(user_data);
     StreamPtr stream = Find(self, id);
     if (!stream) return 0;
-    if (!stream->closed) self.CloseLocked(*stream, code);
+    if (!stream->closed) self.CloseStream(stream, code);
     self.streams_.erase(id);
     return 0;
   }
@@ -155,7 +155,7 @@ struct H2Connection::Callbacks::Functions {
     return OnClose(session, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM, user_data);
   }
 
-  static ssize_t OnSource(H2Connection& self,
+  static ssize_t OnSource(H2Session& self,
                           std::int32_t id,
                           std::size_t room,
                           std::uint32_t* flags) {
@@ -181,7 +181,7 @@ struct H2Connection::Callbacks::Functions {
                         std::size_t size,
                         nghttp2_data_source*,
                         void* user_data) {
-    H2Connection& self = Self(user_data);
+    H2Session& self = Self(user_data);
     StreamPtr stream = Find(self, frame->hd.stream_id);
     if (!stream || stream->outgoing_bytes < size) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     self.batch_->Copy({reinterpret_cast<const char*>(frame_header), 9});
@@ -194,11 +194,11 @@ struct H2Connection::Callbacks::Functions {
       size -= part;
     }
     // Not before half of the queue is free, so that the sender does not wake up for every frame.
-    if (stream->sender_waits && stream->outgoing_bytes <= self.MaxOutgoing() / 2) {
-      stream->sender_waits = false;
-      self.drained_.push_back(stream);
+    if (stream->wants_room && stream->outgoing_bytes <= self.batch_limit_) {
+      stream->wants_room = false;
+      self.events_.drained.push_back(stream);
     }
-    return self.batch_->size() >= self.batch_size_.limit() ? NGHTTP2_ERR_PAUSE : 0;
+    return self.batch_->size() >= self.batch_limit_ ? NGHTTP2_ERR_PAUSE : 0;
   }
 
   static nghttp2_data_provider Source() {
@@ -210,7 +210,7 @@ struct H2Connection::Callbacks::Functions {
     return provider;
   }
 
-  static nghttp2_session* Make(H2Connection* self) {
+  static nghttp2_session* Make(H2Session* self) {
     nghttp2_session_callbacks* callbacks = nullptr;
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, OnBeginHeaders);
@@ -267,20 +267,19 @@ struct H2Connection::Callbacks::Functions {
   }
 };
 
-nghttp2_session* H2Connection::Callbacks::MakeSession(H2Connection* self) {
+nghttp2_session* H2Session::Callbacks::MakeSession(H2Session* self) {
   return Functions::Make(self);
 }
 
-std::int32_t H2Connection::Callbacks::SubmitRequest(nghttp2_session* session,
-                                                    const Headers& headers) {
+std::int32_t H2Session::Callbacks::SubmitRequest(nghttp2_session* session, const Headers& headers) {
   nghttp2_data_provider provider = Functions::Source();
   std::vector<nghttp2_nv> nvs = MakeNvs(headers);
   return nghttp2_submit_request(session, nullptr, nvs.data(), nvs.size(), &provider, nullptr);
 }
 
-void H2Connection::Callbacks::SubmitResponse(nghttp2_session* session,
-                                             std::int32_t stream,
-                                             const Headers& headers) {
+void H2Session::Callbacks::SubmitResponse(nghttp2_session* session,
+                                          std::int32_t stream,
+                                          const Headers& headers) {
   nghttp2_data_provider provider = Functions::Source();
   std::vector<nghttp2_nv> nvs = MakeNvs(headers);
   nghttp2_submit_response(session, stream, nvs.data(), nvs.size(), &provider);

@@ -1,4 +1,3 @@
-#include <cerrno>
 #include <mutex>
 #include <vector>
 
@@ -6,16 +5,15 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
-#include <sys/socket.h>
 
 #include "driver/base/openssl.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/rpc/dial.h"
 
-// TLS on a non-blocking socket. OpenSSL's SSL object may be used by one thread at a time, so reader
-// and writer share a mutex: it is held for the work on one record, never for a system call.
+// TLS on a stream of bytes. OpenSSL's SSL object may be used by one thread at a time, so reader and
+// writer share a mutex: it is held for the work on one record, never while the stream below reads
+// or writes.
 
 namespace depot::rpc {
 namespace {
@@ -182,8 +180,8 @@ Error TlsError(SSL* ssl, const TlsOptions& options) {
   return Error(ErrorCode::kDenied, Cat("TLS: ", TakeOpenSslReason()));
 }
 
-/// The two ends of a connection as OpenSSL sees them: it never touches the socket itself, so that
-/// what is slow happens outside of its lock.
+/// The two ends of a connection as OpenSSL sees them: it never touches the stream below itself, so
+/// that what is slow happens outside of its lock.
 struct Wire {
   std::string_view arrived;  ///< not taken by OpenSSL yet
   std::string sealed;        ///< not sent yet
@@ -227,8 +225,11 @@ OpenSslPtr<BIO> MakeWireBio(Wire& wire) {
 
 class TlsStream final : public ByteStream {
  public:
-  TlsStream(Fd socket, OpenSslPtr<SSL_CTX> context, OpenSslPtr<SSL> ssl, TlsOptions options)
-      : socket_(std::move(socket)),
+  TlsStream(std::unique_ptr<ByteStream> stream,
+            OpenSslPtr<SSL_CTX> context,
+            OpenSslPtr<SSL> ssl,
+            TlsOptions options)
+      : stream_(std::move(stream)),
         context_(std::move(context)),
         ssl_(std::move(ssl)),
         options_(std::move(options)),
@@ -245,13 +246,14 @@ class TlsStream final : public ByteStream {
       int error = SSL_get_error(ssl_.get(), done);
       if (error == SSL_ERROR_SSL) {
         Error failure = TlsError(ssl_.get(), options_);
-        (void)SendSealed("TLS handshake", cancel);  // the alert that tells the server why
+        (void)SendSealed(cancel);  // the alert that tells the server why
         return Fail(std::move(failure));
       }
-      TRY(SendSealed("TLS handshake", cancel));
+      if (Result<> sent = SendSealed(cancel); !sent) return InHandshake(sent.error(), cancel);
       if (done == 1) return {};
-      TRY_ASSIGN(bool more, Receive("TLS handshake", cancel));
-      if (!more) {
+      Result<bool> more = Receive(cancel);
+      if (!more) return InHandshake(more.error(), cancel);
+      if (!*more) {
         return Fail(
             Error(ErrorCode::kUnavailable, "TLS handshake: the server closed the connection")
                 .WithHint("does the server speak TLS on this port?"));
@@ -268,7 +270,7 @@ class TlsStream final : public ByteStream {
         if (got > 0 || error == SSL_ERROR_ZERO_RETURN) return got;
         if (error != SSL_ERROR_WANT_READ) return Fail(TlsError(ssl_.get(), options_));
       }
-      TRY_ASSIGN(bool more, Receive("read", cancel));
+      TRY_ASSIGN(bool more, Receive(cancel));
       if (!more) return std::size_t{0};
     }
   }
@@ -278,14 +280,14 @@ class TlsStream final : public ByteStream {
     for (const Bytes& piece : pieces)
       TRY(SealRecords(piece.view(), cancel));
     if (!staging_.empty()) TRY(Seal(staging_, cancel));
-    return SendSealed("write", cancel);
+    return SendSealed(cancel);
   }
 
-  void Close() override { ::shutdown(socket_.get(), SHUT_RDWR); }
+  void Close() override { stream_->Close(); }
 
  private:
   static constexpr std::size_t kRecord = 16 << 10;
-  static constexpr std::size_t kGathered = 128 << 10;  // bytes for one system call
+  static constexpr std::size_t kGathered = 128 << 10;  // bytes for one read or write below
 
   /// What has arrived already: OpenSSL gives one record a call. `error` says why there is no more.
   std::size_t ReadArrived(char* into, std::size_t capacity, int& error) {
@@ -303,21 +305,18 @@ class TlsStream final : public ByteStream {
     return got;
   }
 
-  /// Waits for bytes from the socket; OpenSSL has taken all of the last ones. False = its end.
-  Result<bool> Receive(std::string_view doing, const Cancel& cancel) {
-    while (true) {
-      ssize_t got = ::read(socket_.get(), incoming_.data(), incoming_.size());
-      if (got >= 0) {
-        std::lock_guard lock(mutex_);
-        wire_.arrived = std::string_view(incoming_).substr(0, static_cast<std::size_t>(got));
-        return got > 0;
-      }
-      if (errno == EAGAIN) {
-        TRY(WaitForFd(socket_.get(), POLLIN, cancel));
-      } else if (errno != EINTR) {
-        return Fail(SystemError(std::string(doing), errno));
-      }
-    }
+  /// A failure of the stream below; that the user said stop needs no more words.
+  static Result<> InHandshake(Error error, const Cancel& cancel) {
+    if (cancel.cancelled()) return Fail(std::move(error));
+    return Fail(std::move(error).While("TLS handshake"));
+  }
+
+  /// Waits for bytes from below; OpenSSL has taken all of the last ones. False = the end.
+  Result<bool> Receive(const Cancel& cancel) {
+    TRY_ASSIGN(std::size_t got, stream_->Read(incoming_.data(), incoming_.size(), cancel));
+    std::lock_guard lock(mutex_);
+    wire_.arrived = std::string_view(incoming_).substr(0, got);
+    return got > 0;
   }
 
   /// Records are filled up across pieces: a TLS record for every 9-byte frame header would cost
@@ -346,31 +345,21 @@ class TlsStream final : public ByteStream {
       }
       gathered = wire_.sealed.size();
     }
-    return gathered < kGathered ? Result<>() : SendSealed("write", cancel);
+    return gathered < kGathered ? Result<>() : SendSealed(cancel);
   }
 
   /// The writer's. What reading has to answer to (a key update) goes out with the next bytes.
-  Result<> SendSealed(std::string_view doing, const Cancel& cancel) {
+  Result<> SendSealed(const Cancel& cancel) {
     sending_.clear();
     {
       std::lock_guard lock(mutex_);
       sending_.swap(wire_.sealed);
     }
-    std::string_view rest = sending_;
-    while (!rest.empty()) {
-      ssize_t put = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
-      if (put >= 0) {
-        rest.remove_prefix(static_cast<std::size_t>(put));
-      } else if (errno == EAGAIN) {
-        TRY(WaitForFd(socket_.get(), POLLOUT, cancel));
-      } else if (errno != EINTR) {
-        return Fail(SystemError(std::string(doing), errno));
-      }
-    }
-    return {};
+    if (sending_.empty()) return {};
+    return stream_->Write({Bytes(nullptr, sending_)}, cancel);
   }
 
-  Fd socket_;
+  std::unique_ptr<ByteStream> stream_;
   OpenSslPtr<SSL_CTX> context_;
   OpenSslPtr<SSL> ssl_;
   TlsOptions options_;
@@ -389,7 +378,7 @@ Result<> CheckTlsOptions(const TlsOptions& options) {
   return {};
 }
 
-Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
+Result<std::unique_ptr<ByteStream>> StartTls(std::unique_ptr<ByteStream> stream,
                                              const TlsOptions& options,
                                              const Cancel& cancel) {
   TRY_ASSIGN(OpenSslPtr<SSL_CTX> context, MakeContext(options));
@@ -405,10 +394,10 @@ Result<std::unique_ptr<ByteStream>> StartTls(Fd socket,
     SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(wire.data()),
                         static_cast<unsigned>(wire.size()));
   }
-  auto stream =
-      std::make_unique<TlsStream>(std::move(socket), std::move(context), std::move(ssl), options);
-  TRY(stream->Handshake(cancel));
-  return stream;
+  auto tls =
+      std::make_unique<TlsStream>(std::move(stream), std::move(context), std::move(ssl), options);
+  TRY(tls->Handshake(cancel));
+  return tls;
 }
 
 }  // namespace depot::rpc

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "driver/rpc/h2_connection.h"
+#include "driver/rpc/h2_session.h"
 #include "driver/rpc/metadata.h"
 #include "driver/rpc/status.h"
 

@@ -14,6 +14,7 @@ namespace depot::session {
 namespace {
 
 constexpr std::size_t kSeedSize = 16;
+constexpr std::size_t kMaxShown = 1000;
 
 std::string TokenStepName(const std::string& host, const std::vector<std::string>& scopes) {
   std::string joined = Join(scopes, " ");
@@ -112,7 +113,7 @@ class Auth {
 
   bool IsFirst(const std::string& step) {
     std::lock_guard lock(mutex_);
-    return shown_.insert(step).second;
+    return shown_.size() < kMaxShown && shown_.insert(step).second;
   }
 
   registry::Keyring& keyring_;

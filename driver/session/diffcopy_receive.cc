@@ -19,7 +19,11 @@ constexpr std::size_t kWindow = 1024;
 // Requests are collected while the listing still comes.
 constexpr std::size_t kBatch = 64;
 constexpr std::size_t kMaxOpenFiles = 64;
-constexpr std::size_t kMaxXattrBytes = 64 << 20;
+// About what an announced file costs until the transfer has ended, beside its path: numbers in
+// tables here and in the writer. Enough for 3 million files.
+constexpr std::size_t kEntryCost = 96;
+constexpr std::size_t kXattrCost = 64;
+constexpr std::size_t kMaxHeld = 512 << 20;
 constexpr auto kErrorPatience = std::chrono::seconds(5);
 
 using Xattrs = std::map<std::string, std::string>;
@@ -37,14 +41,22 @@ struct Announced {
 std::size_t SizeOf(const Xattrs& xattrs) {
   std::size_t size = 0;
   for (const auto& [name, value] : xattrs)
-    size += name.size() + value.size();
+    size += kXattrCost + name.size() + value.size();
   return size;
 }
 
 class Receiver {
  public:
-  Receiver(rpc::ServerCall& call, files::TreeWriter& writer, Refusals& refusals)
-      : call_(call), writer_(writer), refusals_(refusals) {}
+  Receiver(rpc::ServerCall& call,
+           files::TreeWriter& writer,
+           Faults& faults,
+           Refusals& refusals,
+           std::atomic<std::size_t>& held)
+      : call_(call), writer_(writer), faults_(faults), refusals_(refusals), held_(held) {}
+
+  ~Receiver() { held_ -= cost_; }
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
 
   Result<> Run(const Cancel& cancel) {
     Result<> received = ReceiveAll(cancel);
@@ -55,6 +67,7 @@ class Receiver {
       return WaitForFin(cancel);
     }
     if (!peer_failed_ && !cancel.cancelled()) {
+      faults_.Record(received.error());
       AppendError(last, received.error().message());
       (void)call_.WriteFramed(
           {rpc::Bytes(std::move(last))},
@@ -71,12 +84,13 @@ class Receiver {
 
   Result<> ReceiveAll(const Cancel& cancel) {
     while (!listed_ || !wanted_.empty() || !requested_.empty()) {
-      TRY_ASSIGN(std::optional<std::string> message, call_.Read(cancel));
-      if (!message) {
-        peer_failed_ = true;
+      Result<std::optional<std::string>> message = call_.Read(cancel);
+      peer_failed_ = !message || !*message;
+      if (!message) return Fail(std::move(message).error());
+      if (!*message) {
         return Fail(ErrorCode::kUnavailable, "the builder ended the transfer of the result early");
       }
-      TRY_ASSIGN(Packet packet, ParsePacket(*message));
+      TRY_ASSIGN(Packet packet, ParsePacket(**message));
       TRY(Take(packet));
       TRY(RequestMore(cancel));
     }
@@ -109,6 +123,7 @@ class Receiver {
     if (listed_)
       return Fail(ErrorCode::kInvalid, "a file from the builder after the end of its list");
     TRY_ASSIGN(files::FileEntry entry, ParseStat(stat));
+    TRY(Charge(kEntryCost + entry.path.size() + SizeOf(entry.xattrs)));
     TRY(CheckPlace(entry.path));
     last_path_ = entry.path;
     bool regular = S_ISREG(entry.mode);
@@ -121,12 +136,20 @@ class Receiver {
     if (!writer_.Wants(entry)) return {};
     wanted_.push_back({id, 0, entry.mode, entry.size, entry.mtime_ns, nullptr});
     if (entry.xattrs.empty()) return {};
-    xattr_bytes_ += SizeOf(entry.xattrs);
-    if (xattr_bytes_ > kMaxXattrBytes) {
-      return Fail(ErrorCode::kInvalid, "the builder sends too many extended attributes");
-    }
     wanted_.back().xattrs = std::make_unique<Xattrs>(std::move(entry.xattrs));
     return {};
+  }
+
+  /// What a stranger announces is kept, so it has a budget.
+  Result<> Charge(std::size_t cost) {
+    cost_ += cost;
+    if (held_ += cost; held_ <= kMaxHeld) return {};
+    return Fail(
+        Error(ErrorCode::kInvalid,
+              Cat("the builder announces more files than can be written at once: their names "
+                  "and attributes take more than ",
+                  kMaxHeld >> 20, " MiB"))
+            .WithHint("an archive has no such limit (--output type=tar,dest=FILE)"));
   }
 
   /// Below the root, in order, and in a directory that this transfer has made: then nothing that
@@ -191,7 +214,6 @@ class Receiver {
     if (!incoming.file) TRY(Open(incoming));
     if (!packet.data.empty()) return incoming.file->Write(packet.data);
     Result<> committed = incoming.file->Commit();
-    if (incoming.announced.xattrs) xattr_bytes_ -= SizeOf(*incoming.announced.xattrs);
     requested_.erase(found);
     --open_files_;
     return committed;
@@ -217,7 +239,9 @@ class Receiver {
       requested_.emplace(id, Incoming{std::move(wanted_.front()), nullptr});
       wanted_.pop_front();
     }
-    return call_.WriteFramed({rpc::Bytes(std::move(requests))}, cancel);
+    Result<> asked = call_.WriteFramed({rpc::Bytes(std::move(requests))}, cancel);
+    peer_failed_ = !asked;
+    return asked;
   }
 
   /// Everything has arrived: only the sender's FIN, its end of the call, or its regret can follow.
@@ -238,7 +262,10 @@ class Receiver {
 
   rpc::ServerCall& call_;
   files::TreeWriter& writer_;
+  Faults& faults_;
   Refusals& refusals_;
+  std::atomic<std::size_t>& held_;  ///< by all transfers of the session
+  std::size_t cost_ = 0;            ///< the share of this one
   EntryTable table_;
   std::string last_path_;
   std::string last_parent_;
@@ -247,7 +274,6 @@ class Receiver {
   std::deque<Announced> wanted_;  ///< not requested yet
   std::unordered_map<std::uint32_t, Incoming> requested_;
   std::size_t open_files_ = 0;
-  std::size_t xattr_bytes_ = 0;
   std::vector<Announced> links_;
 };
 
@@ -255,9 +281,11 @@ class Receiver {
 
 Result<> ReceiveTree(rpc::ServerCall& call,
                      files::TreeWriter& writer,
+                     Faults& faults,
                      Refusals& refusals,
+                     std::atomic<std::size_t>& held,
                      const Cancel& cancel) {
-  return Receiver(call, writer, refusals).Run(cancel);
+  return Receiver(call, writer, faults, refusals, held).Run(cancel);
 }
 
 }  // namespace depot::session

@@ -82,8 +82,8 @@ class Walker {
 /// blocks: many small ones into one, a large one over many.
 class Sender {
  public:
-  Sender(rpc::ServerCall& call, const files::FileTree& tree, SendQueue& queue)
-      : call_(call), tree_(tree), queue_(queue) {}
+  Sender(rpc::ServerCall& call, const files::FileTree& tree, SendQueue& queue, Faults& faults)
+      : call_(call), tree_(tree), queue_(queue), faults_(faults) {}
 
   Result<> Run(const Cancel& cancel) {
     while (true) {
@@ -112,10 +112,7 @@ class Sender {
   }
 
   Result<> SendFile(const SendQueue::File& file, const Cancel& cancel) {
-    if (!file.empty) {
-      Result<> sent = SendContent(file, cancel);
-      if (!sent) return Fail(std::move(sent).error());
-    }
+    if (!file.empty) TRY(SendContent(file, cancel));
     TRY(MakeRoom(kMaxDataHeader, cancel));
     used_ += WriteDataHeader(block_.get() + used_, file.id, 0);
     return {};
@@ -124,10 +121,10 @@ class Sender {
   Result<> SendContent(const SendQueue::File& file, const Cancel& cancel) {
     TRY_ASSIGN(Fd fd, Open(file.path));
     struct stat info {};
-    if (::fstat(fd.get(), &info) != 0) return Fail(Unreadable(file.path, errno));
+    if (::fstat(fd.get(), &info) != 0) return Ours(Unreadable(file.path, errno));
     if (!S_ISREG(info.st_mode)) {
-      return Fail(ErrorCode::kFailed, Cat("context file ", Printable(file.path),
-                                          " was replaced while it was being sent"));
+      return Ours({ErrorCode::kFailed, Cat("context file ", Printable(file.path),
+                                           " was replaced while it was being sent")});
     }
     if (info.st_size >= kSequentialFrom) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     // Some file systems (proc, FUSE) say 0 for files with content; those are read to their end. Any
@@ -157,7 +154,7 @@ class Sender {
     do {
       count = ::read(fd, packet + header, wanted);
     } while (count < 0 && errno == EINTR);
-    if (count < 0) return Fail(Unreadable(file.path, errno));
+    if (count < 0) return Ours(Unreadable(file.path, errno));
     auto size = static_cast<std::size_t>(count);
     if (size == 0) return size;
     if (size < wanted) {
@@ -176,10 +173,15 @@ class Sender {
     Result<Fd> fd = tree_.Open(path);
     if (fd) return fd;
     if (fd.error().code() == ErrorCode::kNotFound) {
-      return Fail(ErrorCode::kNotFound,
-                  Cat("context file ", Printable(path), " vanished while it was being sent"));
+      return Ours({ErrorCode::kNotFound,
+                   Cat("context file ", Printable(path), " vanished while it was being sent")});
     }
-    return Fail(std::move(fd).error().While("sending the context"));
+    return Ours(std::move(fd).error().While("sending the context"));
+  }
+
+  tl::unexpected<Error> Ours(Error error) {
+    faults_.Record(error);
+    return Fail(std::move(error));
   }
 
   static Error Unreadable(const std::string& path, int error_number) {
@@ -210,6 +212,7 @@ class Sender {
   rpc::ServerCall& call_;
   const files::FileTree& tree_;
   SendQueue& queue_;
+  Faults& faults_;
   BlockPool pool_{kDataBlock};
   std::shared_ptr<char[]> block_;
   std::size_t used_ = 0;   ///< bytes in block_
@@ -258,13 +261,17 @@ ReadEnd ReadRequests(rpc::ServerCall& call, SendQueue& queue, const Cancel& canc
 Result<> SendTree(rpc::ServerCall& call,
                   const files::FileTree& tree,
                   const files::TreeFilter& filter,
+                  Faults& faults,
                   const Cancel& cancel) {
   SendQueue queue;
   TaskGroup group(cancel);
-  group.Start("context walk",
-              [&](const Cancel& stop) { return Walker(queue).Run(tree, filter, stop); });
+  group.Start("context walk", [&](const Cancel& stop) {
+    Result<> walked = Walker(queue).Run(tree, filter, stop);
+    if (!walked && !stop.cancelled()) faults.Record(walked.error());
+    return walked;
+  });
   group.Start("context send",
-              [&](const Cancel& stop) { return Sender(call, tree, queue).Run(stop); });
+              [&](const Cancel& stop) { return Sender(call, tree, queue, faults).Run(stop); });
   ReadEnd read = ReadRequests(call, queue, group.cancel());
   // Wakes the threads; when one of them has failed already, that stays the group's error.
   group.Stop(read.error);

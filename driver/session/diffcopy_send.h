@@ -3,6 +3,7 @@
 #include "driver/base/cancel.h"
 #include "driver/files/tree.h"
 #include "driver/rpc/server.h"
+#include "driver/session/faults.h"
 
 namespace depot::session {
 
@@ -10,11 +11,13 @@ namespace depot::session {
 /// packet per entry, then the content of every file that the builder requests, until it says FIN.
 /// All owners become 0:0. A file that cannot be read any more fails the transfer, where fsutil
 /// would send an empty one; a file that has grown is sent as it was when opened. On failure the
-/// builder gets an ERR packet with the reason, which is also returned. Memory stays within a few
+/// builder gets an ERR packet with the reason, which is also returned; `faults` has what failed on
+/// this side. Memory stays within a few
 /// MiB plus about a file name per entry. Blocks; uses two more threads.
 Result<> SendTree(rpc::ServerCall& call,
                   const files::FileTree& tree,
                   const files::TreeFilter& filter,
+                  Faults& faults,
                   const Cancel& cancel);
 
 }  // namespace depot::session

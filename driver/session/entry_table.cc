@@ -47,7 +47,8 @@ Result<> CheckRelativePath(std::string_view path) {
 
 Result<std::uint32_t> EntryTable::Add(std::string_view path, Kind kind) {
   if (kinds_.size() >= kMaxEntries) {
-    return Fail(ErrorCode::kInvalid, Cat("more than ", kMaxEntries, " files in one transfer"));
+    return Fail(ErrorCode::kInvalid, Cat("more than the ", kMaxEntries,
+                                         " files that one transfer can have: ", Printable(path)));
   }
   auto id = static_cast<std::uint32_t>(kinds_.size());
   kinds_.push_back(static_cast<std::uint8_t>(kind));

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <set>
 
 #include "driver/base/text.h"
@@ -12,8 +13,8 @@ namespace {
 
 class FileSend {
  public:
-  FileSend(std::map<int, ExportTarget>& targets, EventSink& sink)
-      : targets_(targets), refusals_(sink) {}
+  FileSend(std::map<int, ExportTarget>& targets, Faults& faults, EventSink& sink)
+      : targets_(targets), faults_(faults), refusals_(sink) {}
 
   const ExportLog& log() const { return log_; }
 
@@ -31,15 +32,15 @@ class FileSend {
     if (auto* directory = std::get_if<DirectoryTarget>(&found->second)) {
       received = ReceiveDirectory(call, *directory, cancel);
     } else if (auto* open = std::get_if<TreeTarget>(&found->second)) {
-      received = ReceiveTree(call, *(*open)(), refusals_, cancel);
+      received = ReceiveTree(call, *(*open)(), faults_, refusals_, held_, cancel);
     } else if (TakeOnce(found->first)) {
       received =
           ReceiveStream(call, *std::get<std::unique_ptr<StreamTarget>>(found->second), cancel);
     } else {
-      received = Fail(ErrorCode::kFailed, Cat("the builder sent output ", id, " twice"));
+      received =
+          Ours(Fail(ErrorCode::kFailed, Cat("the builder sent output ", id, " twice")), cancel);
     }
     if (received) log_.RecordEnd(found->first);
-    if (!received && !cancel.cancelled()) log_.RecordError(received.error());
     return received;
   }
 
@@ -49,26 +50,36 @@ class FileSend {
     return taken_.insert(id).second;
   }
 
+  /// A failure on our side; what merely follows from the end of the session is none.
+  Result<> Ours(Result<> result, const Cancel& cancel) {
+    if (!result && !cancel.cancelled()) faults_.Record(result.error());
+    return result;
+  }
+
   Result<> ReceiveDirectory(rpc::ServerCall& call,
                             const DirectoryTarget& directory,
                             const Cancel& cancel) {
     bool whole = directory.folder.empty();
-    TRY_ASSIGN(auto writer, whole ? files::OpenTreeWriter(directory.path)
-                                  : files::OpenSubTreeWriter(directory.path, directory.folder));
-    return ReceiveTree(call, *writer, refusals_, cancel);
+    auto writer =
+        whole ? files::OpenTreeWriter(directory.path, directory.devices)
+              : files::OpenSubTreeWriter(directory.path, directory.folder, directory.devices);
+    if (!writer) return Ours(Fail(std::move(writer).error()), cancel);
+    return ReceiveTree(call, **writer, faults_, refusals_, held_, cancel);
   }
 
-  static Result<> ReceiveStream(rpc::ServerCall& call, StreamTarget& target, const Cancel& cancel) {
+  Result<> ReceiveStream(rpc::ServerCall& call, StreamTarget& target, const Cancel& cancel) {
     while (true) {
       TRY_ASSIGN(std::optional<std::string> message, call.Read(cancel));
-      if (!message) return target.End(cancel);
+      if (!message) return Ours(target.End(cancel), cancel);
       TRY_ASSIGN(std::string_view data, ParseBytesMessage(*message));
-      if (!data.empty()) TRY(target.Write(data, cancel));
+      if (!data.empty()) TRY(Ours(target.Write(data, cancel), cancel));
     }
   }
 
   std::map<int, ExportTarget>& targets_;
+  Faults& faults_;
   Refusals refusals_;
+  std::atomic<std::size_t> held_{0};
   ExportLog log_;
   std::mutex mutex_;
   std::set<int> taken_;
@@ -83,25 +94,13 @@ rpc::Status ToFailure(const Error& error) {
 
 }  // namespace
 
-void ExportLog::RecordError(const Error& error) {
-  if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kUnavailable) return;
-  std::lock_guard lock(mutex_);
-  if (!first_error_) first_error_ = error;
-}
-
 void ExportLog::RecordEnd(int target) {
   std::lock_guard lock(mutex_);
   ended_.insert(target);
 }
 
-std::optional<Error> ExportLog::first_error() const {
-  std::lock_guard lock(mutex_);
-  return first_error_;
-}
-
 Result<> ExportLog::CheckComplete(const std::map<int, ExportTarget>& targets) const {
   std::lock_guard lock(mutex_);
-  if (first_error_) return Fail(*first_error_);
   for (const auto& [id, target] : targets) {
     if (ended_.contains(id)) continue;
     return Fail(ErrorCode::kFailed,
@@ -112,8 +111,9 @@ Result<> ExportLog::CheckComplete(const std::map<int, ExportTarget>& targets) co
 
 std::shared_ptr<const ExportLog> AddFileSend(rpc::ServiceTable& table,
                                              std::map<int, ExportTarget>& targets,
+                                             Faults& faults,
                                              EventSink& sink) {
-  auto service = std::make_shared<FileSend>(targets, sink);
+  auto service = std::make_shared<FileSend>(targets, faults, sink);
   table.Add("/moby.filesync.v1.FileSend/DiffCopy",
             [service](rpc::ServerCall& call, const Cancel& cancel) {
               Result<> received = service->DiffCopy(call, cancel);

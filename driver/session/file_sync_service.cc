@@ -12,7 +12,8 @@ using Trees = std::map<std::string, std::unique_ptr<files::FileTree>>;
 
 class FileSync {
  public:
-  FileSync(const Trees& trees, EventSink& sink) : trees_(trees), refusals_(sink) {}
+  FileSync(const Trees& trees, Faults& faults, EventSink& sink)
+      : trees_(trees), faults_(faults), refusals_(sink) {}
 
   Result<> DiffCopy(rpc::ServerCall& call, const Cancel& cancel) {
     const rpc::Metadata& metadata = call.metadata();
@@ -31,18 +32,44 @@ class FileSync {
     TRY_ASSIGN(filter.include, DecodedValues(metadata, "include-patterns"));
     TRY_ASSIGN(filter.exclude, DecodedValues(metadata, "exclude-patterns"));
     TRY_ASSIGN(filter.follow, DecodedValues(metadata, "followpaths"));
-    return SendTree(call, *tree->second, filter, cancel);
+    TRY(Enter(cancel));
+    Result<> sent = SendTree(call, *tree->second, filter, faults_, cancel);
+    Leave();
+    return sent;
   }
 
  private:
+  // Each holds a listing and two threads; builders ask for the same tree once at a time.
+  static constexpr int kMaxTransfers = 16;
+
+  /// Waits while too many transfers run: a hostile builder only holds itself up.
+  Result<> Enter(const Cancel& cancel) {
+    std::unique_lock lock(mutex_);
+    if (!cancel.Wait(lock, changed_, [this] { return running_ < kMaxTransfers; })) {
+      return Fail(cancel.error());
+    }
+    ++running_;
+    return {};
+  }
+
+  void Leave() {
+    std::lock_guard lock(mutex_);
+    --running_;
+    changed_.notify_all();
+  }
+
   const Trees& trees_;
+  Faults& faults_;
   Refusals refusals_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  int running_ = 0;
 };
 
 }  // namespace
 
-void AddFileSync(rpc::ServiceTable& table, const Trees& trees, EventSink& sink) {
-  auto service = std::make_shared<FileSync>(trees, sink);
+void AddFileSync(rpc::ServiceTable& table, const Trees& trees, Faults& faults, EventSink& sink) {
+  auto service = std::make_shared<FileSync>(trees, faults, sink);
   table.Add("/moby.filesync.v1.FileSync/DiffCopy",
             [service](rpc::ServerCall& call, const Cancel& cancel) {
               Result<> sent = service->DiffCopy(call, cancel);

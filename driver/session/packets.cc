@@ -1,10 +1,13 @@
 #include "driver/session/packets.h"
 
+#include <climits>
+
 #include "proto/fsutil.pb.h"
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/rpc/server.h"
+#include "driver/session/field_reader.h"
 #include "driver/session/go_mode.h"
 
 namespace depot::session {
@@ -16,6 +19,11 @@ constexpr std::uint32_t kStatKey = 2 << 3 | 2;
 constexpr std::uint32_t kIdKey = 3 << 3;
 constexpr std::uint32_t kDataKey = 4 << 3 | 2;
 constexpr std::uint32_t kBytesKey = 1 << 3 | 2;
+
+// What Linux has room for: a path, and the extended attributes of one file (limits.h gives each
+// value 64 KiB; file systems hold a few of these).
+constexpr std::size_t kMaxPath = PATH_MAX - 1;
+constexpr std::size_t kMaxXattrs = 1 << 20;
 
 std::size_t VarintSize(std::uint64_t value) {
   std::size_t size = 1;
@@ -43,103 +51,59 @@ void AppendVarint(std::string& out, std::uint64_t value) {
   out.append(bytes, PutVarint(bytes, value));
 }
 
-/// Reads protobuf's wire format field by field, without copying payloads.
-class FieldReader {
- public:
-  explicit FieldReader(std::string_view rest) : rest_(rest) {}
+Result<> CheckSize(std::string_view what, std::string_view path, std::size_t size) {
+  if (size <= kMaxPath) return {};
+  return Fail(ErrorCode::kInvalid,
+              Cat(what, " of ", size, " bytes from the builder, longer than the ", kMaxPath,
+                  " that there is room for: ", Printable(path.substr(0, 100)), "..."));
+}
 
-  /// Moves to the next field; false at the end or when the message is malformed.
-  bool Next() {
-    if (rest_.empty()) return false;
-    std::optional<std::uint64_t> key = TakeVarint();
-    if (!key || *key > UINT32_MAX || *key >> 3 == 0) return Broken();
-    key_ = static_cast<std::uint32_t>(*key);
-    switch (key_ & 7) {
-      case 0:
-        return TakeNumber();
-      case 1:
-        return TakeBytes(8);
-      case 2: {
-        std::optional<std::uint64_t> size = TakeVarint();
-        return size ? TakeBytes(*size) : Broken();
-      }
-      case 5:
-        return TakeBytes(4);
-      default:
-        return Broken();
-    }
-  }
-
-  bool broken() const { return broken_; }
-  std::uint32_t key() const { return key_; }
-  std::uint64_t number() const { return number_; }
-  std::string_view bytes() const { return bytes_; }
-
- private:
-  bool Broken() {
-    broken_ = true;
-    return false;
-  }
-
-  bool TakeNumber() {
-    std::optional<std::uint64_t> value = TakeVarint();
-    if (!value) return Broken();
-    number_ = *value;
-    return true;
-  }
-
-  bool TakeBytes(std::uint64_t size) {
-    if (size > rest_.size()) return Broken();
-    bytes_ = rest_.substr(0, size);
-    rest_.remove_prefix(size);
-    return true;
-  }
-
-  std::optional<std::uint64_t> TakeVarint() {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < 10 && i < rest_.size(); ++i) {
-      auto byte = static_cast<unsigned char>(rest_[i]);
-      value |= static_cast<std::uint64_t>(byte & 0x7f) << (7 * i);
-      if ((byte & 0x80) != 0) continue;
-      rest_.remove_prefix(i + 1);
-      return value;
-    }
-    return std::nullopt;
-  }
-
-  std::string_view rest_;
-  bool broken_ = false;
-  std::uint32_t key_ = 0;
-  std::uint64_t number_ = 0;
-  std::string_view bytes_;
-};
+/// Every number and length, before anything is made of them.
+Result<> CheckStat(const fsutil::types::Stat& stat) {
+  TRY(CheckSize("a file name", stat.path(), stat.path().size()));
+  TRY(CheckSize("a link", stat.path(), stat.linkname().size()));
+  auto is_device = [](std::int64_t number) { return number >= 0 && number <= UINT32_MAX; };
+  if (stat.size() >= 0 && is_device(stat.devmajor()) && is_device(stat.devminor())) return {};
+  return Fail(ErrorCode::kInvalid,
+              Cat("an impossible size or device from the builder for ", Printable(stat.path())));
+}
 
 }  // namespace
 
 Result<Packet> ParsePacket(std::string_view message) {
   Packet packet;
   std::uint64_t type = 0;
+  std::uint64_t id = 0;
   FieldReader fields(message);
   while (fields.Next()) {
     if (fields.key() == kTypeKey) type = fields.number();
     if (fields.key() == kStatKey) packet.stat = fields.bytes();
-    if (fields.key() == kIdKey) packet.id = static_cast<std::uint32_t>(fields.number());
+    if (fields.key() == kIdKey) id = fields.number();
     if (fields.key() == kDataKey) packet.data = fields.bytes();
   }
   if (fields.broken()) return Fail(ErrorCode::kInvalid, "malformed packet from the builder");
   if (type > static_cast<std::uint64_t>(PacketType::kError)) {
     return Fail(ErrorCode::kInvalid, Cat("unknown packet type ", type, " from the builder"));
   }
+  if (id > UINT32_MAX) {
+    return Fail(ErrorCode::kInvalid, Cat("impossible file id ", id, " from the builder"));
+  }
   packet.type = static_cast<PacketType>(type);
+  packet.id = static_cast<std::uint32_t>(id);
   return packet;
 }
 
 Result<files::FileEntry> ParseStat(std::string_view stat) {
   fsutil::types::Stat message;
-  if (stat.size() > INT32_MAX ||
-      !message.ParseFromArray(stat.data(), static_cast<int>(stat.size()))) {
+  if (stat.size() > kMaxXattrs + 3 * PATH_MAX) {
+    return Fail(ErrorCode::kInvalid,
+                Cat("file information of ", stat.size(), " bytes from the builder: no file has a ",
+                    "name, a link or extended attributes of that size"));
+  }
+  if (!message.ParseFromArray(stat.data(), static_cast<int>(stat.size()))) {
     return Fail(ErrorCode::kInvalid, "malformed file information from the builder");
   }
+  TRY(CheckStat(message));
   files::FileEntry entry;
   entry.path = std::move(*message.mutable_path());
   Result<std::uint32_t> mode = FromGoMode(message.mode());

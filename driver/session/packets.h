@@ -27,7 +27,9 @@ struct Packet {
 /// kInvalid when `message` is not a packet; unknown fields are skipped.
 Result<Packet> ParsePacket(std::string_view message);
 
-/// The file that a STAT packet announces. `mode` comes back as st_mode; the path is not checked.
+/// The file that a STAT packet announces. `mode` comes back as st_mode. kInvalid when a name, a
+/// link or the extended attributes are longer than any file system takes, or a number is
+/// impossible; where the path leads is not checked.
 Result<files::FileEntry> ParseStat(std::string_view stat);
 
 /// Announces `entry`, with owner 0:0.

@@ -1,17 +1,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <condition_variable>
-#include <set>
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "proto/session.pb.h"
 
 #include "driver/base/fd.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/disk/lookup.h"
 #include "driver/session/refusals.h"
 #include "driver/session/services.h"
 
@@ -25,40 +25,16 @@ Error TooLarge() {
                Cat("larger than the ", kMaxSecretSize / 1024, " KiB that BuildKit allows"));
 }
 
-Result<struct stat> StatSecretFile(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return Fail(SystemError(path, errno));
-  if (S_ISDIR(info.st_mode)) return Fail(ErrorCode::kInvalid, Cat(path, ": is a directory"));
-  return info;
-}
-
-Result<Fd> OpenSecretFile(const std::string& path) {
-  // Non-blocking, because a fifo without a writer would hold us for ever.
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return Fail(SystemError(path, errno));
-  return fd;
-}
-
-/// The whole file. What is not a regular file (`src=<(command)`) is waited for.
-Result<Secret> ReadSecretFile(const std::string& path, const Cancel& cancel) {
-  TRY_ASSIGN(struct stat info, StatSecretFile(path));
-  TRY_ASSIGN(Fd fd, OpenSecretFile(path));
-  // Reserved, so that no copy is left behind by growing.
-  std::string content;
-  content.reserve(kMaxSecretSize + 1);
-  while (content.size() <= kMaxSecretSize) {
-    if (!S_ISREG(info.st_mode)) TRY(WaitForFd(fd.get(), POLLIN, cancel));
-    std::size_t had = content.size();
-    content.resize(std::min(had + kReadStep, kMaxSecretSize + 1));
-    ssize_t count = ::read(fd.get(), content.data() + had, content.size() - had);
-    int error_number = errno;
-    content.resize(had + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-    if (count == 0) return Secret(std::move(content));
-    if (count < 0 && error_number != EINTR && error_number != EAGAIN) {
-      return Fail(SystemError(path, error_number));
-    }
+/// A file that was named; nothing is opened yet.
+Result<disk::Found> FindSecretFile(const SecretSpec& spec) {
+  std::vector<std::string> trees;
+  if (!spec.context.empty()) trees.push_back(spec.context);
+  TRY_ASSIGN(disk::Bounds bounds, disk::BoundsOf(spec.file, trees));
+  TRY_ASSIGN(disk::Found found, disk::Lookup(bounds));
+  if (S_ISDIR(found.status().st_mode)) {
+    return Fail(ErrorCode::kInvalid, Cat(Printable(spec.file), ": is a directory"));
   }
-  return Fail(TooLarge().While(path));
+  return found;
 }
 
 Result<> CheckSecret(const SecretSpec& spec) {
@@ -66,15 +42,12 @@ Result<> CheckSecret(const SecretSpec& spec) {
     if (spec.value->size() > kMaxSecretSize) return Fail(TooLarge());
     return {};
   }
-  TRY_ASSIGN(struct stat info, StatSecretFile(spec.file));
-  // Opening a fifo, even only for a look, would disturb whoever writes to it.
-  if (!S_ISREG(info.st_mode)) {
-    if (::access(spec.file.c_str(), R_OK) != 0) return Fail(SystemError(spec.file, errno));
-    return {};
-  }
-  TRY(OpenSecretFile(spec.file));
-  if (static_cast<std::uint64_t>(info.st_size) > kMaxSecretSize) {
-    return Fail(TooLarge().While(spec.file));
+  TRY_ASSIGN(const disk::Found found, FindSecretFile(spec));
+  if (!found.readable()) return Fail(SystemError(Printable(spec.file), EACCES));
+  // What is no plain file is not opened before it is wanted: its writer would notice.
+  const bool plain = S_ISREG(found.status().st_mode);
+  if (plain && static_cast<std::uint64_t>(found.status().st_size) > kMaxSecretSize) {
+    return Fail(TooLarge().While(Printable(spec.file)));
   }
   return {};
 }
@@ -82,6 +55,39 @@ Result<> CheckSecret(const SecretSpec& spec) {
 std::string NameOf(const std::string& id) {
   return Cat("secret \"", Printable(id), '"');
 }
+
+/// What is being read. Content that arrived stays, whoever stopped waiting for the rest.
+struct Source {
+  Fd fd;
+  std::string content;
+  bool reading = false;
+  bool ended = false;
+};
+
+/// Reads to the end of the file, or until it is too large.
+Result<> ReadToEnd(Source& source, bool may_wait, const std::string& path, const Cancel& cancel) {
+  // Reserved, so that no copy is left behind by growing.
+  std::string& content = source.content;
+  content.reserve(kMaxSecretSize + 1);
+  while (content.size() <= kMaxSecretSize) {
+    if (may_wait) TRY(WaitForFd(source.fd.get(), POLLIN, cancel));
+    const std::size_t had = content.size();
+    content.resize(std::min(had + kReadStep, kMaxSecretSize + 1));
+    const ssize_t count = ::read(source.fd.get(), content.data() + had, content.size() - had);
+    const int error_number = errno;
+    content.resize(had + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    if (count == 0) {
+      source.ended = true;
+      return {};
+    }
+    if (count < 0 && error_number != EINTR && error_number != EAGAIN) {
+      return Fail(SystemError(path, error_number));
+    }
+  }
+  return Fail(TooLarge().While(path));
+}
+
+}  // namespace
 
 class Secrets {
  public:
@@ -104,29 +110,50 @@ class Secrets {
       if (spec.value->size() > kMaxSecretSize) return Fail(TooLarge().While(NameOf(id)));
       return *spec.value;
     }
-    Result<Secret> read = ReadOnceIfPipe(spec, cancel);
+    Result<Secret> read = Read(spec, cancel);
     if (!read) return Fail(Unreadable(id, std::move(read).error()));
     return read;
   }
 
  private:
-  /// A second reader of a pipe would get an empty secret, so what it gave is kept.
-  Result<Secret> ReadOnceIfPipe(const SecretSpec& spec, const Cancel& cancel) {
-    TRY_ASSIGN(struct stat info, StatSecretFile(spec.file));
-    if (S_ISREG(info.st_mode)) return ReadSecretFile(spec.file, cancel);
+  using Inode = std::pair<dev_t, ino_t>;
+
+  Result<Secret> Read(const SecretSpec& spec, const Cancel& cancel) {
+    TRY_ASSIGN(const disk::Found found, FindSecretFile(spec));
+    const std::string path = Printable(spec.file);
+    if (!S_ISREG(found.status().st_mode)) return ReadOnce(found, path, cancel);
+    Source source;
+    TRY_ASSIGN(source.fd, found.Open());
+    TRY(ReadToEnd(source, false, path, cancel));
+    return Secret(std::move(source.content));
+  }
+
+  /// A second reader of a pipe would get nothing, or what is left: all that ask, for whatever name
+  /// and builder, share one reading.
+  Result<Secret> ReadOnce(const disk::Found& found, const std::string& path, const Cancel& cancel) {
     std::unique_lock lock(mutex_);
-    if (!cancel.Wait(lock, changed_, [&] { return !reading_.contains(spec.id); })) {
-      return Fail(cancel.error());
+    Source& source = once_[{found.status().st_dev, found.status().st_ino}];
+    if (!cancel.Wait(lock, changed_, [&] { return !source.reading; })) return Fail(cancel.error());
+    if (!source.ended) {
+      source.reading = true;
+      lock.unlock();
+      Result<> read = ReadOn(source, found, path, cancel);
+      lock.lock();
+      source.reading = false;
+      changed_.notify_all();
+      TRY(read);
     }
-    if (auto kept = kept_.find(spec.id); kept != kept_.end()) return kept->second;
-    reading_.insert(spec.id);
-    lock.unlock();
-    Result<Secret> read = ReadSecretFile(spec.file, cancel);
-    lock.lock();
-    reading_.erase(spec.id);
-    if (read) kept_.emplace(spec.id, *read);
-    changed_.notify_all();
-    return read;
+    return Secret(source.content);
+  }
+
+  static Result<> ReadOn(Source& source,
+                         const disk::Found& found,
+                         const std::string& path,
+                         const Cancel& cancel) {
+    if (!source.fd.valid()) {
+      TRY_ASSIGN(source.fd, found.Open());
+    }
+    return ReadToEnd(source, true, path, cancel);
   }
 
   /// A vanished file is no reason for the builder to go on without it, which is what NotFound means
@@ -140,11 +167,8 @@ class Secrets {
   Refusals refusals_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::set<std::string> reading_;
-  std::map<std::string, Secret> kept_;
+  std::map<Inode, Source> once_;
 };
-
-}  // namespace
 
 Result<> CheckSecrets(const std::vector<SecretSpec>& secrets) {
   for (const SecretSpec& spec : secrets) {
@@ -154,10 +178,13 @@ Result<> CheckSecrets(const std::vector<SecretSpec>& secrets) {
   return {};
 }
 
-void AddSecrets(rpc::ServiceTable& table, std::vector<SecretSpec> secrets, EventSink& sink) {
-  auto service = std::make_shared<Secrets>(std::move(secrets), sink);
-  auto handler = [service](const rpc::Metadata&, const std::string& request, std::string& response,
-                           const Cancel& cancel) -> rpc::Status {
+std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets, EventSink& sink) {
+  return std::make_shared<Secrets>(std::move(secrets), sink);
+}
+
+void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets) {
+  auto handler = [service = secrets](const rpc::Metadata&, const std::string& request,
+                                     std::string& response, const Cancel& cancel) -> rpc::Status {
     GetSecretRequest asked;
     if (!asked.ParseFromString(request)) {
       return {rpc::Code::kInvalidArgument, "malformed request", ""};

@@ -18,6 +18,7 @@
 #include "driver/http/client.h"
 #include "driver/registry/keyring.h"
 #include "driver/rpc/server.h"
+#include "driver/session/faults.h"
 
 /// The services that a builder may call in its session, one Add function each. What is passed by
 /// reference must outlive the ServiceTable's last call. Handlers run on the session's own threads,
@@ -32,6 +33,7 @@ void AddHealth(rpc::ServiceTable& table);
 /// all entries becomes 0:0, as every BuildKit client does.
 void AddFileSync(rpc::ServiceTable& table,
                  const std::map<std::string, std::unique_ptr<files::FileTree>>& trees,
+                 Faults& faults,
                  EventSink& sink);
 
 /// Where one exporter's bytes go: called in order, from one thread.
@@ -52,6 +54,7 @@ class StreamTarget {
 struct DirectoryTarget {
   std::string path;
   std::string folder{};  ///< in it; "" = right into it
+  files::Devices devices = files::Devices::kRefused;
 };
 
 /// Another taker of what `type=local` sends: gives the writer for one stream. Called on the
@@ -60,25 +63,17 @@ using TreeTarget = std::function<std::unique_ptr<files::TreeWriter>()>;
 
 using ExportTarget = std::variant<DirectoryTarget, std::unique_ptr<StreamTarget>, TreeTarget>;
 
-/// How the receiving of results went on our side: a full disk, a directory without write
-/// permission, an archive that broke off. A failed builder only repeats it in words of its own, and
-/// one that claims success is not believed. Any thread may use it.
+/// Which results have arrived. Any thread may use it.
 class ExportLog {
  public:
-  /// Keeps the first error; those that only tell that the peer went away are dropped.
-  void RecordError(const Error& error);
   /// The target with this index has all its bytes.
   void RecordEnd(int target);
 
-  std::optional<Error> first_error() const;
-
-  /// Success when nothing failed and every one of `targets` has ended; for a build that the builder
-  /// calls a success.
+  /// Success when every one of `targets` has ended; for a build that the builder calls a success.
   Result<> CheckComplete(const std::map<int, ExportTarget>& targets) const;
 
  private:
   mutable std::mutex mutex_;
-  std::optional<Error> first_error_;
   std::set<int> ended_;
 };
 
@@ -87,6 +82,7 @@ class ExportLog {
 /// number of them at once (one per platform); what is in a directory already is merged with.
 std::shared_ptr<const ExportLog> AddFileSend(rpc::ServiceTable& table,
                                              std::map<int, ExportTarget>& targets,
+                                             Faults& faults,
                                              EventSink& sink);
 
 /// The user's credentials as builders get them; the sessions of one build share it. Any thread.
@@ -105,8 +101,9 @@ void AddAuth(rpc::ServiceTable& table, const std::shared_ptr<Auth>& auth);
 /// A secret offered to RUN --mount=type=secret. Files are read when asked for.
 struct SecretSpec {
   std::string id;
-  std::string file;             ///< path, or
+  std::string file;             ///< path (files/lookup.h says where links in it may lead), or
   std::optional<Secret> value;  ///< the variable's value, taken when the command line was read
+  std::string context{};        ///< the local build context, absolute; ""
 };
 
 constexpr std::size_t kMaxSecretSize = 500 << 10;  ///< BuildKit session/secrets
@@ -114,12 +111,22 @@ constexpr std::size_t kMaxSecretSize = 500 << 10;  ///< BuildKit session/secrets
 /// Checks that every secret can be read and is small enough, before anything is connected.
 Result<> CheckSecrets(const std::vector<SecretSpec>& secrets);
 
+/// The secrets of one build, which its sessions share: what can be read only once (a pipe) is read
+/// once, whoever asks, under whatever name. Any thread.
+class Secrets;
+
+/// `sink` must outlive it.
+std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets, EventSink& sink);
+
 /// moby.buildkit.secrets.v1.Secrets.
-void AddSecrets(rpc::ServiceTable& table, std::vector<SecretSpec> secrets, EventSink& sink);
+void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets);
 
 /// moby.upload.v1.Upload: hands the tar archive on `input` (bytes already read first, then the
 /// descriptor until its end) to the builder, once. Returns the URL for the `context` attribute.
-std::string AddUpload(rpc::ServiceTable& table, std::string already_read, int input);
+std::string AddUpload(rpc::ServiceTable& table,
+                      std::string already_read,
+                      int input,
+                      Faults& faults);
 
 /// Reads such an archive to its end into a file without a name in `directory`, for several
 /// builders. Blocks as long as whoever writes the archive takes.
@@ -130,6 +137,6 @@ Result<Fd> StoreUpload(std::string_view already_read,
 
 /// The same service from such a file, any number of times and in several tables, always from its
 /// beginning; `file` must stay open until the table's last call.
-std::string AddStoredUpload(rpc::ServiceTable& table, int file);
+std::string AddStoredUpload(rpc::ServiceTable& table, int file, Faults& faults);
 
 }  // namespace depot::session

@@ -23,6 +23,7 @@ constexpr std::size_t kChunk = 256 << 10;
 /// What is offered under a name that nobody can guess.
 class Upload {
  public:
+  explicit Upload(Faults& faults) : faults_(faults) {}
   virtual ~Upload() = default;
 
   const std::string& id() const { return id_; }
@@ -41,13 +42,15 @@ class Upload {
   virtual Result<> Serve(rpc::ServerCall& call, const Cancel& cancel) = 0;
 
   /// All that `read` gives, until it gives nothing.
-  static Result<> SendAll(const Read& read, rpc::ServerCall& call, const Cancel& cancel) {
+  Result<> SendAll(const Read& read, rpc::ServerCall& call, const Cancel& cancel) {
     BlockPool pool(kChunk);
     while (true) {
       std::shared_ptr<char[]> block = pool.Take();
-      TRY_ASSIGN(std::size_t count, read(block.get(), kChunk));
-      if (count == 0) return {};
-      std::string_view content(block.get(), count);
+      Result<std::size_t> count = read(block.get(), kChunk);
+      if (!count && !cancel.cancelled()) faults_.Record(count.error());
+      if (!count) return Fail(std::move(count).error());
+      if (*count == 0) return {};
+      std::string_view content(block.get(), *count);
       TRY(Send(rpc::Bytes(std::move(block), content), call, cancel));
     }
   }
@@ -62,6 +65,7 @@ class Upload {
   }
 
  private:
+  Faults& faults_;
   const std::string id_ = RandomId();
 };
 
@@ -82,8 +86,8 @@ void EnlargePipe(int input) {
 
 class StreamedUpload final : public Upload {
  public:
-  StreamedUpload(std::string already_read, int input)
-      : already_read_(std::move(already_read)), input_(input) {}
+  StreamedUpload(std::string already_read, int input, Faults& faults)
+      : Upload(faults), already_read_(std::move(already_read)), input_(input) {}
 
  private:
   Result<> Serve(rpc::ServerCall& call, const Cancel& cancel) override {
@@ -105,7 +109,7 @@ class StreamedUpload final : public Upload {
 
 class StoredUpload final : public Upload {
  public:
-  explicit StoredUpload(int file) : file_(file) {}
+  StoredUpload(int file, Faults& faults) : Upload(faults), file_(file) {}
 
  private:
   Result<> Serve(rpc::ServerCall& call, const Cancel& cancel) override {
@@ -160,8 +164,11 @@ std::string Offer(rpc::ServiceTable& table, const std::shared_ptr<Upload>& uploa
 
 }  // namespace
 
-std::string AddUpload(rpc::ServiceTable& table, std::string already_read, int input) {
-  return Offer(table, std::make_shared<StreamedUpload>(std::move(already_read), input));
+std::string AddUpload(rpc::ServiceTable& table,
+                      std::string already_read,
+                      int input,
+                      Faults& faults) {
+  return Offer(table, std::make_shared<StreamedUpload>(std::move(already_read), input, faults));
 }
 
 Result<Fd> StoreUpload(std::string_view already_read,
@@ -176,8 +183,8 @@ Result<Fd> StoreUpload(std::string_view already_read,
                   .WithHint("several builders want it, so it is kept; TMPDIR says where"));
 }
 
-std::string AddStoredUpload(rpc::ServiceTable& table, int file) {
-  return Offer(table, std::make_shared<StoredUpload>(file));
+std::string AddStoredUpload(rpc::ServiceTable& table, int file, Faults& faults) {
+  return Offer(table, std::make_shared<StoredUpload>(file, faults));
 }
 
 }  // namespace depot::session

@@ -15,6 +15,9 @@ namespace {
 namespace content = containerd::services::content::v1;
 namespace control = moby::buildkit::v1;
 
+/// Parsed, a stranger's record may take thirty times the room.
+constexpr std::size_t kMaxRecord = 4 << 20;
+
 /// One request, and `take` for every message of the answer; an Error of `take` ends the call.
 Result<> ReadStream(rpc::Channel& channel,
                     const std::string& method,
@@ -92,7 +95,7 @@ Result<std::vector<RecordedAttestation>> ReadBuildRecord(rpc::Channel& channel,
   std::vector<RecordedAttestation> attestations;
   auto take = [&](const std::string& message) -> Result<> {
     control::BuildHistoryEvent event;
-    if (!event.ParseFromString(message)) {
+    if (message.size() > kMaxRecord || !event.ParseFromString(message)) {
       return Fail(ErrorCode::kInvalid, "the builder's record of the build is malformed");
     }
     if (event.record().ref() != ref) return {};

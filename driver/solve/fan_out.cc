@@ -1,7 +1,5 @@
 #include "driver/solve/fan_out.h"
 
-#include <optional>
-
 #include "driver/base/task_group.h"
 
 namespace depot::solve {
@@ -11,10 +9,8 @@ Result<std::vector<BuildResult>> SolveAll(const std::vector<Solving>& solves,
   std::vector<BuildResult> results(solves.size());
   auto run = [&](std::size_t index, const Cancel& stop) -> Result<> {
     const Solving& one = solves[index];
-    auto solved = Solve(*one.builder, *one.request, *one.services, *one.sink, stop);
-    std::optional<Error> ours = one.exported->first_error();
-    if (!solved && ours && !stop.cancelled()) return Fail(*std::move(ours));
-    TRY_ASSIGN(results[index], std::move(solved));
+    TRY_ASSIGN(results[index],
+               Solve(*one.builder, *one.request, *one.services, *one.faults, *one.sink, stop));
     return {};
   };
   if (solves.size() == 1) {

@@ -1,5 +1,6 @@
 #include "driver/solve/solve.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "proto/control.pb.h"
@@ -8,6 +9,7 @@
 #include "driver/base/random.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "driver/event/patience.h"
 #include "driver/session/session.h"
 #include "driver/solve/solve_error.h"
 #include "driver/solve/wire.h"
@@ -28,6 +30,10 @@ using std::chrono::seconds;
 constexpr seconds kStatusDrain(5);
 /// ...and after a cancel, which must be over within 3 s even when the builder is frozen.
 constexpr milliseconds kCancelDrain(1500);
+/// What BuildKit's own client takes at most as an answer.
+constexpr std::size_t kMaxAnswer = 16 << 20;
+/// After an error of our own the builder usually fails too, and shows the step...
+constexpr seconds kFaultPatience(2);
 /// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
 constexpr seconds kSolveAfterGateway(5);
 
@@ -36,12 +42,14 @@ class Solver {
   Solver(builder::Builder& builder,
          const BuildRequest& request,
          const rpc::ServiceTable& services,
+         session::Faults& faults,
          EventSink& sink,
          const Cancel& cancel)
       : channel_(builder.channel()),
         endpoint_(builder.endpoint()),
         request_(request),
         services_(services),
+        faults_(faults),
         sink_(sink),
         cancel_(cancel),
         stop_(cancel),
@@ -62,12 +70,16 @@ class Solver {
       stop_.Request(started.error());
       return Fail(std::move(started).error());
     }
+    tasks.Start("faults", [this](const Cancel&) { return WatchFaults(); });
+    Patience patience(sink_, {Cat("the builder ", endpoint_, " to begin")}, cancel_);
+    patience_ = &patience;
     status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
     Gateway();
     // The solve has ended once this returns; only then the session may.
     WaitForSolve();
     session_stop.Request(Error(ErrorCode::kCancelled, "the build has ended"));
     (void)tasks.Wait();
+    patience.Rest();
     DrainStatus(status_task);
     return Outcome();
   }
@@ -91,6 +103,19 @@ class Solver {
     std::lock_guard lock(mutex_);
     solve_status_ = std::move(status);
     solve_ended_.notify_all();
+    return {};
+  }
+
+  /// The outcome is known once something failed here; the builder may never say so (a sender whose
+  /// receiver has gone waits for ever in some of its versions).
+  Result<> WatchFaults() {
+    std::unique_lock lock(mutex_);
+    auto ended = [this] { return solve_status_.has_value(); };
+    if (faults_.cancel().Wait(lock, solve_ended_, ended)) return {};
+    Cancel bounded = Cancel::Never().WithTimeout(kFaultPatience, "the builder's word");
+    if (bounded.Wait(lock, solve_ended_, ended)) return {};
+    lock.unlock();
+    stop_.Request(faults_.cancel().error());
     return {};
   }
 
@@ -123,7 +148,8 @@ class Solver {
     control::frontend::ReturnRequest back;
     if (status.ok()) {
       control::frontend::SolveResponse solved;
-      if (solved.ParseFromString(response)) {
+      exporting_ = true;
+      if (response.size() <= kMaxAnswer && solved.ParseFromString(response)) {
         back.set_result(solved.result());
       } else {
         status = {rpc::Code::kInternal, "the builder's frontend result is malformed", ""};
@@ -173,6 +199,7 @@ class Solver {
       auto message = call->Read(cancel);
       if (!message || !*message) return;
       last_status_ = Cancel::Clock::now().time_since_epoch().count();
+      patience_->Rest();
       if (!EmitStatus(**message, sink_)) return;
     }
   }
@@ -191,9 +218,17 @@ class Solver {
   }
 
   Result<BuildResult> Outcome() {
+    Result<BuildResult> said = BuildersWord();
+    std::optional<Error> fault = faults_.first();
+    if (!fault || cancel_.cancelled()) return said;
+    std::string excerpt = said ? "" : said.error().excerpt();
+    return Fail(Error(*fault).WithExcerpt(std::move(excerpt)));
+  }
+
+  Result<BuildResult> BuildersWord() {
     if (solve_status_->ok() && gateway_status_.ok()) {
       control::SolveResponse response;
-      if (!response.ParseFromString(solve_response_)) {
+      if (solve_response_.size() > kMaxAnswer || !response.ParseFromString(solve_response_)) {
         return Fail(ErrorCode::kInvalid, "the builder's result is malformed");
       }
       BuildResult result;
@@ -211,11 +246,9 @@ class Solver {
   /// A dead connection or a silent builder explains every call that ended without a word of the
   /// builder's own.
   Error Explain(const rpc::Status& status) {
-    if (lost_) return Error(*lost_).While(Cat("lost the builder ", endpoint_));
+    if (lost_) return Lost(*lost_);
     Result<> alive = channel_.Alive();
-    if (!alive && status.code == rpc::Code::kUnavailable) {
-      return std::move(alive).error().While(Cat("lost the builder ", endpoint_));
-    }
+    if (!alive && status.code == rpc::Code::kUnavailable) return Lost(std::move(alive).error());
     if (status.code != rpc::Code::kCancelled) return SolveError(status);
     // Nobody here has cancelled anything.
     return Error(ErrorCode::kFailed, Cat("the builder ", endpoint_,
@@ -223,13 +256,31 @@ class Solver {
         .WithHint("was it stopped or restarted? try again");
   }
 
+  /// What the builder had been told to do it may have done, or may still do.
+  Error Lost(Error why) const {
+    auto pushes = [](const Exporter& exporter) {
+      auto push = exporter.attrs.find("push");
+      return push != exporter.attrs.end() && ParseBool(push->second).value_or(false);
+    };
+    bool push = std::any_of(request_.exporters.begin(), request_.exporters.end(), pushes);
+    std::string hint =
+        push && exporting_
+            ? "the push may have happened all the same: look at the registry, or build "
+              "again; what was built comes from the cache"
+        : push ? "nothing was pushed; build again: what was built comes from the cache"
+               : "build again: what was built comes from the cache";
+    if (!why.hint().empty()) hint = Cat(why.hint(), "; ", hint);
+    return std::move(why).While(Cat("lost the builder ", endpoint_)).WithHint(std::move(hint));
+  }
+
   rpc::Channel& channel_;
   const std::string endpoint_;
   const BuildRequest& request_;
   const rpc::ServiceTable& services_;
+  session::Faults& faults_;
   EventSink& sink_;
   const Cancel& cancel_;  // the user's
-  CancelSource stop_;     // ends the calls: the user's cancel, or a lost session
+  CancelSource stop_;     // ends the calls: the user's cancel, a lost session, an error of our own
   const std::string ref_;
 
   std::mutex mutex_;
@@ -237,8 +288,10 @@ class Solver {
   std::optional<rpc::Status> solve_status_;  // guarded by mutex_ until the solve has ended
   std::string solve_response_;
   rpc::Status gateway_status_;
+  bool exporting_ = false;     // the frontend has ended well, so that exporters may run
   std::optional<Error> lost_;  // why the session ended too early; read when it has ended
   std::atomic<Cancel::Clock::rep> last_status_{0};
+  Patience* patience_ = nullptr;  // until the first status
   CancelSource status_ended_;
 };
 
@@ -247,9 +300,10 @@ class Solver {
 Result<BuildResult> Solve(builder::Builder& builder,
                           const BuildRequest& request,
                           const rpc::ServiceTable& services,
+                          session::Faults& faults,
                           EventSink& sink,
                           const Cancel& cancel) {
-  return Solver(builder, request, services, sink, cancel).Run();
+  return Solver(builder, request, services, faults, sink, cancel).Run();
 }
 
 }  // namespace depot::solve

@@ -6,6 +6,7 @@
 #include "driver/builder/builder.h"
 #include "driver/event/sink.h"
 #include "driver/rpc/server.h"
+#include "driver/session/faults.h"
 #include "driver/solve/request.h"
 
 namespace depot::solve {
@@ -20,11 +21,13 @@ struct BuildResult {
 
 /// Runs one build to its end: opens a session that serves `services`, solves, and streams progress
 /// to `sink` until the builder has told everything. A failed step's Error has the Dockerfile
-/// excerpt. When `cancel` stops, the builder is told and the call returns within 3 s, whatever the
-/// builder does. Blocks.
+/// excerpt. The first of `faults`, which the services record, is the Error whatever the builder
+/// says; when it says nothing more, the solve is cancelled 2 s later. When `cancel` stops, the
+/// builder is told and the call returns within 3 s, whatever the builder does. Blocks.
 Result<BuildResult> Solve(builder::Builder& builder,
                           const BuildRequest& request,
                           const rpc::ServiceTable& services,
+                          session::Faults& faults,
                           EventSink& sink,
                           const Cancel& cancel);
 

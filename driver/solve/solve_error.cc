@@ -49,6 +49,17 @@ void CutReference(std::string& text, std::string_view prefix, std::string_view s
   if (end != std::string::npos) text.erase(begin, end + separator.size() - begin);
 }
 
+/// "rpc error: code = Unknown desc = " says where the text has been, not what happened.
+void CutTransport(std::string& text) {
+  constexpr std::string_view kBegin = "rpc error: code = ";
+  constexpr std::string_view kEnd = " desc = ";
+  for (std::size_t at = text.find(kBegin); at != std::string::npos; at = text.find(kBegin, at)) {
+    std::size_t end = text.find(kEnd, at);
+    if (end == std::string::npos) return;
+    text.erase(at, end + kEnd.size() - at);
+  }
+}
+
 bool Contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
@@ -60,6 +71,14 @@ bool IsAccessRefusal(std::string_view text) {
          Contains(text, "no basic auth credentials") ||
          Contains(text, "failed to fetch oauth token") ||
          Contains(text, "failed to fetch anonymous token");
+}
+
+/// What BuildKit says when it looks for a file of a context; the same "no such file" of a RUN step,
+/// of a mount or of a program has other causes.
+bool OfContext(std::string_view text) {
+  return Contains(text, "failed to calculate checksum") ||
+         Contains(text, "failed to compute cache key") || Contains(text, "failed to walk ") ||
+         Contains(text, "failed to read dockerfile") || Contains(text, "failed to copy files");
 }
 
 std::string Hint(std::string_view text) {
@@ -88,7 +107,8 @@ std::string Hint(std::string_view text) {
   if (Contains(text, "secret ") && Contains(text, "not found")) {
     return "give it with --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE";
   }
-  if (Contains(text, "\": not found") || Contains(text, "no such file or directory")) {
+  bool missing = Contains(text, "not found") || Contains(text, "no such file or directory");
+  if (missing && OfContext(text)) {
     return "is the file in the build context, and not excluded by .dockerignore?";
   }
   for (const Known& known : kKnown) {
@@ -102,9 +122,10 @@ std::string Hint(std::string_view text) {
 Error SolveError(const rpc::Status& status) {
   Error error = rpc::ToError(status);
   std::string text = error.message();
+  CutTransport(text);
+  std::string hint = Hint(text);
   CutReference(text, "failed to calculate checksum of ref ", ": ");
   CutReference(text, "failed to compute cache key", ": ");
-  std::string hint = Hint(text);
   return Error(error.code(), std::move(text))
       .While("build failed")
       .WithHint(std::move(hint))

@@ -5,13 +5,26 @@
 #include "proto/control.pb.h"
 #include "proto/gateway.pb.h"
 
+#include "driver/session/field_reader.h"
+
 namespace depot::solve {
 namespace {
 
 namespace control = moby::buildkit::v1;
 
+/// BuildKit's own client takes messages up to 16 MiB; an entry is a step, or a piece of a log.
+constexpr std::size_t kMaxStatusEntry = 4 << 20;
+
+/// 1970 to 2100: within these the nanoseconds, and the sum of two differences, fit into 64 bits.
 Timestamp FromProto(const control::Timestamp& time) {
-  return Timestamp(std::chrono::seconds(time.seconds()) + std::chrono::nanoseconds(time.nanos()));
+  constexpr std::int64_t kLastSecond = 4'102'444'800;
+  auto seconds = std::clamp<std::int64_t>(time.seconds(), 0, kLastSecond);
+  auto nanos = std::clamp<std::int64_t>(time.nanos(), 0, 999'999'999);
+  return Timestamp(std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos));
+}
+
+int LineNumber(std::int32_t line) {
+  return std::clamp(line, 0, 1 << 30);
 }
 
 template <typename Message>
@@ -43,8 +56,8 @@ VertexStatus ToEvent(control::VertexStatus& from) {
   status.id = std::move(*from.mutable_id());
   status.vertex = std::move(*from.mutable_vertex());
   status.name = std::move(*from.mutable_name());
-  status.current = from.current();
-  status.total = from.total();
+  status.current = std::max<std::int64_t>(0, from.current());
+  status.total = std::max<std::int64_t>(0, from.total());
   status.timestamp = FromProto(from.timestamp());
   SetTimes(from, status.started, status.completed);
   return status;
@@ -69,9 +82,26 @@ VertexWarning ToEvent(control::VertexWarning& from) {
   warning.filename = from.info().filename();
   warning.source = from.info().data();
   for (const control::Range& range : from.ranges()) {
-    warning.ranges.push_back({range.start().line(), range.end().line()});
+    warning.ranges.push_back({LineNumber(range.start().line()), LineNumber(range.end().line())});
   }
   return warning;
+}
+
+template <typename Message>
+bool EmitOne(std::string_view bytes, EventSink& sink) {
+  Message message;
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
+  sink.Emit(ToEvent(message));
+  return true;
+}
+
+/// One entry of StatusResponse's four lists; other fields are skipped.
+bool EmitField(std::uint32_t key, std::string_view bytes, EventSink& sink) {
+  auto list = [](std::uint32_t number) { return number << 3 | 2; };
+  if (key == list(1)) return EmitOne<control::Vertex>(bytes, sink);
+  if (key == list(2)) return EmitOne<control::VertexStatus>(bytes, sink);
+  if (key == list(3)) return EmitOne<control::VertexLog>(bytes, sink);
+  return key != list(4) || EmitOne<control::VertexWarning>(bytes, sink);
 }
 
 }  // namespace
@@ -113,18 +143,16 @@ std::string EncodeGatewaySolve(const BuildRequest& request) {
 }
 
 Result<> EmitStatus(std::string_view status_response, EventSink& sink) {
-  control::StatusResponse message;
-  if (!message.ParseFromArray(status_response.data(), static_cast<int>(status_response.size()))) {
+  // One entry at a time: parsed as a whole, 60 MiB of empty entries would become gigabytes.
+  session::FieldReader fields(status_response);
+  while (fields.Next()) {
+    bool fits = fields.bytes().size() <= kMaxStatusEntry;
+    if (fits && EmitField(fields.key(), fields.bytes(), sink)) continue;
     return Fail(ErrorCode::kInvalid, "the builder sent a malformed status message");
   }
-  for (control::Vertex& vertex : *message.mutable_vertexes())
-    sink.Emit(ToEvent(vertex));
-  for (control::VertexStatus& status : *message.mutable_statuses())
-    sink.Emit(ToEvent(status));
-  for (control::VertexLog& log : *message.mutable_logs())
-    sink.Emit(ToEvent(log));
-  for (control::VertexWarning& warning : *message.mutable_warnings())
-    sink.Emit(ToEvent(warning));
+  if (fields.broken()) {
+    return Fail(ErrorCode::kInvalid, "the builder sent a malformed status message");
+  }
   return {};
 }
 

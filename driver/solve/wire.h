@@ -18,7 +18,8 @@ std::string EncodeControlSolve(const BuildRequest& request,
 /// LLBBridge.Solve's request: the frontend and its attributes.
 std::string EncodeGatewaySolve(const BuildRequest& request);
 
-/// Emits everything a StatusResponse says. Malformed messages are kInvalid.
+/// Emits everything a StatusResponse says, with times between 1970 and 2100 and counts from 0.
+/// kInvalid for a malformed message, or one with an entry of more than 4 MiB.
 Result<> EmitStatus(std::string_view status_response, EventSink& sink);
 
 }  // namespace depot::solve

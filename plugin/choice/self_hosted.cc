@@ -55,6 +55,7 @@ Result<SelfHosted> Parse(const std::string& text, const Environment& environment
     TRY(SiteAt(hosts, text, environment));
     return hosts;
   }
+  TRY_ASSIGN(const Environment read, builder::ReadPipes(environment));
   for (std::string_view part : Split(text, ',')) {
     auto pair = PlatformAndAddress(part);
     if (!pair) {
@@ -64,7 +65,7 @@ Result<SelfHosted> Parse(const std::string& text, const Environment& environment
               .WithHint("write PLATFORM=ADDRESS,PLATFORM=ADDRESS"));
     }
     TRY_ASSIGN(Platform platform, ParsePlatform(pair->first));
-    TRY_ASSIGN(Site * site, SiteAt(hosts, pair->second, environment));
+    TRY_ASSIGN(Site * site, SiteAt(hosts, pair->second, read));
     bool again = std::any_of(hosts.sites.begin(), hosts.sites.end(), [&](const Site& other) {
       return &other != site && Contains(other.native, platform);
     });

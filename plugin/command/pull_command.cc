@@ -57,6 +57,7 @@ class Pull {
 
   /// The names that the Engine knows the image by, one a line.
   Result<std::string> Run() {
+    workshop_.SayTo(&sink_);
     TRY_ASSIGN(account_, Account::Open(workshop_, sink_));
     TRY_ASSIGN(api::Token token, account_->Token(options_.token, cancel_));
     if (options_.build.empty()) return Fail(WhichBuild(token));

@@ -100,7 +100,9 @@ Result<> Results::OpenTargets(const plan::BuildPlan& plan,
     if (destination.kind == plan::DestinationKind::kDirectory) {
       Result<> writable = files::CheckTreeRoot(destination.path);
       if (!writable) return Fail(std::move(writable).error().While("--output cannot be written"));
-      targets[index] = session::DirectoryTarget{destination.path, destination.folder};
+      targets[index] = session::DirectoryTarget{
+          destination.path, destination.folder,
+          destination.devices ? files::Devices::kMade : files::Devices::kRefused};
     } else if (destination.part) {
       Joined& joined = joined_[index];
       if (!joined.target) {

@@ -25,6 +25,7 @@ Result<std::unique_ptr<Job>> Job::Start(Workshop& workshop,
                                         EventSink& sink,
                                         const Cancel& cancel) {
   std::unique_ptr<Job> job(new Job(workshop, std::move(choice), sink));
+  workshop.SayTo(&sink);
   sink.Say(job->choice_.line);
   for (const std::string& warning : job->choice_.warnings)
     sink.Say(Cat("WARNING: ", warning));
@@ -43,6 +44,10 @@ Result<std::unique_ptr<Job>> Job::Start(Workshop& workshop,
   job->registries_ = std::make_unique<RegistryAccess>(workshop, std::move(handed_out), sink);
   job->crew_ = std::make_unique<choice::Crew>(std::move(sites), sink);
   return job;
+}
+
+Job::~Job() {
+  workshop_.SayTo(nullptr);
 }
 
 Result<> Job::StartHosted(const api::BuildDescription& description, const Cancel& cancel) {

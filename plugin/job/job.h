@@ -25,7 +25,7 @@ class Job {
                                             const api::BuildDescription& description,
                                             EventSink& sink,
                                             const Cancel& cancel);
-  ~Job() = default;  ///< without Finish(): the API hears that it was cancelled
+  ~Job();  ///< without Finish(): the API hears that it was cancelled
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 

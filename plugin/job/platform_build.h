@@ -5,6 +5,7 @@
 
 #include "driver/event/sink.h"
 #include "driver/rpc/server.h"
+#include "driver/session/faults.h"
 #include "driver/solve/solve.h"
 #include "plugin/choice/crew.h"
 #include "plugin/plan/plan.h"
@@ -20,6 +21,7 @@ struct PlatformBuild {
   EventSink* sink = nullptr;
   std::unique_ptr<EventSink> labelled;  ///< behind `sink`, when that is not the target's itself
   rpc::ServiceTable services;           ///< what this builder may ask of us
+  session::Faults faults;               ///< what went wrong on our side of that
   plan::BuildPlan plan;
   solve::BuildResult solved;
 };

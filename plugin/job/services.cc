@@ -10,7 +10,8 @@ Services::Services(Inputs& inputs, Job& job, EventSink& sink)
     : inputs_(inputs),
       job_(job),
       sink_(sink),
-      auth_(session::MakeAuth(job.registries().keyring(), job.workshop().http(), sink)) {}
+      auth_(session::MakeAuth(job.registries().keyring(), job.workshop().http(), sink)),
+      secrets_(session::MakeSecrets(inputs.secrets, sink)) {}
 
 Result<> Services::Prepare(std::size_t builders, const Cancel& cancel) {
   if (builders == 1) return {};
@@ -19,14 +20,18 @@ Result<> Services::Prepare(std::size_t builders, const Cancel& cancel) {
   return {};
 }
 
-std::string Services::AddTo(rpc::ServiceTable& table) {
+std::string Services::AddTo(PlatformBuild& part) {
+  rpc::ServiceTable& table = part.services;
   session::AddHealth(table);
-  session::AddFileSync(table, inputs_.trees, sink_);
+  session::AddFileSync(table, inputs_.trees, part.faults, sink_);
   session::AddAuth(table, auth_);
-  session::AddSecrets(table, inputs_.secrets, sink_);
+  session::AddSecrets(table, secrets_);
   if (!inputs_.source.upload) return "";
-  if (stored_context_.valid()) return session::AddStoredUpload(table, stored_context_.get());
-  return session::AddUpload(table, inputs_.source.already_read, inputs_.standard_input);
+  if (stored_context_.valid()) {
+    return session::AddStoredUpload(table, stored_context_.get(), part.faults);
+  }
+  return session::AddUpload(table, inputs_.source.already_read, inputs_.standard_input,
+                            part.faults);
 }
 
 /// Each builder reads the files by itself: a difference between the platforms must not be silent.

@@ -9,6 +9,7 @@
 #include "driver/session/services.h"
 #include "plugin/job/inputs.h"
 #include "plugin/job/job.h"
+#include "plugin/job/platform_build.h"
 
 namespace depot::job {
 
@@ -23,9 +24,9 @@ class Services {
   /// and kept, and files that change in between are said: the platforms may differ in them. Once.
   Result<> Prepare(std::size_t builders, const Cancel& cancel);
 
-  /// Offers everything in one builder's table. Returns the address of the uploaded context, for the
+  /// Offers everything to one builder. Returns the address of the uploaded context, for the
   /// plan; "" when nothing is uploaded.
-  std::string AddTo(rpc::ServiceTable& table);
+  std::string AddTo(PlatformBuild& part);
 
  private:
   void CompareTrees();
@@ -35,6 +36,7 @@ class Services {
   Job& job_;
   EventSink& sink_;
   std::shared_ptr<session::Auth> auth_;
+  std::shared_ptr<session::Secrets> secrets_;
   Fd stored_context_;
 };
 

@@ -96,7 +96,7 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
     facts.frontend.platforms = part.share.platforms;
-    facts.frontend.upload_url = services.AddTo(part.services);
+    facts.frontend.upload_url = services.AddTo(part);
     TRY_ASSIGN(part.plan,
                plan::MakePlan(options_, part.builder->features(), inputs_.source, facts));
     TRY(results_.OpenTargets(part.plan, part.share.platforms, engine_, sink));
@@ -112,9 +112,9 @@ Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) 
   std::vector<solve::Solving> solves;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
-    exported.push_back(session::AddFileSend(part.services, results_.targets(i), *part.sink));
-    solves.push_back(
-        {part.builder, &part.plan.request, &part.services, part.sink, exported.back().get()});
+    exported.push_back(
+        session::AddFileSend(part.services, results_.targets(i), part.faults, *part.sink));
+    solves.push_back({part.builder, &part.plan.request, &part.services, &part.faults, part.sink});
   }
   TRY_ASSIGN(auto solved, solve::SolveAll(solves, cancel));
   for (std::size_t i = 0; i < parts.size(); ++i) {

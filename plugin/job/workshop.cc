@@ -31,13 +31,13 @@ Result<docker::Engine*> Workshop::Engine() {
   TRY(docker_.engine);
   std::lock_guard lock(mutex_);
   if (!engine_) {
-    TRY_ASSIGN(engine_, docker::MakeEngine(*http_, *docker_.engine));
+    TRY_ASSIGN(engine_, docker::MakeEngine(http_, *docker_.engine));
   }
   return engine_.get();
 }
 
 Result<std::unique_ptr<api::Api>> Workshop::MakeApi(EventSink& sink) {
-  return api::MakeApi(*http_, api::ApiUrl(environment_),
+  return api::MakeApi(http_, api::ApiUrl(environment_),
                       [&sink](std::string line) { sink.Say(std::move(line)); });
 }
 

@@ -11,6 +11,7 @@
 #include "driver/event/sink.h"
 #include "driver/http/client.h"
 #include "plugin/job/docker_setup.h"
+#include "plugin/job/patient_client.h"
 #include "plugin/options/global_flags.h"
 
 namespace depot::job {
@@ -31,7 +32,11 @@ class Workshop {
 
   /// With our name, the patience of a slow link, and this machine's authorities (SSL_CERT_FILE,
   /// SSL_CERT_DIR).
-  http::HttpClient& http() { return *http_; }
+  http::HttpClient& http() { return http_; }
+
+  /// From now on `sink` hears whom http() waits for; null, as at the beginning, is silence. Call it
+  /// while no request runs; the sink takes events from any thread.
+  void SayTo(EventSink* sink) { http_.SayTo(sink); }
 
   /// Once, before docker() and Engine(). What is malformed is kInvalid; an Engine that is wrongly
   /// named is an error of Engine() alone.
@@ -53,7 +58,7 @@ class Workshop {
  private:
   const Environment& environment_;
   const options::GlobalFlags& globals_;
-  const std::unique_ptr<http::HttpClient> http_;
+  PatientClient http_;
   DockerSetup docker_;
   std::mutex mutex_;
   std::unique_ptr<docker::Engine> engine_;

@@ -89,6 +89,25 @@ std::vector<Item> Asked(const BuildOptions& options) {
   return items;
 }
 
+/// devices=true of a local output, which is between the user and us.
+Result<> TakeDevices(std::vector<Item>& items) {
+  for (Item& item : items) {
+    const auto found = item.attrs.find("devices");
+    if (found == item.attrs.end()) continue;
+    const std::optional<bool> value = ParseBool(found->second);
+    if (item.type != "local" || !value) {
+      const std::string_view why =
+          value ? ": only type=local makes files here" : ": true or false is expected";
+      return Fail(
+          Error(ErrorCode::kUsage, Cat("--output devices=", Printable(found->second), why))
+              .WithHint("device nodes are made by --output type=local,dest=DIR,devices=true"));
+    }
+    item.destination.devices = *value;
+    item.attrs.erase(found);
+  }
+  return {};
+}
+
 Result<> NameItems(const BuildOptions& options, std::vector<Item>& items, Exports& exports) {
   if (options.tags.empty()) return {};
   TRY_ASSIGN(std::string names, JoinTags(options.tags));
@@ -400,6 +419,7 @@ Result<Exports> PlanExports(const BuildOptions& options,
           "--push sends it to a registry, --load brings it into docker");
     }
   }
+  TRY(TakeDevices(items));
   TRY(NameItems(options, items, exports));
   TRY(SaveItems(facts.save_as, items));
   AnnotateItems(options, facts, items);

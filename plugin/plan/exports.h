@@ -32,6 +32,8 @@ struct Destination {
   std::string path;  ///< as the user wrote it
   /// One builder's sub-folder of a directory that takes every builder's; "" = the directory itself.
   std::string folder;
+  /// Of kDirectory: device nodes are made, too. Ours alone: builders do not hear of it.
+  bool devices = false;
   /// One builder's part of an archive that holds every builder's: kept aside and merged afterwards.
   bool part = false;
 };

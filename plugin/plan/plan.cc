@@ -1,5 +1,7 @@
 #include "plugin/plan/plan.h"
 
+#include <filesystem>
+
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 
@@ -20,6 +22,10 @@ bool HasOnlyImages(const Exports& exports) {
 Result<std::vector<session::SecretSpec>> PlanSecrets(const options::BuildOptions& options,
                                                      const Environment& environment) {
   std::vector<session::SecretSpec> specs;
+  std::error_code error;
+  const std::string context = options.context == "-" || IsRemoteContext(options.context)
+                                  ? ""
+                                  : std::filesystem::absolute(options.context, error).string();
   for (const options::SecretSource& source : options.secrets) {
     session::SecretSpec spec;
     spec.id = source.id;
@@ -35,6 +41,7 @@ Result<std::vector<session::SecretSpec>> PlanSecrets(const options::BuildOptions
               .WithHint("export it, or give a file: src=FILE"));
     } else {
       spec.file = by_id ? source.id : source.file;
+      spec.context = context;
     }
     specs.push_back(std::move(spec));
   }

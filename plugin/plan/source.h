@@ -9,7 +9,8 @@
 
 namespace depot::plan {
 
-/// What is found at a path, with symlinks followed; kOther is a fifo, a socket or a device.
+/// What is found at a path, with symlinks followed (files/lookup.h says where to); kOther is a
+/// fifo, a socket or a device.
 enum class PathKind { kMissing, kFile, kDirectory, kOther };
 
 /// What InspectSource() found on disk and on standard input, so that DecideSource() needs neither.
@@ -26,10 +27,12 @@ struct SourceFacts {
   bool directory_exists = true;  ///< of dockerfile_path
   std::string nearest;           ///< another file beside it that may be meant; ""
 
-  /// The Dockerfile's text when it cannot be served from its directory: a symlink (which may lead
-  /// out of it) or a fifo.
+  bool has_own_ignore_file = false;  ///< NAME.dockerignore is beside it: the context's is not read
+
+  /// The Dockerfile's text when it cannot be served from its directory: it, or its ignore file, is
+  /// a symlink (which may lead out of that) or it is a fifo.
   std::optional<std::string> dockerfile_text;
-  std::optional<std::string> ignore_text;  ///< of the .dockerignore beside it, in the same case
+  std::optional<std::string> ignore_text;  ///< of NAME.dockerignore, in the same case
 
   /// Standard input: everything when it is a Dockerfile, the first bytes when it is an archive.
   std::string standard_input;

@@ -12,6 +12,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/disk/lookup.h"
 
 namespace depot::plan {
 namespace {
@@ -20,18 +21,27 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kArchiveHead = 1024;
 constexpr std::size_t kMaxDockerfile = std::size_t{16} << 20;
+constexpr std::string_view kTooLarge = "is larger than 16 MiB";
 constexpr std::size_t kMaxNeighbours = 10000;
 
-/// That nothing is there is an answer; that it cannot be looked at (permission, a loop) is an
-/// error.
-Result<PathKind> KindOf(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return PathKind::kMissing;
-    return Fail(SystemError(Printable(path), errno));
-  }
-  if (S_ISREG(status.st_mode)) return PathKind::kFile;
-  return S_ISDIR(status.st_mode) ? PathKind::kDirectory : PathKind::kOther;
+/// nullopt when nothing is there; that it cannot be looked at (permission, a loop) is an error.
+Result<std::optional<disk::Found>> Find(const disk::Bounds& bounds) {
+  auto found = disk::Lookup(bounds);
+  if (found) return std::optional(*std::move(found));
+  if (found.error().code() == ErrorCode::kNotFound) return std::nullopt;
+  return Fail(std::move(found).error());
+}
+
+PathKind KindOf(const std::optional<disk::Found>& found) {
+  if (!found) return PathKind::kMissing;
+  if (S_ISREG(found->status().st_mode)) return PathKind::kFile;
+  return S_ISDIR(found->status().st_mode) ? PathKind::kDirectory : PathKind::kOther;
+}
+
+Result<PathKind> KindOfContext(const std::string& path) {
+  TRY_ASSIGN(disk::Bounds bounds, disk::BoundsOf(path, {}));
+  TRY_ASSIGN(auto found, Find(bounds));
+  return KindOf(found);
 }
 
 /// Appends to `text` until it has `limit` bytes or the input ends.
@@ -53,17 +63,16 @@ Result<> ReadUpTo(int fd, std::size_t limit, std::string& text, const Cancel& ca
 Result<std::string> ReadDockerfile(int fd, std::string text, const Cancel& cancel) {
   TRY(ReadUpTo(fd, kMaxDockerfile + 1, text, cancel));
   if (text.size() > kMaxDockerfile) {
-    return Fail(ErrorCode::kInvalid, "the Dockerfile is larger than 16 MiB");
+    return Fail(ErrorCode::kInvalid, Cat("the Dockerfile ", kTooLarge));
   }
   return text;
 }
 
-Result<std::string> ReadPath(const std::string& path, const Cancel& cancel) {
-  // Non-blocking, so that a fifo without a writer waits in poll, where it can be cancelled.
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return Fail(SystemError(Cat("open ", Printable(path)), errno));
+Result<std::string> ReadFound(const disk::Found& found, const Cancel& cancel) {
+  // A pipe without a writer waits in poll, where it can be cancelled.
+  TRY_ASSIGN(Fd fd, found.Open());
   auto text = ReadDockerfile(fd.get(), "", cancel);
-  if (!text) return Fail(std::move(text).error().While(Printable(path)));
+  if (!text) return Fail(std::move(text).error().While(Printable(found.path())));
   return text;
 }
 
@@ -99,37 +108,120 @@ std::string NearestFile(const fs::path& missing) {
   return usual == names.end() || ignore_file ? "" : *usual;
 }
 
-bool IsLink(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
+fs::path FullPath(const disk::Bounds& bounds) {
+  return fs::path(bounds.root) / bounds.rest;
 }
 
-Result<> InspectDockerfile(const fs::path& path, SourceFacts& facts, const Cancel& cancel) {
-  facts.dockerfile_path = path.string();
-  TRY_ASSIGN(PathKind parent, KindOf(path.parent_path().string()));
-  facts.directory_exists = parent == PathKind::kDirectory;
-  TRY_ASSIGN(facts.dockerfile, KindOf(facts.dockerfile_path));
-  facts.dockerfile_is_link = IsLink(facts.dockerfile_path);
-  if (facts.dockerfile == PathKind::kMissing && path.filename() == "Dockerfile") {
-    std::string lower = (path.parent_path() / "dockerfile").string();
-    TRY_ASSIGN(PathKind kind, KindOf(lower));
-    if (kind == PathKind::kFile) return InspectDockerfile(lower, facts, cancel);
+bool IsLink(const disk::Bounds& bounds) {
+  struct stat status {};
+  return ::lstat(FullPath(bounds).c_str(), &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+disk::Bounds Beside(const disk::Bounds& bounds, const std::string& name) {
+  return {bounds.root, (fs::path(bounds.rest).parent_path() / name).string()};
+}
+
+/// An ignore file, or nullopt when there is none. One that the builder could not have would count
+/// as none there, and what it keeps away would be sent: it is an error.
+Result<std::optional<disk::Found>> FindIgnoreFile(const disk::Bounds& bounds) {
+  const auto bad = [&](std::string_view why) {
+    return Fail(Error(ErrorCode::kInvalid,
+                      Cat("the ignore file ", Printable(FullPath(bounds).string()), ' ', why))
+                    .WithHint("without it all files would be sent: mend it, or remove it"));
+  };
+  auto found = Find(bounds);
+  if (!found && !found.error().hint().empty()) {
+    return Fail(
+        std::move(found)
+            .error()
+            .While("ignore file")
+            .WithHint("without it all files would be sent: put a copy in its place, or remove it"));
   }
-  if (facts.dockerfile == PathKind::kMissing) {
-    if (facts.directory_exists) facts.nearest = NearestFile(path);
-    return {};
+  if (!found) return bad(Cat("cannot be looked at: ", found.error().message()));
+  if (!*found && IsLink(bounds)) return bad("is a symbolic link to a file that does not exist");
+  if (!*found) return std::nullopt;
+  const struct stat& status = (*found)->status();
+  if (S_ISDIR(status.st_mode)) return bad("is a directory");
+  if (!S_ISREG(status.st_mode)) return bad("is not a regular file");
+  if (!(*found)->readable()) return bad("cannot be read: permission denied");
+  if (static_cast<std::uint64_t>(status.st_size) > kMaxDockerfile) return bad(kTooLarge);
+  return found;
+}
+
+/// The Dockerfile, and where links may lead from it.
+struct Looked {
+  disk::Bounds bounds;
+  bool named = false;  ///< by the user, with -f
+};
+
+/// Whether a Dockerfile is of a kind that is read: what came with the sources must be a file, what
+/// the user named may be a pipe, and outside of the sources anything.
+Result<> CheckKind(const Looked& looked, const disk::Found& found) {
+  const mode_t mode = found.status().st_mode;
+  if (S_ISREG(mode) || looked.bounds.root.empty()) return {};
+  if (S_ISFIFO(mode) && looked.named) return {};
+  const std::string path = Printable(FullPath(looked.bounds).string());
+  if (S_ISFIFO(mode)) {
+    return Fail(Error(ErrorCode::kInvalid, Cat("the Dockerfile ", path, " is a pipe"))
+                    .WithHint("a pipe is read when it is named: -f FILE"));
   }
+  return Fail(Error(ErrorCode::kInvalid, Cat("the Dockerfile ", path, " is a device or socket"))
+                  .WithHint("name a file with -f"));
+}
+
+Result<> MissingDockerfile(const Looked& looked, SourceFacts& facts) {
+  const fs::path path = FullPath(looked.bounds);
+  std::error_code ignored;
+  facts.directory_exists = fs::is_directory(path.parent_path(), ignored);
+  if (facts.directory_exists) facts.nearest = NearestFile(path);
+  return {};
+}
+
+Result<> InspectDockerfile(Looked looked, SourceFacts& facts, const Cancel& cancel) {
+  TRY_ASSIGN(auto found, Find(looked.bounds));
+  const fs::path path = FullPath(looked.bounds);
+  if (!found && path.filename() == "Dockerfile") {
+    Looked lower{Beside(looked.bounds, "dockerfile"), looked.named};
+    TRY_ASSIGN(found, Find(lower.bounds));
+    if (KindOf(found) == PathKind::kFile) {
+      looked = std::move(lower);
+    } else {
+      found.reset();
+    }
+  }
+  facts.dockerfile_path = FullPath(looked.bounds).string();
+  facts.dockerfile = KindOf(found);
+  facts.dockerfile_is_link = IsLink(looked.bounds);
+  if (!found) return MissingDockerfile(looked, facts);
   if (facts.dockerfile == PathKind::kDirectory) return {};
-  facts.dockerfile_readable = ::access(facts.dockerfile_path.c_str(), R_OK) == 0;
-  bool plain = facts.dockerfile == PathKind::kFile && !facts.dockerfile_is_link;
-  if (plain || !facts.dockerfile_readable) return {};
-  TRY_ASSIGN(facts.dockerfile_text, ReadPath(facts.dockerfile_path, cancel));
-  std::string ignore = facts.dockerfile_path + ".dockerignore";
-  TRY_ASSIGN(PathKind kind, KindOf(ignore));
-  if (kind == PathKind::kFile) {
-    TRY_ASSIGN(facts.ignore_text, ReadPath(ignore, cancel));
+  TRY(CheckKind(looked, *found));
+  facts.dockerfile_readable = found->readable();
+  if (!facts.dockerfile_readable) return {};
+  const disk::Bounds beside = Beside(
+      looked.bounds, Cat(fs::path(facts.dockerfile_path).filename().string(), ".dockerignore"));
+  TRY_ASSIGN(auto ignore, FindIgnoreFile(beside));
+  facts.has_own_ignore_file = ignore.has_value();
+  const bool plain = facts.dockerfile == PathKind::kFile && !facts.dockerfile_is_link;
+  if (plain && !IsLink(beside)) return {};
+  TRY_ASSIGN(facts.dockerfile_text, ReadFound(*found, cancel));
+  if (ignore) {
+    TRY_ASSIGN(facts.ignore_text, ReadFound(*ignore, cancel));
   }
   return {};
+}
+
+/// That of the context, which the builder reads from it.
+Result<> CheckIgnoreFile(const std::string& context) {
+  std::error_code error;
+  const fs::path root = fs::canonical(context, error);
+  if (error) return Fail(SystemError(Printable(context), error.value()));
+  TRY_ASSIGN(auto found, FindIgnoreFile({root.string(), ".dockerignore"}));
+  if (!found || !found->by_absolute_link()) return {};
+  // The context is the builder's root directory.
+  return Fail(Error(ErrorCode::kInvalid,
+                    Cat("the ignore file ", Printable((root / ".dockerignore").string()),
+                        " is a symbolic link to an absolute path"))
+                  .WithHint("without it all files would be sent: make the link relative"));
 }
 
 }  // namespace
@@ -145,7 +237,7 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
   bool context_input = options.context == "-";
   bool dockerfile_input = options.file == "-";
   if (!context_input && !options.context.empty()) {
-    auto kind = KindOf(options.context);
+    auto kind = KindOfContext(options.context);
     // A URL need not be a possible file name.
     if (!kind && !IsRemoteContext(options.context)) {
       return Fail(std::move(kind).error().While("build context"));
@@ -158,14 +250,17 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
     if (!text) return Fail(std::move(text).error().While("standard input"));
     facts.standard_input = *std::move(text);
   }
-  bool local = facts.context == PathKind::kDirectory;
-  bool absolute = fs::path(options.file).is_absolute();
-  if (dockerfile_input || (!local && !absolute)) return facts;
-  fs::path path =
-      options.file.empty() ? fs::path(options.context) / "Dockerfile" : fs::path(options.file);
-  path = (here / path).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  TRY(InspectDockerfile(path, facts, cancel));
+  const bool local = facts.context == PathKind::kDirectory;
+  const bool absolute = fs::path(options.file).is_absolute();
+  if (!dockerfile_input && (local || absolute)) {
+    const bool named = !options.file.empty();
+    const fs::path path = named ? fs::path(options.file) : fs::path(options.context) / "Dockerfile";
+    std::vector<std::string> trees;
+    if (local) trees.push_back((here / options.context).string());
+    TRY_ASSIGN(disk::Bounds bounds, disk::BoundsOf(path.string(), trees));
+    TRY(InspectDockerfile({std::move(bounds), named}, facts, cancel));
+  }
+  if (local && !facts.has_own_ignore_file) TRY(CheckIgnoreFile(options.context));
   return facts;
 }
 

@@ -82,6 +82,7 @@ EventBatch EventQueue::Take() {
   status_index_.clear();
   status_cost_ = 0;
   batch.warnings.swap(warnings_);
+  warning_cost_ = 0;
   batch.overflow = std::exchange(overflow_, false);
   TakeLogs(batch);
   std::vector<Vertex> held;
@@ -190,10 +191,8 @@ void EventQueue::Put(VertexLog&& log) {
 }
 
 void EventQueue::Put(VertexWarning&& warning) {
-  std::size_t held = 0;
-  for (const VertexWarning& other : warnings_)
-    held += CostOf(other);
-  if (warnings_.size() >= kMaxTexts || held > kMaxTextBytes || warning.vertex.size() > kMaxDigest) {
+  if (warnings_.size() >= kMaxTexts || warning_cost_ > kMaxTextBytes ||
+      warning.vertex.size() > kMaxDigest) {
     overflow_ = true;
     return;
   }
@@ -205,6 +204,7 @@ void EventQueue::Put(VertexWarning&& warning) {
   if (warning.ranges.size() > kMaxRanges) warning.ranges.resize(kMaxRanges);
   for (std::string& line : warning.detail)
     Cut(line, kMaxName);
+  warning_cost_ += CostOf(warning);
   warnings_.push_back(std::move(warning));
 }
 

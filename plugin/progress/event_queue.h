@@ -95,6 +95,7 @@ class EventQueue : public EventSink {
   std::string next_logs_;  ///< the digest whose turn it is
   std::size_t log_cost_ = 0;
   std::vector<VertexWarning> warnings_;
+  std::size_t warning_cost_ = 0;
   std::vector<std::string> notices_;
 };
 

@@ -113,7 +113,7 @@ void PlainLayout::Collect(Clock::time_point now) {
     }
     if (!state.completed) shown.ended = false;
     if (state.hidden || !state.started) continue;
-    if (std::find(waiting_.begin(), waiting_.end(), node) != waiting_.end()) continue;
+    if (std::exchange(shown.waits, true)) continue;
     shown.waiting_since = now;
     waiting_.push_back(node);
   }
@@ -170,6 +170,7 @@ bool PlainLayout::MayTakeOver(std::size_t node, Clock::time_point now) {
 void PlainLayout::PrintNode(std::size_t node, std::string& out, Clock::time_point now) {
   TraceNode& state = trace_.node(node);
   Shown& shown = shown_[node];
+  shown.waits = false;
   std::string body;
   const bool first = shown.number == 0;
   if (first) shown.number = ++numbers_;

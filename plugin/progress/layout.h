@@ -44,6 +44,7 @@ class PlainLayout {
   struct Shown {
     std::size_t number = 0;  ///< 0 = not yet printed
     bool ended = false;      ///< its end was printed
+    bool waits = false;      ///< it is in waiting_
     Clock::time_point waiting_since{};
     Clock::time_point open_since{};
     std::vector<ShownStatus> statuses;

@@ -148,8 +148,10 @@ void LogFilter::StringByte(unsigned char byte) {
 }
 
 void LogFilter::AppendText(std::string_view text) {
+  if (text.empty()) return;
   if (returned_) {
     line_ = active_;
+    coloured_ = !active_.empty();
     returned_ = false;
   }
   line_.append(text);
@@ -167,7 +169,7 @@ void LogFilter::AppendHighBytes(std::string_view bytes) {
 
 void LogFilter::FlushUtf8() {
   if (utf8_.empty()) return;
-  AppendText(Printable(utf8_));
+  AppendText(PrintableOutput(utf8_));
   utf8_.clear();
 }
 
@@ -182,10 +184,11 @@ void LogFilter::Colour() {
   if (active_.size() + whole.size() > kMaxActive) active_.clear();
   active_.append(whole);
   line_.append(whole);
+  coloured_ = true;
 }
 
 void LogFilter::Backspace() {
-  if (line_.empty() || line_.find(static_cast<char>(kEsc)) != std::string::npos) return;
+  if (line_.empty() || coloured_) return;
   while (line_.size() > 1 && (static_cast<unsigned char>(line_.back()) & 0xC0) == 0x80) {
     line_.pop_back();
   }
@@ -194,6 +197,7 @@ void LogFilter::Backspace() {
 
 std::string LogFilter::EndLine() {
   std::string line = std::exchange(line_, active_);
+  coloured_ = !active_.empty();
   if (!visible_) line.clear();
   if (visible_ && !active_.empty()) line.append(kReset);
   visible_ = false;

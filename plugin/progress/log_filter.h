@@ -46,6 +46,7 @@ class LogFilter {
   bool colours_;
   State state_ = State::kText;
   std::string line_;       ///< begins with the colours that are on
+  bool coloured_ = false;  ///< line_ holds colours
   bool visible_ = false;   ///< line_ holds more than colours
   bool returned_ = false;  ///< a CR came: the next text starts the line again
   std::string utf8_;       ///< the start of a character whose rest is in the next chunk

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "driver/base/shown.h"
@@ -52,13 +53,15 @@ std::string Seconds(Elapsed elapsed) {
 
 /// A vertex inside a node.
 struct Member {
-  std::string digest;
   std::optional<Timestamp> started;
   std::optional<Timestamp> completed;
   bool cached = false;
   bool weak = false;
   std::string error;
 };
+
+/// A century: the sum of two fits into an Elapsed.
+constexpr Elapsed kLongest = std::chrono::hours(24 * 365 * 130);
 
 /// Time in which at least one member ran, as a sum of periods without overlap.
 struct Periods {
@@ -68,7 +71,8 @@ struct Periods {
 
   void Begin(Timestamp when) {
     if (start && end && when > *end) {
-      closed += *end - *start;
+      // However often the builder says that a step began again.
+      closed = std::min(closed + (*end - *start), kLongest);
       start.reset();
     }
     start = start ? std::min(*start, when) : when;
@@ -79,13 +83,15 @@ struct Periods {
   }
 };
 
-bool Same(const VertexWarning& a, const VertexWarning& b) {
-  auto same_range = [](const SourceRange& x, const SourceRange& y) {
-    return x.start_line == y.start_line && x.end_line == y.end_line;
-  };
-  return a.short_text == b.short_text && a.url == b.url && a.filename == b.filename &&
-         a.level == b.level && a.detail == b.detail &&
-         std::equal(a.ranges.begin(), a.ranges.end(), b.ranges.begin(), b.ranges.end(), same_range);
+/// The same for two warnings that are the same to their reader.
+std::string KeyOf(const VertexWarning& warning) {
+  std::string key =
+      Cat(warning.level, '\0', warning.short_text, '\0', warning.url, '\0', warning.filename);
+  for (const std::string& line : warning.detail)
+    key += Cat('\0', line);
+  for (const SourceRange& range : warning.ranges)
+    key += Cat('\0', range.start_line, '-', range.end_line);
+  return key;
 }
 
 }  // namespace
@@ -102,12 +108,17 @@ struct Trace::Internals {
   };
 
   std::deque<Extra> extras;  ///< by node
-  std::map<std::string, std::size_t> by_digest;
+  struct Place {
+    std::size_t node = 0;
+    std::size_t member = 0;  ///< of the node
+  };
+  std::map<std::string, Place> by_digest;
   std::map<std::string, std::size_t> by_group;
   std::size_t keyed_bytes = 0;
   std::size_t tail_bytes = 0;
   std::size_t open_bytes = 0;
   std::size_t warning_bytes = 0;
+  std::set<std::string> warnings;  ///< keys of those that are known
   bool overflow_said = false;
 };
 
@@ -161,17 +172,20 @@ std::vector<std::string> Trace::TakeNotices() {
 
 std::optional<std::size_t> Trace::FindOrAdd(const Vertex& vertex) {
   auto found = internals_->by_digest.find(vertex.digest);
-  if (found != internals_->by_digest.end()) return found->second;
+  if (found != internals_->by_digest.end()) return found->second.node;
+  bool grouped = !vertex.group_id.empty();
+  auto group = internals_->by_group.find(vertex.group_id);
+  bool joins = grouped && group != internals_->by_group.end();
+  if (joins && internals_->extras[group->second].members.size() >= kMaxMembers) {
+    return std::nullopt;
+  }
   internals_->keyed_bytes += sizeof(TraceNode) + sizeof(Internals::Extra) + sizeof(Member) +
                              3 * vertex.digest.size() + vertex.name.size() +
                              vertex.group_name.size();
   if (internals_->keyed_bytes > kMaxKeyedBytes) return std::nullopt;
-  bool grouped = !vertex.group_id.empty();
-  auto group = internals_->by_group.find(vertex.group_id);
   std::size_t index = nodes_.size();
-  if (grouped && group != internals_->by_group.end()) {
+  if (joins) {
     index = group->second;
-    if (internals_->extras[index].members.size() >= kMaxMembers) return std::nullopt;
   } else {
     TraceNode& node = nodes_.emplace_back();
     internals_->extras.emplace_back().is_group = grouped;
@@ -179,9 +193,9 @@ std::optional<std::size_t> Trace::FindOrAdd(const Vertex& vertex) {
     node.hidden = grouped;
     if (grouped) internals_->by_group[vertex.group_id] = index;
   }
-  internals_->by_digest[vertex.digest] = index;
-  Member& member = internals_->extras[index].members.emplace_back();
-  member.digest = vertex.digest;
+  std::vector<Member>& members = internals_->extras[index].members;
+  internals_->by_digest[vertex.digest] = {index, members.size()};
+  Member& member = members.emplace_back();
   member.weak = vertex.group_weak;
   return index;
 }
@@ -190,8 +204,7 @@ void Trace::ApplyVertex(const Vertex& vertex) {
   std::optional<std::size_t> index = FindOrAdd(vertex);
   if (!index) return;
   Internals::Extra& extra = internals_->extras[*index];
-  auto member = std::find_if(extra.members.begin(), extra.members.end(),
-                             [&](const Member& other) { return other.digest == vertex.digest; });
+  Member* member = &extra.members[internals_->by_digest[vertex.digest].member];
   member->cached = vertex.cached;
   if (vertex.started && vertex.started != member->started) {
     member->started = vertex.started;
@@ -234,8 +247,9 @@ void Trace::Refresh(std::size_t index) {
 void Trace::ApplyStatus(const VertexStatus& status) {
   auto found = internals_->by_digest.find(status.vertex);
   if (found == internals_->by_digest.end()) return;
-  TraceNode& node = nodes_[found->second];
-  Internals::Extra& extra = internals_->extras[found->second];
+  std::size_t index = found->second.node;
+  TraceNode& node = nodes_[index];
+  Internals::Extra& extra = internals_->extras[index];
   auto [entry, is_new] = extra.status_index.try_emplace(status.id, node.statuses.size());
   if (is_new) {
     std::size_t cost = sizeof(TraceStatus) + 128 + 2 * status.id.size();
@@ -254,13 +268,13 @@ void Trace::ApplyStatus(const VertexStatus& status) {
     Timestamp until = status.completed.value_or(status.timestamp);
     shown.elapsed = std::max(Elapsed{0}, until - *status.started);
   }
-  MarkChanged(found->second);
+  MarkChanged(index);
 }
 
 void Trace::ApplyLog(const std::string& digest, const LogChunk& chunk) {
   auto found = internals_->by_digest.find(digest);
   if (found == internals_->by_digest.end()) return;
-  std::size_t index = found->second;
+  std::size_t index = found->second.node;
   Internals::Extra& extra = internals_->extras[index];
   if (chunk.dropped_lines > 0) {
     EndOpenLine(index);
@@ -307,17 +321,15 @@ void Trace::AddLines(std::size_t index, Timestamp when, std::vector<std::string>
 void Trace::ApplyWarning(VertexWarning warning) {
   auto found = internals_->by_digest.find(warning.vertex);
   if (found != internals_->by_digest.end()) {
-    TraceNode& node = nodes_[found->second];
+    TraceNode& node = nodes_[found->second.node];
     if (node.warnings.size() < kMaxNodeWarnings) node.warnings.push_back(Safe(warning.short_text));
-    MarkChanged(found->second);
+    MarkChanged(found->second.node);
   }
-  bool known = std::any_of(warnings_.begin(), warnings_.end(),
-                           [&](const VertexWarning& other) { return Same(other, warning); });
-  std::size_t cost = warning.source.size() + warning.short_text.size();
-  for (const std::string& line : warning.detail)
-    cost += line.size();
-  if (known || warnings_.size() >= kMaxWarnings) return;
+  std::string key = KeyOf(warning);
+  std::size_t cost = warning.source.size() + 2 * key.size();
+  if (warnings_.size() >= kMaxWarnings) return;
   if (internals_->warning_bytes + cost > kMaxWarningBytes) return;
+  if (!internals_->warnings.insert(std::move(key)).second) return;
   internals_->warning_bytes += cost;
   warnings_.push_back(std::move(warning));
 }

@@ -10,7 +10,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/temporary_name.h"
+#include "driver/disk/pending_file.h"
 
 namespace depot::settings {
 namespace {
@@ -40,17 +40,11 @@ Result<> ReplaceFile(const std::string& path, std::string_view content, const Fi
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   const Fd directory(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid()) return Fail(SystemError(doing, errno));
-  const std::string temporary = disk::TemporaryName();
-  const Fd fd(openat(directory.get(), temporary.c_str(),
-                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd.valid()) return Fail(SystemError(doing, errno));
-  int error = Fill(fd.get(), content, rights);
-  if (error == 0 &&
-      renameat(directory.get(), temporary.c_str(), directory.get(), name.c_str()) != 0) {
-    error = errno;
-  }
+  disk::PendingFile file;
+  int error = file.Create(directory.get(), 0600);
+  if (error == 0) error = Fill(file.fd(), content, rights);
+  if (error == 0) error = file.Commit(name);
   if (error != 0) {
-    unlinkat(directory.get(), temporary.c_str(), 0);
     Error failure = SystemError(doing, error);
     if (error != EBUSY) return Fail(std::move(failure));
     return Fail(std::move(failure).WithHint(

@@ -109,14 +109,70 @@ class Contexts(BadInputTest):
             "-f", "-", "-", stdin="FROM scratch\n", rc=None, says="standard input|stdin"
         )
 
-    def test_dockerfile_is_a_link_out_of_its_directory(self):
-        context = self.context({"hello": "x"})
-        (self.work / "elsewhere").write_text("FROM scratch\n")
-        (context / "Dockerfile").symlink_to("../elsewhere")
-        # Either it is built, or what is wrong is said.
-        result = self.build(context, builder="tls", check=None)
-        if result.rc != 0:
-            self.assertRegex(result.stderr, "(?i)link")
+    def test_links_out_of_the_sources(self):
+        """What came with the sources must not show this machine's files."""
+        (self.work / "elsewhere").mkdir()
+        (self.work / "elsewhere" / "Dockerfile").write_text("FROM scratch\nCOPY hello /\n")
+        self.context({"hello": "x", "ok/Dockerfile": "FROM scratch\n"}, name="sources/ctx")
+        sources = self.work / "sources"
+        links = {
+            "ctx/Dockerfile": "/proc/self/environ",
+            "ctx/config": self.docker_config / "config.json",
+            "ctx/sub": "../../elsewhere",
+            "beside": "/proc/self/environ",
+            "linked": "../elsewhere",
+            "secret": "/proc/self/environ",
+        }
+        for link, target in links.items():
+            (sources / link).symlink_to(target)
+        secret = ("--secret", "id=s,src=secret", "-f", "ctx/ok/Dockerfile")
+        for args, link in (
+            (["ctx"], "ctx/Dockerfile"),
+            (["-f", "ctx/Dockerfile", "ctx"], "ctx/Dockerfile"),
+            (["-f", sources / "ctx/config", "ctx"], "ctx/config"),
+            (["-f", "ctx/sub/Dockerfile", "ctx"], "ctx/sub"),
+            (["-f", "beside", "ctx"], "beside"),
+            (["linked"], "linked"),
+            ([*secret, "ctx"], "secret"),
+        ):
+            with self.subTest(args=args):
+                where = f"{sources / link} is a symbolic link to {links[link]}, which is outside of"
+                self.fails_before_connecting(
+                    *args, cwd=sources, env={"JOB_TOKEN": "t0ken-of-job"}, says=re.escape(where)
+                )
+        self.assert_no_leak("t0ken-of-job")
+        # Nor may results be written through them.
+        for args in (
+            ["-o", "linked"],
+            ["-o", "type=tar,dest=linked/new/out.tar"],
+            ["--metadata-file", "linked/m.json"],
+            ["--iidfile", "linked/id", "--push", "-t", "registry.invalid/x"],
+        ):
+            with self.subTest(args=args):
+                where = f"{sources}/linked is a symbolic link to ../elsewhere"
+                flags = ["-f", "ctx/ok/Dockerfile", *args]
+                self.fails(*flags, "ctx", cwd=sources, says=re.escape(where))
+        self.assertEqual(os.listdir(self.work / "elsewhere"), ["Dockerfile"])
+        # What the user names himself is his own.
+        for args in (
+            ["-f", self.work / "elsewhere" / "Dockerfile", "ctx"],
+            ["-f", "../elsewhere/Dockerfile", "ctx"],
+        ):
+            self.build(*args, builder="tls", cwd=sources)
+        piped = "FROM scratch\nCOPY hello /\n"
+        self.build("-f", "/dev/stdin", "ctx", stdin=piped, builder="tls", cwd=sources)
+
+    def test_ignore_files_that_cannot_be_had(self):
+        """They would count as none, and what they keep away would be sent."""
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY . /\n", "hello": "x"})
+        (self.work / "ignored").write_text("hello\n")
+        for name in (".dockerignore", "Dockerfile.dockerignore"):
+            for target, why in (("../ignored", "outside of"), ("nowhere", "does not exist")):
+                (context / name).symlink_to(target)
+                self.fails_before_connecting(
+                    context, says=[re.escape(str(context / name)), why, "remove it"]
+                )
+                (context / name).unlink()
 
     def test_broken_ignore_pattern(self):
         context = self.context(
@@ -179,12 +235,14 @@ class Contexts(BadInputTest):
         context = self.context({"Dockerfile": "FROM scratch\nCOPY a /\n", "a": "x", "pipe": fifo()})
         self.build(context, builder="tls", timeout=30)
         dockerfile = self.context({"Dockerfile": fifo(), "a": "x"})
-        # A Dockerfile may be a pipe that somebody will write to; until then a signal ends it.
-        running = self.start_plugin("build", dockerfile, builder="tls")
+        self.fails_before_connecting(dockerfile, says=["is a pipe", "-f"])
+        # A named one may be a pipe that somebody will write to; until then a signal ends it.
+        named = ("-f", dockerfile / "Dockerfile")
+        running = self.start_plugin("build", *named, dockerfile, builder="tls")
         time.sleep(1)
         running.send(signal.SIGINT)
         self.assertEqual(running.wait(3).rc, 130)
-        running = self.start_plugin("build", dockerfile, builder="tls")
+        running = self.start_plugin("build", *named, dockerfile, builder="tls")
         (dockerfile / "Dockerfile").write_text("FROM scratch\nCOPY a /\n")
         self.assertEqual(running.wait(20).rc, 0)
 
@@ -512,6 +570,13 @@ class Places(BadInputTest):
                 left = [p.name for p in place.rglob("*") if p.is_file() and p.name != "out.tar"]
                 self.assertEqual(left, [], "a partial file is left")
 
+    def test_full_disk_with_many_files_on_the_way(self):
+        # The builder's sender waits for ever where its receiver has gone: we know the outcome.
+        files = {f"f/{n}": os.urandom(3000) for n in range(3000)}
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY f /\n", **files})
+        with self.mounted("size=400k") as place:
+            self.fails("-o", str(place), context, says=["no space left", str(place)])
+
     @contextlib.contextmanager
     def mounted(self, options):
         """A little file system of its own."""
@@ -578,3 +643,12 @@ class Depot(BadInputTest):
         result = self.build(context, engine="containerd", cwd=context, check=None)
         self.assertNotEqual(result.rc, 0)
         self.assertIn("depot.json", result.stderr)
+
+    def test_a_project_file_that_leads_elsewhere(self):
+        context = self.context({"Dockerfile": "FROM scratch\n"})
+        (context / "depot.json").symlink_to("/proc/self/environ")
+        result = self.build(
+            context, cwd=context, env={"DEPOT_TOKEN": "t0ken-of-depot"}, check=1, timeout=20
+        )
+        self.assertIn("depot.json is a symbolic link to /proc/self/environ", result.stderr)
+        self.assertNotIn("t0ken-of-depot", result.stderr)

@@ -7,6 +7,7 @@ import tarfile
 import unittest
 from pathlib import Path
 
+import trees
 from harness import EndToEnd, symlink
 
 ENGINES = ("containerd", "classic", "oldest")
@@ -32,7 +33,7 @@ class BuildersTest(EndToEnd):
         """Builds with `-o out`; what the file /word of the result holds."""
         self.out = self.work / f"out{len(self.results)}"
         self.build("-o", self.out, *args, **options)
-        return (self.out / "word").read_text()
+        return trees.text(self.out, "word")
 
     def small(self, word="hello"):
         return self.context({"Dockerfile": self.dockerfile(f"RUN echo {word} >/word")})
@@ -225,7 +226,7 @@ class Together(BuildersTest):
                 ]
                 for number, one in enumerate(running):
                     self.assertEqual(self._finish(one, 0, 60).rc, 0)
-                    self.assertEqual((self.work / f"out{number}/word").read_text(), "hello\n")
+                    self.assertEqual(trees.text(self.work / f"out{number}", "word"), "hello\n")
 
 
 class Flags(BuildersTest):
@@ -251,7 +252,7 @@ class Flags(BuildersTest):
             | {"word": "first", "more": ""}
         )
         self.assertEqual(self.written("--target", "one", context, builder="tls"), "first")
-        self.assertFalse((self.out / "more").exists())
+        self.assertFalse(trees.is_in(self.out, "more"))
 
     def test_build_args(self):
         lines = ["ARG A=a", "ARG B=b", "ARG C=c", "ARG D=d", 'RUN echo "$A $B $C $D" >/word']
@@ -367,7 +368,7 @@ class Sources(BuildersTest):
                 member.size = len(data)
                 archive.addfile(member, io.BytesIO(data))
         self.build("-o", "out", "-", stdin=packed.getvalue(), builder="tls")
-        self.assertEqual((self.work / "out" / "word").read_bytes(), content)
+        self.assertEqual(trees.content(self.work / "out", "word"), content)
 
     def test_file_outside_of_the_context(self):
         context = self.context({"word": "inside"})
@@ -381,9 +382,12 @@ class Sources(BuildersTest):
         self.assertEqual(self.written(context, builder="tls"), "lower")
 
     def test_dockerfile_is_a_link_out_of_its_folder(self):
-        self.context({"Real": "FROM scratch\nCOPY word /\n"}, name="shared")
-        context = self.context({"word": "linked", "Dockerfile": symlink("../shared/Real")})
-        self.assertEqual(self.written(context, builder="tls"), "linked")
+        files = {"shared/Real": "FROM scratch\nCOPY word /\n", "shared/ignored": "*\n!word\n"}
+        links = {"Dockerfile": "../shared/Real", "Dockerfile.dockerignore": "../shared/ignored"}
+        files |= {f"web/{name}": symlink(target) for name, target in links.items()}
+        context = self.context({"word": "linked", **files})
+        word = self.written("-f", context / "web/Dockerfile", context, builder="tls")
+        self.assertEqual(word, "linked")
 
     def test_ignore_file_of_the_dockerfile_wins(self):
         context = self.context(

@@ -8,8 +8,10 @@ import os
 import secrets
 import signal
 import socket
+import stat
 import subprocess
 import time
+from pathlib import Path
 
 from harness import EndToEnd, file
 from links import BlackHole
@@ -237,18 +239,18 @@ class Transfers(CancelTest):
             with self.subTest(output=place):
                 before = set(self.work.iterdir())
                 running = self.start_plugin("build", "-o", place, context, builder=link.url)
-                self.wait_until(lambda: self.grown(archive, 1 << 20), 30, "nothing is written")
+                self.wait_until(lambda: self.grown(running, 1 << 20), 30, "nothing is written")
                 self.cancel(running)
                 self.assertEqual(archive.read_text(), "the old one")
                 after = set(self.work.iterdir()) - {self.work / "out"}
                 self.assertEqual(after, before, "a temporary file is left")
 
-    def grown(self, archive, size):
-        """Whether a file other than `archive` and the contexts' has this size."""
-        for path in self.work.rglob("*"):
+    def grown(self, running, size):
+        """Whether a file that the build has open, if only without a name, has this size."""
+        for opened in Path(f"/proc/{running.pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                mine = path != archive and not path.parent.name.startswith("context")
-                if mine and path.is_file() and path.stat().st_size >= size:
+                status = opened.stat()
+                if stat.S_ISREG(status.st_mode) and status.st_size >= size:
                     return True
         return False
 

@@ -222,7 +222,7 @@ class Kinds(ContextTest):
         text = (context / "a").read_text()
         arrived = self.copied(context)
         self.assertEqual(sorted(arrived), [".dockerignore", "b", "c"])
-        self.assertEqual([(self.out / name).read_text() for name in "bc"], [text, text])
+        self.assertEqual([trees.text(self.out, name) for name in "bc"], [text, text])
 
     def test_fifo_and_socket(self):
         context = self.everything({"fifo": fifo(), "word": self.own()})
@@ -291,7 +291,7 @@ class Sending(ContextTest):
                 digest.update(piece)
                 big.write(piece)
         self.copied(context)
-        self.assertEqual((self.out / "sum").read_text().split()[0], digest.hexdigest())
+        self.assertEqual(trees.text(self.out, "sum").split()[0], digest.hexdigest())
         self.assertGreater(transferred(self.built), 200e6)
 
     def assert_little_is_sent(self, limit, again):
@@ -326,7 +326,7 @@ class Sending(ContextTest):
             (context / changed).write_bytes(content)
             (context / gone).unlink()
             arrived = self.copied(context)
-            self.assertEqual((self.out / changed).read_bytes(), content)
+            self.assertEqual(trees.content(self.out, changed), content)
             self.assertNotIn(gone, arrived)
             self.assertEqual(len(arrived), 199 - attempt)
 

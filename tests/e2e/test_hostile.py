@@ -341,7 +341,7 @@ class Results(HostileTest):
             check=0,
         )
         self.assertEqual(self.answer["code"], OK)
-        self.assertEqual((self.work / "out" / "d" / "x").read_text(), "x")
+        self.assertEqual(trees.text(self.work / "out", "d/x"), "x")
         self.assertEqual(os.readlink(self.work / "out" / "l"), "d/x")
         self.assertEqual((self.work / "out" / "z").stat().st_mode & 0o777, 0o755)
 
@@ -383,8 +383,8 @@ class Results(HostileTest):
             check=0,
         )
         self.assertFalse((out / "d").is_symlink() or (out / "secret").is_symlink())
-        self.assertEqual((out / "d" / "secret").read_text(), "x")
-        self.assertEqual((out / "secret").read_text(), "y")
+        self.assertEqual(trees.text(out, "d/secret"), "x")
+        self.assertEqual(trees.text(out, "secret"), "y")
 
     def test_hard_links_out(self):
         for target in ("../outside/secret", str(self.work / "outside" / "secret"), "later", "l"):
@@ -428,11 +428,11 @@ class Results(HostileTest):
     def test_data_nobody_asked_for(self):
         self.export([{"path": "a", "content": "x"}], unasked=[7])
         self.assertNotEqual(self.answer["code"], OK)
-        self.assertFalse((self.work / "out" / "a").exists())
+        self.assertFalse(trees.is_in(self.work / "out", "a"))
 
     def test_a_file_that_breaks_off(self):
         self.export([{"path": "a", "content": "half", "cut": True, "size": 8}], cut=True)
-        self.assertFalse((self.work / "out" / "a").exists(), "only whole files have their name")
+        self.assertFalse(trees.is_in(self.work / "out", "a"), "only whole files have their name")
         self.assertEqual(trees.tree_of(self.work / "out"), {})
 
     def test_outputs_that_do_not_exist(self):
@@ -462,6 +462,33 @@ class Results(HostileTest):
                 self.assertIn("the exporter failed", result.stderr)
         names = sorted(path.name for path in self.work.iterdir() if path.is_file())
         self.assertEqual(names, ["out.tar"], "nothing half-done is left")
+
+    def test_names_and_attributes_of_a_size_that_no_file_has(self):
+        link = {"path": "l", "mode": SYMLINK | 0o777}
+        for entry, says in (
+            ({"path": "x" * (8 << 20)}, "a file name|file information"),
+            ({"path": "x" * 4096}, "a file name of 4096 bytes"),
+            ({**link, "link": "y" * 4096}, "a link of 4096 bytes"),
+            ({"path": "d", "mode": DIRECTORY, "xattrs": {"user.a": "x" * (2 << 20)}}, "attributes"),
+            ({"path": "a", "size": -1}, "impossible size"),
+        ):
+            with self.subTest(says=says):
+                result = self.export([entry])
+                self.assertNotEqual(self.answer["code"], OK)
+                self.assertRegex(result.stderr, says)
+                self.assertLess(len(result.stderr), 4000)
+
+    def test_a_builder_that_never_ends_after_our_refusal(self):
+        # The outcome is known here: its word is not waited for.
+        bad = {"do": "export", "id": "0", "entries": [{"path": "../x", "content": "x"}]}
+        twice = [{"do": "stream", "id": "0", "text": word} for word in ("one", "two")]
+        for script, args, says in (
+            ({"export": [bad]}, ("-o", "out"), 'refused "../x"'),
+            ({"export": twice}, ("-o", "type=tar,dest=out.tar"), "the builder sent output 0 twice"),
+        ):
+            with self.subTest(says=says):
+                result, _ = self.provoke({**script, "waits": True}, *args, check=1)
+                self.assertIn(f"ERROR: {says}", result.stderr)
 
     def test_an_archive_that_never_comes(self):
         self.provoke({}, "-o", "type=tar,dest=out.tar", check=1)
@@ -519,6 +546,30 @@ class Words(HostileTest):
             result, _ = self.provoke(script, *args, "--progress=auto", check=None)
             self.assertIsNone(ESCAPES.search(result.stderr + result.stdout), str(result))
             self.assertLessEqual(len(result.stdout.splitlines()), 1)
+
+    def test_text_that_deceives(self):
+        # Right-to-left text itself stays.
+        text = "a\u202egpj.exe\u2028#9 DONE\u200b \u05e9\u05dc\u05d5\u05dd"
+        digest = "sha256:" + "5" * 64
+        status = {
+            "vertexes": [{"digest": digest, "name": f"name {text}"}],
+            "statuses": [{"vertex": digest, "id": f"id {text}", "current": 1}],
+            "logs": [{"vertex": digest, "text": f"log {text}\n"}],
+            "warnings": [{"vertex": digest, "text": f"warning {text}", "url": text}],
+        }
+        result, _ = self.provoke({"status": [status], "error": f"error {text}"}, check=1)
+        self.assertNotRegex(result.stderr, "[\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
+        for place in ("name", "id", "warning", "ERROR: .*error"):
+            self.assertRegex(result.stderr, f"{place} a<U\\+202E>gpj.exe<U\\+2028>#9 DONE<U\\+200B> ")
+        self.assertIn("log agpj.exe #9 DONE \u05e9\u05dc\u05d5\u05dd", result.stderr)
+
+    def test_times_that_overflow(self):
+        digest = "sha256:" + "6" * 64
+        vertex = {"digest": digest, "name": "far", "started": 2**62}
+        status = {"vertexes": [vertex], "logs": [{"vertex": digest, "text": "log\n"}]}
+        again = {"vertexes": [{**vertex, "started": -(2**62) + n} for n in range(50)]}
+        result, _ = self.provoke({"status": [status, again]})
+        self.assertNotRegex(result.stderr, r"-\d|nan|inf")
 
     def test_floods_end(self):
         digests = [f"sha256:{n:064x}" for n in range(500)]

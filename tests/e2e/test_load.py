@@ -6,6 +6,7 @@ import threading
 import time
 import unittest
 
+import trees
 from harness import EndToEnd
 
 ENGINES = ("containerd", "classic", "oldest")
@@ -95,7 +96,7 @@ class Load(EndToEnd):
         flags = ["-t", image, "--load", "-o", "out"]
         self.build(*flags, self.small(), builder="tls", engine="classic")
         self.check_loaded("classic", image)
-        self.assertEqual((self.work / "out" / "word").read_text(), "loaded\n")
+        self.assertEqual(trees.text(self.work / "out", "word"), "loaded\n")
 
     def test_load_and_push(self):
         image = self.image_name(registry="open")

@@ -3,6 +3,7 @@
 import signal
 import time
 
+import trees
 from pool import CANCELED, FAILED, FINISHED, RUNNING, PoolTest, token_record
 
 # A build whose health reports stop for 60 s is released; a slow machine needs longer to show it.
@@ -103,7 +104,7 @@ class Builds(BuildTest):
         context = self.lasting(f"uname -m >/machine # {self.image_name()}")
         args = ["--platform", "linux/arm64", "-o", out, context]
         self.build(*args, env=pool.variables(token, "one"))
-        self.assertEqual((out / "machine").read_text().strip(), "aarch64")
+        self.assertEqual(trees.text(out, "machine").strip(), "aarch64")
         builders = {entry.get("builder") for entry in pool.audit() if entry.get("builder")}
         self.assertEqual(builders, {"arm"})
 

@@ -48,6 +48,41 @@ def tree_of(folder):
     return _with_links(entries, names_of_inode.values())
 
 
+def files_in(folder):
+    """The regular files below a folder, relative, sorted; a link counts as nothing else."""
+    return sorted(path for path, entry in _looked_at(folder) if stat.S_ISREG(entry.st_mode))
+
+
+def is_in(folder, path):
+    """Whether a folder has something at a path, be it a link that leads nowhere."""
+    return str(path) in {found for found, _ in _looked_at(folder)}
+
+
+def content(folder, path):
+    """What a regular file of a tree holds; an absolute link would lead to a file of this machine."""
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    *parents, name = Path(path).parts
+    for parent in parents:
+        inner = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+        os.close(directory)
+        directory = inner
+    with open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=directory), "rb") as source:
+        os.close(directory)
+        return source.read()
+
+
+def text(folder, path):
+    """The same as text."""
+    return content(folder, path).decode()
+
+
+def _looked_at(folder):
+    for parent, folders, files in os.walk(folder):
+        for name in folders + files:
+            path = Path(parent, name)
+            yield str(path.relative_to(folder)), path.lstat()
+
+
 def tree_of_tar(tar):
     """{relative path: Entry} of a tar (bytes or a path, compressed or not)."""
     entries, groups = {}, {}

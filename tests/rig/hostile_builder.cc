@@ -14,6 +14,7 @@
 //   "error":    TEXT          how Control.Solve fails
 //   "session":  TEXT          what the tunnel carries instead of HTTP/2
 //   "silent":   true          Control.Solve and the gateway never answer
+//   "waits":    true          Control.Solve never answers once the exporters have run
 //
 // An ACTION is {"do": NAME, ...}: see hostile_actor.cc.
 
@@ -168,6 +169,8 @@ class Build {
     while (!returned_.cancel().cancelled() && cancel.SleepFor(kPoll)) {
     }
     Act("export", cancel);
+    while (script_.value("waits", false) && cancel.SleepFor(kPoll)) {
+    }
     ended_.Request(Error(ErrorCode::kCancelled, "the build has ended"));
     if (script_.contains("error")) return {{rpc::Code::kUnknown, Text(script_, "error"), ""}, ""};
     control::SolveResponse response;

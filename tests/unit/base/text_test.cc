@@ -177,5 +177,20 @@ TEST(PercentDecode, LeavesWhatIsNoEscapeAlone) {
   }
 }
 
+TEST(Printable, ShowsWhatDeceives) {
+  EXPECT_EQ(Printable("a\u202eexe.txt"), "a<U+202E>exe.txt");
+  EXPECT_EQ(Printable("pay\u200bpal \u2066x\u2069"), "pay<U+200B>pal <U+2066>x<U+2069>");
+  EXPECT_EQ(Printable("one\u2028two\u2029"), "one<U+2028>two<U+2029>");
+  EXPECT_EQ(Printable("\ufeff\u00ad\u061c\U000E0041"), "<U+FEFF><U+00AD><U+061C><U+E0041>");
+  EXPECT_EQ(Printable("\u05e9\u05dc\u05d5\u05dd"), "\u05e9\u05dc\u05d5\u05dd");
+  EXPECT_EQ(Printable("\u2764\ufe0f"), "\u2764\ufe0f") << "an emoji";
+  EXPECT_EQ(Printable(Printable("a\u202eb")), Printable("a\u202eb"));
+}
+
+TEST(PrintableOutput, LeavesOutWhatDeceives) {
+  EXPECT_EQ(PrintableOutput("a\u202eb\u200bc\u2028d"), "abc d");
+  EXPECT_EQ(PrintableOutput("\xC2\x9B\x1b\xFF"), "??\xEF\xBF\xBD");
+}
+
 }  // namespace
 }  // namespace depot

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "driver/base/encode.h"
 #include "driver/base/text.h"
@@ -72,6 +73,25 @@ TEST_F(EndpointTest, TlsMaterialIsAPathPemTextOrBase64OfIt) {
       EXPECT_EQ(endpoint->tls_options.key_pem.Reveal(), Content("key.pem"));
       EXPECT_EQ(endpoint->tls_options.server_name, "h");
     }
+  }
+}
+
+TEST_F(EndpointTest, SeveralEndpointsShareWhatAPipeGave) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const std::string key = Content("key.pem");
+  ASSERT_EQ(::write(ends[1], key.data(), key.size()), static_cast<ssize_t>(key.size()));
+  ::close(ends[1]);
+  auto read = ReadPipes({{"DEPOT_BUILDER_CACERT", Path("cert.pem")},
+                         {"DEPOT_BUILDER_CERT", Path("cert.pem")},
+                         {"DEPOT_BUILDER_KEY", Cat("/dev/fd/", ends[0])}});
+  ::close(ends[0]);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->at("DEPOT_BUILDER_CERT"), Path("cert.pem"));
+  for (const char* url : {"tcp://h:1", "tcp://h:2"}) {
+    auto endpoint = ParseEndpoint(url, *read);
+    ASSERT_TRUE(endpoint) << endpoint.error().message();
+    EXPECT_EQ(endpoint->tls_options.key_pem.Reveal(), key);
   }
 }
 

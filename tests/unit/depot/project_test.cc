@@ -79,6 +79,20 @@ TEST_F(ProjectTest, ABrokenFileIsAnError) {
   EXPECT_EQ(Find({dir_.path()}).error().code(), ErrorCode::kInvalid);
 }
 
+TEST_F(ProjectTest, ALinkOutOfItsDirectoryIsRefused) {
+  dir_.Write("a/real.json", "{\"id\": \"inside\"}");
+  std::filesystem::create_symlink("real.json", dir_.path("a/depot.json"));
+  EXPECT_EQ(Id("a"), "inside");
+  std::filesystem::remove(dir_.path("a/depot.json"));
+  std::filesystem::create_symlink("/proc/self/environ", dir_.path("a/depot.json"));
+  auto choice = Find({dir_.path("a")});
+  ASSERT_FALSE(choice);
+  EXPECT_NE(choice.error().message().find("is a symbolic link to /proc/self/environ"),
+            std::string::npos)
+      << choice.error().message();
+  EXPECT_NE(choice.error().hint(), "");
+}
+
 TEST_F(ProjectTest, InitDoesNotReplaceAFileUnlessToldTo) {
   ASSERT_TRUE(WriteProjectFile(dir_.path(), "p1", false));
   EXPECT_EQ(dir_.Read("depot.json"), "{\"id\":\"p1\"}\n");

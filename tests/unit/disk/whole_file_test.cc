@@ -46,7 +46,9 @@ TEST(WholeFile, HasItsNameOnlyWhenCommitted) {
     const auto file = OpenWholeFile(tree.At("other"), false);
     ASSERT_TRUE(file.has_value());
     EXPECT_OK((*file)->Write("half"));
-    EXPECT_EQ(tree.Names().size(), 2U);
+    // It has no name, where the file system can do that.
+    const Fd probe(open(tree.root().c_str(), O_TMPFILE | O_WRONLY, 0600));
+    EXPECT_EQ(tree.Names().size(), probe.valid() ? 1U : 2U);
   }
   EXPECT_EQ(tree.Names().size(), 1U);
 }

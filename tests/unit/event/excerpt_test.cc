@@ -48,5 +48,15 @@ TEST(SourceExcerpt, IsEmptyWithoutAUsableRange) {
   EXPECT_EQ(SourceExcerpt("D", kFile, {{-3, 2}}), "");
 }
 
+TEST(SourceExcerpt, IsBoundedAndLinear) {
+  std::string source;
+  for (int i = 0; i < 300'000; ++i)
+    source += "x\n";
+  std::vector<SourceRange> ranges(1000, {1, 300'000});
+  std::string excerpt = SourceExcerpt("D", source, ranges);
+  EXPECT_LT(excerpt.size(), 20'000U);
+  EXPECT_NE(excerpt.find("\n ... |\n"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace depot

@@ -94,6 +94,18 @@ TEST(DirectoryTree, SaysWhatTheFileSystemSays) {
   EXPECT_EQ(entries[3].mtime_ns, -4000000001);
 }
 
+TEST(DirectoryTree, TimesThatDoNotFitAreTheNearestThatDo) {
+  EXPECT_EQ(Nanoseconds({-5, 999999999}), -4000000001);
+  EXPECT_EQ(Nanoseconds({INT64_MAX / 1'000'000'000, 0}), INT64_MAX);
+  EXPECT_EQ(Nanoseconds({INT64_MAX, 999999999}), INT64_MAX);
+  EXPECT_EQ(Nanoseconds({INT64_MIN, 0}), INT64_MIN);
+  TemporaryTree tree;
+  tree.File("late");
+  const timespec year_2300[] = {{1, 1}, {10413792000, 1}};
+  ASSERT_EQ(utimensat(AT_FDCWD, tree.At("late").c_str(), year_2300, 0), 0);
+  EXPECT_GT(WalkAll(tree)[0].mtime_ns, 2'000'000'000'000'000'000);
+}
+
 TEST(DirectoryTree, DevicesHaveNumbersAndSocketsTheirType) {
   TemporaryTree tree;
   const int listener = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -273,7 +273,7 @@ TEST(TreeWriter, DevicesNeedRootAndSaySo) {
   device.dev_major = 1;
   device.dev_minor = 3;
   EXPECT_EQ(AsNobody([&] {
-              const auto writer = OpenTreeWriter(tree.root());
+              const auto writer = OpenTreeWriter(tree.root(), Devices::kMade);
               const auto made = (*writer)->Make(device);
               if (made) return 10;
               if (made.error().code() != ErrorCode::kDenied) return 11;
@@ -281,9 +281,66 @@ TEST(TreeWriter, DevicesNeedRootAndSaySo) {
             }),
             0);
   if (mknod(tree.At("probe").c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0) return;
-  EXPECT_OK(MustOpen(tree.root())->Make(device));
+  const auto writer = OpenTreeWriter(tree.root(), Devices::kMade);
+  EXPECT_OK((*writer)->Make(device));
   EXPECT_EQ(tree.Stat("null").st_mode, S_IFCHR | 0666U);
   EXPECT_EQ(tree.Stat("null").st_rdev, makedev(1, 3));
+}
+
+TEST(TreeWriter, DevicesAreMadeOnlyWhenAllowedAndPossible) {
+  TemporaryTree tree;
+  FileEntry device = Entry("null", S_IFCHR | 0666);
+  device.dev_major = 1;
+  device.dev_minor = 3;
+  for (const mode_t kind : {S_IFCHR, S_IFBLK}) {
+    device.mode = kind | 0666;
+    const auto made = MustOpen(tree.root())->Make(device);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code(), ErrorCode::kDenied);
+    EXPECT_NE(made.error().hint().find("devices=true"), std::string::npos);
+  }
+  const auto writer = OpenTreeWriter(tree.root(), Devices::kMade);
+  for (const auto& [major, minor] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {-1, 3}, {1, -1}, {1 << 12, 3}, {1, 1 << 20}, {INT64_MAX, INT64_MIN}}) {
+    device.dev_major = major;
+    device.dev_minor = minor;
+    EXPECT_EQ((*writer)->Make(device).error().code(), ErrorCode::kInvalid);
+  }
+  EXPECT_TRUE(tree.Names().empty());
+  // A fifo is no device.
+  EXPECT_OK(MustOpen(tree.root())->Make(Entry("fifo", S_IFIFO | 0600)));
+}
+
+TEST(TreeWriter, AttributesOfFoldersAreSetAtOnceAndTimesAtTheEnd) {
+  TemporaryTree tree;
+  FileEntry folder = Entry("folder", S_IFDIR | 0755);
+  folder.mtime_ns = INT64_MIN;
+  folder.xattrs["user.depot"] = "value";
+  const auto writer = MustOpen(tree.root());
+  EXPECT_OK(writer->Make(folder));
+  char value[16];
+  const ssize_t size = getxattr(tree.At("folder").c_str(), "user.depot", value, sizeof value);
+  if (size >= 0) {
+    EXPECT_EQ(std::string(value, static_cast<std::size_t>(size)), "value");
+  }
+  EXPECT_OK(writer->Finish());
+}
+
+TEST(TreeWriter, AFileThatIsBeingWrittenHasNoNameWhereThatIsPossible) {
+  TemporaryTree tree;
+  const Fd probe(open(tree.root().c_str(), O_TMPFILE | O_WRONLY, 0600));
+  const auto writer = MustOpen(tree.root());
+  auto file = writer->Create(Entry("file", S_IFREG | 0644));
+  ASSERT_TRUE(file);
+  EXPECT_OK((*file)->Write("half"));
+  EXPECT_EQ(tree.Names().size(), probe.valid() ? 0U : 1U);
+  EXPECT_OK((*file)->Commit());
+  EXPECT_EQ(tree.Names(), std::vector<std::string>{"file"});
+  tree.Directory("directory/in/it");
+  auto over = writer->Create(Entry("directory", S_IFREG | 0644));
+  EXPECT_OK((*over)->Commit());
+  EXPECT_EQ(tree.Names().size(), 2U);
+  EXPECT_TRUE(S_ISREG(tree.Stat("directory").st_mode));
 }
 
 TEST(TreeWriter, TheRootMustBeAWritableDirectory) {

@@ -56,6 +56,16 @@ Error Refusal(const Words& words,
 
 const char kName[] = "docker.io/library/x:latest";
 
+TEST(Exports, DeviceNodesAreBetweenTheUserAndUs) {
+  Exports exports = Plan({"-o", "type=local,dest=out,devices=true"}, Remote());
+  EXPECT_TRUE(exports.destinations[0].devices);
+  EXPECT_FALSE(exports.exporters[0].attrs.contains("devices"));
+  EXPECT_FALSE(Plan({"-o", "out"}, Remote()).destinations[0].devices);
+  EXPECT_FALSE(Plan({"-o", "type=local,dest=out,devices=0"}, Remote()).destinations[0].devices);
+  Refusal({"-o", "type=local,dest=out,devices=some"}, Remote());
+  Refusal({"-o", "type=tar,dest=out,devices=true"}, Remote());
+}
+
 TEST(Exports, NoOutputOnARemoteBuilderWarns) {
   Exports exports = Plan({"-t", "x"}, Remote());
   EXPECT_TRUE(exports.exporters.empty());

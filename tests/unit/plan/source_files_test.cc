@@ -86,15 +86,89 @@ TEST_F(SourceFiles, FileFlagIsRelativeToTheWorkingDirectory) {
   EXPECT_EQ(source->filename, "web");
 }
 
-TEST_F(SourceFiles, SymlinkOutOfTheDirectoryWorks) {
-  Put("shared/Common", "FROM linked");
-  Put("ctx/Dockerfile.dockerignore", "*.o");
-  fs::create_symlink("../shared/Common", root_ / "ctx/Dockerfile");
-  auto source = Decide(Options("ctx"));
+TEST_F(SourceFiles, SymlinkWithinTheContextWorks) {
+  Put("ctx/shared/Common", "FROM linked");
+  Put("ctx/shared/ignored", "*.o");
+  fs::create_directory(root_ / "ctx/web");
+  fs::create_symlink("../shared/Common", root_ / "ctx/web/Dockerfile");
+  fs::create_symlink("../shared/ignored", root_ / "ctx/web/Dockerfile.dockerignore");
+  auto source = Decide(Options("ctx", "ctx/web/Dockerfile"));
   ASSERT_TRUE(source) << source.error().message();
   const SourceTree& tree = source->trees.at("dockerfile");
   EXPECT_EQ(tree.files.at("Dockerfile"), "FROM linked");
   EXPECT_EQ(tree.files.at("Dockerfile.dockerignore"), "*.o");
+}
+
+TEST_F(SourceFiles, SymlinkOutOfTheContextIsRefusedAndNamed) {
+  Put("shared/Common", "FROM linked");
+  fs::create_directory(root_ / "ctx");
+  fs::create_symlink("/proc/self/environ", root_ / "ctx/Dockerfile");
+  fs::create_symlink("../shared/Common", root_ / "ctx/Other");
+  fs::create_symlink("../shared", root_ / "ctx/sub");
+  for (const char* file : {"", "ctx/Dockerfile", "ctx/Other", "ctx/sub/Common"}) {
+    auto source = Decide(Options("ctx", file));
+    ASSERT_FALSE(source) << file;
+    EXPECT_EQ(source.error().code(), ErrorCode::kDenied);
+    EXPECT_NE(source.error().message().find("is a symbolic link to"), std::string::npos);
+    EXPECT_NE(source.error().message().find((root_ / "ctx").string()), std::string::npos);
+    EXPECT_NE(source.error().hint(), "");
+  }
+  // Named itself, it is the user's choice.
+  EXPECT_TRUE(Decide(Options("ctx", "shared/Common")));
+}
+
+TEST_F(SourceFiles, AContextThatALinkLeadsOutOfTheSourcesIsRefused) {
+  Put("elsewhere/Dockerfile", "FROM a");
+  fs::create_directory(root_ / "sources");
+  fs::create_symlink("../elsewhere", root_ / "sources/ctx");
+  fs::current_path(root_ / "sources");
+  auto source = Decide(Options("ctx"));
+  ASSERT_FALSE(source);
+  EXPECT_EQ(source.error().code(), ErrorCode::kDenied);
+  EXPECT_TRUE(Decide(Options("../elsewhere")));
+}
+
+TEST_F(SourceFiles, IgnoreFilesThatCannotBeHadAreErrors) {
+  Put("outside", "*");
+  Put("ctx/Dockerfile", "FROM a");
+  Put("ctx/real", "*.o");
+  for (const std::string name : {".dockerignore", "Dockerfile.dockerignore"}) {
+    const fs::path path = root_ / "ctx" / name;
+    const auto fails = [&](const std::string& why) {
+      auto source = Decide(Options("ctx"));
+      ASSERT_FALSE(source) << name;
+      EXPECT_NE(source.error().message().find(path.string()), std::string::npos);
+      EXPECT_NE(source.error().message().find(why), std::string::npos) << source.error().message();
+      EXPECT_NE(source.error().hint(), "");
+      fs::remove(path);
+    };
+    fs::create_symlink("../outside", path);
+    fails("is a symbolic link to ../outside");
+    fs::create_symlink("nowhere", path);
+    fails("does not exist");
+    fs::create_directory(path);
+    fails("is a directory");
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    fails("is not a regular file");
+    Put("ctx/" + name, "");
+    fs::resize_file(path, (std::uintmax_t{16} << 20) + 1);
+    fails("is larger than 16 MiB");
+    fs::create_symlink("real", path);
+    EXPECT_TRUE(Decide(Options("ctx")));
+    fs::remove(path);
+  }
+  // The builder would look for its target in the context.
+  fs::create_symlink(root_ / "ctx/real", root_ / "ctx/.dockerignore");
+  EXPECT_FALSE(Decide(Options("ctx")));
+  Put("ctx/Dockerfile.dockerignore", "*");
+  EXPECT_TRUE(Decide(Options("ctx"))) << "it is not read beside the Dockerfile's own";
+}
+
+TEST_F(SourceFiles, APipeIsReadOnlyWhenItIsNamed) {
+  ASSERT_EQ(::mkfifo((root_ / "Dockerfile").c_str(), 0600), 0);
+  auto source = Decide(Options("."));
+  ASSERT_FALSE(source);
+  EXPECT_EQ(source.error().hint(), "a pipe is read when it is named: -f FILE");
 }
 
 TEST_F(SourceFiles, DanglingSymlinkIsNamed) {
@@ -134,7 +208,8 @@ TEST_F(SourceFiles, WhatCannotBeLookedAtIsNotCalledMissing) {
   fs::create_symlink("loop", root_ / "loop");
   auto context = Decide(Options("loop"));
   ASSERT_FALSE(context);
-  EXPECT_EQ(context.error().message(), "build context: loop: too many levels of symbolic links");
+  EXPECT_EQ(context.error().message(),
+            "build context: " + (root_ / "loop").string() + ": too many levels of symbolic links");
   EXPECT_NE(Decide(Options(".", "loop")).error().message().find("too many levels"),
             std::string::npos);
   auto url = Decide(Options("https://h/" + std::string(5000, 'x')));

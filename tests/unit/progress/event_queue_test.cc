@@ -167,5 +167,16 @@ TEST(EventQueue, WaitHoldsTheRateButNotAtTheEnd) {
   EXPECT_LT(EventQueue::Clock::now() - begin, 5s);
 }
 
+TEST(EventQueue, AFloodOfWarningsIsCountedNotAddedUpEachTime) {
+  EventQueue queue;
+  VertexWarning warning;
+  warning.detail.assign(20, "x");
+  for (int i = 0; i < 100'000; ++i)
+    queue.Emit(warning);
+  EXPECT_EQ(queue.Take().warnings.size(), EventQueue::kMaxTexts);
+  queue.Emit(warning);
+  EXPECT_EQ(queue.Take().warnings.size(), 1U);
+}
+
 }  // namespace
 }  // namespace depot

@@ -100,5 +100,19 @@ TEST(LogFilter, CutsEndlessLines) {
   EXPECT_LT(filter.size(), 2000u);
 }
 
+TEST(LogFilter, BackspacesCostNoMoreThanWhatTheyTakeBack) {
+  const std::size_t many = 1 << 20;
+  std::string bytes = std::string(many, 'x') + std::string(many - 1, '\b') + "y\n";
+  EXPECT_EQ(Filter(bytes, false, 4 << 20), Lines{"xy"});
+}
+
+TEST(LogFilter, TextInAnyScriptStaysAndWhatReordersItGoes) {
+  const std::string arabic = "\u0645\u0631\u062d\u0628\u0627";
+  EXPECT_EQ(Filter(arabic + "\n"), Lines{arabic});
+  EXPECT_EQ(Filter("a\u202e\u2066b\u200f\u061c\u200b\ufeffc\n"), Lines{"abc"});
+  EXPECT_EQ(Filter("a\u2028#9 DONE\n"), Lines{"a #9 DONE"});
+  EXPECT_EQ(Filter("kept\r\u200b\n"), Lines{"kept"}) << "nothing was written over it";
+}
+
 }  // namespace
 }  // namespace depot

@@ -6,7 +6,9 @@
 #include <openssl/ssl.h>
 
 #include "driver/base/task_group.h"
+#include "driver/base/text.h"
 #include "driver/rpc/dial.h"
+#include "driver/rpc/process_stream.h"
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/rpc/loopback.h"
 
@@ -85,7 +87,7 @@ class TlsStream : public testing::TestWithParam<int> {
 
   Result<std::unique_ptr<ByteStream>> Connect(const Cancel& cancel = Soon()) {
     TRY_ASSIGN(Fd socket, DialTcp("127.0.0.1", listener_.port(), cancel));
-    return StartTls(std::move(socket), options_, cancel);
+    return StartTls(MakeSocketStream(std::move(socket)), options_, cancel);
   }
 
   /// The error of the handshake, or of writing and then reading where that comes first.
@@ -166,6 +168,32 @@ TEST_P(TlsStream, CarriesMegabytesBothWaysAtOnce) {
   (*stream)->Close();
   ASSERT_TRUE(server_.Wait());
   EXPECT_EQ(protocol, "h2");
+}
+
+TEST_P(TlsStream, RunsThroughAProgram) {
+  Serve("server", [](SSL* ssl) {
+    char buffer[8] = {};
+    if (SSL_read(ssl, buffer, sizeof buffer) == 4) SSL_write(ssl, buffer, 4);
+  });
+  std::string script = Cat("exec 3<>/dev/tcp/127.0.0.1/", listener_.port(), "; cat <&3 & cat >&3");
+  auto tunnel = StartProcessStream({"bash", "-c", script});
+  ASSERT_TRUE(tunnel);
+  auto stream = StartTls(*std::move(tunnel), options_, Soon());
+  ASSERT_TRUE(stream) << stream.error().message();
+  ASSERT_TRUE((*stream)->Write({Bytes("ping")}, Soon()));
+  char buffer[8];
+  EXPECT_EQ((*stream)->Read(buffer, sizeof buffer, Soon()).value_or(0), 4u);
+  EXPECT_EQ(std::string_view(buffer, 4), "ping");
+}
+
+TEST_P(TlsStream, ATunnelThatFailsBeforeTheHandshakeSaysWhy) {
+  auto tunnel = StartProcessStream({"sh", "-c", "echo 'no route to host' >&2; exit 255"});
+  ASSERT_TRUE(tunnel);
+  auto stream = StartTls(*std::move(tunnel), options_, Soon());
+  ASSERT_FALSE(stream);
+  EXPECT_EQ(stream.error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(stream.error().message(),
+            "TLS handshake: sh ended with exit code 255: no route to host");
 }
 
 TEST_P(TlsStream, AcceptsTheServersOtherName) {

@@ -65,6 +65,7 @@ class SessionOverASocket : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
+  Faults faults_;
   RecordingSink sink_;
   rpc::ServiceTable table_;
   std::unique_ptr<rpc::Channel> channel_;
@@ -80,7 +81,7 @@ TEST_F(SessionOverASocket, SendsAContext) {
     directory_.Write(Cat("dir/", i), Cat("content ", i));
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;
   trees["context"] = *files::OpenDirectoryTree(directory_.path());
-  AddFileSync(table_, trees, sink_);
+  AddFileSync(table_, trees, faults_, sink_);
   AddHealth(table_);
   Serve();
   std::unique_ptr<rpc::ClientCall> call =
@@ -101,7 +102,7 @@ TEST_F(SessionOverASocket, StopsSendingWhenTheBuilderCancels) {
   directory_.Write("large", std::string(20'000'000, 'x'));
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;
   trees["context"] = *files::OpenDirectoryTree(directory_.path());
-  AddFileSync(table_, trees, sink_);
+  AddFileSync(table_, trees, faults_, sink_);
   Serve();
   {
     std::unique_ptr<rpc::ClientCall> call =
@@ -120,7 +121,7 @@ TEST_F(SessionOverASocket, StopsSendingWhenTheBuilderCancels) {
 TEST_F(SessionOverASocket, ReceivesATree) {
   std::map<int, ExportTarget> targets;
   targets.emplace(0, DirectoryTarget{directory_ / "out"});
-  AddFileSend(table_, targets, sink_);
+  AddFileSend(table_, targets, faults_, sink_);
   Serve();
   std::unique_ptr<rpc::ClientCall> call = channel_->Start(
       "/moby.filesync.v1.FileSend/diffcopy", {{"buildkit-attachable-exporter-id", "0"}});

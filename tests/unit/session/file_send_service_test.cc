@@ -10,6 +10,7 @@
 #include "temporary_directory.h"
 
 #include "driver/base/text.h"
+#include "driver/session/diffcopy_receive.h"
 #include "driver/session/services.h"
 
 namespace depot::session {
@@ -47,12 +48,12 @@ class FileSendService : public ::testing::Test {
  protected:
   void OfferDirectory() {
     targets_.emplace(0, DirectoryTarget{directory_ / "out"});
-    log_ = AddFileSend(table_, targets_, sink_);
+    log_ = AddFileSend(table_, targets_, faults_, sink_);
   }
 
   void OfferStream(bool fails) {
     targets_.emplace(3, std::make_unique<MemoryTarget>(content_, ended_, fails));
-    log_ = AddFileSend(table_, targets_, sink_);
+    log_ = AddFileSend(table_, targets_, faults_, sink_);
   }
 
   /// Sends the STAT packets that `stats` sends, and expects the transfer to be refused.
@@ -68,7 +69,7 @@ class FileSendService : public ::testing::Test {
     EXPECT_EQ(packet.type(), Packet::PACKET_ERR);
     EXPECT_FALSE(running.Finish().ok());
     EXPECT_EQ(sink_.notices().size(), 1U);
-    EXPECT_TRUE(log_->first_error());
+    EXPECT_TRUE(faults_.first());
   }
 
   static std::string BytesOf(const std::string& data) {
@@ -83,6 +84,7 @@ class FileSendService : public ::testing::Test {
   std::map<int, ExportTarget> targets_;
   rpc::ServiceTable table_;
   RecordingSink sink_;
+  Faults faults_;
   std::shared_ptr<const ExportLog> log_;
 };
 
@@ -116,7 +118,7 @@ TEST_F(FileSendService, WritesATree) {
   EXPECT_EQ(info.st_mode & 07777U, 0755U);
   EXPECT_EQ(info.st_mtim.tv_sec, 1'600'000'000);
   EXPECT_EQ(info.st_mtim.tv_nsec, 123'456'789);
-  EXPECT_FALSE(log_->first_error());
+  EXPECT_FALSE(faults_.first());
 }
 
 /// Wants the file "b" alone.
@@ -148,7 +150,7 @@ class OneFile final : public files::TreeWriter {
 
 TEST_F(FileSendService, AsksForTheFilesThatTheWriterWantsAndNoOthers) {
   targets_.emplace(0, TreeTarget([this] { return std::make_unique<OneFile>(content_); }));
-  log_ = AddFileSend(table_, targets_, sink_);
+  log_ = AddFileSend(table_, targets_, faults_, sink_);
   RunningCall running(table_, kDiffCopy, {});
   FakeSender sender(running.call());
   sender.Stat("a", 0644);
@@ -336,11 +338,11 @@ TEST_F(FileSendService, RefusesTooManyFilesAtOnce) {
 TEST_F(FileSendService, KeepsTheLocalReasonForTheUser) {
   directory_.Write("file", "");
   targets_.emplace(0, DirectoryTarget{directory_ / "file"});
-  log_ = AddFileSend(table_, targets_, sink_);
+  log_ = AddFileSend(table_, targets_, faults_, sink_);
   RunningCall running(table_, kDiffCopy, {});
   EXPECT_FALSE(running.Finish().ok());
-  ASSERT_TRUE(log_->first_error());
-  EXPECT_NE(log_->first_error()->message().find(directory_ / "file"), std::string::npos);
+  ASSERT_TRUE(faults_.first());
+  EXPECT_NE(faults_.first()->message().find(directory_ / "file"), std::string::npos);
 }
 
 TEST_F(FileSendService, PassesTheSendersErrorOn) {
@@ -348,6 +350,7 @@ TEST_F(FileSendService, PassesTheSendersErrorOn) {
   RunningCall running(table_, kDiffCopy, {});
   FakeSender(running.call()).Send(Packet::PACKET_ERR, 0, "layer is gone");
   EXPECT_EQ(running.Finish().message, "error from sender: layer is gone");
+  EXPECT_FALSE(faults_.first()) << "it is the builder's own failure";
 }
 
 TEST_F(FileSendService, WritesAStream) {
@@ -370,7 +373,7 @@ TEST_F(FileSendService, DoesNotEndAStreamThatBrokeOff) {
   running.source().Request(Error(ErrorCode::kUnavailable, "connection lost"));
   EXPECT_FALSE(running.Finish().ok());
   EXPECT_FALSE(ended_);
-  EXPECT_FALSE(log_->first_error());
+  EXPECT_FALSE(faults_.first());
   EXPECT_FALSE(log_->CheckComplete(targets_)) << "a builder that says OK is not believed";
 }
 
@@ -401,8 +404,8 @@ TEST_F(FileSendService, NeverTellsTheBuilderThatAFailedResultExists) {
   rpc::Status status = running.Finish();
   EXPECT_FALSE(status.ok());
   EXPECT_NE(status.code, rpc::Code::kAlreadyExists);
-  ASSERT_TRUE(log_->first_error());
-  EXPECT_EQ(log_->first_error()->message(), "write out.tar: no space left on device");
+  ASSERT_TRUE(faults_.first());
+  EXPECT_EQ(faults_.first()->message(), "write out.tar: no space left on device");
 }
 
 TEST_F(FileSendService, RefusesAnUnknownExporter) {
@@ -435,6 +438,51 @@ TEST_F(FileSendService, SurvivesRandomPackets) {
     (void)running.Finish();
   }
   EXPECT_FALSE(std::filesystem::exists(directory_ / "c"));
+}
+
+TEST_F(FileSendService, WhatIsAnnouncedHasABudget) {
+  class Nothing final : public files::TreeWriter {
+   public:
+    Result<> Make(const files::FileEntry&) override { return {}; }
+    Result<std::unique_ptr<File>> Create(const files::FileEntry&) override {
+      return Fail(ErrorCode::kInternal, "not asked for");
+    }
+    Result<> Finish() override { return {}; }
+  };
+  std::atomic<std::size_t> held = (512U << 20) - 600;  // by the session's other transfers
+  Nothing writer;
+  Refusals refusals(sink_);
+  table_.Add("/x/Receive", [&](rpc::ServerCall& call, const Cancel& cancel) {
+    Result<> received = ReceiveTree(call, writer, faults_, refusals, held, cancel);
+    return received ? rpc::Status{} : rpc::ToStatus(received.error());
+  });
+  RunningCall running(table_, "/x/Receive", {});
+  FakeSender sender(running.call());
+  for (char name = 'a'; name < 'z'; ++name)
+    sender.Stat(std::string(1, name), kDirectory);
+  EXPECT_EQ(sender.Receive().type(), Packet::PACKET_ERR);
+  EXPECT_NE(running.Finish().message.find("512 MiB"), std::string::npos);
+  EXPECT_EQ(held, (512U << 20) - 600) << "it gives back its own share";
+  ASSERT_TRUE(faults_.first());
+  EXPECT_NE(faults_.first()->hint().find("type=tar"), std::string::npos);
+}
+
+TEST_F(FileSendService, AnEngineThatIsGoneIsOurFaultNotTheBuilders) {
+  class Gone final : public StreamTarget {
+   public:
+    Result<> Write(std::string_view, const Cancel&) override {
+      return Fail(Error(ErrorCode::kUnavailable, "the Docker Engine is gone").WithHint("start it"));
+    }
+    Result<> End(const Cancel&) override { return {}; }
+  };
+  targets_.emplace(3, std::make_unique<Gone>());
+  log_ = AddFileSend(table_, targets_, faults_, sink_);
+  RunningCall running(table_, kDiffCopy, {{"buildkit-attachable-exporter-id", "3"}});
+  running.call().Send(BytesOf("x"));
+  EXPECT_FALSE(running.Finish().ok());
+  ASSERT_TRUE(faults_.first());
+  EXPECT_EQ(faults_.first()->message(), "the Docker Engine is gone");
+  EXPECT_EQ(faults_.first()->hint(), "start it");
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ class FileSyncService : public ::testing::Test {
     Result<std::unique_ptr<files::FileTree>> tree = files::OpenDirectoryTree(directory_.path());
     ASSERT_TRUE(tree) << tree.error().message();
     trees_["context"] = *std::move(tree);
-    AddFileSync(table_, trees_, sink_);
+    AddFileSync(table_, trees_, faults_, sink_);
   }
 
   std::vector<std::string> PathsOf(const FakeReceiver& receiver) {
@@ -38,6 +38,7 @@ class FileSyncService : public ::testing::Test {
 
   TemporaryDirectory directory_;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees_;
+  Faults faults_;
   rpc::ServiceTable table_;
   RecordingSink sink_;
 };
@@ -179,6 +180,7 @@ TEST_F(FileSyncService, FailsWhenAFileVanishesAfterItWasAnnounced) {
   rpc::Status status = running.Finish();
   EXPECT_FALSE(status.ok());
   EXPECT_EQ(receiver.error, "context file there vanished while it was being sent");
+  EXPECT_TRUE(faults_.first());
   EXPECT_EQ(status.message, receiver.error);
 }
 

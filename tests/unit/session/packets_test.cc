@@ -1,5 +1,6 @@
 #include "driver/session/packets.h"
 
+#include <functional>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -158,6 +159,26 @@ TEST(BytesMessage, IsWhatProtobufReadsAndWrites) {
   EXPECT_EQ(*data, "some bytes");
   EXPECT_EQ(BytesMessageHeader(10).substr(5) + "some bytes", wire);
   EXPECT_EQ(BytesMessageHeader(0), std::string(5, '\0'));
+}
+
+TEST(Packets, NamesAndNumbersThatNoFileHasAreRefused) {
+  auto announce = [](const std::function<void(fsutil::types::Stat&)>& change) {
+    fsutil::types::Stat stat;
+    stat.set_path("a");
+    stat.set_mode(0644);
+    change(stat);
+    return ParseStat(stat.SerializeAsString());
+  };
+  EXPECT_TRUE(announce([](auto& stat) { stat.set_path(std::string(4095, 'x')); }));
+  EXPECT_FALSE(announce([](auto& stat) { stat.set_path(std::string(4096, 'x')); }));
+  EXPECT_FALSE(announce([](auto& stat) { stat.set_linkname(std::string(4096, 'x')); }));
+  EXPECT_FALSE(announce([](auto& stat) { stat.set_size(-1); }));
+  EXPECT_FALSE(announce([](auto& stat) { stat.set_devmajor(-1); }));
+  EXPECT_FALSE(announce([](auto& stat) { stat.set_devminor(std::int64_t{1} << 32); }));
+  auto huge = announce([](auto& stat) { (*stat.mutable_xattrs())["a"].resize(2 << 20); });
+  ASSERT_FALSE(huge);
+  EXPECT_LT(huge.error().message().size(), 300U);
+  EXPECT_FALSE(ParsePacket("\x08\x02\x18\xff\xff\xff\xff\xff\x01")) << "an id of 40 bits";
 }
 
 }  // namespace

@@ -1,4 +1,7 @@
+#include <filesystem>
+
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,9 +38,9 @@ class SecretsService : public ::testing::Test {
 
 TEST_F(SecretsService, GivesFilesAndValues) {
   directory_.Write("file", std::string("bytes \0\xFF", 8));
-  AddSecrets(table_,
-             {{"file", directory_ / "file", std::nullopt}, {"value", "", Secret("from env")}},
-             sink_);
+  AddSecrets(table_, MakeSecrets({{"file", directory_ / "file", std::nullopt},
+                                  {"value", "", Secret("from env")}},
+                                 sink_));
   std::string data;
   EXPECT_TRUE(Get("file", data).ok());
   EXPECT_EQ(data, std::string("bytes \0\xFF", 8));
@@ -47,7 +50,7 @@ TEST_F(SecretsService, GivesFilesAndValues) {
 
 TEST_F(SecretsService, ReadsAFileWhenItIsAskedFor) {
   directory_.Write("file", "old");
-  AddSecrets(table_, {{"id", directory_ / "file", std::nullopt}}, sink_);
+  AddSecrets(table_, MakeSecrets({{"id", directory_ / "file", std::nullopt}}, sink_));
   directory_.Write("file", "new");
   std::string data;
   EXPECT_TRUE(Get("id", data).ok());
@@ -55,7 +58,7 @@ TEST_F(SecretsService, ReadsAFileWhenItIsAskedFor) {
 }
 
 TEST_F(SecretsService, RefusesWhatWasNotOfferedAndSaysSoOnce) {
-  AddSecrets(table_, {}, sink_);
+  AddSecrets(table_, MakeSecrets({}, sink_));
   std::string data;
   for (int i = 0; i < 2; ++i) {
     rpc::Status status = Get("token\n", data);
@@ -66,7 +69,7 @@ TEST_F(SecretsService, RefusesWhatWasNotOfferedAndSaysSoOnce) {
 }
 
 TEST_F(SecretsService, DoesNotCallAVanishedFileNotFound) {
-  AddSecrets(table_, {{"id", directory_ / "gone", std::nullopt}}, sink_);
+  AddSecrets(table_, MakeSecrets({{"id", directory_ / "gone", std::nullopt}}, sink_));
   std::string data;
   rpc::Status status = Get("id", data);
   EXPECT_FALSE(status.ok());
@@ -84,7 +87,7 @@ TEST_F(SecretsService, RefusesWhatIsTooLarge) {
   ASSERT_FALSE(checked);
   EXPECT_NE(checked.error().message().find("500 KiB"), std::string::npos);
   EXPECT_FALSE(CheckSecrets({{"value", "", Secret(std::string(kMaxSecretSize + 1, 'x'))}}));
-  AddSecrets(table_, secrets, sink_);
+  AddSecrets(table_, MakeSecrets(secrets, sink_));
   std::string data;
   EXPECT_TRUE(Get("fits", data).ok());
   EXPECT_EQ(data.size(), kMaxSecretSize);
@@ -108,7 +111,7 @@ TEST_F(SecretsService, KeepsWhatAPipeGave) {
   EXPECT_TRUE(CheckSecrets(secrets));
   ASSERT_EQ(::write(writer.get(), "once", 4), 4);
   writer.Reset();
-  AddSecrets(table_, secrets, sink_);
+  AddSecrets(table_, MakeSecrets(secrets, sink_));
   std::string data;
   for (int i = 0; i < 2; ++i) {
     EXPECT_TRUE(Get("id", data).ok());
@@ -116,9 +119,75 @@ TEST_F(SecretsService, KeepsWhatAPipeGave) {
   }
 }
 
+TEST_F(SecretsService, SeveralBuildersAndNamesShareWhatAPipeGave) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  Fd reader(ends[0]);
+  Fd writer(ends[1]);
+  ASSERT_EQ(::write(writer.get(), "once", 4), 4);
+  writer.Reset();
+  const std::string path = Cat("/dev/fd/", reader.get());
+  const std::string same = Cat("/proc/self/fd/", reader.get());
+  auto secrets = MakeSecrets({{"a", path, std::nullopt}, {"b", same, std::nullopt}}, sink_);
+  AddSecrets(table_, secrets);
+  rpc::ServiceTable other;
+  AddSecrets(other, secrets);
+  std::string data;
+  EXPECT_TRUE(Get("a", data).ok());
+  EXPECT_EQ(data, "once");
+  std::swap(table_, other);
+  for (const char* id : {"a", "b"}) {
+    EXPECT_TRUE(Get(id, data).ok());
+    EXPECT_EQ(data, "once");
+  }
+}
+
+TEST_F(SecretsService, WhoStopsWaitingLeavesWhatHasArrived) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  Fd reader(ends[0]);
+  Fd writer(ends[1]);
+  ASSERT_EQ(::write(writer.get(), "first ", 6), 6);
+  AddSecrets(table_, MakeSecrets({{"id", Cat("/dev/fd/", reader.get()), std::nullopt}}, sink_));
+  {
+    RunningCall running(table_, "/moby.buildkit.secrets.v1.Secrets/GetSecret", {});
+    GetSecretRequest request;
+    request.set_id("id");
+    running.call().Send(request.SerializeAsString());
+    int unread = 1;
+    while (unread > 0)
+      ASSERT_EQ(::ioctl(reader.get(), FIONREAD, &unread), 0);
+    running.source().Request(Error(ErrorCode::kCancelled, "stop"));
+    EXPECT_FALSE(running.Finish().ok());
+  }
+  ASSERT_EQ(::write(writer.get(), "rest", 4), 4);
+  writer.Reset();
+  std::string data;
+  EXPECT_TRUE(Get("id", data).ok());
+  EXPECT_EQ(data, "first rest");
+}
+
+TEST_F(SecretsService, ALinkInTheContextDoesNotLeadOutOfIt) {
+  directory_.Write("outside", "of the machine");
+  std::filesystem::create_directory(directory_ / "context");
+  std::filesystem::create_symlink("../outside", directory_ / "context/link");
+  SecretSpec spec{"id", directory_ / "context/link", std::nullopt, directory_ / "context"};
+  Result<> checked = CheckSecrets({spec});
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().message().find("is a symbolic link to ../outside"), std::string::npos)
+      << checked.error().message();
+  AddSecrets(table_, MakeSecrets({spec}, sink_));
+  std::string data;
+  EXPECT_FALSE(Get("id", data).ok());
+  EXPECT_EQ(data, "");
+  // Outside of the sources a link is the user's own.
+  std::filesystem::create_symlink("outside", directory_ / "own");
+  EXPECT_TRUE(CheckSecrets({{"id", directory_ / "own", std::nullopt, directory_ / "context"}}));
+}
+
 TEST_F(SecretsService, StopsWaitingForAPipeWhenCancelled) {
   ASSERT_EQ(::mkfifo((directory_ / "fifo").c_str(), 0600), 0);
-  AddSecrets(table_, {{"id", directory_ / "fifo", std::nullopt}}, sink_);
+  AddSecrets(table_, MakeSecrets({{"id", directory_ / "fifo", std::nullopt}}, sink_));
   RunningCall running(table_, "/moby.buildkit.secrets.v1.Secrets/GetSecret", {});
   GetSecretRequest request;
   request.set_id("id");

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -39,13 +40,14 @@ class UploadService : public ::testing::Test {
 
   Fd reader_;
   Fd writer_;
+  Faults faults_;
   rpc::ServiceTable table_;
 };
 
 TEST_F(UploadService, SendsWhatWasReadAndTheRest) {
   std::string first(600'000, 'a');
   std::string rest(2'000'000, 'b');
-  std::string url = AddUpload(table_, first, reader_.get());
+  std::string url = AddUpload(table_, first, reader_.get(), faults_);
   EXPECT_TRUE(url.starts_with("http://buildkit-session/"));
   std::thread feeder([&] {
     std::size_t done = 0;
@@ -63,7 +65,7 @@ TEST_F(UploadService, SendsWhatWasReadAndTheRest) {
 }
 
 TEST_F(UploadService, ServesOnce) {
-  std::string url = AddUpload(table_, "tar", reader_.get());
+  std::string url = AddUpload(table_, "tar", reader_.get(), faults_);
   writer_.Reset();
   {
     RunningCall running(table_, kPull, PathOf(url));
@@ -75,13 +77,13 @@ TEST_F(UploadService, ServesOnce) {
 }
 
 TEST_F(UploadService, RefusesAnotherId) {
-  AddUpload(table_, "tar", reader_.get());
+  AddUpload(table_, "tar", reader_.get(), faults_);
   RunningCall running(table_, kPull, {{"urlpath", "/something"}});
   EXPECT_EQ(running.Finish().code, rpc::Code::kNotFound);
 }
 
 TEST_F(UploadService, StopsWaitingForInputWhenCancelled) {
-  std::string url = AddUpload(table_, "", reader_.get());
+  std::string url = AddUpload(table_, "", reader_.get(), faults_);
   RunningCall running(table_, kPull, PathOf(url));
   running.source().Request(Error(ErrorCode::kCancelled, "stop"));
   EXPECT_FALSE(running.Finish().ok());
@@ -95,8 +97,8 @@ TEST_F(UploadService, AStoredArchiveIsServedToEveryBuilderFromItsBeginning) {
   auto file = StoreUpload(first, reader_.get(), ::testing::TempDir(), Cancel::Never());
   ASSERT_TRUE(file) << file.error().message();
   rpc::ServiceTable other;
-  std::string url = AddStoredUpload(table_, file->get());
-  std::string other_url = AddStoredUpload(other, file->get());
+  std::string url = AddStoredUpload(table_, file->get(), faults_);
+  std::string other_url = AddStoredUpload(other, file->get(), faults_);
   EXPECT_NE(url, other_url);
   RunningCall running(table_, kPull, PathOf(url));
   RunningCall beside(other, kPull, PathOf(other_url));
@@ -121,6 +123,15 @@ TEST_F(UploadService, StoringStopsWhenCancelled) {
   auto file = StoreUpload("", reader_.get(), ::testing::TempDir(), source.cancel());
   ASSERT_FALSE(file);
   EXPECT_EQ(file.error().code(), ErrorCode::kCancelled);
+}
+
+TEST_F(UploadService, InputThatCannotBeReadIsOurFault) {
+  Fd directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::string url = AddUpload(table_, "", directory.get(), faults_);
+  RunningCall running(table_, kPull, PathOf(url));
+  EXPECT_FALSE(running.Finish().ok());
+  ASSERT_TRUE(faults_.first());
+  EXPECT_NE(faults_.first()->message().find("standard input"), std::string::npos);
 }
 
 }  // namespace

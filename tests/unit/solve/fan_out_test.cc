@@ -49,9 +49,9 @@ class FakeBuilder final : public builder::Builder {
   const builder::Features& features() const override { return features_; }
   const std::string& endpoint() const override { return endpoint_; }
 
-  Solving With(EventSink& sink) { return {this, &request_, &services_, &sink, &exported_}; }
+  Solving With(EventSink& sink) { return {this, &request_, &services_, &faults_, &sink}; }
 
-  session::ExportLog& exported() { return exported_; }
+  session::Faults& faults() { return faults_; }
 
  private:
   static rpc::Status StayOpen(rpc::ServerCall& call, const Cancel& cancel) {
@@ -63,7 +63,7 @@ class FakeBuilder final : public builder::Builder {
 
   BuildRequest request_;
   rpc::ServiceTable services_;
-  session::ExportLog exported_;
+  session::Faults faults_;
   rpc::ServiceTable table_;
   builder::Features features_;
   std::string endpoint_ = "tcp://builder:1";
@@ -142,7 +142,7 @@ TEST_F(SolveAllTest, ACancelEndsAll) {
 TEST_F(SolveAllTest, OurOwnFailureIsReportedNotTheBuildersEchoOfIt) {
   FakeBuilder endless(ForEver);
   FakeBuilder broken(Fails("error from receiver"));
-  broken.exported().RecordError(Error(ErrorCode::kFailed, "the disk is full"));
+  broken.faults().Record(Error(ErrorCode::kFailed, "the disk is full"));
   auto results = Run(endless, broken);
   ASSERT_FALSE(results);
   EXPECT_EQ(results.error().message(), "the disk is full");
@@ -150,7 +150,7 @@ TEST_F(SolveAllTest, OurOwnFailureIsReportedNotTheBuildersEchoOfIt) {
 
 TEST_F(SolveAllTest, WhatWentWrongAtTheOtherBuilderWhileItWasStoppedIsNotReported) {
   FakeBuilder stopped(ForEver);
-  stopped.exported().RecordError(Error(ErrorCode::kFailed, "the archive broke off"));
+  stopped.faults().Record(Error(ErrorCode::kFailed, "the archive broke off"));
   FakeBuilder broken(Fails("exit code: 7"));
   auto results = Run(stopped, broken);
   ASSERT_FALSE(results);

@@ -66,5 +66,23 @@ TEST(SolveError, NoControlCharactersAndNoTokensReachTheUser) {
   EXPECT_EQ(error.message().find("tok@"), std::string::npos);
 }
 
+TEST(SolveError, TheHintFitsThePlaceNotTheWords) {
+  auto hint = [](const char* text) { return SolveError({rpc::Code::kUnknown, text, ""}).hint(); };
+  EXPECT_NE(hint("failed to read dockerfile: open Dockerfile: no such file or directory"), "");
+  for (const char* text :
+       {"process \"/bin/sh -c cat /x\" did not complete: open /x: no such file or directory",
+        "exec: \"/nope\": stat /nope: no such file or directory", "stage \"x\": not found"}) {
+    EXPECT_EQ(hint(text).find(".dockerignore"), std::string::npos) << text;
+  }
+}
+
+TEST(SolveError, ThePathOfTheTextThroughTheTransportIsNotShown) {
+  Error error = SolveError(
+      {rpc::Code::kUnknown,
+       "failed to export: rpc error: code = Unknown desc = error: rpc error: code = 3 desc = x",
+       ""});
+  EXPECT_EQ(error.message(), "build failed: failed to export: error: x");
+}
+
 }  // namespace
 }  // namespace depot::solve

@@ -45,8 +45,13 @@ class SolveTest : public ::testing::Test, public builder::Builder {
                                  const Cancel& cancel) { return solve_(response, cancel); }));
     for (const char* method : {"Solve", "Return"}) {
       table_.Add(std::string("/moby.buildkit.v1.frontend.LLBBridge/") + method,
-                 rpc::UnaryHandler([](const rpc::Metadata&, const std::string&, std::string&,
-                                      const Cancel&) { return rpc::Status{}; }));
+                 rpc::UnaryHandler([this, method](const rpc::Metadata&, const std::string&,
+                                                  std::string&, const Cancel&) {
+                   if (method == std::string_view("Return")) {
+                     returned_.Request(Error(ErrorCode::kCancelled, "the frontend has returned"));
+                   }
+                   return rpc::Status{};
+                 }));
     }
     int fds[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -64,7 +69,7 @@ class SolveTest : public ::testing::Test, public builder::Builder {
   const std::string& endpoint() const override { return endpoint_; }
 
   Result<BuildResult> Run(const Cancel& cancel = Cancel::Never()) {
-    return Solve(*this, request_, services_, sink_, cancel);
+    return Solve(*this, request_, services_, faults_, sink_, cancel);
   }
 
   /// Says nothing until the call or the server ends.
@@ -85,7 +90,9 @@ class SolveTest : public ::testing::Test, public builder::Builder {
   std::function<rpc::Status(std::string&, const Cancel&)> solve_ = SolveForEver;
   BuildRequest request_;
   rpc::ServiceTable services_;
+  session::Faults faults_;
   CountingSink sink_;
+  CancelSource returned_;
   rpc::ServiceTable table_;
   builder::Features features_;
   std::string endpoint_ = "tcp://builder:1";
@@ -154,6 +161,24 @@ TEST_F(SolveTest, CancelEndsABuildOnABuilderThatDoesNotCare) {
   EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(3));
 }
 
+TEST_F(SolveTest, AfterAnErrorOfOurOwnASilentBuilderIsNotWaitedFor) {
+  faults_.Record(Error(ErrorCode::kFailed, "the disk is full").WithHint("make room"));
+  auto begin = Cancel::Clock::now();
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message(), "the disk is full");
+  EXPECT_EQ(result.error().hint(), "make room");
+  EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(10));
+}
+
+TEST_F(SolveTest, ABuilderThatClaimsSuccessAfterAnErrorOfOursIsNotBelieved) {
+  faults_.Record(Error(ErrorCode::kFailed, "the disk is full"));
+  solve_ = [](std::string&, const Cancel&) { return rpc::Status{}; };
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message(), "the disk is full");
+}
+
 TEST_F(SolveTest, ABuilderThatIsGoneAlreadyIsSaidAtOnce) {
   channel_->Close(Error(ErrorCode::kUnavailable, "connection reset"));
   auto begin = Cancel::Clock::now();
@@ -161,6 +186,28 @@ TEST_F(SolveTest, ABuilderThatIsGoneAlreadyIsSaidAtOnce) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().message(), "lost the builder tcp://builder:1: connection reset");
   EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(2));
+}
+
+TEST_F(SolveTest, ALostBuilderMayHavePushed) {
+  request_.exporters.push_back({"image", {{"name", "r.example/a"}, {"push", "true"}}});
+  solve_ = [this](std::string&, const Cancel& cancel) {
+    while (!returned_.cancel().cancelled() && cancel.SleepFor(std::chrono::milliseconds(1))) {
+    }
+    channel_->Close(Error(ErrorCode::kUnavailable, "connection reset"));
+    return rpc::Status{};
+  };
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message(), "lost the builder tcp://builder:1: connection reset");
+  EXPECT_NE(result.error().hint().find("the push may have happened"), std::string::npos);
+}
+
+TEST_F(SolveTest, ABuilderThatWasLostBeforeTheExportHasPushedNothing) {
+  request_.exporters.push_back({"image", {{"name", "r.example/a"}, {"push", "true"}}});
+  channel_->Close(Error(ErrorCode::kUnavailable, "connection reset"));
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_NE(result.error().hint().find("nothing was pushed"), std::string::npos);
 }
 
 }  // namespace

@@ -1,0 +1,210 @@
+#include "driver/rpc/h2_session.h"
+
+#include <algorithm>
+
+#include <nghttp2/nghttp2.h>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/rpc/frame_batch.h"
+#include "driver/rpc/h2_callbacks.h"
+
+namespace depot::rpc {
+namespace {
+
+/// What a message costs beyond its bytes, so that empty ones are bounded too.
+constexpr std::size_t kMessageOverhead = 64;
+constexpr std::size_t kFramePrefix = 5;
+
+Error ProtocolError(std::string_view reason) {
+  return Error(ErrorCode::kInvalid, Cat("the peer does not speak HTTP/2: ", reason))
+      .WithHint("check the port, and whether it wants TLS");
+}
+
+}  // namespace
+
+H2Session::H2Session(Role role, std::size_t max_message, std::function<StreamPtr()> make_stream)
+    : role_(role),
+      max_message_(max_message),
+      make_stream_(std::move(make_stream)),
+      session_(Callbacks::MakeSession(this)) {}
+
+H2Session::~H2Session() {
+  nghttp2_session_del(session_);
+}
+
+void H2Session::Receive(std::string_view bytes, Time now) {
+  if (failure_) return;
+  now_ = now;
+  ssize_t used = nghttp2_session_mem_recv(
+      session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  if (used < 0) End(ProtocolError(nghttp2_strerror(static_cast<int>(used))));
+}
+
+void H2Session::EndInput() {
+  End(Error(ErrorCode::kUnavailable, Cat("the peer closed the connection",
+                                         goodbye_.empty() ? "" : ": ", Printable(goodbye_))));
+}
+
+bool H2Session::WantsWrite() const {
+  return nghttp2_session_want_write(session_) != 0 || !pings_.empty() ||
+         nghttp2_session_want_read(session_) == 0;
+}
+
+std::optional<H2Session::Time> H2Session::pings_due() const {
+  if (pings_.empty()) return std::nullopt;
+  return answer_pings_at_;
+}
+
+H2Session::StreamPtr H2Session::Open(const Headers& headers) {
+  StreamPtr stream = make_stream_();
+  std::int32_t id = failure_ ? -1 : Callbacks::SubmitRequest(session_, headers);
+  if (id < 0) {
+    stream->closed = true;
+    return stream;
+  }
+  stream->id = id;
+  streams_[id] = stream;
+  return stream;
+}
+
+void H2Session::Respond(const H2Stream& stream, const Headers& headers) {
+  if (!stream.closed) Callbacks::SubmitResponse(session_, stream.id, headers);
+}
+
+void H2Session::Send(H2Stream& stream, BytesList pieces) {
+  for (Bytes& piece : pieces) {
+    if (piece.empty()) continue;
+    stream.outgoing_bytes += piece.size();
+    stream.outgoing.push_back(std::move(piece));
+  }
+  nghttp2_session_resume_data(session_, stream.id);
+}
+
+void H2Session::EndSend(H2Stream& stream, std::optional<Headers> trailers) {
+  if (!CanSend(stream)) return;
+  stream.end_requested = true;
+  stream.outgoing_trailers = std::move(trailers);
+  nghttp2_session_resume_data(session_, stream.id);
+}
+
+Result<std::optional<std::string>> H2Session::TakeMessage(H2Stream& stream) {
+  if (stream.messages.empty()) {
+    if (stream.malformed) {
+      return Fail(ErrorCode::kInvalid, "the peer sent a message that is too large or compressed");
+    }
+    return std::nullopt;
+  }
+  std::string message = std::move(stream.messages.front());
+  stream.messages.pop_front();
+  stream.queued_bytes -= message.size() + kMessageOverhead;
+  if (stream.unconsumed_bytes > 0 && stream.queued_bytes <= kMaxQueued / 2 && !stream.closed) {
+    nghttp2_session_consume_stream(session_, stream.id, std::exchange(stream.unconsumed_bytes, 0));
+  }
+  return message;
+}
+
+void H2Session::Reset(H2Stream& stream, std::uint32_t code) {
+  // Only once: a second RST_STREAM for a call whose HEADERS never went out would be a connection
+  // error to the peer (RFC 9113, 5.1).
+  if (stream.closed) return;
+  if (auto found = streams_.find(stream.id); found != streams_.end()) {
+    CloseStream(found->second, code);
+  }
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, code);
+}
+
+void H2Session::CloseStream(const StreamPtr& stream, std::uint32_t code) {
+  stream->closed = true;
+  stream->reset_code = code;
+  stream->outgoing.clear();
+  stream->outgoing_bytes = 0;
+  events_.ended.push_back(stream);
+}
+
+void H2Session::End(const Error& reason) {
+  if (failure_) return;
+  failure_ = reason;
+  for (auto& [id, stream] : streams_) {
+    if (!stream->closed) CloseStream(stream, NGHTTP2_NO_ERROR);
+  }
+  streams_.clear();
+  events_.failed = true;
+}
+
+void H2Session::AcceptData(const StreamPtr& stream, std::string_view data) {
+  auto take = [&data](std::string& into, std::size_t wanted) {
+    std::size_t part = std::min(data.size(), wanted - into.size());
+    into.append(data.substr(0, part));
+    data.remove_prefix(part);
+  };
+  while (!data.empty()) {
+    if (stream->prefix.size() < kFramePrefix) take(stream->prefix, kFramePrefix);
+    if (stream->prefix.size() < kFramePrefix) return;
+    auto byte = [&](std::size_t i) {
+      return std::size_t{static_cast<unsigned char>(stream->prefix[i])};
+    };
+    std::size_t length = byte(1) << 24 | byte(2) << 16 | byte(3) << 8 | byte(4);
+    if (byte(0) != 0 || length > max_message_) {
+      stream->malformed = true;
+      return;
+    }
+    take(stream->body, length);
+    if (stream->body.size() < length) return;
+    stream->queued_bytes += length + kMessageOverhead;
+    stream->messages.push_back(std::exchange(stream->body, {}));
+    stream->prefix.clear();
+    if (stream->messages.size() == 1) events_.arrived.push_back(stream);
+  }
+}
+
+/// Appends frames until the batch has `up_to` bytes or nothing more may be sent now.
+void H2Session::TakeFrames(FrameBatch& batch, std::size_t up_to) {
+  while (batch.size() < up_to) {
+    std::size_t before = batch.size();
+    const std::uint8_t* data = nullptr;
+    ssize_t size = nghttp2_session_mem_send(session_, &data);
+    if (size > 0) {
+      batch.Copy({reinterpret_cast<const char*>(data), static_cast<std::size_t>(size)});
+    }
+    if (size < 0) {
+      End(Error(ErrorCode::kInternal, Cat("HTTP/2: ", nghttp2_strerror(static_cast<int>(size)))));
+    }
+    if (batch.size() == before) return;
+  }
+}
+
+/// Answers go out a little late, and behind the data that is ready. A builder takes what arrives
+/// between its PING and our answer for what the link holds, and lets us have twice that under way
+/// for as long as each measurement beats the rates before it (grpc-go bdp_estimator.go). The first
+/// few KiB answered at once show a rate that nothing beats later on: our window then stays at about
+/// 1 MiB, and the builder waits for us as often as we wait for it.
+void H2Session::AnswerPings(FrameBatch& batch, Time now) {
+  constexpr std::size_t kPingFrame = 17;
+  if (pings_.empty() || now < answer_pings_at_) return;
+  std::size_t size = pings_.size() * kPingFrame;
+  for (const PingData& data : std::exchange(pings_, {})) {
+    nghttp2_submit_ping(session_, NGHTTP2_FLAG_ACK, data.data());
+  }
+  TakeFrames(batch, batch.size() + size);
+}
+
+bool H2Session::FillBatch(FrameBatch& batch, std::size_t limit, Time now) {
+  if (failure_) return false;
+  batch_ = &batch;
+  batch_limit_ = limit;
+  TakeFrames(batch, limit);
+  AnswerPings(batch, now);
+  batch_ = nullptr;
+  // nghttp2 is done when a GOAWAY of ours or of the peer has run its course.
+  if (!leaving_ && nghttp2_session_want_read(session_) == 0) {
+    leaving_ = goodbye_.empty()
+                   ? ProtocolError("it sent what is not a frame")
+                   : Error(ErrorCode::kUnavailable,
+                           Cat("the peer ended the connection: ", Printable(goodbye_)));
+  }
+  if (leaving_ && batch.size() == 0) End(*leaving_);
+  return batch.size() > 0;
+}
+
+}  // namespace depot::rpc

@@ -1,0 +1,97 @@
+#include "driver/solve/wire.h"
+
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "proto/control.pb.h"
+
+namespace depot::solve {
+namespace {
+
+namespace control = moby::buildkit::v1;
+
+class Collecting final : public EventSink {
+ public:
+  void Emit(Event event) override { events.push_back(std::move(event)); }
+  std::vector<Event> events;
+};
+
+TEST(EmitStatus, TellsWhatTheMessageSays) {
+  control::StatusResponse message;
+  auto* vertex = message.add_vertexes();
+  vertex->set_digest("sha256:1");
+  vertex->set_name("RUN x");
+  vertex->mutable_started()->set_seconds(1'700'000'000);
+  vertex->mutable_started()->set_nanos(5);
+  message.add_logs()->set_msg("hello");
+  message.add_warnings()->set_short_text("careful");
+  Collecting sink;
+  ASSERT_TRUE(EmitStatus(message.SerializeAsString(), sink));
+  ASSERT_EQ(sink.events.size(), 3U);
+  const auto& first = std::get<Vertex>(sink.events[0]);
+  EXPECT_EQ(first.name, "RUN x");
+  EXPECT_EQ(first.started->time_since_epoch().count(), 1'700'000'000'000'000'005);
+  EXPECT_EQ(std::get<VertexLog>(sink.events[1]).data, "hello");
+  EXPECT_EQ(std::get<VertexWarning>(sink.events[2]).short_text, "careful");
+}
+
+TEST(EmitStatus, NumbersOfAStrangerStayInTheirRange) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  control::StatusResponse message;
+  for (std::int64_t seconds : {kMost, -kMost, kMost / 1'000'000'000}) {
+    auto* vertex = message.add_vertexes();
+    vertex->mutable_started()->set_seconds(seconds);
+    vertex->mutable_started()->set_nanos(-2'000'000'000);
+    vertex->mutable_completed()->set_seconds(-seconds);
+    vertex->mutable_completed()->set_nanos(2'000'000'000);
+  }
+  auto* status = message.add_statuses();
+  status->set_current(-5);
+  status->set_total(-kMost);
+  auto* range = message.add_warnings()->add_ranges();
+  range->mutable_start()->set_line(-1);
+  range->mutable_end()->set_line(std::numeric_limits<std::int32_t>::max());
+  Collecting sink;
+  ASSERT_TRUE(EmitStatus(message.SerializeAsString(), sink));
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto& vertex = std::get<Vertex>(sink.events[i]);
+    auto low = std::min(*vertex.started, *vertex.completed).time_since_epoch();
+    auto high = std::max(*vertex.started, *vertex.completed).time_since_epoch();
+    EXPECT_GE(low.count(), 0);
+    EXPECT_LT(high, std::chrono::hours(24 * 365 * 131)) << "the sum of two fits into 64 bits";
+  }
+  EXPECT_EQ(std::get<VertexStatus>(sink.events[3]).current, 0);
+  EXPECT_EQ(std::get<VertexStatus>(sink.events[3]).total, 0);
+  EXPECT_EQ(std::get<VertexWarning>(sink.events[4]).ranges.front().start_line, 0);
+  EXPECT_EQ(std::get<VertexWarning>(sink.events[4]).ranges.front().end_line, 1 << 30);
+}
+
+/// Counts, as what is emitted would take gigabytes.
+class Counting final : public EventSink {
+ public:
+  void Emit(Event /*event*/) override { ++count; }
+  std::size_t count = 0;
+};
+
+TEST(EmitStatus, EmptyEntriesAreTakenOneAtATime) {
+  std::string message;
+  for (std::size_t i = 0; i < 2'000'000; ++i)
+    message += std::string_view("\x0a\0", 2);
+  Counting sink;
+  EXPECT_TRUE(EmitStatus(message, sink));
+  EXPECT_EQ(sink.count, 2'000'000U);
+}
+
+TEST(EmitStatus, RefusesWhatIsMalformedOrTooLarge) {
+  Counting sink;
+  EXPECT_FALSE(EmitStatus("\xff\xff\xff", sink));
+  EXPECT_FALSE(EmitStatus("\x0a\x05x", sink));
+  control::StatusResponse message;
+  message.add_vertexes()->set_name(std::string(5 << 20, 'x'));
+  EXPECT_FALSE(EmitStatus(message.SerializeAsString(), sink));
+  EXPECT_EQ(sink.count, 0U);
+}
+
+}  // namespace
+}  // namespace depot::solve
