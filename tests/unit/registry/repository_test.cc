@@ -79,7 +79,10 @@ TEST(Repository, SaysWhatIsNotThereAndWhy) {
 /// A user whose credential helper is not installed.
 class MissingHelper final : public CredentialSource {
  public:
-  Result<std::optional<Credential>> Lookup(const std::string&, int, const Cancel&) override {
+  Result<std::optional<Credential>> Lookup(const std::string&,
+                                           const std::string&,
+                                           int,
+                                           const Cancel&) override {
     return Fail(ErrorCode::kNotFound, "docker-credential-x is not installed");
   }
 };
