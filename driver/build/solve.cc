@@ -28,6 +28,9 @@ using std::chrono::seconds;
 constexpr seconds kStatusDrain(5);
 /// ...and after a cancel, which must be over within 3 s even when the builder is frozen.
 constexpr milliseconds kCancelDrain(1500);
+/// A daemon that refuses a solve at once knows of no build, and lets the gateway calls and the
+/// status wait for one for seconds; before they are cut they may say what they know.
+constexpr milliseconds kLastWords(500);
 /// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
 constexpr seconds kSolveAfterGateway(5);
 
@@ -45,6 +48,7 @@ class Solver {
         sink_(sink),
         cancel_(cancel),
         stop_(cancel),
+        gateway_stop_(stop_.cancel()),
         ref_(RandomId()) {}
 
   Result<BuildResult> Run() {
@@ -88,16 +92,22 @@ class Solver {
     rpc::Status status = channel_.Unary("/moby.buildkit.v1.Control/Solve", {},
                                         EncodeControlSolve(request_, ref_, session_id),
                                         solve_response_, stop_.cancel());
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     solve_status_ = std::move(status);
     solve_ended_.notify_all();
+    if (solve_status_->ok()) return {};
+    Cancel soon = stop_.cancel().WithTimeout(kLastWords, "end of the gateway calls");
+    if (soon.Wait(lock, solve_ended_, [this] { return gateway_ended_; })) return {};
+    gateway_cut_ = true;
+    lock.unlock();
+    gateway_stop_.Request(Error(ErrorCode::kCancelled, "the solve has ended"));
     return {};
   }
 
   rpc::Status GatewayCall(std::string_view method, std::string request, std::string& response) {
     return channel_.Unary(Cat("/moby.buildkit.v1.frontend.LLBBridge/", method),
                           {{"buildkit-controlapi-buildid", ref_}}, std::move(request), response,
-                          stop_.cancel());
+                          gateway_stop_.cancel());
   }
 
   /// A daemon before 0.13 makes the first output only and says nothing. Engines do not tell their
@@ -143,6 +153,8 @@ class Solver {
 
   void WaitForSolve() {
     std::unique_lock lock(mutex_);
+    gateway_ended_ = true;
+    solve_ended_.notify_all();
     auto ended = [this] { return solve_status_.has_value(); };
     if (!gateway_status_.ok()) {
       Cancel bounded = Cancel::Never().WithTimeout(kSolveAfterGateway, "end of the solve");
@@ -180,10 +192,11 @@ class Solver {
   void DrainStatus(TaskGroup& status_task) {
     Cancel ended = status_ended_.cancel();
     auto begin = Cancel::Clock::now();
+    bool never_begun = last_status_ == 0 && !solve_status_->ok();
     last_status_ = begin.time_since_epoch().count();
     while (ended.SleepFor(milliseconds(50))) {
       auto now = Cancel::Clock::now();
-      if (stop_.cancel().cancelled() && now - begin > kCancelDrain) break;
+      if ((never_begun || stop_.cancel().cancelled()) && now - begin > kCancelDrain) break;
       if (now.time_since_epoch() - Cancel::Clock::duration(last_status_) > kStatusDrain) break;
     }
     status_task.Stop(Error(ErrorCode::kCancelled, "the build has ended"));
@@ -203,8 +216,8 @@ class Solver {
       return result;
     }
     if (cancel_.cancelled()) return Fail(cancel_.error());
-    bool gateway_says_more =
-        !gateway_status_.ok() && (solve_status_->ok() || solve_status_->details.empty());
+    bool gateway_says_more = !gateway_cut_ && !gateway_status_.ok() &&
+                             (solve_status_->ok() || solve_status_->details.empty());
     return Fail(Explain(gateway_says_more ? gateway_status_ : *solve_status_));
   }
 
@@ -230,11 +243,14 @@ class Solver {
   EventSink& sink_;
   const Cancel& cancel_;  // the user's
   CancelSource stop_;     // ends the calls: the user's cancel, or a lost session
+  CancelSource gateway_stop_;
   const std::string ref_;
 
   std::mutex mutex_;
-  std::condition_variable_any solve_ended_;
-  std::optional<rpc::Status> solve_status_;  // guarded by mutex_ until the solve has ended
+  std::condition_variable_any solve_ended_;  // or the gateway calls
+  std::optional<rpc::Status> solve_status_;  // these three guarded by mutex_ until all has ended
+  bool gateway_ended_ = false;
+  bool gateway_cut_ = false;
   std::string solve_response_;
   rpc::Status gateway_status_;
   std::optional<Error> lost_;  // why the session ended too early; read when it has ended
