@@ -61,6 +61,7 @@ class AccountCommand {
       return Tell(
           Cat("You are already logged in; --clear removes ", login_file_, "'s token first."));
     }
+    TRY(api::CheckLoginFile(login_file_));
     TRY(Connect());
     TRY_ASSIGN(api::Login login, account_->api().StartLogin(cancel_));
     if (!IsWebAddress(login.approve_url)) {

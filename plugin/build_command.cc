@@ -11,7 +11,6 @@
 #include "driver/docker/engine.h"
 #include "driver/event/step.h"
 #include "driver/oci/reference.h"
-#include "driver/registry/extra_credentials.h"
 #include "driver/registry/push_index.h"
 #include "driver/solve/fan_out.h"
 #include "plugin/account_commands.h"
@@ -141,15 +140,17 @@ class Build {
 
   Result<> BuildAndDeliver(const std::vector<Site>& sites, EventSink& sink) {
     auto say = [&sink](std::string line) { sink.Say(std::move(line)); };
-    auto own = docker::MakeCredentialStore(setup_.credentials, Variable(environment_, "PATH"), say);
-    auto credentials = registry::MakeExtraCredentials(HostedCredentials(), *own);
+    docker::CredentialPlaces places = setup_.credentials;
+    places.hosted = HostedCredentials();
+    auto credentials =
+        docker::MakeCredentialStore(std::move(places), Variable(environment_, "PATH"), say);
     registry::Keyring keyring(*credentials, say);
     auto registries = OpenRegistries(keyring, sink);
     Preflight preflight(*registries, sink, cancel_);
-    if (!options_.no_preflight) {
-      TRY_ASSIGN(auto targets, plan::PushTargets(options_, SaveNames()));
-      preflight.Start(targets);
-    }
+    TRY_ASSIGN(auto targets, plan::PushTargets(options_, SaveNames()));
+    for (const Reference& target : targets)
+      keyring.WillPush(target.domain, target.path);
+    if (!options_.no_preflight) preflight.Start(targets);
 
     // Everything is known that does not need a builder, and the registries are being asked.
     Result<Made> made = Make(sites, keyring, sink, preflight);
@@ -306,15 +307,15 @@ class Build {
     return names;
   }
 
-  std::map<std::string, registry::Credential> HostedCredentials() const {
-    std::map<std::string, registry::Credential> credentials;
+  docker::HostCredentials HostedCredentials() const {
+    docker::HostCredentials credentials;
     if (!hosted_ || !options_.save) return credentials;
     for (const api::RegistryCredential& one : hosted_->created().credentials) {
       registry::Credential credential;
       credential.username = one.username;
       credential.password = one.password;
       credential.source = "the Depot API";
-      credentials.emplace(one.host, std::move(credential));
+      credentials.emplace_back(one.host, std::move(credential));
     }
     return credentials;
   }

@@ -42,9 +42,9 @@ std::string HelpText(const options::Invocation& invocation) {
   return options::GroupHelp(invocation.program, invocation.arguments[0]);
 }
 
-Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
-  Environment environment = TakeEnvironment();
-  TRY_ASSIGN(options::Invocation invocation, options::ParseInvocation(argv, environment));
+Result<> RunCommand(const options::Invocation& invocation,
+                    Environment& environment,
+                    Terminal& terminal) {
   switch (invocation.command) {
     case options::Command::kMetadata:
       return terminal.WriteResult(kMetadata, Cancel::Never());
@@ -74,6 +74,15 @@ Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
     default:
       return RunAccount(invocation, environment, terminal, interrupt.cancel());
   }
+}
+
+Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
+  Environment environment = TakeEnvironment();
+  TRY_ASSIGN(options::Invocation invocation, options::ParseInvocation(argv, environment));
+  Result<> done = RunCommand(invocation, environment, terminal);
+  if (done) return done;
+  std::string hint = options::InWordsOf(invocation.program, done.error().hint());
+  return Fail(std::move(done).error().WithHint(std::move(hint)));
 }
 
 void Show(const Error& error, Terminal& terminal) {

@@ -161,6 +161,12 @@ Result<> Results::Commit(const deliver::ExporterResponse& response,
   if (options.quiet && !id.empty()) {
     TRY(terminal.WriteResult(Cat(id, '\n'), Cancel::Never()));
   }
+  if (options.quiet && id.empty() && options.outputs.empty()) {
+    terminal.WriteError(
+        "note: there is no image ID to print: no output was asked for, and the result stays in the "
+        "builder's cache; --load, --push or --output takes it out\n",
+        Cancel::Never());
+  }
   return {};
 }
 

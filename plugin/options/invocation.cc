@@ -245,6 +245,16 @@ std::string_view WordsOf(Command command) {
   return "";
 }
 
+std::string InWordsOf(const std::string& program, std::string_view hint) {
+  constexpr std::string_view kUsual = "docker depot ";
+  std::string out;
+  for (std::size_t at = 0; (at = hint.find(kUsual)) != std::string_view::npos;) {
+    out += Cat(hint.substr(0, at), program, ' ');
+    hint.remove_prefix(at + kUsual.size());
+  }
+  return out.append(hint);
+}
+
 std::string RootHelp(const std::string& program) {
   GlobalLine line;
   std::string text = Cat("Usage:  ", program,

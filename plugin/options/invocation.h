@@ -63,6 +63,10 @@ struct Invocation {
 Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
                                    const Environment& environment);
 
+/// A hint that names our commands as `docker depot COMMAND`, with the name that the user calls us
+/// by. Where hints are made that name is not known.
+std::string InWordsOf(const std::string& program, std::string_view hint);
+
 /// What `help` prints; at most 80 columns.
 std::string RootHelp(const std::string& program);
 
