@@ -16,7 +16,7 @@ namespace {
 constexpr std::chrono::hours kServerLife(2 * 365 * 24);
 
 struct Wanted {
-  std::string state, directory;
+  std::string state, builder, directory;
   std::vector<std::string> names;
 };
 
@@ -35,7 +35,9 @@ Result<std::string> StateOf(const Invocation& invocation, const Wanted& wanted) 
 
 Result<Output> Show(const Invocation& invocation, const Wanted& wanted) {
   TRY_ASSIGN(std::string state, StateOf(invocation, wanted));
-  TRY_ASSIGN(auto authority, identity::OpenAuthority(state));
+  TRY_ASSIGN(auto authority, wanted.builder.empty()
+                                 ? identity::OpenAuthority(state)
+                                 : identity::OpenBuilderAuthority(state, wanted.builder));
   return Output{authority->certificate_pem(), ""};
 }
 
@@ -58,8 +60,14 @@ Result<Output> ServerCertificate(const Invocation& invocation, const Wanted& wan
   TRY(files::WriteWholeFile(Cat(directory, "/server-key.pem"), issued.key_pem.Reveal()));
   TRY(WriteOpen(Cat(directory, "/server.pem"), issued.certificate_pem));
   TRY(WriteOpen(Cat(directory, "/ca.pem"), authority->certificate_pem()));
-  return Output{"", Cat("wrote server.pem, server-key.pem and ca.pem to ", directory, " for ",
-                        Join(wanted.names, ", "), ", valid for two years\n")};
+  std::string files = "server.pem, server-key.pem and ca.pem";
+  if (!wanted.builder.empty()) {
+    TRY_ASSIGN(auto clients, identity::OpenBuilderAuthority(state, wanted.builder));
+    TRY(WriteOpen(Cat(directory, "/clients.pem"), clients->certificate_pem()));
+    files = "server.pem, server-key.pem, ca.pem and clients.pem";
+  }
+  return Output{"", Cat("wrote ", files, " to ", directory, " for ", Join(wanted.names, ", "),
+                        ", valid for two years\n")};
 }
 
 using Run = Result<Output> (*)(const Invocation&, const Wanted&);
@@ -77,7 +85,9 @@ void Choose(CLI::App& verb, Command& chosen, const std::shared_ptr<Wanted>& want
 void AddCa(CLI::App& program, Command& chosen) {
   CLI::App* ca = program.add_subcommand("ca", "certificates");
   auto shown = std::make_shared<Wanted>();
-  CLI::App* show = ca->add_subcommand("show", "the CA that builders have to trust");
+  CLI::App* show = ca->add_subcommand(
+      "show", "who signs the servers' certificates; with --builder: who signs what builds show it");
+  show->add_option("--builder", shown->builder, "as `builders` calls it")->type_name("NAME");
   Choose(*show, chosen, shown, Show);
   auto server = std::make_shared<Wanted>();
   CLI::App* certificate =
@@ -87,6 +97,10 @@ void AddCa(CLI::App& program, Command& chosen) {
   certificate->add_option("--out", server->directory, "where its files go")
       ->type_name("DIR")
       ->required();
+  certificate
+      ->add_option("--builder", server->builder,
+                   "it is for this one of `builders`: adds clients.pem, whom it has to let in")
+      ->type_name("NAME");
   Choose(*certificate, chosen, server, ServerCertificate);
 }
 

@@ -73,7 +73,8 @@ Result<Output> List(const Invocation& invocation) {
 
 Result<Output> Revoke(const Invocation& invocation, const std::string& id) {
   TRY(settings::RevokeTokenRecord(invocation.settings_file, id));
-  return Output{"", Cat("token ", id, " is revoked\n")};
+  return Output{"",
+                Cat("token ", id, " is revoked: it opens nothing any more, and its builds end\n")};
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ void AddToken(CLI::App& program, Command& chosen) {
   token->add_subcommand("list", "all tokens: their ids, what they open, when they expire")
       ->callback([&chosen] { chosen = List; });
   auto id = std::make_shared<std::string>();
-  CLI::App* revoke = token->add_subcommand("revoke", "end a token");
+  CLI::App* revoke = token->add_subcommand("revoke", "end a token, its builds too");
   revoke->add_option("ID", *id, "as `token list` shows it")->required();
   revoke->callback([&chosen, id] {
     chosen = [id](const Invocation& invocation) { return Revoke(invocation, *id); };
