@@ -138,6 +138,7 @@ void AddCommands(CLI::App& program, Command& chosen) {
   AddLogin(program, chosen);
   AddBuilds(program, chosen);
   AddCa(program, chosen);
+  AddFront(program, chosen);
   program.add_subcommand("version", "which depot-pool this is")->callback([&chosen] {
     chosen = Show("depot-pool " DEPOT_VERSION "\n");
   });

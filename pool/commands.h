@@ -46,6 +46,9 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& argv,
 /// `serve`: runs until SIGTERM or SIGINT.
 void AddServe(CLI::App& program, Command& chosen);
 
+/// `front`: runs beside a builder until SIGTERM or SIGINT.
+void AddFront(CLI::App& program, Command& chosen);
+
 /// `token create|list|revoke`. A new token is the only line of standard output.
 void AddToken(CLI::App& program, Command& chosen);
 

@@ -36,8 +36,9 @@ class CommandLine(PoolTest):
             "login approve CODE --user U [--expires AGE]\n",
             "builds list [--project P] [--limit N]\n",
             "builds cancel ID\n",
-            "ca show [--state DIR]\n",
-            "ca server-certificate HOST... --out DIR [--state DIR]\n",
+            "ca show [--builder NAME] [--state DIR]\n",
+            "ca server-certificate HOST... --out DIR [--builder NAME] [--state DIR]\n",
+            "front --builder NAME --pool URL --certificates DIR",
             "version\n",
             "DEPOT_POOL_CONFIG",
             "/etc/depot-pool/pool.yaml",
@@ -96,6 +97,7 @@ class CommandLine(PoolTest):
             self.assert_wrong(["builds", "list", f"--limit={wrong}"], "--limit")
         for wrong in ("0d", "5", "5w", "4000d", "-1d"):
             self.assert_wrong(["token", "create", "--project", "one", f"--expires={wrong}"], "30d")
+        self.assert_wrong(["front", "--builder", "b", "--certificates", "x", "--pool", "http://p"], "https://")
 
     def test_the_last_of_an_option_given_twice_counts(self):
         self.pool.command("token", "create", "--project", "nothing", "--project", "one")
