@@ -23,6 +23,7 @@ struct Caller {
   Kind kind = Kind::kProjectToken;
   std::string name;                   ///< for the audit line: token id, user, or the JWT's `sub`
   std::vector<std::string> projects;  ///< what opens; never empty
+  std::string admitted_by;            ///< a stored token's id, or "oidc:" and the issuer
 
   bool MayUse(const std::string& project) const;
 };
@@ -45,6 +46,14 @@ class Gate {
 
 /// `client` must outlive it.
 std::unique_ptr<Gate> MakeGate(http::HttpClient& client);
+
+/// Why something that was admitted before may not go on with `project`, for people: its token was
+/// revoked, or it does not open the project any more. "" when it may. `admitted_by` is that of the
+/// Caller; with "" the project alone counts. A token that has only expired does not end what was
+/// begun with it.
+std::string Barred(const settings::Settings& settings,
+                   const std::string& admitted_by,
+                   const std::string& project);
 
 /// A fresh token: prefix, underscore, 43 characters of base64url over 32 random bytes.
 Secret NewToken(const std::string& prefix);

@@ -15,8 +15,8 @@ namespace depot::records {
 namespace {
 
 constexpr std::int64_t kKeptPerProject = 10000;
-constexpr std::int64_t kSchema = 1;
-constexpr std::string_view kSetSchema = "PRAGMA user_version = 1";
+constexpr std::int64_t kSchema = 2;
+constexpr std::string_view kSetSchema = "PRAGMA user_version = 2";
 
 // One string with several statements would only run its first.
 constexpr std::string_view kTables[] = {
@@ -33,9 +33,13 @@ constexpr std::string_view kTables[] = {
        expires_at INTEGER NOT NULL, user TEXT NOT NULL))",
 };
 
+/// What was added to the tables of an older pool.
+constexpr std::string_view kSecondSchema =
+    "ALTER TABLE builds ADD COLUMN admitted_by TEXT NOT NULL DEFAULT ''";
+
 constexpr std::string_view kSelectBuilds =
     "SELECT number, id, project, creator, created_at, ends_at, token_hash, saved, options,"
-    " state, error, finished_at, cancel_at FROM builds ";
+    " state, error, finished_at, cancel_at, admitted_by FROM builds ";
 
 constexpr std::int64_t Code(State state) {
   return static_cast<std::int64_t>(state);
@@ -56,6 +60,7 @@ BuildRecord ReadBuild(const Statement& row) {
   build.error = row.Text(10);
   build.finished_at = row.Number(11);
   build.cancel_at = row.Number(12);
+  build.admitted_by = row.Text(13);
   return build;
 }
 
@@ -86,8 +91,11 @@ Result<> MakeTables(sqlite3* database) {
                       Cat("the file was made by a newer depot-pool (schema ", have, ")"))
                     .WithHint("use that version, or another `state` directory"));
   }
-  for (std::string_view table : kTables)
-    TRY(Statement(database, table).Run());
+  if (have == 0) {
+    for (std::string_view table : kTables)
+      TRY(Statement(database, table).Run());
+  }
+  TRY(Statement(database, kSecondSchema).Run());
   return Statement(database, kSetSchema).Run();
 }
 
@@ -112,11 +120,12 @@ class SqliteRecords final : public Records {
     return database_.Change([&](sqlite3* database) -> Result<> {
       Statement insert(database,
                        "INSERT INTO builds (id, project, creator, created_at, ends_at, token_hash,"
-                       " saved, options, state, error, finished_at, cancel_at)"
-                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0)");
+                       " saved, options, state, admitted_by, error, finished_at, cancel_at)"
+                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0)");
       insert.With(build.id).With(build.project).With(build.creator).With(build.created_at);
       insert.With(build.ends_at).With(build.token_hash).With(std::int64_t{build.saved});
-      TRY(insert.With(build.options).With(Code(State::kRunning)).Run());
+      insert.With(build.options).With(Code(State::kRunning));
+      TRY(insert.With(build.admitted_by).Run());
       Statement prune(database,
                       "DELETE FROM builds WHERE project = ?1 AND state <> ?2 AND number <= (SELECT"
                       " number FROM builds WHERE project = ?1 ORDER BY number DESC"

@@ -26,6 +26,9 @@ struct BuildRecord {
   std::string id;
   std::string project;
   std::string creator;  ///< who created it, for people
+  /// What let its creator in: see identity::Caller::admitted_by; "" = not known, as of builds that
+  /// an older pool has written.
+  std::string admitted_by;
   std::int64_t created_at = 0;
   std::int64_t ends_at = 0;  ///< it may run until then
   std::string token_hash;    ///< of its build token

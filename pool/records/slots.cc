@@ -96,7 +96,7 @@ class FairSlots final : public Slots {
     if (first) found = claims_.emplace(next_ticket_++, Held{wish}).first;
     Held& held = found->second;
     held.last_sign = now;
-    if (!held.claim.builder.empty() && !builders_.contains(held.claim.builder)) Drop(held);
+    if (!held.claim.builder.empty() && !MayKeep(held.claim)) Drop(held);
     if (held.claim.builder.empty()) Assign();
     if (!held.claim.builder.empty()) return Granted{held.claim, !std::exchange(held.told, true)};
     int position = 1;
@@ -143,6 +143,14 @@ class FairSlots final : public Slots {
     return expired;
   }
 
+  bool Holds(const std::string& build, const std::string& builder) const override {
+    std::lock_guard lock(mutex_);
+    return std::any_of(claims_.begin(), claims_.end(), [&](const auto& entry) {
+      const Claim& claim = entry.second.claim;
+      return claim.build == build && claim.builder == builder && MayKeep(claim);
+    });
+  }
+
   std::map<std::string, PlatformLoad> Load() const override {
     std::lock_guard lock(mutex_);
     std::map<std::string, PlatformLoad> loads;
@@ -172,6 +180,12 @@ class FairSlots final : public Slots {
     return std::find_if(claims_.begin(), claims_.end(), [&](const auto& entry) {
       return entry.second.claim.build == build && entry.second.claim.platform == platform;
     });
+  }
+
+  /// Whether the claim's builder is still there, and still for its project.
+  bool MayKeep(const Claim& claim) const {
+    auto builder = builders_.find(claim.builder);
+    return builder != builders_.end() && builder->second.Serves(claim);
   }
 
   /// Takes the builder away; the claim waits again.

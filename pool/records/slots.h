@@ -71,8 +71,9 @@ class Slots {
 
   virtual ~Slots() = default;
 
-  /// These builders from now on. Builds keep what they have, also of a builder that is gone, until
-  /// they ask again: then they wait for another one with the ticket they had.
+  /// These builders from now on. Builds keep what they have, also of a builder that is gone or no
+  /// longer for their project, until they ask again: then they wait for another one with the ticket
+  /// they had.
   virtual void Configure(std::vector<BuilderSlots> builders) = 0;
 
   /// A builder that is down is not given away; who has it keeps it, unless it was never told.
@@ -99,6 +100,9 @@ class Slots {
 
   /// Takes away what belongs to builds that were silent for kSilence.
   virtual Expired Expire(Moment now) = 0;
+
+  /// Whether the build was given this builder and may still be on it.
+  virtual bool Holds(const std::string& build, const std::string& builder) const = 0;
 
   /// By platform.
   virtual std::map<std::string, PlatformLoad> Load() const = 0;

@@ -64,6 +64,7 @@ Result<Reply> CreateBuild(const Parts& parts, Call& call) {
   build.id = NewBuildId();
   build.project = project;
   build.creator = call.who.name;
+  build.admitted_by = call.who.admitted_by;
   build.created_at = call.now;
   build.ends_at = call.now + std::int64_t{call.settings->build_hours} * 3600;
   TRY_ASSIGN(build.options, KeptOptions(request));

@@ -64,7 +64,7 @@ Result<Who> AdmitBuild(const Parts& parts, const Secret& bearer, std::int64_t no
   if (now > build->ends_at + kLastWords) {
     return Fail(ErrorCode::kDenied, "the build token has expired");
   }
-  return Who{"build", {}, *std::move(build)};
+  return Who{"build", {}, "", *std::move(build)};
 }
 
 /// kDenied when the token opens nothing.
@@ -81,7 +81,7 @@ Result<Who> Admit(const Parts& parts,
     return AdmitBuild(parts, bearer, now);
   }
   TRY_ASSIGN(identity::Caller caller, parts.gate.Admit(settings, bearer, now, cancel));
-  return Who{std::move(caller.name), std::move(caller.projects), {}};
+  return Who{std::move(caller.name), std::move(caller.projects), std::move(caller.admitted_by), {}};
 }
 
 /// What AddRpc() and AddDroppedStream() have in common: the call's begin and its end.

@@ -24,7 +24,7 @@ namespace depot::service {
 struct Parts {
   LiveSettings& settings;
   identity::Gate& gate;
-  identity::CertificateAuthority& authority;
+  identity::BuilderAuthorities& authorities;
   records::Records& records;
   records::Slots& slots;
   const Journal& journal;
@@ -35,6 +35,7 @@ struct Parts {
 struct Who {
   std::string name;                           ///< for the audit
   std::vector<std::string> projects;          ///< what opens; empty for a build's own token
+  std::string admitted_by;                    ///< identity::Caller's; "" for a build's own token
   std::optional<records::BuildRecord> build;  ///< a build's own token opens this alone
 };
 

@@ -64,6 +64,22 @@ web::Answer BuildPage(const Parts& parts, const std::string& id) {
   return Page(200, text);
 }
 
+/// For the front of a builder, which asks as long as there are connections of the build: "yes", or
+/// "no: " and why. Needs no token: who knows a build's id learns no more than from its page.
+web::Answer MayBeOn(const Parts& parts, const std::string& id, const std::string& builder) {
+  auto build = parts.records.Find(id);
+  if (!build) {
+    return build.error().code() == ErrorCode::kNotFound
+               ? Page(200, "no: the pool does not know this build\n")
+               : Page(503, "The records cannot be read at the moment.\n");
+  }
+  if (build->state != records::State::kRunning) {
+    return Page(200, Cat("no: the build is over: ", records::StateName(build->state), '\n'));
+  }
+  return parts.slots.Holds(id, builder) ? Page(200, "yes\n")
+                                        : Page(200, "no: the build does not have this builder\n");
+}
+
 web::Answer LoginPage(const Parts& parts, const std::string& code) {
   auto login = parts.records.FindLogin(code, WallClock());
   if (!login) return Page(404, "There is no open login with this code; begin a new one.\n");
@@ -87,8 +103,12 @@ web::Answer Otherwise(const Parts& parts, const web::Request& request) {
   constexpr std::string_view kBuilds = "/builds/";
   constexpr std::string_view kLogin = "/login/";
   bool get = request.method == "GET" || request.method == "HEAD";
+  constexpr std::string_view kOn = "/on/";
   if (get && request.path.starts_with(kBuilds)) {
-    return BuildPage(parts, request.path.substr(kBuilds.size()));
+    std::string id = request.path.substr(kBuilds.size());
+    std::size_t on = id.find(kOn);
+    if (on == std::string::npos) return BuildPage(parts, id);
+    return MayBeOn(parts, id.substr(0, on), id.substr(on + kOn.size()));
   }
   if (get && request.path.starts_with(kLogin)) {
     return LoginPage(parts, request.path.substr(kLogin.size()));

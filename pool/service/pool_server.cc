@@ -27,8 +27,7 @@ class RunningPool final : public PoolServer {
   RunningPool(PoolOptions options,
               std::string stamp,
               settings::Settings settings,
-              std::unique_ptr<records::Records> records,
-              std::unique_ptr<identity::CertificateAuthority> authority)
+              std::unique_ptr<records::Records> records)
       : journal_(std::move(options.audit), std::move(options.log)),
         settings_(std::move(options.settings_file),
                   std::move(stamp),
@@ -39,12 +38,15 @@ class RunningPool final : public PoolServer {
             Cat("depot-pool/", options.version), kConnectTimeout, std::move(options.system_roots))),
         gate_(identity::MakeGate(*http_)),
         records_(std::move(records)),
-        authority_(std::move(authority)) {}
+        authorities_(settings_.Current()->state) {}
 
   std::uint16_t port() const override { return server_->port(); }
 
   Result<> Start() {
     auto settings = settings_.Current();
+    // What is wrong with one is said now rather than to a build.
+    for (const settings::BuilderSettings& builder : settings->builders)
+      TRY(authorities_.Of(builder.name));
     slots_->Configure(SlotsOf(*settings));
     settings_.OnChange(
         [this](const settings::Settings& changed) { slots_->Configure(SlotsOf(changed)); });
@@ -83,9 +85,9 @@ class RunningPool final : public PoolServer {
   std::unique_ptr<http::HttpClient> http_;
   std::unique_ptr<identity::Gate> gate_;
   std::unique_ptr<records::Records> records_;
-  std::unique_ptr<identity::CertificateAuthority> authority_;
+  identity::BuilderAuthorities authorities_;
   std::unique_ptr<records::Slots> slots_ = records::MakeSlots();
-  Parts parts_{settings_, *gate_, *authority_, *records_, *slots_, journal_, metrics_};
+  Parts parts_{settings_, *gate_, authorities_, *records_, *slots_, journal_, metrics_};
   std::unique_ptr<ProjectsService> projects_ = MakeProjectsService(parts_);
   std::unique_ptr<LoginService> logins_ = MakeLoginService(parts_);
   std::unique_ptr<web::Server> server_;
@@ -98,10 +100,8 @@ Result<std::unique_ptr<PoolServer>> StartPool(PoolOptions options) {
   std::string stamp = FileStamp(options.settings_file);
   TRY_ASSIGN(settings::Settings settings, settings::ReadSettings(options.settings_file));
   TRY_ASSIGN(auto records, records::OpenRecords(settings.state));
-  TRY_ASSIGN(auto authority, identity::OpenAuthority(settings.state));
-  auto pool =
-      std::make_unique<RunningPool>(std::move(options), std::move(stamp), std::move(settings),
-                                    std::move(records), std::move(authority));
+  auto pool = std::make_unique<RunningPool>(std::move(options), std::move(stamp),
+                                            std::move(settings), std::move(records));
   Result<> started = pool->Start();
   if (!started) return Fail(std::move(started).error());
   return pool;

@@ -130,6 +130,7 @@ void ReadBuilders(Source& source, Fields& root, Settings& settings) {
                   {"name", "platform", "endpoint", "server_name", "ca", "slots", "projects"});
     BuilderSettings builder;
     builder.name = fields.Name("name");
+    if (builder.name == "." || builder.name == "..") fields.Wrong("name", "must be a name");
     names.Add(fields, "name", builder.name);
     const Result<Platform> platform = ParsePlatform(fields.RequiredText("platform"));
     if (platform) builder.platform = *platform;
@@ -270,6 +271,8 @@ void ReadServer(Source& source, Fields& root, Settings& settings) {
   if (settings.state.empty())
     root.Wrong("state", "is missing: the directory for builds and the CA");
   settings.build_hours = root.Number("build_hours", settings.build_hours, 1, 24);
+  settings.certificate_minutes =
+      root.Number("certificate_minutes", settings.certificate_minutes, 1, 60);
 }
 
 }  // namespace
@@ -279,8 +282,8 @@ Result<Settings> ParseSettings(const std::string& file, std::string_view text) {
   if (!yaml) return Fail(Error(yaml.error()).While(Printable(file)));
   Source source{file, std::nullopt};
   Fields root(source, *yaml, "settings",
-              {"listen", "url", "tls", "state", "build_hours", "projects", "users", "builders",
-               "oidc", "tokens"});
+              {"listen", "url", "tls", "state", "build_hours", "certificate_minutes", "projects",
+               "users", "builders", "oidc", "tokens"});
   Settings settings;
   ReadServer(source, root, settings);
   ReadProjects(source, root, settings);

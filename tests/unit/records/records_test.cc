@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -63,6 +64,7 @@ using Ids = std::vector<std::string>;
 TEST_F(RecordsTest, BuildsSurviveARestart) {
   BuildRecord build = Build("a");
   build.saved = true;
+  build.admitted_by = "t1";
   ASSERT_TRUE(records_->Create(build));
   Reopen();
   auto found = records_->FindByToken("hash of a");
@@ -70,6 +72,7 @@ TEST_F(RecordsTest, BuildsSurviveARestart) {
   EXPECT_EQ(found->id, "a");
   EXPECT_EQ(found->project, "p");
   EXPECT_EQ(found->creator, "ann");
+  EXPECT_EQ(found->admitted_by, "t1");
   EXPECT_EQ(found->created_at, 1000);
   EXPECT_EQ(found->ends_at, 5000);
   EXPECT_TRUE(found->saved);
@@ -195,6 +198,26 @@ TEST_F(RecordsTest, AFullDiskIsAnErrorAndNotTheEnd) {
   EXPECT_TRUE(records_->Check());
   EXPECT_TRUE(records_->Find("a"));
   EXPECT_TRUE(records_->Create(Build("b")));
+}
+
+TEST_F(RecordsTest, AnOlderPoolsFileIsTakenOver) {
+  ASSERT_TRUE(records_->Create(Build("a")));
+  records_.reset();
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(File().c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(
+      sqlite3_exec(database, "ALTER TABLE builds DROP COLUMN admitted_by; PRAGMA user_version = 1",
+                   nullptr, nullptr, nullptr),
+      SQLITE_OK);
+  sqlite3_close(database);
+  Reopen();
+  auto found = records_->Find("a");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->admitted_by, "");
+  BuildRecord fresh = Build("b");
+  fresh.admitted_by = "t1";
+  ASSERT_TRUE(records_->Create(fresh));
+  EXPECT_EQ(records_->Find("b")->admitted_by, "t1");
 }
 
 TEST_F(RecordsTest, ANewerPoolsFileIsLeftAlone) {

@@ -196,6 +196,29 @@ TEST_F(SlotsTest, ChangedSettingsKeepWhatBuildsHave) {
   EXPECT_EQ(Ask("b"), "waits:1");  // its builder is gone
 }
 
+TEST_F(SlotsTest, ABuilderThatBecomesAnotherProjectsIsKeptByNobodyElse) {
+  slots_->Configure({{"one", kAmd64, 2, {}}, {"two", kAmd64, 1, {"q"}}});
+  EXPECT_EQ(Ask("a"), "one");
+  EXPECT_EQ(Ask("b"), "one");
+  slots_->Configure({{"one", kAmd64, 2, {"q"}}, {"two", kAmd64, 1, {}}});
+  EXPECT_FALSE(slots_->Holds("a", "one"));
+  EXPECT_EQ(Ask("a"), "two");
+  EXPECT_EQ(Ask("b"), "waits:1");
+}
+
+TEST_F(SlotsTest, ABuildHoldsWhatItWasGivenUntilItIsReleased) {
+  slots_->Configure({{"one", kAmd64, 1, {}}, {"two", kArm64, 1, {}}});
+  Ask("a");
+  Ask("b");
+  EXPECT_TRUE(slots_->Holds("a", "one"));
+  EXPECT_FALSE(slots_->Holds("a", "two"));
+  EXPECT_FALSE(slots_->Holds("b", "one"));
+  EXPECT_FALSE(slots_->Holds("b", ""));
+  slots_->Release("a");
+  EXPECT_FALSE(slots_->Holds("a", "one"));
+  EXPECT_TRUE(slots_->Holds("b", "one"));
+}
+
 TEST_F(SlotsTest, ARestartKeepsSlotsAndOrder) {
   slots_->Configure({{"one", kAmd64, 1, {}}});
   slots_->Restore({"third", kAmd64, "p", 9, ""}, now_);

@@ -244,6 +244,52 @@ TEST_F(Builds, ACancelledBuildThatDoesNotObeyLosesItsBuilder) {
   EXPECT_GT(Health(stubborn).message.cancels_at().seconds(), 1000);
 }
 
+TEST_F(Builds, ARevokedTokensBuildsGetNoMachineAndEnd) {
+  std::string token = Token("one", "");
+  auto runs = Create(token).message;
+  auto waits = Create(token).message;
+  EXPECT_TRUE(Connect(runs).message.has_active());
+  EXPECT_TRUE(Connect(waits).message.has_pending());
+  ASSERT_TRUE(settings::RevokeTokenRecord(SettingsFile(), last_token_id_));
+  for (const auto& build : {runs, waits}) {
+    auto refused = Connect(build);
+    EXPECT_EQ(refused.code, "failed_precondition");
+    EXPECT_NE(refused.text.find("revoked"), std::string::npos) << refused.text;
+  }
+  bool told = false;
+  for (int i = 0; i < 100 && !told; ++i) {
+    Cancel::Never().SleepFor(std::chrono::milliseconds(100));
+    told = Health(runs).message.has_cancels_at();
+  }
+  EXPECT_TRUE(told);
+  for (int i = 0; i < 200; ++i) {
+    if (OpenRecords()->Find(waits.build_id())->state == records::State::kCanceled) break;
+    Cancel::Never().SleepFor(std::chrono::milliseconds(100));
+  }
+  EXPECT_EQ(OpenRecords()->Find(waits.build_id())->state, records::State::kCanceled);
+  EXPECT_NE(Connect(waits).text.find("revoked"), std::string::npos) << Connect(waits).text;
+  EXPECT_EQ(OpenRecords()->Find(runs.build_id())->state, records::State::kCanceled);
+  const std::string metrics = Get("/metrics").body;
+  EXPECT_NE(metrics.find("depot_pool_slots_in_use{platform=\"linux/amd64\"} 0"), std::string::npos)
+      << metrics;
+}
+
+TEST_F(Builds, AFrontIsToldWhoMayBeOnItsBuilder) {
+  std::string token = Token("one", "");
+  auto build = Create(token).message;
+  auto on = [&](const std::string& builder) {
+    return Get(Cat("/builds/", build.build_id(), "/on/", builder)).body;
+  };
+  EXPECT_EQ(on("first"), "no: the build does not have this builder\n");
+  Connect(build);
+  EXPECT_EQ(on("first"), "yes\n");
+  EXPECT_EQ(on("second"), "no: the build does not have this builder\n");
+  EXPECT_EQ(on(""), "no: the build does not have this builder\n");
+  Finish(build);
+  EXPECT_EQ(on("first"), "no: the build is over: succeeded\n");
+  EXPECT_EQ(Get("/builds/nothing/on/first").body, "no: the pool does not know this build\n");
+}
+
 TEST_F(Builds, ListComesInPages) {
   std::string token = Token("two", "");
   std::vector<std::string> ids;

@@ -54,6 +54,7 @@ TEST(Settings, TheExampleIsReadInFull) {
   EXPECT_EQ(settings->tls_key, dir.path("server-key.pem"));
   EXPECT_EQ(settings->state, "/var/lib/depot-pool");
   EXPECT_EQ(settings->build_hours, 6);
+  EXPECT_EQ(settings->certificate_minutes, 10);
   ASSERT_EQ(settings->projects.size(), 2U);
   EXPECT_EQ(settings->projects[0].name, "Web shop");
   EXPECT_EQ(settings->projects[0].save->repository, "registry.example/saved/shop");
@@ -99,6 +100,7 @@ TEST(Settings, TheTopMustBeThereAndSound) {
   EXPECT_SAYS(WhyNot("listen: 0.0.0.0:99999\n"), "ADDRESS:PORT");
   EXPECT_SAYS(WhyNot("build_hours: 25\n"), "from 1 to 24");
   EXPECT_SAYS(WhyNot("build_hours: [1]\n"), "must be a text");
+  EXPECT_SAYS(WhyNot("certificate_minutes: 61\n"), "from 1 to 60");
   EXPECT_SAYS(WhyNot("tls: {certificate: x}\n"), "needs both");
   EXPECT_SAYS(WhyNot("projects: x\n"), "must be a list");
 }
@@ -223,6 +225,18 @@ TEST(Timestamp, WritesWhatItReads) {
   for (const char* text :
        {"1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "2026-11-03T04:05:06Z"}) {
     EXPECT_EQ(FormatTime(*ParseTime(text)), text);
+  }
+}
+
+TEST(ParseDuration, IsDaysHoursOrMinutes) {
+  EXPECT_EQ(*ParseDuration("30d"), 30 * 86400);
+  EXPECT_EQ(*ParseDuration("12h"), 12 * 3600);
+  EXPECT_EQ(*ParseDuration("45m"), 45 * 60);
+  EXPECT_TRUE(ParseDuration("3650d"));
+  for (const char* wrong : {"", "d", "30", "0d", "-1d", "1.5h", "3651d", "99999999999999999999m"}) {
+    const auto duration = ParseDuration(wrong);
+    ASSERT_FALSE(duration) << wrong;
+    EXPECT_EQ(duration.error().code(), ErrorCode::kUsage);
   }
 }
 
