@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "driver/base/text.h"
-#include "driver/files/temporary_name.h"
 
 namespace depot::settings {
 namespace {
@@ -39,7 +38,9 @@ Result<> ReplaceFile(const std::string& path, std::string_view content, const Fi
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   const Fd directory(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid()) return Fail(SystemError(doing, errno));
-  const std::string temporary = files::TemporaryName();
+  // Always the same, so that what a killed process left behind goes with the next change.
+  const std::string temporary = Cat(".", name, ".new");
+  unlinkat(directory.get(), temporary.c_str(), 0);
   const Fd fd(openat(directory.get(), temporary.c_str(),
                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.valid()) return Fail(SystemError(doing, errno));
