@@ -8,6 +8,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "pool/records/database.h"
+
 #include "driver/base/random.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
@@ -130,6 +132,42 @@ TEST_F(RecordsTest, ClaimsOfRunningBuildsComeBackInOrder) {
   EXPECT_EQ((*claims)[1].ticket, 9);
   EXPECT_EQ(records_->Running()->size(), 2u);
   EXPECT_EQ((*records_->Count())[State::kSucceeded], 1);
+}
+
+TEST_F(RecordsTest, TurnsAreKeptAndAFileWithoutThemGetsThem) {
+  ASSERT_TRUE(records_->Create(Build("a")));
+  ASSERT_TRUE(records_->Create(Build("b")));
+  ASSERT_TRUE(records_->StoreClaim({"a", "linux/amd64", "p", 1, "", 500}));
+  ASSERT_TRUE(records_->StoreClaim({"b", "linux/amd64", "p", 2, "", 400}));
+  Reopen();
+  EXPECT_EQ((*records_->OpenClaims())[0].build, "b");
+  EXPECT_EQ((*records_->OpenClaims())[1].turn, 500);
+  records_.reset();
+  Database old(File());
+  ASSERT_TRUE(old.Use<void>([](sqlite3* database) {
+    return Statement(database, "ALTER TABLE claims DROP COLUMN turn").Run();
+  }));
+  Reopen();
+  EXPECT_EQ((*records_->OpenClaims())[0].build, "a");
+  EXPECT_EQ((*records_->OpenClaims())[0].turn, 0);
+}
+
+TEST_F(RecordsTest, AServerDoesNotWaitForAnotherProcess) {
+  ASSERT_TRUE(records_->Create(Build("a")));
+  auto opened = OpenRecords(directory_, std::chrono::milliseconds(0));
+  ASSERT_TRUE(opened);
+  Records& server = **opened;
+  Database other(File());
+  ASSERT_TRUE(other.Change([&](sqlite3*) -> Result<> {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(server.Create(Build("b")).error().code(), ErrorCode::kTimeout);
+    EXPECT_EQ(server.Finish("a", State::kSucceeded, "", 2000).error().code(), ErrorCode::kTimeout);
+    EXPECT_EQ(server.Check().error().code(), ErrorCode::kTimeout);
+    EXPECT_TRUE(server.Find("a")) << "reading goes on";
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4));
+    return {};
+  }));
+  EXPECT_TRUE(server.Create(Build("b")));
 }
 
 TEST_F(RecordsTest, KeepsTenThousandEndedBuildsOfAProject) {
