@@ -139,8 +139,8 @@ class Pool:
         """The certificate of the pool's CA, in `client_ca`: what its builders trust."""
         self.client_ca.write_text(self.command("ca", "show").stdout)
 
-    def start(self, wait=True):
-        self.process = self._start([self._program, "serve", "--config", self.file])
+    def start(self, wait=True, prefix=()):
+        self.process = self._start([*prefix, self._program, "serve", "--config", self.file])
         self.runs.append(self.process)
         if wait:
             self.wait_until_healthy()
