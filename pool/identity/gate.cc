@@ -79,24 +79,22 @@ class KeyedGate final : public Gate {
  public:
   explicit KeyedGate(http::HttpClient& client) : keys_(MakeIssuerKeys(client)) {}
 
-  Result<Caller> Admit(const Settings& settings,
-                       const Secret& bearer,
-                       std::int64_t now,
-                       const Cancel& cancel) override {
+  Result<std::optional<Caller>> Admit(const Settings& settings,
+                                      const Secret& bearer,
+                                      std::int64_t now) override {
     const std::string_view text = bearer.Reveal();
     if (text.empty()) return Fail(Denied("there is no token"));
     if (text.size() > kMaxBearer) return Fail(Denied("the token is longer than any token is"));
     if (std::count(text.begin(), text.end(), '.') != 2) return AdmitStored(settings, bearer, now);
-    Result<Caller> caller = AdmitJwt(settings, bearer, now, cancel);
+    Result<std::optional<Caller>> caller = AdmitJwt(settings, bearer, now);
     if (!caller) return Fail(Error(caller.error()).While("the OIDC token was not accepted"));
     return caller;
   }
 
  private:
-  Result<Caller> AdmitJwt(const Settings& settings,
-                          const Secret& bearer,
-                          std::int64_t now,
-                          const Cancel& cancel) {
+  Result<std::optional<Caller>> AdmitJwt(const Settings& settings,
+                                         const Secret& bearer,
+                                         std::int64_t now) {
     TRY_ASSIGN(const Jwt jwt, ParseJwt(bearer));
     const std::string name = jwt.claims["iss"].AsString();
     const auto issuer =
@@ -109,9 +107,11 @@ class KeyedGate final : public Gate {
     if (std::find(allowed.begin(), allowed.end(), jwt.algorithm) == allowed.end()) {
       return Fail(Denied("its algorithm (alg) is not allowed for this issuer"));
     }
-    TRY_ASSIGN(const PublicKey key, keys_->Find(*issuer, jwt.key_id, now, cancel));
-    TRY(CheckSignature(key, jwt.algorithm, jwt.signed_part.Reveal(), jwt.signature));
+    // Before its issuer is asked for anything: that part anybody can say.
     TRY(CheckClaims(jwt.claims, *issuer, now));
+    TRY_ASSIGN(const std::optional<PublicKey> key, keys_->Find(*issuer, jwt.key_id, now));
+    if (!key) return std::nullopt;
+    TRY(CheckSignature(*key, jwt.algorithm, jwt.signed_part.Reveal(), jwt.signature));
     return CallerOf(jwt.claims, *issuer);
   }
 

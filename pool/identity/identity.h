@@ -2,12 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pool/settings/settings.h"
 
-#include "driver/base/cancel.h"
+#include "driver/base/result.h"
 #include "driver/base/secret.h"
 #include "driver/http/client.h"
 
@@ -35,13 +36,12 @@ class Gate {
 
   /// `now` in seconds since 1970. kDenied when the token opens nothing; the message says why to
   /// somebody who holds it (unknown, revoked, expired, wrong audience, ...) without any part of it.
-  /// A text with two dots is taken for a JWT. May fetch an issuer's keys: bounded by 10 s, one
-  /// fetch at a time per issuer, unknown key ids ask again at most every 30 s. Another code than
-  /// kDenied means that the keys could not be had, which says nothing of the token.
-  virtual Result<Caller> Admit(const settings::Settings& settings,
-                               const Secret& bearer,
-                               std::int64_t now,
-                               const Cancel& cancel) = 0;
+  /// A text with two dots is taken for a JWT. Never waits: nullopt while the issuer's keys are
+  /// being fetched (see IssuerKeys), which takes 10 s at most; ask again. Another code than kDenied
+  /// means that the keys could not be had, which says nothing of the token.
+  virtual Result<std::optional<Caller>> Admit(const settings::Settings& settings,
+                                              const Secret& bearer,
+                                              std::int64_t now) = 0;
 };
 
 /// `client` must outlive it.

@@ -201,7 +201,12 @@ Result<bool> EndBuild(const Parts& parts,
                       std::int64_t now) {
   // Also when the outcome cannot be written: the builders are needed.
   parts.slots.Release(id);
-  return parts.records.Finish(id, state, error, now);
+  auto ended = std::make_shared<bool>(true);
+  TRY(parts.backlog.Do([&records = parts.records, ended, id, state, error, now]() -> Result<> {
+    TRY_ASSIGN(*ended, records.Finish(id, state, error, now));
+    return {};
+  }));
+  return *ended;
 }
 
 std::int64_t CancelTime(const BuildRecord& build, std::int64_t now) {

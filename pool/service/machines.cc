@@ -58,7 +58,8 @@ Error NoBuilder(const Call& call, const std::string& platform, const std::string
 
 /// A claim that is not stored costs its place after a restart, not more: the build goes on.
 void Store(const Parts& parts, const records::Claim& claim) {
-  Result<> stored = parts.records.StoreClaim(claim);
+  Result<> stored =
+      parts.backlog.Do([&records = parts.records, claim] { return records.StoreClaim(claim); });
   if (!stored) parts.journal.Say(Cat("queue: ", stored.error().message()));
 }
 

@@ -56,10 +56,18 @@ void Upkeep::Start(web::Server& server) {
 
 Result<> Upkeep::Tick(web::Server& server, const Cancel& cancel) {
   do {
+    WriteBacklog();
     EndBuilds(WallClock());
     ReloadTls(server);
   } while (cancel.SleepFor(kTick));
+  WriteBacklog();
   return {};
+}
+
+void Upkeep::WriteBacklog() {
+  parts_.backlog.Flush([this](const Error& error) {
+    parts_.journal.Say(Cat("a write that had waited failed: ", error.message()));
+  });
 }
 
 void Upkeep::End(const std::string& build,
@@ -90,12 +98,15 @@ void Upkeep::EndBuilds(std::int64_t now) {
     parts_.journal.Say(Cat("build ", claim.build, " lost its ",
                            claim.builder.empty() ? "place in the queue for " : "builder of ",
                            claim.platform, ": no sign of life for 60 s"));
-    Result<> removed = parts_.records.RemoveClaim(claim);
+    Result<> removed = parts_.backlog.Do(
+        [&records = parts_.records, claim] { return records.RemoveClaim(claim); });
     if (!removed) parts_.journal.Say(Cat("queue: ", removed.error().message()));
   }
   // A copy: those that can be written down go from the set meanwhile.
   for (const std::string& build : std::set<std::string>(lost_))
     End(build, records::State::kLost, "no sign of life", now);
+  // What ends these may be waiting there.
+  if (!parts_.backlog.empty()) return;
   auto running = parts_.records.Running();
   if (!running) return;
   auto settings = parts_.settings.Current();

@@ -177,8 +177,8 @@ class Pool:
         own = {"server_name": "localhost", "ca": str(self.authority)}
         self.settings["builders"][-1] |= own
 
-    def start(self, wait=True):
-        self.process = self._start([self._program, "serve", "--config", self.file])
+    def start(self, wait=True, prefix=()):
+        self.process = self._start([*prefix, self._program, "serve", "--config", self.file])
         self.runs.append(self.process)
         if wait:
             self.wait_until_healthy()

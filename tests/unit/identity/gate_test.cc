@@ -71,7 +71,9 @@ class GateTest : public testing::Test {
   settings::OidcSettings& oidc() { return settings_.oidc[0]; }
 
   Result<Caller> Admit(const std::string& token, std::int64_t now = kNow) {
-    return gate_->Admit(settings_, Secret(token), now, Cancel::Never());
+    TRY_ASSIGN(std::optional<Caller> caller, gate_->Admit(settings_, Secret(token), now));
+    if (caller) return *std::move(caller);
+    return Fail(ErrorCode::kUnavailable, "the keys are being fetched");
   }
 
   /// Why the token is denied; no part of it may stand there.

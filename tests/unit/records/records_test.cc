@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "pool/records/database.h"
+
 #include "driver/base/random.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
@@ -135,6 +137,42 @@ TEST_F(RecordsTest, ClaimsOfRunningBuildsComeBackInOrder) {
   EXPECT_EQ((*records_->Count())[State::kSucceeded], 1);
 }
 
+TEST_F(RecordsTest, TurnsAreKeptAndAFileWithoutThemGetsThem) {
+  ASSERT_TRUE(records_->Create(Build("a")));
+  ASSERT_TRUE(records_->Create(Build("b")));
+  ASSERT_TRUE(records_->StoreClaim({"a", "linux/amd64", "p", 1, "", 500}));
+  ASSERT_TRUE(records_->StoreClaim({"b", "linux/amd64", "p", 2, "", 400}));
+  Reopen();
+  EXPECT_EQ((*records_->OpenClaims())[0].build, "b");
+  EXPECT_EQ((*records_->OpenClaims())[1].turn, 500);
+  records_.reset();
+  Database old(File());
+  ASSERT_TRUE(old.Use<void>([](sqlite3* database) {
+    return Statement(database, "ALTER TABLE claims DROP COLUMN turn").Run();
+  }));
+  Reopen();
+  EXPECT_EQ((*records_->OpenClaims())[0].build, "a");
+  EXPECT_EQ((*records_->OpenClaims())[0].turn, 0);
+}
+
+TEST_F(RecordsTest, AServerDoesNotWaitForAnotherProcess) {
+  ASSERT_TRUE(records_->Create(Build("a")));
+  auto opened = OpenRecords(directory_, std::chrono::milliseconds(0));
+  ASSERT_TRUE(opened);
+  Records& server = **opened;
+  Database other(File());
+  ASSERT_TRUE(other.Change([&](sqlite3*) -> Result<> {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(server.Create(Build("b")).error().code(), ErrorCode::kTimeout);
+    EXPECT_EQ(server.Finish("a", State::kSucceeded, "", 2000).error().code(), ErrorCode::kTimeout);
+    EXPECT_EQ(server.Check().error().code(), ErrorCode::kTimeout);
+    EXPECT_TRUE(server.Find("a")) << "reading goes on";
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4));
+    return {};
+  }));
+  EXPECT_TRUE(server.Create(Build("b")));
+}
+
 TEST_F(RecordsTest, KeepsTenThousandEndedBuildsOfAProject) {
   ASSERT_TRUE(records_->Create(Build("running")));
   ASSERT_TRUE(records_->Create(Build("other", "q")));
@@ -206,7 +244,8 @@ TEST_F(RecordsTest, AnOlderPoolsFileIsTakenOver) {
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(File().c_str(), &database), SQLITE_OK);
   EXPECT_EQ(
-      sqlite3_exec(database, "ALTER TABLE builds DROP COLUMN admitted_by; PRAGMA user_version = 1",
+      sqlite3_exec(database, "ALTER TABLE builds DROP COLUMN admitted_by;"
+                   "ALTER TABLE claims DROP COLUMN turn; PRAGMA user_version = 1",
                    nullptr, nullptr, nullptr),
       SQLITE_OK);
   sqlite3_close(database);

@@ -2,6 +2,7 @@
 
 #include <future>
 
+#include "pool/records/database.h"
 #include "pool/records/records.h"
 #include "proto/depot.pb.h"
 #include "proto/depot_account.pb.h"
@@ -10,6 +11,7 @@
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "tests/unit/service/test_pool.h"
+#include "tests/unit/web/raw_client.h"
 
 namespace depot::service {
 namespace {
@@ -455,6 +457,44 @@ TEST_F(Builds, ALoginIsApprovedByItsCodeAndGivesAUserToken) {
   answer = Post(path, "", envelope(finish.SerializeAsString()), type);
   EXPECT_NE(answer.body.find("not_found"), std::string::npos);
   EXPECT_EQ(audit().find(response.token()), std::string::npos);
+}
+
+TEST_F(Builds, GoOnWhileAnotherProcessHasTheRecordsLocked) {
+  std::string token = Token("one", "");
+  auto first = Create(token).message;
+  auto second = Create(token).message;
+  auto third = Create(token).message;
+  EXPECT_TRUE(Connect(first).message.has_active());
+  EXPECT_TRUE(Connect(second).message.has_pending());
+  records::Database other((folder_ / "state" / "builds.sqlite").string());
+  std::future<Outcome<api::CreateBuildResponse>> created;
+  ASSERT_TRUE(other.Change([&](sqlite3*) -> Result<> {
+    created = std::async(std::launch::async, [&] { return Create(token); });
+    EXPECT_EQ(Health(first).code, "ok");
+    EXPECT_EQ(Finish(first).code, "ok");
+    EXPECT_TRUE(Connect(second).message.has_active());
+    EXPECT_TRUE(Connect(third).message.has_pending());
+    EXPECT_EQ(Get("/healthz").status, 200);
+    return {};
+  }));
+  EXPECT_EQ(created.get().code, "ok") << "it waits without a worker";
+  auto is_over = [&] {
+    return OpenRecords()->Find(first.build_id())->state == records::State::kSucceeded;
+  };
+  for (int i = 0; i < 200 && !is_over(); ++i)
+    Cancel::Never().SleepFor(std::chrono::milliseconds(50));
+  EXPECT_TRUE(is_over()) << "it was written down afterwards";
+  Start();
+  EXPECT_TRUE(Connect(second).message.has_active());
+  EXPECT_EQ(Connect(third).queue, "position=1");
+}
+
+TEST_F(Builds, RefusedTokensAreRefusedBeforeTheirBody) {
+  test::RawClient client(pool_->port());
+  client.Send(
+      "POST /depot.cli.v1.BuildService/CreateBuild HTTP/1.1\r\nHost: x\r\n"
+      "Content-Type: application/proto\r\nContent-Length: 4000000\r\n\r\n");
+  EXPECT_EQ(client.Read().status, 401);
 }
 
 TEST_F(Builds, OpenLoginsAreBounded) {

@@ -40,6 +40,17 @@ std::string WhyNot(std::string_view rest, std::string_view top = kTop) {
 #define EXPECT_SAYS(text, part) \
   EXPECT_NE((text).find(part), std::string::npos) << (text) << "\n  lacks: " << (part)
 
+TEST(Settings, ProxiesAreAddresses) {
+  EXPECT_SAYS(WhyNot("proxies: [proxy.example]\n"), "list of IP addresses");
+  EXPECT_EQ(Read("proxies: [10.0.0.5, \"fd00::1\"]\n")->proxies.size(), 2U);
+}
+
+TEST(Settings, AWeightIsFromOneToAHundred) {
+  for (const char* weight : {"0", "-1", "101", "1.5", "much"})
+    EXPECT_SAYS(WhyNot(Cat("projects: [{id: a, weight: ", weight, "}]\n")), "weight");
+  EXPECT_EQ(Read("projects: [{id: a, weight: 100}]\n")->projects[0].weight, 100);
+}
+
 TEST(Settings, TheExampleIsReadInFull) {
   const auto example = std::filesystem::path(__FILE__).parent_path() / "../../../install/pool";
   const Result<std::string> text =
@@ -59,7 +70,9 @@ TEST(Settings, TheExampleIsReadInFull) {
   EXPECT_EQ(settings->projects[0].name, "Web shop");
   EXPECT_EQ(settings->projects[0].save->repository, "registry.example/saved/shop");
   EXPECT_EQ(settings->projects[0].save->password.Reveal(), "hunter2");
+  EXPECT_EQ(settings->projects[0].weight, 3);
   EXPECT_EQ(settings->projects[1].name, "tools");
+  EXPECT_EQ(settings->projects[1].weight, 1);
   EXPECT_EQ(settings->FindUser("ann")->projects, (std::vector<std::string>{"shop", "tools"}));
   ASSERT_EQ(settings->builders.size(), 2U);
   EXPECT_EQ(settings->builders[0].server_name, "builder");
