@@ -71,6 +71,7 @@ class Build {
     TRY_ASSIGN(wanted_, plan::WantedPlatforms(options_, environment_));
     TRY_ASSIGN(secrets_, plan::PlanSecrets(options_, environment_));
     TRY(session::CheckSecrets(secrets_));
+    TRY(plan::CheckPipes(options_, secrets_, STDIN_FILENO));
     TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options_, STDIN_FILENO, cancel_));
     TRY_ASSIGN(source_, plan::DecideSource(options_, facts));
     TRY_ASSIGN(trees_, plan::OpenTrees(source_));
