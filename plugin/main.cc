@@ -40,9 +40,9 @@ Result<> RunCommand(const command::Invocation& invocation,
                                   DEPOT_VERSION, environment, terminal, interrupt.cancel()});
 }
 
-Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
-  Environment environment = TakeEnvironment();
-  TRY_ASSIGN(command::Invocation invocation, command::ParseInvocation(argv, environment));
+Result<> Answer(const command::Invocation& invocation,
+                const Environment& environment,
+                Terminal& terminal) {
   switch (invocation.request) {
     case command::Request::kMetadata:
       return terminal.WriteResult(kMetadata, Cancel::Never());
@@ -54,6 +54,15 @@ Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
       return RunCommand(invocation, environment, terminal);
   }
   return Fail(ErrorCode::kInternal, "a request without an answer");
+}
+
+Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
+  Environment environment = TakeEnvironment();
+  TRY_ASSIGN(command::Invocation invocation, command::ParseInvocation(argv, environment));
+  Result<> done = Answer(invocation, environment, terminal);
+  if (done) return done;
+  std::string hint = command::InWordsOf(invocation.program, done.error().hint());
+  return Fail(std::move(done).error().WithHint(std::move(hint)));
 }
 
 void Show(const Error& error, Terminal& terminal) {

@@ -10,6 +10,7 @@ namespace depot::api {
 namespace {
 
 constexpr std::size_t kMaxText = 1000;
+constexpr std::size_t kMaxType = 100;
 
 struct CodeName {
   std::string_view name;
@@ -113,13 +114,17 @@ bool MayPass(int status) {
   return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
-std::string Kind(const std::string& type) {
-  return type.empty() ? "an answer without a content type" : Printable(type);
+/// `type` is in lower case, and so may be a token that it echoes.
+std::string Kind(const Asked& asked, const std::string& type) {
+  if (type.empty()) return "an answer without a content type";
+  const std::string token = LowerAscii(asked.caller.token.Reveal());
+  const bool echoes = !token.empty() && type.find(token) != std::string::npos;
+  return echoes ? "an odd content type" : Printable(type.substr(0, kMaxType));
 }
 
 Failure NoDepotApi(const Asked& asked, const std::string& type) {
-  Error error(ErrorCode::kInvalid, Cat(asked.method, ": ", asked.api, " answers with ", Kind(type),
-                                       ": this is not a Depot API"));
+  Error error(ErrorCode::kInvalid, Cat(asked.method, ": ", asked.api, " answers with ",
+                                       Kind(asked, type), ": this is not a Depot API"));
   return {std::move(error).WithHint("check DEPOT_API_URL, and what stands between here and there")};
 }
 
@@ -130,7 +135,7 @@ std::optional<Failure> CheckAnswer(const Asked& asked,
                                    std::string_view type) {
   const std::string got = TypeOf(answer);
   if (answer.status == 200) {
-    const std::string encoding = answer.Header("content-encoding");
+    const std::string encoding = LowerAscii(answer.Header("content-encoding"));
     if (got == type && (encoding.empty() || encoding == "identity")) return std::nullopt;
     return NoDepotApi(asked, got == type ? Cat(encoding, " data") : got);
   }
@@ -143,7 +148,7 @@ std::optional<Failure> CheckAnswer(const Asked& asked,
     code = said->name;
     text = Clean((*json)["message"].AsString(), asked.caller);
   } else {
-    text = Cat("status ", answer.status, " with ", Kind(got),
+    text = Cat("status ", answer.status, " with ", Kind(asked, got),
                MayPass(answer.status) ? "" : ": this is not a Depot API");
   }
   Failure failure{ErrorOf(asked, code, text)};

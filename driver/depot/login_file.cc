@@ -88,9 +88,11 @@ std::string RemoveKey(std::string_view text) {
   return out;
 }
 
-/// Writes the file with another token, or none. What was written must read back as meant: a file
-/// in an unusual style is left alone.
-Result<> Rewrite(const std::string& file, const LoginText& login, const Secret& token) {
+/// The file with another token, or none. It must read back as meant: one in an unusual style is
+/// left alone.
+Result<std::string> Rewritten(const std::string& file,
+                              const LoginText& login,
+                              const Secret& token) {
   std::string text = RemoveKey(login.text);
   if (!token.empty()) {
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
@@ -103,7 +105,12 @@ Result<> Rewrite(const std::string& file, const LoginText& login, const Secret& 
                         (written == nullptr ? "" : written->text) == token.Reveal() &&
                         SameBesidesToken(*root, login.root);
   if (!as_meant) return Fail(Bad(file, "api_token cannot be changed in a file of this style"));
-  return disk::WritePrivateFile(file, text);
+  return text;
+}
+
+Error Unwritable(Error error) {
+  return std::move(error).WithHint(
+      "set HOME or XDG_CONFIG_HOME to a folder that can be written to, or use DEPOT_TOKEN");
 }
 
 }  // namespace
@@ -127,23 +134,34 @@ std::string LoginFile(const std::map<std::string, std::string>& environment) {
   return directory + "/depot/depot.yaml";
 }
 
-Result<> StoreLogin(const std::string& file, const Secret& token) {
+Result<> CheckLoginFile(const std::string& file) {
   if (file.empty()) {
     return Fail(Error(ErrorCode::kInvalid, "the login cannot be stored: HOME is not set")
                     .WithHint("set HOME or XDG_CONFIG_HOME, or use DEPOT_TOKEN"));
   }
   TRY_ASSIGN(const LoginText login, Load(file));
-  Result<> written = Rewrite(file, login, token);
+  TRY(Rewritten(file, login, Secret("any")));
+  Result<> writable = disk::CheckPrivateFile(file);
+  if (writable) return {};
+  return Fail(Unwritable(std::move(writable).error().While("the login cannot be stored")));
+}
+
+Result<> StoreLogin(const std::string& file, const Secret& token) {
+  TRY(CheckLoginFile(file));
+  TRY_ASSIGN(const LoginText login, Load(file));
+  TRY_ASSIGN(const std::string text, Rewritten(file, login, token));
+  Result<> written = disk::WritePrivateFile(file, text);
   if (written) return {};
-  return Fail(std::move(written).error().WithHint(
-      "set HOME or XDG_CONFIG_HOME to a folder that can be written to, or use DEPOT_TOKEN"));
+  return Fail(Unwritable(std::move(written).error()));
 }
 
 Result<bool> RemoveLogin(const std::string& file) {
   TRY_ASSIGN(const LoginText login, Load(file));
   const Yaml* token = login.root.Find(kKey);
   const bool there = token != nullptr && !token->text.empty();
-  if (token != nullptr) TRY(Rewrite(file, login, Secret()));
+  if (token == nullptr) return there;
+  TRY_ASSIGN(const std::string text, Rewritten(file, login, Secret()));
+  TRY(disk::WritePrivateFile(file, text));
   return there;
 }
 

@@ -106,6 +106,7 @@ class MachineDriver final : public builder::Driver {
     const auto patience = build_->times.connecting;
     const Cancel patient = cancel.WithTimeout(patience, "connecting");
     auto driver = builder::MakeRemoteDriver(std::move(endpoint));
+    auto stale = Cancel::Clock::now() + build_->times.machine_fresh;
     StepLines lines(step);
     std::string last = "it does not answer";
     while (true) {
@@ -113,11 +114,20 @@ class MachineDriver final : public builder::Driver {
       if (builder) return builder;
       TRY(cancel.Check());
       if (!patient.cancelled()) {
+        if (builder.error().code() == ErrorCode::kDenied) {
+          return Fail(std::move(builder).error().WithHint(
+              "the certificates are those that the Depot API hands out: tell whoever runs it"));
+        }
         if (!MayComeUp(builder.error().code())) return builder;
         last = builder.error().message();
         lines.Say(Cat(last, "; the machine may still be starting, trying again"));
       }
-      if (patient.SleepFor(build_->times.connect_again)) continue;
+      if (patient.SleepFor(build_->times.connect_again)) {
+        if (Cancel::Clock::now() < stale) continue;
+        TRY(Renew(kind, driver, patient));
+        stale = Cancel::Clock::now() + build_->times.machine_fresh;
+        continue;
+      }
       TRY(cancel.Check());
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience).count();
       return Fail(Error(ErrorCode::kTimeout,
@@ -125,6 +135,24 @@ class MachineDriver final : public builder::Driver {
                             seconds, " s: ", last))
                       .WithHint("does a firewall let this machine connect to it?"));
     }
+  }
+
+  /// A machine's certificate may live for minutes alone, and another machine may have taken its
+  /// place. An API that does not answer changes nothing.
+  Result<> Renew(const Platform& kind,
+                 std::unique_ptr<builder::Driver>& driver,
+                 const Cancel& cancel) {
+    auto answer = build_->api.GetMachine(build_->created, kind, cancel);
+    if (!answer) {
+      const ErrorCode code = answer.error().code();
+      if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout) return {};
+      return Fail(std::move(answer).error());
+    }
+    if (const auto* machine = std::get_if<Machine>(&*answer)) {
+      TRY_ASSIGN(builder::Endpoint endpoint, MachineEndpoint(*machine));
+      driver = builder::MakeRemoteDriver(std::move(endpoint));
+    }
+    return {};
   }
 
   const std::shared_ptr<BuildRecord> build_;

@@ -33,6 +33,9 @@ std::string HowToGiveAToken();
 /// reads it too.
 std::string LoginFile(const std::map<std::string, std::string>& environment);
 
+/// Whether StoreLogin() may be expected to work, so that nobody approves a login in vain.
+Result<> CheckLoginFile(const std::string& file);
+
 /// Stores `token` as api_token, mode 0600 in a directory 0700, atomically; what else the file holds
 /// stays. A file that is not YAML is kInvalid and left alone.
 Result<> StoreLogin(const std::string& file, const Secret& token);

@@ -228,6 +228,10 @@ Result<> WritePrivateFile(const std::string& path, std::string_view content) {
   return file->Commit();
 }
 
+Result<> CheckPrivateFile(const std::string& path) {
+  return Open(path, 0700, 0600).map([](auto&&) {});
+}
+
 Result<std::string> ReadWholeFile(const std::string& path, std::size_t limit) {
   const std::string shown = Printable(path);
   const Fd fd(open(path.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));

@@ -42,6 +42,9 @@ Result<> WriteWholeFile(const std::string& path, std::string_view content);
 /// missing are made, mode 0700.
 Result<> WritePrivateFile(const std::string& path, std::string_view content);
 
+/// Whether WritePrivateFile() may be expected to work, without writing; makes the directories.
+Result<> CheckPrivateFile(const std::string& path);
+
 /// The content of a file of at most `limit` bytes; larger is kInvalid.
 Result<std::string> ReadWholeFile(const std::string& path, std::size_t limit);
 

@@ -144,12 +144,16 @@ Result<> RefuseUnknown(const Reader& reader,
 }  // namespace
 
 Result<ConfigFile> ReadConfigFile(const std::string& directory) {
+  TRY_ASSIGN(std::optional<std::string> text, disk::ReadTextFile(directory + "/config.json"));
+  return ParseConfigFile(directory, text.value_or(""));
+}
+
+Result<ConfigFile> ParseConfigFile(const std::string& directory, std::string_view text) {
   ConfigFile config;
   config.directory = directory;
   config.path = directory + "/config.json";
-  TRY_ASSIGN(std::optional<std::string> text, disk::ReadTextFile(config.path));
-  if (!text || Trim(*text).empty()) return config;
-  Result<Json> json = Json::Parse(*text);
+  if (Trim(text).empty()) return config;
+  Result<Json> json = Json::Parse(text);
   if (!json) return Fail(Error(json.error()).While(config.path));
   Reader reader(config.path);
   if (!json->is_object()) return Fail(reader.Wrong("the file", "must hold a JSON object"));

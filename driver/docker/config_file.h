@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "driver/base/result.h"
@@ -35,6 +36,9 @@ struct ConfigFile {
 /// types, base64 of an "auth") is kInvalid and names the file, the place and the key, never the
 /// value. Unlike Docker, which warns and goes on without credentials.
 Result<ConfigFile> ReadConfigFile(const std::string& directory);
+
+/// The same for a file that was read already; "" = there is none.
+Result<ConfigFile> ParseConfigFile(const std::string& directory, std::string_view text);
 
 /// The "auths" object of DOCKER_AUTH_CONFIG; blank text is no entries. Strict: members that Docker
 /// does not write into config.json, a second value and a malformed auth are kInvalid, naming the

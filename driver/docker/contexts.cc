@@ -178,7 +178,8 @@ Result<EngineEndpoint> ResolveStored(const Choice& choice, const ConfigFile& con
   endpoint.tls = ca || certificate || key || !endpoint.verify;
   Result<> complete = CompleteHost(endpoint);
   if (!complete) {
-    return Fail(Error(complete.error()).While(Cat("docker context \"", choice.name, '"')));
+    return Fail(
+        Error(complete.error()).While(Cat("docker context \"", Printable(choice.name), '"')));
   }
   if (IsSocket(endpoint)) endpoint.tls = false;
   if (!endpoint.tls) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <set>
 
@@ -10,6 +11,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/docker/credential_keys.h"
 #include "driver/docker/credential_program.h"
 
 namespace depot::docker {
@@ -17,28 +19,21 @@ namespace {
 
 using registry::Credential;
 using Answer = std::optional<Credential>;
-using Auths = std::map<std::string, AuthEntry>;
 
 constexpr std::chrono::seconds kKept(290);
-constexpr std::string_view kHubKey = "https://index.docker.io/v1/";
+constexpr std::string_view kConfigSource = "config.json";
 constexpr std::string_view kEnvironmentSource = "DOCKER_AUTH_CONFIG";
 
-std::string HostOf(std::string_view key) {
-  for (std::string_view scheme : {"https://", "http://"}) {
-    if (key.starts_with(scheme)) key.remove_prefix(scheme.size());
-  }
-  std::string host = LowerAscii(key.substr(0, key.find('/')));
-  if (host == "index.docker.io" || host == "registry-1.docker.io") return "docker.io";
-  return host;
+/// `config.json "registry.example/team"`.
+std::string Named(std::string_view source, const RankedKey& key) {
+  return key.name.empty() ? std::string(source) : Cat(source, ' ', key.name);
 }
 
-std::string KeyOf(const std::string& host) {
-  return HostOf(host) == "docker.io" ? std::string(kHubKey) : host;
-}
-
-Answer ToCredential(const AuthEntry& entry, std::string_view source) {
+/// Entries that hold nothing (Docker leaves such behind when a helper keeps the secret) do not
+/// count.
+Answer ToCredential(const AuthEntry& entry, std::string source) {
   Credential credential;
-  credential.source = source;
+  credential.source = std::move(source);
   if (!entry.registry_token.empty()) {
     credential.registry_token = entry.registry_token;
   } else if (!entry.identity_token.empty()) {
@@ -50,21 +45,6 @@ Answer ToCredential(const AuthEntry& entry, std::string_view source) {
     return std::nullopt;
   }
   return credential;
-}
-
-/// Entries that hold nothing (Docker leaves such behind when a helper keeps the secret) do not
-/// count.
-Answer FindEntry(const Auths& auths, const std::string& key, std::string_view source) {
-  auto exact = auths.find(key);
-  if (exact != auths.end()) {
-    if (Answer found = ToCredential(exact->second, source)) return found;
-  }
-  std::string host = HostOf(key);
-  for (const auto& [other, entry] : auths) {
-    if (HostOf(other) != host) continue;
-    if (Answer found = ToCredential(entry, source)) return found;
-  }
-  return std::nullopt;
 }
 
 bool IsOnPath(const std::string& search_path, const std::string& program) {
@@ -81,8 +61,7 @@ std::string PlatformHelper(const std::string& search_path) {
   return IsOnPath(search_path, "docker-credential-" + suffix) ? suffix : "";
 }
 
-std::string Describe(const std::string& key, const Credential& credential) {
-  std::string host = HostOf(key);
+std::string Describe(const std::string& host, const Credential& credential) {
   std::string who = "registry token";
   if (!credential.identity_token.empty()) who = "identity token";
   // Some registries want the token as user name and password alike.
@@ -90,109 +69,153 @@ std::string Describe(const std::string& key, const Credential& credential) {
   if (!credential.password.empty()) {
     who = show_user ? Cat("user ", credential.username) : "token as user";
   }
-  return Printable(Cat("credentials for ", host, ": ", credential.source, " (", who, ")"));
+  return Printable(
+      Cat("credentials for ", HostOfKey(host), ": ", credential.source, " (", who, ")"));
 }
 
-/// Where candidates come from, one after the other.
-enum class Place { kEnvironment, kConfig, kGitlab, kEnd };
+/// One thing that may give a candidate: what is known, or a helper that is asked for a key.
+struct Try {
+  Answer known;
+  CredentialProgram program;  ///< without a suffix: there is none to ask
+  RankedKey key;
+};
 
 class CredentialStore final : public registry::CredentialSource {
  public:
   CredentialStore(CredentialPlaces places,
                   std::string search_path,
                   std::function<void(std::string)> say)
-      : config_(std::move(places.config)),
-        environment_auths_(std::move(places.environment_auths)),
-        gitlab_(std::move(places.gitlab)),
-        order_(places.order),
-        search_path_(std::move(search_path)),
-        say_(std::move(say)) {}
+      : places_(std::move(places)), search_path_(std::move(search_path)), say_(std::move(say)) {}
 
-  Result<Answer> Lookup(const std::string& host, int nth, const Cancel& cancel) override {
-    std::string key = KeyOf(host);
+  Result<Answer> Lookup(const std::string& host,
+                        const std::string& repository,
+                        int nth,
+                        const Cancel& cancel) override {
+    const std::vector<Try> tries = TriesFor(host, repository);
     std::unique_lock lock(mutex_);
     if (!cancel.Wait(lock, changed_, [&] { return !busy_; })) return Fail(cancel.error());
-    Kept kept;
-    auto known = kept_.find(key);
-    bool fresh = known != kept_.end() && std::chrono::steady_clock::now() < known->second.until;
-    if (fresh) kept = known->second;
     busy_ = true;
     lock.unlock();
-    Result<Answer> answer = Find(key, static_cast<std::size_t>(nth), kept, cancel);
+    std::vector<std::string> lines;
+    Result<Answer> answer = Find(tries, host, static_cast<std::size_t>(nth), lines, cancel);
     lock.lock();
     busy_ = false;
     changed_.notify_all();
-    if (!answer) return answer;
-    kept_[key] = std::move(kept);
-    bool first = *answer && said_.insert(Describe(key, **answer)).second;
+    if (answer && *answer) lines.push_back(Describe(host, **answer));
+    std::erase_if(lines, [this](const std::string& line) { return !said_.insert(line).second; });
     lock.unlock();
-    if (first) say_(Describe(key, **answer));
+    for (std::string& line : lines)
+      say_(std::move(line));
     return answer;
   }
 
  private:
-  /// What is known of a key.
+  /// What a helper said about a key, and how long that counts.
   struct Kept {
-    std::vector<Credential> found;
-    std::size_t places_asked = 0;
-    std::chrono::steady_clock::time_point until = std::chrono::steady_clock::now() + kKept;
+    Result<Answer> answer;
+    std::chrono::steady_clock::time_point until;
   };
 
-  /// Asks as many places as it takes; a helper may be among them.
-  Result<Answer> Find(const std::string& key, std::size_t nth, Kept& kept, const Cancel& cancel) {
-    std::optional<Error> failure;
-    while (kept.found.size() <= nth && PlaceAt(kept.places_asked) != Place::kEnd) {
-      Place place = PlaceAt(kept.places_asked);
-      Result<std::vector<Credential>> found = Ask(place, key, cancel);
-      if (!found && cancel.cancelled()) return Fail(std::move(found).error());
-      ++kept.places_asked;
-      if (!found) {
-        failure = std::move(found).error();
-        continue;
-      }
-      for (Credential& one : *found)
-        AddNew(std::move(one), kept.found);
-    }
-    if (failure && kept.found.empty()) return Fail(std::move(*failure));
-    if (failure) {
-      say_(Cat("credentials for ", Printable(HostOf(key)), ": ", failure->message(),
-               "; going on with ", kept.found.back().source));
-    }
-    return kept.found.size() > nth ? Answer(kept.found[nth]) : std::nullopt;
-  }
-
-  Place PlaceAt(std::size_t turn) const {
-    bool environment_first = order_ == AuthOrder::kEnvironmentFirst;
-    switch (turn) {
-      case 0:
-        return environment_first ? Place::kEnvironment : Place::kConfig;
-      case 1:
-        return environment_first ? Place::kConfig : Place::kEnvironment;
-      case 2:
-        return Place::kGitlab;
-      default:
-        return Place::kEnd;
-    }
-  }
-
-  Result<std::vector<Credential>> Ask(Place place,
-                                      const std::string& key,
-                                      const Cancel& cancel) const {
+  /// Asks as many helpers as it takes. Only while `busy_`.
+  Result<Answer> Find(const std::vector<Try>& tries,
+                      const std::string& host,
+                      std::size_t nth,
+                      std::vector<std::string>& lines,
+                      const Cancel& cancel) {
     std::vector<Credential> found;
-    if (place == Place::kGitlab) {
-      for (const auto& [host, credential] : gitlab_) {
-        if (HostOf(host) == HostOf(key)) found.push_back(credential);
+    std::optional<Error> failure;
+    for (const Try& one : tries) {
+      if (found.size() > nth) break;
+      Result<Answer> answer = one.program.suffix.empty() ? one.known : Ask(one, cancel);
+      if (!answer && cancel.cancelled()) return answer;
+      if (!answer) failure = std::move(answer).error();
+      if (answer && *answer) AddNew(**std::move(answer), found);
+    }
+    if (failure && found.empty()) {
+      std::erase_if(kept_, [](const auto& kept) { return !kept.second.answer; });
+      return Fail(std::move(*failure));
+    }
+    if (failure) {
+      lines.push_back(Cat("credentials for ", Printable(HostOfKey(host)), ": ", failure->message(),
+                          "; going on with ", found.back().source));
+    }
+    return found.size() > nth ? Answer(found[nth]) : std::nullopt;
+  }
+
+  /// A helper that is missing or hangs does so for every key.
+  Result<Answer> Ask(const Try& one, const Cancel& cancel) {
+    auto now = std::chrono::steady_clock::now();
+    std::erase_if(kept_, [&](const auto& kept) { return kept.second.until <= now; });
+    const std::string& program = one.program.suffix;
+    if (auto kept = kept_.find({program, ""}); kept != kept_.end()) return kept->second.answer;
+    if (auto kept = kept_.find({program, one.key.key}); kept != kept_.end()) {
+      return kept->second.answer;
+    }
+    Result<Answer> answer = AskCredentialProgram(one.program, one.key.key, cancel);
+    if (answer && *answer) (*answer)->source = Named((*answer)->source, one.key);
+    if (!answer && cancel.cancelled()) return answer;
+    bool always = !answer && (answer.error().code() == ErrorCode::kNotFound ||
+                              answer.error().code() == ErrorCode::kTimeout);
+    kept_.insert_or_assign({program, always ? "" : one.key.key}, Kept{answer, now + kKept});
+    return answer;
+  }
+
+  std::vector<Try> TriesFor(const std::string& host, const std::string& repository) const {
+    std::vector<Try> tries;
+    auto add = [&](std::vector<Try> more) {
+      std::move(more.begin(), more.end(), std::back_inserter(tries));
+    };
+    bool environment_first = places_.order == AuthOrder::kEnvironmentFirst;
+    add(OfHost(places_.hosted, host));
+    if (environment_first) add(OfEnvironment(host, repository));
+    add(OfConfig(host, repository));
+    if (!environment_first) add(OfEnvironment(host, repository));
+    add(OfHost(places_.gitlab, host));
+    return tries;
+  }
+
+  static std::vector<Try> OfHost(const HostCredentials& all, const std::string& host) {
+    std::vector<Try> tries;
+    for (const auto& [its, credential] : all) {
+      if (HostOfKey(its) == HostOfKey(host)) tries.push_back({credential, {}, {}});
+    }
+    return tries;
+  }
+
+  std::vector<Try> OfEnvironment(const std::string& host, const std::string& repository) const {
+    std::vector<Try> tries;
+    std::set<std::string> keys;
+    for (const auto& [key, entry] : places_.environment_auths)
+      if (ToCredential(entry, "")) keys.insert(key);
+    for (RankedKey& key : RankKeys(keys, host, repository)) {
+      const AuthEntry& entry = places_.environment_auths.at(key.key);
+      tries.push_back({ToCredential(entry, Named(kEnvironmentSource, key)), {}, {}});
+    }
+    return tries;
+  }
+
+  std::vector<Try> OfConfig(const std::string& host, const std::string& repository) const {
+    std::vector<Try> tries;
+    std::set<std::string> keys;
+    for (const auto& [key, entry] : places_.config.auths) {
+      if (ToCredential(entry, "") || !ProgramFor(key).suffix.empty()) keys.insert(key);
+    }
+    for (const auto& [key, suffix] : places_.config.cred_helpers)
+      if (!suffix.empty()) keys.insert(key);
+    if (!ProgramFor(MainKeyOf(host)).suffix.empty()) keys.insert(MainKeyOf(host));
+    for (RankedKey& key : RankKeys(keys, host, repository)) {
+      auto entry = places_.config.auths.find(key.key);
+      bool there = entry != places_.config.auths.end();
+      CredentialProgram program = ProgramFor(key.key);
+      // Of the file, only a ready token counts beside a helper.
+      bool ready = there && (program.suffix.empty() || !entry->second.registry_token.empty());
+      if (ready) {
+        tries.push_back({ToCredential(entry->second, Named(kConfigSource, key)), {}, {}});
+      } else {
+        tries.push_back({std::nullopt, std::move(program), std::move(key)});
       }
-      return found;
     }
-    Answer one;
-    if (place == Place::kEnvironment) {
-      one = FindEntry(environment_auths_, key, kEnvironmentSource);
-    } else {
-      TRY_ASSIGN(one, FindInConfig(key, cancel));
-    }
-    if (one) found.push_back(std::move(*one));
-    return found;
+    return tries;
   }
 
   static void AddNew(Credential candidate, std::vector<Credential>& found) {
@@ -201,40 +224,27 @@ class CredentialStore final : public registry::CredentialSource {
     if (!known) found.push_back(std::move(candidate));
   }
 
-  Result<Answer> FindInConfig(const std::string& key, const Cancel& cancel) const {
-    CredentialProgram program = ProgramFor(key);
-    if (program.suffix.empty()) return FindEntry(config_.auths, key, "config.json");
-    // Of the file, only a ready token counts beside a helper.
-    auto entry = config_.auths.find(key);
-    if (entry != config_.auths.end() && !entry->second.registry_token.empty()) {
-      return ToCredential(entry->second, "config.json");
-    }
-    return AskCredentialProgram(program, key, cancel);
-  }
-
   CredentialProgram ProgramFor(const std::string& key) const {
-    auto helper = config_.cred_helpers.find(key);
-    if (helper != config_.cred_helpers.end()) {
-      return {helper->second, Cat("credHelpers of ", config_.path)};
+    const ConfigFile& config = places_.config;
+    auto helper = config.cred_helpers.find(key);
+    if (helper != config.cred_helpers.end()) {
+      return {helper->second, Cat("credHelpers of ", config.path)};
     }
-    if (!config_.creds_store.empty()) {
-      return {config_.creds_store, Cat("credsStore of ", config_.path)};
+    if (!config.creds_store.empty()) {
+      return {config.creds_store, Cat("credsStore of ", config.path)};
     }
-    bool nothing = config_.auths.empty() && config_.cred_helpers.empty();
+    bool nothing = config.auths.empty() && config.cred_helpers.empty();
     return {nothing ? PlatformHelper(search_path_) : "", "Docker's default here"};
   }
 
-  const ConfigFile config_;
-  const Auths environment_auths_;
-  const HostCredentials gitlab_;
-  const AuthOrder order_;
+  const CredentialPlaces places_;
   const std::string search_path_;
   const std::function<void(std::string)> say_;
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool busy_ = false;
-  std::map<std::string, Kept> kept_;
+  std::map<std::pair<std::string, std::string>, Kept> kept_;  ///< by helper and key; "" = any key
   std::set<std::string> said_;
 };
 

@@ -25,18 +25,19 @@ struct CredentialPlaces {
   std::map<std::string, AuthEntry> environment_auths;  ///< DOCKER_AUTH_CONFIG
   AuthOrder order = AuthOrder::kEnvironmentFirst;
   HostCredentials gitlab{};  ///< come after both
+  HostCredentials hosted{};  ///< come before both: what the Depot API gave for this build
 };
 
-/// The user's credentials: DOCKER_AUTH_CONFIG's entries and config.json (credHelpers, credsStore,
-/// else auths; with none of the three, the platform's helper if it is installed, as Docker does),
-/// then GitLab's. Each place gives at most one candidate for a host, GitLab's several; what was
-/// given already, under whatever name, is left out.
+/// The user's credentials: those of the Depot API, DOCKER_AUTH_CONFIG's entries and config.json
+/// (credHelpers, credsStore, else auths; with none of the three, the platform's helper if it is
+/// installed, as Docker does), then GitLab's. Each place gives as many candidates as it has for a
+/// host; what was given already, under whatever name, is left out.
 ///
-/// Keys: docker.io, index.docker.io and registry-1.docker.io are "https://index.docker.io/v1/".
-/// Helpers are chosen by and get exactly this key. Entries are found by the exact key, else by the
-/// first key whose host is the same (scheme and path stripped); the Hub's names count as one host.
-/// Docker does so for config.json alone; here it holds for DOCKER_AUTH_CONFIG too, because GitLab
-/// documents both forms for it.
+/// Keys may name a path below the host, and which are tried first depends on the repository
+/// (RankKeys()). A key's helper is that of credHelpers for exactly this key, else credsStore, and
+/// gets the key as it is written. credsStore is asked for the keys of "auths" (Docker leaves empty
+/// entries there) and for the host's own, which it may know without. Docker itself knows one key
+/// for a host.
 ///
 /// A helper that is missing, fails, or is silent for 60 s is an Error, unless another place has a
 /// candidate: then that one serves and `say` tells why. "credentials not found in native keychain"

@@ -17,6 +17,9 @@ namespace depot::docker {
 namespace {
 
 constexpr std::chrono::seconds kInfoPatience(10);
+constexpr std::chrono::seconds kTagPatience(60);
+/// An Engine unpacks a large layer without a word.
+constexpr std::chrono::seconds kSilence(600);
 
 /// The X-Registry-Auth header (Engine API reference, "Authentication"); the Engine wants one even
 /// when there is nothing to say.
@@ -223,7 +226,8 @@ class HttpEngine final : public Engine {
         "POST", Cat("/images/", RepositoryOf(known), known.digest.empty() ? ":" : "@",
                     VersionOf(known), "/tag?repo=", http::UrlEncode(RepositoryOf(wanted)),
                     "&tag=", http::UrlEncode(wanted.tag)));
-    TRY_ASSIGN(http::Response response, Send(request, cancel));
+    TRY_ASSIGN(http::Response response,
+               Send(request, cancel.WithTimeout(kTagPatience, Cat(name_, " gave no answer"))));
     if (response.status == 201) return {};
     return Fail(Refused(Cat("could not name ", FamiliarReference(known), " ", Printable(tag)),
                         response.status, response.body));
@@ -284,6 +288,7 @@ class HttpEngine final : public Engine {
                   std::string_view failure,
                   const Cancel& cancel) {
     request.body_sink = [&](std::string_view data) { return stream.Feed(data); };
+    request.silence = kSilence;
     Result<http::Response> response = Send(request, cancel);
     // When the Engine gives up in the middle, its own words say more than the broken connection.
     if (stream.error() && !cancel.cancelled()) {

@@ -21,8 +21,10 @@ struct EngineInfo {
 };
 
 /// The Docker Engine's HTTP API, as far as building needs it (Engine API reference, v1.41 and
-/// newer). Safe to use from several threads. Errors name the Engine's address, its own message, and
-/// for a connection that fails what to do ("is the Docker daemon running?", DOCKER_HOST).
+/// newer). Safe to use from several threads. An Engine that neither takes nor says anything for 10
+/// min is given up (kTimeout), in Tag() one that is silent for 60 s. Errors name the Engine's
+/// address, its own message, and for a connection that fails what to do ("is the Docker daemon
+/// running?", DOCKER_HOST).
 class Engine {
  public:
   virtual ~Engine() = default;

@@ -1,16 +1,8 @@
 #include "driver/docker/gitlab_credentials.h"
 
-#include <string_view>
-
 #include "driver/base/environment.h"
 
 namespace depot::docker {
-namespace {
-
-constexpr std::string_view kHttpsPort = ":443";
-
-}  // namespace
-
 HostCredentials GitlabCredentials(const Environment& environment) {
   struct Names {
     const char* host;
@@ -31,11 +23,7 @@ HostCredentials GitlabCredentials(const Environment& environment) {
     credential.password = Secret(TrimmedVariable(environment, names.password));
     credential.source = names.password;
     if (host.empty() || credential.username.empty() || credential.password.empty()) continue;
-    all.emplace_back(host, credential);
-    if (host.ends_with(kHttpsPort)) {
-      host.resize(host.size() - kHttpsPort.size());
-      all.emplace_back(host, std::move(credential));
-    }
+    all.emplace_back(std::move(host), std::move(credential));
   }
   return all;
 }

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMaxObject = 1 << 20;
 constexpr std::size_t kMaxBeginning = 16 << 10;
+constexpr std::size_t kMaxText = 4 << 10;
 
 std::string DigestIn(const std::string& status) {
   constexpr std::string_view kMark = ": digest: ";
@@ -51,12 +52,12 @@ void EngineMessageStream::TakeObject(std::string_view text) {
   std::string error = (*json)["errorDetail"]["message"].AsString();
   if (error.empty()) error = (*json)["error"].AsString();
   if (!error.empty()) {
-    if (!error_) error_ = RedactUrls(Printable(Trim(error)));
+    if (!error_) error_ = RedactUrls(Printable(Trim(error).substr(0, kMaxText)));
     return;
   }
   EngineMessage message;
-  message.id = Printable((*json)["id"].AsString());
-  message.status = Printable((*json)["status"].AsString());
+  message.id = Printable((*json)["id"].AsString().substr(0, kMaxText));
+  message.status = Printable((*json)["status"].AsString().substr(0, kMaxText));
   message.stream = (*json)["stream"].AsString();
   message.current = (*json)["progressDetail"]["current"].AsInt();
   message.total = (*json)["progressDetail"]["total"].AsInt();

@@ -46,6 +46,9 @@ struct Request {
   /// Called on the sending thread once there is a connection, before the first byte of the request
   /// goes out: a failure without this call did nothing at the peer.
   std::function<void()> on_connected;
+  /// How long neither side may send anything before Send() gives up with kTimeout; 0 = for ever.
+  /// The time that `body_source` takes does not count.
+  std::chrono::milliseconds silence{0};
   bool http2 = false;  ///< offer HTTP/2 to a TLS server; never together with `body_source`
   Transport transport;
   std::string peer;  ///< what errors call the other end; empty = scheme, host and port of the URL
@@ -66,9 +69,9 @@ struct Response {
 /// failure before it had read the whole body. An Error is a transport failure and names host and
 /// cause (kUnavailable, kTimeout, kDenied for TLS trouble, kInvalid for a malformed request or
 /// answer) or is the error of `cancel`, which is noticed at once. It holds no part of the URL
-/// behind the host. How long a silent peer may stay silent is decided by `cancel` alone; a link
-/// over TCP that is dead is noticed after 30 s, with a `body_source` after 5 min. The process must
-/// ignore SIGPIPE.
+/// behind the host. How long a silent peer may stay silent is decided by `cancel` and
+/// Request::silence; a link over TCP that is dead is noticed after 30 s, with a `body_source` after
+/// 5 min. The process must ignore SIGPIPE.
 class HttpClient {
  public:
   virtual ~HttpClient() = default;

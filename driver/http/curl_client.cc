@@ -66,13 +66,16 @@ class Transfer {
       : easy_(easy), request_(request), peer_(std::move(peer)) {}
 
   static std::size_t OnHeader(char* data, std::size_t size, std::size_t count, void* self) {
-    return static_cast<Transfer*>(self)->TakeHeader({data, size * count}) ? size * count : 0;
+    Moving moving(self);
+    return moving.transfer.TakeHeader({data, size * count}) ? size * count : 0;
   }
   static std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* self) {
-    return static_cast<Transfer*>(self)->TakeBody({data, size * count}) ? size * count : 0;
+    Moving moving(self);
+    return moving.transfer.TakeBody({data, size * count}) ? size * count : 0;
   }
   static std::size_t OnSend(char* into, std::size_t size, std::size_t count, void* self) {
-    return static_cast<Transfer*>(self)->GiveBody(into, size * count);
+    Moving moving(self);
+    return moving.transfer.GiveBody(into, size * count);
   }
 
   static int OnConnected(void* self, char*, char*, int, int) {
@@ -98,11 +101,30 @@ class Transfer {
   }
   bool paused() const { return paused_; }
 
+  /// Until when something must have moved; nullopt = it need not.
+  std::optional<Cancel::Clock::time_point> silent_until() const {
+    if (request_.silence.count() == 0) return std::nullopt;
+    return moved_ + request_.silence;
+  }
+  Error SilenceError() const {
+    auto seconds = std::chrono::ceil<std::chrono::seconds>(request_.silence).count();
+    return {ErrorCode::kTimeout, Cat(peer_, " did nothing for ", seconds, " s")};
+  }
+
   std::optional<Error>& failure() { return failure_; }
   Response& response() { return response_; }
   bool answer_begun() const { return header_bytes_ > 0; }
 
  private:
+  /// Something moves: the silence begins when that is dealt with.
+  struct Moving {
+    explicit Moving(void* self) : transfer(*static_cast<Transfer*>(self)) {}
+    Moving(const Moving&) = delete;
+    Moving& operator=(const Moving&) = delete;
+    ~Moving() { transfer.moved_ = Cancel::Clock::now(); }
+    Transfer& transfer;
+  };
+
   bool TakeHeader(std::string_view line) {
     header_bytes_ += line.size();
     if (header_bytes_ > kMaxHeaders) return Refuse("sent more than 256 KiB of headers");
@@ -166,6 +188,7 @@ class Transfer {
   Response response_;
   std::optional<Error> failure_;
   std::size_t header_bytes_ = 0;
+  Cancel::Clock::time_point moved_ = Cancel::Clock::now();
   std::vector<pollfd> sockets_;
   std::string held_;
   bool paused_ = false;
@@ -312,12 +335,14 @@ class Attachment {
   Slot& slot_;
 };
 
-int PollTimeout(const Cancel& cancel) {
-  constexpr std::int64_t kLongest = 60'000;
-  if (!cancel.deadline()) return kLongest;
-  auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(*cancel.deadline() - Cancel::Clock::now());
-  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kLongest));
+int PollTimeout(const Cancel& cancel, const Transfer& transfer) {
+  std::chrono::milliseconds left(60'000);
+  for (auto end : {cancel.deadline(), transfer.silent_until()}) {
+    if (!end) continue;
+    auto until = std::chrono::ceil<std::chrono::milliseconds>(*end - Cancel::Clock::now());
+    left = std::clamp(until, std::chrono::milliseconds(0), left);
+  }
+  return static_cast<int>(left.count());
 }
 
 /// Drives the transfer to its end; the CURLcode it ended with, or the error of `cancel`.
@@ -332,9 +357,12 @@ Result<int> Drive(Slot& slot, Transfer& transfer, const Cancel& cancel) {
       transfer.Unpause();
       continue;
     }
+    auto end = transfer.silent_until();
+    if (end && Cancel::Clock::now() >= *end) return Fail(transfer.SilenceError());
     curl_waitfd wake{cancel.wake_fd(), CURL_WAIT_POLLIN, 0};
     unsigned int extra = cancel.wake_fd() >= 0 ? 1 : 0;
-    if (::curl_multi_poll(multi, &wake, extra, PollTimeout(cancel), nullptr) != CURLM_OK) break;
+    if (::curl_multi_poll(multi, &wake, extra, PollTimeout(cancel, transfer), nullptr) != CURLM_OK)
+      break;
   }
   int left = 0;
   while (CURLMsg* message = ::curl_multi_info_read(multi, &left)) {

@@ -33,12 +33,13 @@ class CredentialSource {
  public:
   virtual ~CredentialSource() = default;
 
-  /// The candidate number `nth` for `host`, counted from 0 in the order in which they are to be
-  /// tried; all differ. nullopt: there are no more; with 0, none are configured at all: go on
-  /// anonymously. A helper is run when its turn comes, not before; one that fails is an Error
-  /// unless there is another candidate. `host` is host[:port] as in an image name, or
-  /// registry-1.docker.io.
+  /// The candidate number `nth` for `repository` (a path without the host; "" = none is known) at
+  /// `host`, counted from 0 in the order in which they are to be tried; all differ. nullopt: there
+  /// are no more; with 0, none are configured at all: go on anonymously. A helper is run when its
+  /// turn comes, not before; one that fails is an Error unless there is another candidate. `host`
+  /// is host[:port] as in an image name, or registry-1.docker.io.
   virtual Result<std::optional<Credential>> Lookup(const std::string& host,
+                                                   const std::string& repository,
                                                    int nth,
                                                    const Cancel& cancel) = 0;
 };

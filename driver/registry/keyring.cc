@@ -62,7 +62,8 @@ Result<std::optional<Credential>> Keyring::Next(const Need& need,
     else if (turn <= *attempt.first_)
       nth = turn - 1;
   }
-  TRY_ASSIGN(std::optional<Credential> found, credentials_.Lookup(need.host, nth, cancel));
+  TRY_ASSIGN(std::optional<Credential> found,
+             credentials_.Lookup(need.host, need.repository, nth, cancel));
   if (found) {
     attempt.nth_ = nth;
     attempt.sources_.push_back(found->source);
@@ -74,9 +75,19 @@ Result<std::optional<Credential>> Keyring::Next(const Need& need,
   return Next(need, attempt, cancel);
 }
 
+void Keyring::WillPush(const std::string& host, const std::string& repository) {
+  std::lock_guard lock(mutex_);
+  pushed_to_.emplace(Canonical(host), repository);
+}
+
 Result<std::optional<Credential>> Keyring::Best(const std::string& host,
                                                 const Cancel& cancel) const {
   Need need{host, "", true};
+  {
+    std::lock_guard lock(mutex_);
+    auto found = pushed_to_.find(Canonical(host));
+    if (found != pushed_to_.end()) need.repository = found->second;
+  }
   Attempt attempt = Good(need).value_or(Attempt());
   return Next(need, attempt, cancel);
 }
@@ -136,7 +147,7 @@ void Keyring::Accepted(const Need& need, const Attempt& attempt, bool wrote) {
   std::lock_guard lock(mutex_);
   std::string host = Canonical(need.host);
   good_to_push_[{host, need.repository}] = attempt.nth_;
-  good_to_push_[{host, ""}] = attempt.nth_;
+  pushed_to_[host] = need.repository;
 }
 
 void Keyring::SaySwitch(const Need& need, const Attempt& attempt) {

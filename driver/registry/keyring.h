@@ -73,8 +73,12 @@ class Keyring {
                                          Attempt& attempt,
                                          const Cancel& cancel) const;
 
+  /// A repository will be pushed to, which decides what is Best() there as long as nothing was.
+  void WillPush(const std::string& host, const std::string& repository);
+
   /// The credential to hand out to somebody who takes only one per host: the one last found good
-  /// for pushing anything there, else the first. nullopt: none are configured.
+  /// for pushing anything there, else the first of the first repository that WillPush() named, else
+  /// the host's first. nullopt: none are configured.
   Result<std::optional<Credential>> Best(const std::string& host, const Cancel& cancel) const;
 
   /// A token for `wanted` from the first credential, in the order of `attempt`, that the token
@@ -106,6 +110,7 @@ class Keyring {
 
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, std::string>, int> good_to_push_;  ///< by host and repository
+  std::map<std::string, std::string> pushed_to_;  ///< the repository that was, or will be, by host
   std::set<std::string> said_;
 };
 

@@ -7,6 +7,8 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/registry/challenge.h"
+#include "driver/registry/http_url.h"
 
 namespace depot::registry {
 namespace {
@@ -17,6 +19,37 @@ constexpr std::size_t kMaxReasonSize = 300;
 bool IsTransient(int status) {
   constexpr std::array kStatuses = {429, 500, 502, 503, 504};
   return std::find(kStatuses.begin(), kStatuses.end(), status) != kStatuses.end();
+}
+
+bool HasErrors(std::string_view body) {
+  Result<Json> json = Json::Parse(body);
+  return json && (*json)["errors"][0]["code"].is_string();
+}
+
+/// Basic with any realm, or Bearer with the URL of a token server.
+std::optional<Challenge> ChallengeOf(const http::Response& response) {
+  for (const auto& [name, value] : response.headers) {
+    if (name != "www-authenticate") continue;
+    for (Challenge& challenge : ParseChallenges(value)) {
+      bool token_server = ParseHttpUrl(challenge.Parameter("realm")).has_value();
+      if (challenge.scheme == "basic" || (challenge.scheme == "bearer" && token_server)) {
+        return challenge;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+bool IsWebPage(const http::Response& response) {
+  return LowerAscii(response.Header("content-type")).starts_with("text/html");
+}
+
+/// The realm of a login that says nothing else of itself.
+std::string RealmOf(const http::Response& response) {
+  std::optional<Challenge> challenge = ChallengeOf(response);
+  if (!challenge || challenge->scheme != "basic") return "";
+  std::string realm = challenge->Parameter("realm").substr(0, kMaxReasonSize);
+  return realm.empty() ? "" : Cat(": it wants a login to \"", Printable(realm), '"');
 }
 
 /// ": DENIED: requested access to the resource is denied", or nothing.
@@ -40,6 +73,32 @@ std::string ReasonOf(const http::Response& response, const Proof& proof) {
 }
 
 }  // namespace
+
+bool IsFromRegistry(const http::Response& response) {
+  for (const char* header :
+       {"docker-distribution-api-version", "docker-content-digest", "docker-upload-uuid"}) {
+    if (!response.Header(header).empty()) return true;
+  }
+  if (response.status >= 200 && response.status < 300) return !IsWebPage(response);
+  if (response.status == 401 && ChallengeOf(response)) return true;
+  return HasErrors(response.body);
+}
+
+std::string DescribeStranger(const http::Response& response) {
+  std::string type = response.Header("content-type");
+  std::string what = "without a word";
+  if (IsWebPage(response)) {
+    what = "with a web page";
+  } else if (!type.empty() && !response.body.empty()) {
+    what = Cat("with ", Printable(type.substr(0, kMaxReasonSize)));
+  }
+  return Cat("status ", response.status, ' ', what);
+}
+
+std::string StrangerHint() {
+  return "a firewall, a proxy or a captive portal between this machine and it may have answered in "
+         "its place: let it through, or set HTTPS_PROXY and NO_PROXY";
+}
 
 bool MayPass(const Result<http::Response>& outcome) {
   if (outcome) return IsTransient(outcome->status);
@@ -75,7 +134,15 @@ std::string LoginCommand(const std::string& host) {
 Error Refusal(const http::Response& response, const Asked& asked) {
   int status = response.status;
   std::string registry = Cat("the registry ", asked.host);
-  std::string answer = Cat(": status ", status, ReasonOf(response, asked.proof));
+  bool success = status >= 200 && status < 300;
+  if ((status == 401 || status == 403 || success) && !IsFromRegistry(response)) {
+    return Error(ErrorCode::kInvalid, Cat("what answers for ", registry,
+                                          " is no registry: ", DescribeStranger(response)))
+        .WithHint(StrangerHint());
+  }
+  std::string reason = ReasonOf(response, asked.proof);
+  if (reason.empty() && status == 401) reason = RealmOf(response);
+  std::string answer = Cat(": status ", status, reason);
   if (status == 401 || status == 403) {
     bool anonymous = asked.credentials.empty();
     std::string who =

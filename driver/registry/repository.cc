@@ -7,6 +7,7 @@
 #include "driver/oci/digest.h"
 #include "driver/oci/manifest.h"
 #include "driver/registry/http_url.h"
+#include "driver/registry/refusal.h"
 #include "driver/registry/requester.h"
 
 namespace depot::registry {
@@ -67,6 +68,12 @@ std::string UploadPath(const std::string& location, const Reference& name) {
     return "";
   }
   return url->rest.substr(repository.size());
+}
+
+/// Status 202 is what the specification has; others that say where to upload to mean the same.
+bool OpensUpload(const http::Response& response) {
+  bool success = response.status >= 200 && response.status < 300;
+  return response.status == 202 || (success && !response.Header("location").empty());
 }
 
 /// Whether a registry says that it has no such repository, and makes none (distribution spec, error
@@ -175,12 +182,13 @@ class RepositoryClient final : public Repository {
       return check;
     }
     const http::Response& response = answer->response;
-    if (response.status >= 200 && response.status < 300) {
+    if (OpensUpload(response)) {
       check.upload = UploadPath(response.Header("location"), reference_);
       return check;
     }
+    if (response.status < 300) return Fail(NoUpload(response));
     Error why = requester_.Explain(*answer);
-    bool denied = response.status == 401 || response.status == 403;
+    bool denied = why.code() == ErrorCode::kDenied;
     if (!denied && !LacksRepository(response)) return Fail(std::move(why));
     if (!denied) {
       why = std::move(why)
@@ -201,6 +209,13 @@ class RepositoryClient final : public Repository {
  private:
   std::string Full(const std::string& tag_or_digest) const {
     return Cat(name_, IsDigest(tag_or_digest) ? '@' : ':', tag_or_digest);
+  }
+
+  Error NoUpload(const http::Response& response) const {
+    return Error(ErrorCode::kInvalid,
+                 Cat("what answers for the registry ", RegistryHost(reference_),
+                     " opens no upload: ", DescribeStranger(response)))
+        .WithHint(StrangerHint());
   }
 
   static Error WrongDigest(const std::string& doing, const std::string& digest) {

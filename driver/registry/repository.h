@@ -61,7 +61,8 @@ class Repository {
                                       const Cancel& cancel) = 0;
 
   /// Finds out whether a push would be let in, by opening an upload (distribution spec, pushing a
-  /// blob): once, however it goes. kUnavailable, kTimeout and the like: the registry did not say.
+  /// blob): once, however it goes. Only what IsFromRegistry() is a refusal; kInvalid, kUnavailable,
+  /// kTimeout and the like: the registry did not say.
   virtual Result<PushCheck> CheckPush(const Cancel& cancel) = 0;
 
   /// Gives back the upload of a PushCheck, which the registry would keep for days; needs the access

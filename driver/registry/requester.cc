@@ -18,10 +18,20 @@ constexpr milliseconds kFirstPause(500);
 constexpr int kPauseGrowth = 3;
 constexpr int kMaxRedirects = 5;
 
-bool IsAnswer(const Result<http::Response>& outcome, const RegistryCall& call) {
-  if (!outcome) return false;
-  bool missing = call.may_be_missing && outcome->status == 404;
-  return missing || (outcome->status >= 200 && outcome->status < 300);
+bool IsSuccess(const http::Response& response) {
+  return response.status >= 200 && response.status < 300;
+}
+
+/// Whether it is done what was asked for. A web page with status 200 is a captive portal's.
+bool IsDone(const Requester::Answer& answer) {
+  if (!IsSuccess(answer.response)) return false;
+  return !answer.from_registry || IsFromRegistry(answer.response);
+}
+
+bool IsAnswer(const Result<Requester::Answer>& answer, const RegistryCall& call) {
+  if (!answer) return false;
+  bool missing = call.may_be_missing && answer->response.status == 404;
+  return missing || IsDone(*answer);
 }
 
 /// nullopt: another attempt is of no use.
@@ -75,10 +85,11 @@ Result<http::Response> Requester::Send(const RegistryCall& call, const Cancel& c
       Cat("the registry ", host_, " did not answer in ", call.patience.count(), " s");
   for (int attempt = 1;; ++attempt) {
     Result<Answer> answer = Ask(call, cancel.WithTimeout(call.patience, silence));
+    bool done = IsAnswer(answer, call);
     Proof proof = answer ? answer->proof : Proof();
     Result<http::Response> outcome =
         std::move(answer).map([](Answer&& got) { return std::move(got.response); });
-    if (IsAnswer(outcome, call)) return outcome;
+    if (done) return outcome;
     TRY(cancel.Check());
     std::optional<milliseconds> pause = PauseAfter(outcome, attempt);
     bool in_time = pause && Cancel::Clock::now() + *pause < start + kWindow;
@@ -96,13 +107,15 @@ Result<Requester::Answer> Requester::Ask(const RegistryCall& call, const Cancel&
   TRY_ASSIGN(Proof proof, authorizer_.Prove(cancel));
   for (;;) {
     TRY_ASSIGN(Answer answer, SendAlong(call, proof, cancel));
-    int status = answer.response.status;
-    if (status >= 200 && status < 300) {
+    if (IsDone(answer)) {
       bool reads = call.method == "GET" || call.method == "HEAD" || call.method == "DELETE";
       authorizer_.Accepted(proof, !reads);
     }
-    bool refused = (status == 401 || status == 403) && answer.from_registry;
-    if (!refused) return answer;
+    int status = answer.response.status;
+    // Whoever else says no shall not get one password after the other. A HEAD shows too little.
+    bool stranger = call.method != "HEAD" && !IsFromRegistry(answer.response);
+    bool refused = status == 401 || (status == 403 && !stranger);
+    if (!refused || !answer.from_registry) return answer;
     TRY_ASSIGN(std::optional<Proof> next, authorizer_.ProveAgain(answer.response, proof, cancel));
     if (!next) return answer;
     proof = std::move(*next);

@@ -131,6 +131,7 @@ class TokenServer {
         if (token.token.empty()) token.token = Secret((*json)[name].AsString());
       }
     }
+    if (!json || !json->is_object()) return Fail(Stranger(response));
     if (token.token.empty()) {
       return Fail(ErrorCode::kInvalid,
                   Cat("the token server ", realm_.shown, " answered without a token"));
@@ -141,7 +142,22 @@ class TokenServer {
     return token;
   }
 
+  /// Token servers answer in JSON, or ask for a login; a firewall or a captive portal does not.
+  static bool IsFromTokenServer(const http::Response& response) {
+    bool asks = response.status == 401 && !response.Header("www-authenticate").empty();
+    Result<Json> json = Json::Parse(response.body);
+    return asks || IsFromRegistry(response) || (json && json->is_object());
+  }
+
+  Error Stranger(const http::Response& response) const {
+    return Error(ErrorCode::kInvalid, Cat("what answers for the token server ", realm_.shown,
+                                          " is no token server: ", DescribeStranger(response)))
+        .WithHint(StrangerHint());
+  }
+
   Error Refusal(const http::Response& response) {
+    bool busy = response.status == 429 || response.status >= 500;
+    if (!busy && !IsFromTokenServer(response)) return Stranger(response);
     std::string what = Cat("the token server ", realm_.shown);
     if (!credential_) {
       what += " refused an anonymous token";
@@ -153,7 +169,6 @@ class TokenServer {
     what += Cat(": status ", response.status);
     std::string why = Explanation(response.body);
     if (!why.empty()) what += Cat(": ", why);
-    bool busy = response.status == 429 || response.status >= 500;
     if (busy) return Error(ErrorCode::kUnavailable, what);
     return Error(ErrorCode::kDenied, what)
         .WithHint(credential_ ? "check that they are still valid and may read or push this image"

@@ -52,6 +52,15 @@ Result<> CheckSecret(const SecretSpec& spec) {
   return {};
 }
 
+/// What a builder looks for in every build of a git or web context, whether it is needed or not
+/// (moby/buildkit source/git, source/http).
+bool IsAskedAnyway(std::string_view id) {
+  for (std::string_view name : {"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER"}) {
+    if (id == name || id.starts_with(Cat(name, '.'))) return true;
+  }
+  return id.starts_with("HTTP_AUTH_TOKEN_") || id.starts_with("HTTP_AUTH_HEADER_");
+}
+
 std::string NameOf(const std::string& id) {
   return Cat("secret \"", Printable(id), '"');
 }
@@ -101,8 +110,10 @@ class Secrets {
   Result<Secret> Get(const std::string& id, const Cancel& cancel) {
     auto found = secrets_.find(id);
     if (found == secrets_.end()) {
-      refusals_.Say(Cat("the builder asked for secret \"", id,
-                        "\", which this build was not given (--secret id=", id, ",...)"));
+      if (!IsAskedAnyway(id)) {
+        refusals_.Say(Cat("the builder asked for secret \"", id,
+                          "\", which this build was not given (--secret id=", id, ",...)"));
+      }
       return Fail(ErrorCode::kNotFound, Cat("secret ", Printable(id), ": not found"));
     }
     const SecretSpec& spec = found->second;

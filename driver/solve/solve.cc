@@ -34,6 +34,9 @@ constexpr milliseconds kCancelDrain(1500);
 constexpr std::size_t kMaxAnswer = 16 << 20;
 /// After an error of our own the builder usually fails too, and shows the step...
 constexpr seconds kFaultPatience(2);
+/// A daemon that refuses a solve at once knows of no build, and lets the gateway calls and the
+/// status wait for one for seconds; before they are cut they may say what they know.
+constexpr milliseconds kLastWords(500);
 /// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
 constexpr seconds kSolveAfterGateway(5);
 
@@ -53,6 +56,7 @@ class Solver {
         sink_(sink),
         cancel_(cancel),
         stop_(cancel),
+        gateway_stop_(stop_.cancel()),
         ref_(RandomId()) {}
 
   Result<BuildResult> Run() {
@@ -100,9 +104,15 @@ class Solver {
     rpc::Status status = channel_.Unary("/moby.buildkit.v1.Control/Solve", {},
                                         EncodeControlSolve(request_, ref_, session_id),
                                         solve_response_, stop_.cancel());
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     solve_status_ = std::move(status);
     solve_ended_.notify_all();
+    if (solve_status_->ok()) return {};
+    Cancel soon = stop_.cancel().WithTimeout(kLastWords, "end of the gateway calls");
+    if (soon.Wait(lock, solve_ended_, [this] { return gateway_ended_; })) return {};
+    gateway_cut_ = true;
+    lock.unlock();
+    gateway_stop_.Request(Error(ErrorCode::kCancelled, "the solve has ended"));
     return {};
   }
 
@@ -122,7 +132,7 @@ class Solver {
   rpc::Status GatewayCall(std::string_view method, std::string request, std::string& response) {
     return channel_.Unary(Cat("/moby.buildkit.v1.frontend.LLBBridge/", method),
                           {{"buildkit-controlapi-buildid", ref_}}, std::move(request), response,
-                          stop_.cancel());
+                          gateway_stop_.cancel());
   }
 
   /// A daemon before 0.13 makes the first output only and says nothing. Engines do not tell their
@@ -169,6 +179,8 @@ class Solver {
 
   void WaitForSolve() {
     std::unique_lock lock(mutex_);
+    gateway_ended_ = true;
+    solve_ended_.notify_all();
     auto ended = [this] { return solve_status_.has_value(); };
     if (!gateway_status_.ok()) {
       Cancel bounded = Cancel::Never().WithTimeout(kSolveAfterGateway, "end of the solve");
@@ -207,10 +219,11 @@ class Solver {
   void DrainStatus(TaskGroup& status_task) {
     Cancel ended = status_ended_.cancel();
     auto begin = Cancel::Clock::now();
+    bool never_begun = last_status_ == 0 && !solve_status_->ok();
     last_status_ = begin.time_since_epoch().count();
     while (ended.SleepFor(milliseconds(50))) {
       auto now = Cancel::Clock::now();
-      if (stop_.cancel().cancelled() && now - begin > kCancelDrain) break;
+      if ((never_begun || stop_.cancel().cancelled()) && now - begin > kCancelDrain) break;
       if (now.time_since_epoch() - Cancel::Clock::duration(last_status_) > kStatusDrain) break;
     }
     status_task.Stop(Error(ErrorCode::kCancelled, "the build has ended"));
@@ -238,8 +251,8 @@ class Solver {
       return result;
     }
     if (cancel_.cancelled()) return Fail(cancel_.error());
-    bool gateway_says_more =
-        !gateway_status_.ok() && (solve_status_->ok() || solve_status_->details.empty());
+    bool gateway_says_more = !gateway_cut_ && !gateway_status_.ok() &&
+                             (solve_status_->ok() || solve_status_->details.empty());
     return Fail(Explain(gateway_says_more ? gateway_status_ : *solve_status_));
   }
 
@@ -281,11 +294,14 @@ class Solver {
   EventSink& sink_;
   const Cancel& cancel_;  // the user's
   CancelSource stop_;     // ends the calls: the user's cancel, a lost session, an error of our own
+  CancelSource gateway_stop_;
   const std::string ref_;
 
   std::mutex mutex_;
-  std::condition_variable_any solve_ended_;
-  std::optional<rpc::Status> solve_status_;  // guarded by mutex_ until the solve has ended
+  std::condition_variable_any solve_ended_;  // or the gateway calls
+  std::optional<rpc::Status> solve_status_;  // these three guarded by mutex_ until all has ended
+  bool gateway_ended_ = false;
+  bool gateway_cut_ = false;
   std::string solve_response_;
   rpc::Status gateway_status_;
   bool exporting_ = false;     // the frontend has ended well, so that exporters may run

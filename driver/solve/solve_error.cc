@@ -93,6 +93,8 @@ std::string Hint(std::string_view text) {
       {"granting entitlement",
        "the builder's own configuration must allow it too (insecure-entitlements)"},
       {"entitlement", "allow it with --allow"},
+      {"could not read Username",
+       "a private repository: give its token with --secret id=GIT_AUTH_TOKEN,env=VARIABLE"},
       {"makes one output for each build",
        "build once for each output: the later builds come from the cache"},
       {"no match for platform in manifest", "the base image does not exist for this platform"},

@@ -8,6 +8,7 @@
 #include "plugin/options/build_flags.h"
 #include "plugin/plan/description.h"
 #include "plugin/progress/display.h"
+#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
@@ -33,6 +34,14 @@ Result<choice::Choice> ChooseBuilder(const options::BuildOptions& options,
     facts.log_in = [&] { return LogIn(workshop, call.terminal, call.cancel); };
   }
   return choice::ChooseBuilder(facts, workshop.http(), call.cancel);
+}
+
+void SayWhyNoId(const options::BuildOptions& options, const Call& call) {
+  if (!options.outputs.empty()) return;
+  LineSink(call.terminal, call.cancel)
+      .Say(
+          "note: there is no image ID to print: no output was asked for, and the result stays in "
+          "the builder's cache; --load, --push or --output takes it out");
 }
 
 Result<job::Outcome> Build(job::Target& target,
@@ -68,7 +77,11 @@ Result<> RunBuild(const Call& call) {
             call.cancel);
   display->Finish(outcome ? nullptr : &outcome.error());
   if (!outcome) return Fail(std::move(outcome).error());
-  if (!options->quiet || outcome->image_id.empty()) return {};
+  if (!options->quiet) return {};
+  if (outcome->image_id.empty()) {
+    SayWhyNoId(*options, call);
+    return {};
+  }
   return call.terminal.WriteResult(Cat(outcome->image_id, '\n'), Cancel::Never());
 }
 

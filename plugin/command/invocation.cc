@@ -180,6 +180,16 @@ Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
   return ChooseCommand(std::move(invocation), std::move(words), line, base);
 }
 
+std::string InWordsOf(const std::string& program, std::string_view hint) {
+  constexpr std::string_view kUsual = "docker depot ";
+  std::string out;
+  for (std::size_t at = 0; (at = hint.find(kUsual)) != std::string_view::npos;) {
+    out += Cat(hint.substr(0, at), program, ' ');
+    hint.remove_prefix(at + kUsual.size());
+  }
+  return out.append(hint);
+}
+
 std::string GlobalFlagsHelp() {
   GlobalLine line;
   return flags::FormatFlags(GlobalTable(line));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "driver/base/environment.h"
@@ -36,6 +37,10 @@ struct Invocation {
 /// of anything but a build.
 Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
                                    const Environment& environment);
+
+/// A hint that names our commands as `docker depot COMMAND`, with the name that the user calls us
+/// by. Where hints are made that name is not known.
+std::string InWordsOf(const std::string& program, std::string_view hint);
 
 /// What help says of docker's own flags.
 std::string GlobalFlagsHelp();

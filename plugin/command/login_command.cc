@@ -44,6 +44,7 @@ void OpenBrowser(const std::string& url, const Environment& environment, const C
 Result<> LogIn(job::Workshop& workshop, Terminal& terminal, const Cancel& cancel) {
   const Environment& environment = workshop.environment();
   std::string file = api::LoginFile(environment);
+  TRY(api::CheckLoginFile(file));
   LineSink sink(terminal, cancel);
   TRY_ASSIGN(auto api, workshop.MakeApi(sink));
   TRY_ASSIGN(api::Login login, api->StartLogin(cancel));

@@ -1,5 +1,7 @@
 #include "plugin/job/inputs.h"
 
+#include <unistd.h>
+
 #include "plugin/plan/plan.h"
 #include "plugin/plan/source_files.h"
 
@@ -13,6 +15,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
   TRY_ASSIGN(inputs.secrets, plan::PlanSecrets(options, environment));
   TRY(session::CheckSecrets(inputs.secrets));
+  TRY(plan::CheckPipes(options, inputs.secrets, STDIN_FILENO));
   if (options.context == "-" || options.file == "-") {
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
   }

@@ -5,14 +5,14 @@
 namespace depot::job {
 namespace {
 
-std::map<std::string, registry::Credential> CredentialsOf(const api::CreatedBuild& build) {
-  std::map<std::string, registry::Credential> credentials;
+docker::HostCredentials CredentialsOf(const api::CreatedBuild& build) {
+  docker::HostCredentials credentials;
   for (const api::RegistryCredential& one : build.credentials) {
     registry::Credential credential;
     credential.username = one.username;
     credential.password = one.password;
     credential.source = "the Depot API";
-    credentials.emplace(one.host, std::move(credential));
+    credentials.emplace_back(one.host, std::move(credential));
   }
   return credentials;
 }
@@ -29,7 +29,7 @@ Result<std::unique_ptr<Job>> Job::Start(Workshop& workshop,
   sink.Say(job->choice_.line);
   for (const std::string& warning : job->choice_.warnings)
     sink.Say(Cat("WARNING: ", warning));
-  std::map<std::string, registry::Credential> handed_out;
+  docker::HostCredentials handed_out;
   std::vector<choice::Site> sites = job->choice_.sites;
   if (job->choice_.hosted) {
     TRY(job->StartHosted(description, cancel));

@@ -1,7 +1,5 @@
 #include "plugin/job/registry_access.h"
 
-#include "driver/registry/extra_credentials.h"
-
 namespace depot::job {
 namespace {
 
@@ -9,17 +7,24 @@ std::function<void(std::string)> To(EventSink& sink) {
   return [&sink](std::string line) { sink.Say(std::move(line)); };
 }
 
+std::unique_ptr<registry::CredentialSource> Credentials(const Workshop& workshop,
+                                                        docker::HostCredentials handed_out,
+                                                        EventSink& sink) {
+  docker::CredentialPlaces places = workshop.docker().credentials;
+  places.hosted = std::move(handed_out);
+  return docker::MakeCredentialStore(std::move(places), Variable(workshop.environment(), "PATH"),
+                                     To(sink));
+}
+
 }  // namespace
 
 RegistryAccess::RegistryAccess(Workshop& workshop,
-                               std::map<std::string, registry::Credential> handed_out,
+                               docker::HostCredentials handed_out,
                                EventSink& sink)
     : workshop_(workshop),
       sink_(sink),
-      own_(docker::MakeCredentialStore(
-          workshop.docker().credentials, Variable(workshop.environment(), "PATH"), To(sink))),
-      all_(registry::MakeExtraCredentials(std::move(handed_out), *own_)),
-      keyring_(*all_, To(sink)) {}
+      credentials_(Credentials(workshop, std::move(handed_out), sink)),
+      keyring_(*credentials_, To(sink)) {}
 
 std::unique_ptr<registry::Registries> RegistryAccess::Open(std::set<std::string> insecure) {
   registry::RegistryOptions options;

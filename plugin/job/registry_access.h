@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -15,11 +14,9 @@ namespace depot::job {
 /// The user's way into registries: credentials, and what was found out about them. Any thread.
 class RegistryAccess {
  public:
-  /// `handed_out`, by host, comes before the user's own credentials. Which credentials serve is
+  /// `handed_out` comes before the user's own credentials. Which credentials serve is
   /// said to `sink`. Both references must outlive it, and ReadDocker() has succeeded.
-  RegistryAccess(Workshop& workshop,
-                 std::map<std::string, registry::Credential> handed_out,
-                 EventSink& sink);
+  RegistryAccess(Workshop& workshop, docker::HostCredentials handed_out, EventSink& sink);
 
   registry::Keyring& keyring() { return keyring_; }
 
@@ -30,8 +27,7 @@ class RegistryAccess {
  private:
   Workshop& workshop_;
   EventSink& sink_;
-  std::unique_ptr<registry::CredentialSource> own_;
-  std::unique_ptr<registry::CredentialSource> all_;
+  std::unique_ptr<registry::CredentialSource> credentials_;
   registry::Keyring keyring_;
 };
 

@@ -34,10 +34,10 @@ Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
 Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel& cancel) {
   auto registries = job.registries().Open(plan::InsecureRegistries(options_));
   Preflight preflight(*registries, sink, cancel);
-  if (!options_.no_preflight) {
-    TRY_ASSIGN(auto pushes, plan::PushTargets(options_, job.save_as()));
-    preflight.Start(pushes);
-  }
+  TRY_ASSIGN(auto pushes, plan::PushTargets(options_, job.save_as()));
+  for (const Reference& name : pushes)
+    job.registries().keyring().WillPush(name.domain, name.path);
+  if (!options_.no_preflight) preflight.Start(pushes);
   // Everything is known that does not need a builder, and the registries are being asked.
   auto parts = AcquireAndSolve(job, sink, preflight);
   preflight.Finish();

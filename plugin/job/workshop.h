@@ -31,7 +31,8 @@ class Workshop {
   const Environment& environment() const { return environment_; }
 
   /// With our name, the patience of a slow link, and this machine's authorities (SSL_CERT_FILE,
-  /// SSL_CERT_DIR).
+  /// SSL_CERT_DIR). DEPOT_API_CACERT (LoadPem()) is who the Depot API is checked by instead, and
+  /// only it; one that cannot be read fails the API's calls (kInvalid).
   http::HttpClient& http() { return http_; }
 
   /// From now on `sink` hears whom http() waits for; null, as at the beginning, is silence. Call it

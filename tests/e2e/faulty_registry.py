@@ -29,6 +29,16 @@ def answer(status, code="INJECTED", headers=None):
     return fault
 
 
+def web_page(status, headers=None):
+    """What a firewall or a captive portal says in the registry's place."""
+
+    def fault(request):
+        shown = {"Content-Type": "text/html; charset=utf-8", **(headers or {})}
+        request.reply(status, shown.items(), b"<html><h1>This page is blocked</h1></html>")
+
+    return fault
+
+
 def cut_before():
     """The connection ends before the request reaches the registry."""
     return lambda request: request.cut()

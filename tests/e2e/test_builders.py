@@ -312,6 +312,20 @@ class Flags(BuildersTest):
         self.assertNotEqual(refused.rc, 0)
         self.assertIn("network.host", refused.stderr)
 
+    def test_an_entitlement_that_the_builder_does_not_grant_is_refused_at_once(self):
+        result = self.build("--allow", "security.insecure", self.small(), builder="tls", check=1)
+        self.assertIn("entitlement security.insecure is not allowed", result.stderr)
+        self.assertIn("insecure-entitlements", result.stderr)
+        self.assertLess(result.seconds, 7, "the builder says so at once")
+
+    def test_quiet_without_an_output_says_why_nothing_is_printed(self):
+        result = self.build("-q", self.small(), builder="tls")
+        self.assertEqual(result.stdout, "")
+        self.assertIn("no image ID to print", result.stderr)
+        folder = self.work / "out"
+        result = self.build("-q", "-o", folder, self.small(), builder="tls")
+        self.assertEqual(result.stdout + result.stderr, "")
+
     def test_added_hosts(self):
         context = self.context({"Dockerfile": self.dockerfile("RUN cat /etc/hosts >/word")})
         hosts = ["--add-host", "four:10.1.2.3", "--add-host", "six=[2001:db8::7]"]

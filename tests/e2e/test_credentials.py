@@ -119,6 +119,87 @@ class NextOne(CredentialsTest):
         self.assertNotIn(self.registry_host("bearer"), asked)
 
 
+class Paths(CredentialsTest):
+    """Keys of config.json that name a path below the host, as GitLab groups and Quay organisations."""
+
+    def keys(self, registry, image):
+        """The registry, and the user who may push under the image's own path."""
+        host, _, path = image.rpartition(":")[0].partition("/")
+        (good,) = self.auths(registry).values()
+        return host, {f"{host}/{path}": good}
+
+    def check(self, registry, **options):
+        image = self.image_name(registry=registry)
+        (reader,) = self.auths(registry, "READER").values()
+        (wrong,) = self.wrong_auth(registry).values()
+        host, auths = self.keys(registry, image)
+        auths = {f"{host}/a": wrong, f"{host}/library": reader, f"https://{host}/v1/": wrong, **auths}
+        self.docker_settings(auths=auths)
+        base = f"{host}/library/busybox"
+        built = self.push(image, context=self.small(base=base), **options)
+        self.assert_pushed(image)
+        key = image.rpartition(":")[0]
+        self.assertIn(f'credentials for {host}: config.json "{key}" (user pusher)', built.stderr)
+        self.assertNotIn("may not", built.stderr, "the first was the right one")
+        return built
+
+    def test_paths_on_a_bearer_registry(self):
+        built = self.check("bearer")
+        host = self.registry_host("bearer")
+        self.assertIn(f'credentials for {host}: config.json "{host}/library" (user reader)', built.stderr)
+        self.assert_no_passwords()
+
+    def test_paths_on_a_basic_registry(self):
+        self.check("basic")
+        self.assert_no_passwords()
+
+    def test_paths_without_a_preflight(self):
+        for registry in ("basic", "bearer"):
+            with self.subTest(registry=registry):
+                image = self.image_name(registry=registry)
+                (wrong,) = self.wrong_auth(registry).values()
+                host, auths = self.keys(registry, image)
+                self.docker_settings(auths={f"{host}/a": wrong, host: wrong, **auths})
+                self.build("-t", image, "--push", "--no-preflight", self.small(), builder="tls")
+                self.assert_pushed(image)
+
+    def test_paths_and_an_engine_that_pushes_by_itself(self):
+        self.check("basic", engine="classic")
+
+    def test_paths_of_the_variable_and_of_helpers(self):
+        for registry in ("basic", "bearer"):
+            with self.subTest(registry=registry):
+                image = self.image_name(registry=registry)
+                (wrong,) = self.wrong_auth(registry).values()
+                host, auths = self.keys(registry, image)
+                variable = json.dumps({"auths": {f"{host}/a": wrong, **auths}})
+                built = self.push(image, env={"DOCKER_AUTH_CONFIG": variable})
+                self.assert_pushed(image)
+                self.assertIn(f'DOCKER_AUTH_CONFIG "{host}/', built.stderr)
+                # The helper knows the host's name alone.
+                env, log = self.helper("rig", registry)
+                image = self.image_name("again", registry=registry)
+                helpers = {f"{host}/a": "missing", host: "rig"}
+                self.docker_settings(credHelpers=helpers, auths={f"{host}/b": wrong})
+                self.push(image, env=env)
+                self.assert_pushed(image)
+                self.assertIn(f"get {host}", log.read_text())
+
+    def test_other_keys_of_the_host_are_tried_in_the_end(self):
+        for registry in ("basic", "bearer"):
+            with self.subTest(registry=registry):
+                image = self.image_name(registry=registry)
+                host, good = self.registry_host(registry), self.auths(registry).popitem()[1]
+                (wrong,) = self.wrong_auth(registry).values()
+                self.docker_settings(auths={host: wrong, f"{host}/elsewhere": good})
+                built = self.push(image)
+                self.assert_pushed(image)
+                self.assertIn(
+                    self.next_one(image, "config.json", f'config.json "{host}/elsewhere"'),
+                    built.stderr,
+                )
+
+
 class GitLabJob(CredentialsTest):
     def test_the_projects_registry_needs_no_login(self):
         for registry in ("basic", "bearer"):

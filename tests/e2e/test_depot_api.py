@@ -227,6 +227,18 @@ class ApiFailures(ApiTest):
         self.assertEqual(self.api.asked(), [])
         self.say("certificate")
 
+    def test_the_api_alone_has_an_authority_of_its_own(self):
+        pem = Path(self.api.ca_file).read_text()
+        forms = (self.api.ca_file, pem, base64.b64encode(pem.encode()).decode())
+        for value in forms:
+            env = self.variables(SSL_CERT_FILE=None, DEPOT_API_CACERT=value)
+            self.build(self.small(), env=env)
+        env = self.variables(DEPOT_API_CACERT=self.rig["STRANGER_CACERT"])
+        self.say("certificate", result=self.build(self.small(), env=env, check=1, timeout=60))
+        env = self.variables(DEPOT_API_CACERT=self.work / "none.pem")
+        result = self.build(self.small(), env=env, check=1, timeout=60)
+        self.say("DEPOT_API_CACERT", "none.pem", result=result)
+
     def test_a_token_does_not_travel_in_clear(self):
         env = self.variables(DEPOT_API_URL="http://depot-api.invalid")
         self.build(self.small(), env=env, check=1)

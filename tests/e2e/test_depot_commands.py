@@ -96,6 +96,27 @@ class Login(AccountTest):
         self.run_command("list", "projects", token=None)
         self.assertEqual(self.asked_with("ListProjects"), [LOGIN_TOKEN])
 
+    def test_nobody_approves_a_login_that_cannot_be_stored(self):
+        self.will_log_in()
+        (self.home / ".config").write_text("not a folder")
+        result = self.run_command("login", token=None, check=1)
+        self.assertIn("the login cannot be stored", result.stderr)
+        self.assertIn("XDG_CONFIG_HOME", result.stderr)
+        self.assertNotIn(APPROVE_URL, result.stderr)
+        self.assertEqual(self.api.asked(), [])
+
+    def test_hints_call_the_program_as_the_user_does(self):
+        name = self.folder / "depot"
+        name.symlink_to(self._plugin())
+        for program, words in ((name, "`depot login`"), (self._plugin(), "`docker-depot login`")):
+            with self.subTest(program=program):
+                running = self._start(
+                    [program, "list", "projects"], None, None, self.variables(None), None, None
+                )
+                result = self._finish(running, 1, 60)
+                self.assertIn(words, result.stderr)
+                self.assertNotIn("docker depot", result.stderr)
+
     def test_a_build_on_a_terminal_lets_the_user_log_in_first(self):
         self.will_log_in()
         context = self.context({"Dockerfile": "FROM scratch\n"})

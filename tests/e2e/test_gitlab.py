@@ -258,7 +258,7 @@ class Guide(Jobs):
             self.pipeline(project, registry, self.builder())
             self.check_pushed(registry["CI_REGISTRY_IMAGE"], self.commit_of(project))
 
-    def test_the_authority_of_a_pool_is_added_to_the_systems(self):
+    def test_the_authority_of_a_pool_is_one_variable(self):
         pool = self.start_pool()
         registry = self.registry("bearer")
         ci = next(ci for ci in self.examples if "POOL_CA" in ci)

@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 
-from faulty_registry import FaultyRegistry, answer
+from faulty_registry import FaultyRegistry, answer, web_page
 from harness import RIG_FOLDER
 from test_depot_api import ApiTest
 from test_push import PushTest
@@ -239,6 +239,32 @@ class Undecided(PreflightTest):
                 self.assertEqual(result.stderr.count(_WARNING), 1)
                 self.assertRegex(result.stderr, rf"{_WARNING}.*status {status}")
                 self.assertEqual(self.ours(registry), [status], "asked once")
+
+    def test_somebody_else_answers_in_the_registrys_place(self):
+        portal = {"Location": "http://portal.invalid/login"}
+        for status, headers in ((403, {}), (401, {}), (200, {}), (302, portal)):
+            with self.subTest(status=status):
+                registry, image = self.faulty()
+                secret = self.wrong_auth("basic").popitem()[1]
+                self.docker_settings(auths={registry.address: secret})
+                registry.will("POST", _UPLOADS, web_page(status, headers), agent=_OURS)
+                result = self.push(image)
+                self.assert_pushed(image.replace(registry.address, self.registry_host("open")))
+                self.assertEqual(result.stderr.count(_WARNING), 1)
+                self.assertRegex(result.stderr, rf"{_WARNING}.*status {status}")
+                self.assertNotIn("log in", result.stderr)
+
+    def test_somebody_else_answers_in_the_token_servers_place(self):
+        registry, image = self.faulty()
+        self.docker_settings(auths={registry.address: self.wrong_auth("basic").popitem()[1]})
+        firewall, _ = self.faulty()
+        realm = f'Bearer realm="http://{firewall.address}/token",service="x"'
+        registry.will("POST", _UPLOADS, answer(401, headers={"WWW-Authenticate": realm}), agent=_OURS)
+        for method in ("GET", "POST"):
+            firewall.will(method, "/token", web_page(403))
+        result = self.push(image)
+        self.assertRegex(result.stderr, rf"{_WARNING}.*is no token server: status 403 with a web page")
+        self.assertEqual(result.stderr.count(_WARNING), 1)
 
     def test_a_registry_that_nobody_can_reach(self):
         for host in (self.closed_port(), "registry.invalid", "registry.invalid:5000"):

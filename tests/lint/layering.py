@@ -24,6 +24,7 @@ _HEAVY = {
     r"yaml-cpp/": "depot_yaml",
     r"sqlite3": "depot_sqlite",
     r"boost/": "depot_boost",
+    r"CLI/|CLI11\.hpp": "depot_cli11",
     r"google/protobuf/": "depot_protocol",
     r"proto/.*\.pb\.h": "depot_protocol",
 }

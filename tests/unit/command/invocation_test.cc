@@ -175,6 +175,14 @@ TEST(Invocation, UnknownGlobalFlagIsSaid) {
       "give --host only once");
 }
 
+TEST(Invocation, HintsCallUsAsTheUserDoes) {
+  EXPECT_EQ(InWordsOf("depot", "run `docker depot login`, or docker depot init"),
+            "run `depot login`, or depot init");
+  EXPECT_EQ(InWordsOf("docker depot", "docker depot login"), "docker depot login");
+  EXPECT_EQ(InWordsOf("depot", "docker login r.test"), "docker login r.test");
+  EXPECT_EQ(InWordsOf("depot", ""), "");
+}
+
 TEST(Invocation, RootHelpFitsATerminal) {
   std::string help = RootHelp("docker depot");
   for (std::string_view line : Split(help, '\n'))

@@ -365,6 +365,26 @@ TEST_F(HostedBuildTest, AMachineThatIsStillStartingIsWaitedFor) {
   EXPECT_NE(Logs().find("refused"), std::string::npos) << Logs();
 }
 
+TEST_F(HostedBuildTest, AMachineThatIsNotReachedIsAskedForAgain) {
+  FakeMachine silent;
+  cli::GetBuildKitConnectionResponse first;
+  cli::GetBuildKitConnectionResponse second;
+  first.mutable_active()->set_endpoint(silent.url());
+  second.mutable_active()->set_endpoint(machine_.url());
+  std::atomic<int> asked{0};
+  server_.On("GetBuildKitConnection", [&](Connection& c, const SeenRequest&) {
+    Answer(c, (asked++ == 0 ? first : second).SerializeAsString());
+  });
+  machine_.Listen();
+  Times times = test::ShortTimes();
+  times.machine_fresh = milliseconds(100);
+  auto build = Hold(times);
+  auto builder = Acquire(*build);
+  ASSERT_TRUE(builder) << builder.error().message();
+  EXPECT_EQ((*builder)->endpoint(), machine_.url());
+  EXPECT_GE(asked, 2);
+}
+
 TEST_F(HostedBuildTest, AMachineThatNeverAnswersIsGivenUp) {
   Times times = test::ShortTimes();
   times.connecting = milliseconds(300);

@@ -45,7 +45,7 @@ class CredentialStore : public testing::Test {
   }
 
   registry::CredentialSource& Store(AuthOrder order = AuthOrder::kEnvironmentFirst) {
-    store_ = MakeCredentialStore({config_, environment_, order, gitlab_}, search_path_,
+    store_ = MakeCredentialStore({config_, environment_, order, gitlab_, hosted_}, search_path_,
                                  [this](std::string line) {
                                    std::lock_guard lock(mutex_);
                                    said_.push_back(std::move(line));
@@ -62,15 +62,17 @@ class CredentialStore : public testing::Test {
   }
 
   std::string Find(const std::string& host, AuthOrder order = AuthOrder::kEnvironmentFirst) {
-    return Show(Store(order).Lookup(host, 0, Cancel::Never()));
+    return Show(Store(order).Lookup(host, "", 0, Cancel::Never()));
   }
 
   /// All candidates, "user of config.json; ".
-  std::string FindAll(const std::string& host, AuthOrder order = AuthOrder::kEnvironmentFirst) {
+  std::string FindAll(const std::string& host,
+                      AuthOrder order = AuthOrder::kEnvironmentFirst,
+                      const std::string& repository = "") {
     registry::CredentialSource& store = Store(order);
     std::string sources;
     for (int nth = 0;; ++nth) {
-      Result<std::optional<Credential>> one = store.Lookup(host, nth, Cancel::Never());
+      Result<std::optional<Credential>> one = store.Lookup(host, repository, nth, Cancel::Never());
       if (!one || !*one) return Cat(sources, one ? "" : one.error().message());
       sources += Cat((*one)->username, " of ", (*one)->source, "; ");
     }
@@ -82,6 +84,7 @@ class CredentialStore : public testing::Test {
   ConfigFile config_;
   std::map<std::string, AuthEntry> environment_;
   HostCredentials gitlab_;
+  HostCredentials hosted_;
   std::mutex mutex_;
   std::vector<std::string> said_;
   std::unique_ptr<registry::CredentialSource> store_;
@@ -108,7 +111,7 @@ TEST_F(CredentialStore, ExactKeyBeatsTheHostForm) {
                    {"empty.test", AuthEntry()},
                    {"https://empty.test/v1/", Entry("full", "4")}};
   EXPECT_EQ(Find("r.test:5000"), "exact|2|||config.json");
-  EXPECT_EQ(Find("plain.test"), "plain|3|||config.json");
+  EXPECT_EQ(Find("plain.test"), "plain|3|||config.json \"http://plain.test/x\"");
   EXPECT_EQ(Find("empty.test"), "full|4|||config.json");
   EXPECT_EQ(Find("r.test"), "none") << "the port belongs to the host";
   EXPECT_EQ(Find("sub.r.test:5000"), "none");
@@ -169,7 +172,7 @@ TEST_F(CredentialStore, HelperWithoutAnEntryIsAnonymous) {
 
 TEST_F(CredentialStore, MissingHelperNamesAllThatIsNeeded) {
   config_.creds_store = "nosuch";
-  Result<std::optional<Credential>> answer = Store().Lookup("r.test", 0, Cancel::Never());
+  Result<std::optional<Credential>> answer = Store().Lookup("r.test", "", 0, Cancel::Never());
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(answer.error().message(),
@@ -200,7 +203,7 @@ TEST_F(CredentialStore, FailingHelpersAreErrorsThatNeverShowASecret) {
        }) {
     AddHelper("bad", one.script);
     config_.creds_store = "bad";
-    Result<std::optional<Credential>> answer = Store().Lookup("r.test", 0, Cancel::Never());
+    Result<std::optional<Credential>> answer = Store().Lookup("r.test", "", 0, Cancel::Never());
     ASSERT_FALSE(answer) << one.script;
     EXPECT_EQ(answer.error().code(), ErrorCode::kFailed);
     EXPECT_TRUE(answer.error().message().ends_with(one.says)) << answer.error().message();
@@ -219,7 +222,7 @@ TEST_F(CredentialStore, HangingHelperIsLeftWhenCancelled) {
   config_.creds_store = "slow";
   auto start = std::chrono::steady_clock::now();
   Result<std::optional<Credential>> answer = Store().Lookup(
-      "r.test", 0, Cancel::Never().WithTimeout(std::chrono::milliseconds(300), "the test"));
+      "r.test", "", 0, Cancel::Never().WithTimeout(std::chrono::milliseconds(300), "the test"));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code(), ErrorCode::kTimeout);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(800));
@@ -246,7 +249,7 @@ TEST_F(CredentialStore, EachRegistryIsSaidOnceWithoutItsSecret) {
   for (int i = 0; i < 2; ++i) {
     for (const char* host : {"r.test", "helped.test", "same.test", "esc.test", "docker.io",
                              "registry-1.docker.io", "unknown.test"}) {
-      ASSERT_TRUE(store.Lookup(host, 0, Cancel::Never()));
+      ASSERT_TRUE(store.Lookup(host, "", 0, Cancel::Never()));
     }
   }
   EXPECT_EQ(said_, (std::vector<std::string>{
@@ -263,8 +266,8 @@ TEST_F(CredentialStore, AnswersAreKeptButErrorsAreNot) {
   config_.cred_helpers = {{"good.test", "h"}, {"bad.test", "bad"}};
   registry::CredentialSource& store = Store();
   for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(store.Lookup("good.test", 0, Cancel::Never()));
-    EXPECT_FALSE(store.Lookup("bad.test", 0, Cancel::Never()));
+    EXPECT_TRUE(store.Lookup("good.test", "", 0, Cancel::Never()));
+    EXPECT_FALSE(store.Lookup("bad.test", "", 0, Cancel::Never()));
   }
   EXPECT_EQ(bin_.Read("asked"), "get good.test\nget bad.test\nget bad.test\nget bad.test\n");
 }
@@ -278,7 +281,7 @@ TEST_F(CredentialStore, HelpersRunOneAtATime) {
   TaskGroup group(Cancel::Never());
   for (int i = 0; i < 6; ++i) {
     group.Start("lookup", [&store, i](const Cancel& cancel) -> Result<> {
-      TRY(store.Lookup(Cat("r", i, ".test"), 0, cancel));
+      TRY(store.Lookup(Cat("r", i, ".test"), "", 0, cancel));
       return {};
     });
   }
@@ -305,6 +308,90 @@ TEST_F(CredentialStore, EveryPlaceGivesOneCandidateInOrder) {
   EXPECT_EQ(FindAll("job.test"), "");
 }
 
+TEST_F(CredentialStore, KeysOfOneHostAreTriedByPath) {
+  config_.auths = {
+      {"r.test/org1", Entry("one", "1")},           {"https://r.test/v2/org2/", Entry("two", "2")},
+      {"r.test/org2/team", Entry("team", "3")},     {"https://r.test/v1/", Entry("host", "4")},
+      {"r.test:443", Entry("port", "5")},           {"r.test/", Entry("slash", "6")},
+      {"r.test:5000/org2", Entry("elsewhere", "7")}};
+  auto order = [this](const std::string& repository) {
+    std::string all = FindAll("r.test", AuthOrder::kEnvironmentFirst, repository);
+    std::string users;
+    for (std::string_view part : Split(all, ';')) {
+      std::string_view one = Trim(part);
+      users += Cat(one.substr(0, one.find(' ')), " ");
+    }
+    return std::string(Trim(users));
+  };
+  EXPECT_EQ(order("org2/team/app"), "team two host slash port one");
+  EXPECT_EQ(order("org2/app"), "two host slash port team one");
+  EXPECT_EQ(order("org2"), "two host slash port team one");
+  EXPECT_EQ(order("org22/app"), "host slash port team two one");
+  EXPECT_EQ(order(""), "host slash port team two one");
+  EXPECT_EQ(FindAll("r.test:443", AuthOrder::kEnvironmentFirst, "org1/x").substr(0, 32),
+            "one of config.json \"r.test/org1\"");
+}
+
+TEST_F(CredentialStore, KeyWithAPathIsNamed) {
+  environment_ = {{"docker.io/team", Entry("team", std::string(kSecret))},
+                  {kHub, Entry("me", "p")},
+                  {"index.docker.io/v1/", Entry("other", "q")}};
+  registry::CredentialSource& store = Store();
+  for (int nth = 0; nth < 3; ++nth) {
+    ASSERT_TRUE(store.Lookup("registry-1.docker.io", "team/app", nth, Cancel::Never()));
+  }
+  EXPECT_EQ(
+      said_,
+      (std::vector<std::string>{
+          R"(credentials for docker.io: DOCKER_AUTH_CONFIG "docker.io/team" (user team))",
+          "credentials for docker.io: DOCKER_AUTH_CONFIG (user me)",
+          R"(credentials for docker.io: DOCKER_AUTH_CONFIG "index.docker.io/v1/" (user other))"}));
+}
+
+TEST_F(CredentialStore, HelpersAreAskedByPathToo) {
+  AddHelper("all", R"(echo "{\"Username\":\"all $key\",\"Secret\":\"s\"}")");
+  AddHelper("two", R"(echo "{\"Username\":\"two $key\",\"Secret\":\"s\"}")");
+  config_.creds_store = "all";
+  config_.cred_helpers = {{"r.test/org2", "two"}};
+  config_.auths = {{"r.test/org1", AuthEntry()}, {"other.test/org1", AuthEntry()}};
+  EXPECT_EQ(FindAll("r.test", AuthOrder::kEnvironmentFirst, "org1/app"),
+            "all r.test/org1 of helper docker-credential-all \"r.test/org1\"; "
+            "all r.test of helper docker-credential-all; "
+            "two r.test/org2 of helper docker-credential-two \"r.test/org2\"; ");
+  EXPECT_EQ(FindAll("r.test", AuthOrder::kEnvironmentFirst, "org2/app").substr(0, 15),
+            "two r.test/org2");
+}
+
+TEST_F(CredentialStore, HelperIsAskedOnceForAKeyOfManyRepositories) {
+  AddHelper("h", R"(echo '{"Username":"u","Secret":"s"}')");
+  config_.creds_store = "h";
+  registry::CredentialSource& store = Store();
+  for (const char* repository : {"a", "b", "c/d"})
+    ASSERT_TRUE(store.Lookup("r.test", repository, 0, Cancel::Never()));
+  EXPECT_EQ(bin_.Read("asked"), "get r.test\n");
+}
+
+TEST_F(CredentialStore, MissingHelperIsLookedForOnce) {
+  config_.creds_store = "nosuch";
+  config_.auths = {{"r.test/a", AuthEntry()}, {"r.test/b", AuthEntry()}};
+  environment_ = {{"r.test", Entry("env", "1")}};
+  EXPECT_EQ(FindAll("r.test"), "env of DOCKER_AUTH_CONFIG; ");
+  EXPECT_EQ(said_.size(), 2U);
+}
+
+TEST_F(CredentialStore, WhatTheApiGaveComesFirst) {
+  hosted_ = {{"r.test", {"api", Secret("1"), {}, {}, "the Depot API"}},
+             {"r.test", {"api2", Secret("2"), {}, {}, "the Depot API"}}};
+  environment_ = {{"r.test", Entry("env", "3")}};
+  EXPECT_EQ(FindAll("r.test"),
+            "api of the Depot API; api2 of the Depot API; env of DOCKER_AUTH_CONFIG; ");
+}
+
+TEST_F(CredentialStore, EmptyPasswordIsNoCredential) {
+  config_.auths = {{"r.test", Entry("u", "")}, {"https://r.test", Entry("v", "p")}};
+  EXPECT_EQ(FindAll("r.test"), "v of config.json; ");
+}
+
 TEST_F(CredentialStore, WhatTwoPlacesKnowIsOneCandidate) {
   environment_ = {{"r.test", Entry("u", "p")}};
   config_.auths = {{"r.test", Entry("u", "p")}};
@@ -319,10 +406,11 @@ TEST_F(CredentialStore, HelperIsNotRunBeforeItsTurn) {
   environment_ = {{"r.test", Entry("env", "1")}};
   registry::CredentialSource& store = Store();
   for (int i = 0; i < 3; ++i)
-    EXPECT_EQ(Show(store.Lookup("r.test", 0, Cancel::Never())), "env|1|||DOCKER_AUTH_CONFIG");
+    EXPECT_EQ(Show(store.Lookup("r.test", "", 0, Cancel::Never())), "env|1|||DOCKER_AUTH_CONFIG");
   EXPECT_EQ(bin_.Read("asked"), "");
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(Show(store.Lookup("r.test", 1, Cancel::Never())), "u|s|||helper docker-credential-h");
+    EXPECT_EQ(Show(store.Lookup("r.test", "", 1, Cancel::Never())),
+              "u|s|||helper docker-credential-h");
   }
   EXPECT_EQ(bin_.Read("asked"), "get r.test\n");
   EXPECT_EQ(said_, (std::vector<std::string>{
@@ -358,8 +446,7 @@ TEST(GitlabCredentials, ServeTheRegistryAndTheDependencyProxyOfAJob) {
   EXPECT_EQ(show(job),
             "registry.gitlab.test:5050|gitlab-ci-token|job-token|CI_REGISTRY_PASSWORD\n"
             "registry.gitlab.test:5050|deploy|deploy-token|CI_DEPLOY_PASSWORD\n"
-            "gitlab.test:443|gitlab-ci-token|job-token|CI_DEPENDENCY_PROXY_PASSWORD\n"
-            "gitlab.test|gitlab-ci-token|job-token|CI_DEPENDENCY_PROXY_PASSWORD\n");
+            "gitlab.test:443|gitlab-ci-token|job-token|CI_DEPENDENCY_PROXY_PASSWORD\n");
   job.erase("CI_REGISTRY_USER");
   job.erase("CI_DEPLOY_PASSWORD");
   job["CI_DEPENDENCY_PROXY_SERVER"] = "";

@@ -40,5 +40,12 @@ TEST(EngineMessageStream, PassesOverWhatIsNotJson) {
   EXPECT_EQ(stream.beginning(), "hello {not json} [1] {\"id\":\"a\"} }}");
 }
 
+TEST(EngineMessageStream, ErrorsHaveALengthThatCanBeRead) {
+  EngineMessageStream stream([](const EngineMessage&) {});
+  ASSERT_TRUE(stream.Feed(Cat(R"({"error":")", std::string(100'000, 'x'), "\"}")));
+  ASSERT_TRUE(stream.error());
+  EXPECT_EQ(stream.error()->size(), 4096U);
+}
+
 }  // namespace
 }  // namespace depot::docker

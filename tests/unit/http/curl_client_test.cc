@@ -191,6 +191,57 @@ TEST_F(CurlClient, TricklingPeerEndsAtTheDeadline) {
   EXPECT_LT(Clock::now() - start, std::chrono::milliseconds(500));
 }
 
+TEST_F(CurlClient, SilenceOfBothSidesIsBounded) {
+  constexpr std::chrono::milliseconds kSilence(300);
+  TestServer silent([](Connection& connection) { connection.StaySilent(); });
+  Request request;
+  request.method = "POST";
+  request.silence = kSilence;
+  request.peer = "the Docker Engine at x";
+  int pieces = 0;
+  // Longer than the silence, but not the peer's.
+  request.body_source = [&](char* into, std::size_t) -> Result<std::size_t> {
+    Cancel::Never().SleepFor(2 * kSilence);
+    *into = 'x';
+    return pieces++ < 2 ? 1 : 0;
+  };
+  request.url = silent.Url();
+  Result<Response> response = client_->Send(request, Cancel::Never());
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code(), ErrorCode::kTimeout);
+  EXPECT_EQ(response.error().message(), "the Docker Engine at x did nothing for 1 s");
+  EXPECT_EQ(pieces, 3) << "all was sent";
+
+  TestServer takes_nothing([](Connection& connection) {
+    SeenRequest seen;
+    connection.ReadHead(seen);
+    connection.cancel().SleepFor(std::chrono::seconds(30));
+  });
+  request.url = takes_nothing.Url();
+  request.body_source = [&](char* into, std::size_t capacity) -> Result<std::size_t> {
+    std::memset(into, 'x', capacity);
+    return capacity;
+  };
+  response = client_->Send(request, Cancel::Never());
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code(), ErrorCode::kTimeout);
+}
+
+TEST_F(CurlClient, WhoTricklesIsNotSilent) {
+  TestServer server([](Connection& connection) {
+    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+    for (int i = 0; i < 10 && connection.cancel().SleepFor(std::chrono::milliseconds(100)); ++i)
+      connection.Write("x");
+    connection.StaySilent();
+  });
+  Request request;
+  request.silence = std::chrono::milliseconds(700);
+  request.url = server.Url();
+  Result<Response> response = client_->Send(request, Cancel::Never());
+  ASSERT_TRUE(response) << response.error().message();
+  EXPECT_EQ(response->body, "xxxxxxxxxx");
+}
+
 TEST_F(CurlClient, ConnectingIsBounded) {
   client_ = MakeCurlClient("test/1", std::chrono::seconds(1), FindSystemRoots("", ""));
   TestServer server([](Connection& connection) { connection.StaySilent(); });

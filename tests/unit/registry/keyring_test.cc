@@ -26,7 +26,10 @@ class Several final : public CredentialSource {
  public:
   explicit Several(std::vector<Credential> all) : all_(std::move(all)) {}
 
-  Result<std::optional<Credential>> Lookup(const std::string&, int nth, const Cancel&) override {
+  Result<std::optional<Credential>> Lookup(const std::string&,
+                                           const std::string&,
+                                           int nth,
+                                           const Cancel&) override {
     std::lock_guard lock(mutex_);
     furthest_ = std::max(furthest_, nth);
     auto place = static_cast<std::size_t>(nth);
@@ -296,6 +299,36 @@ TEST(Keyring, GoodCredentialThatIsGoneGivesWayToTheFirst) {
   }
   EXPECT_EQ((*keyring.Best("registry-1.docker.io", Cancel::Never()))->username, "reader")
       << "the Hub has several names";
+}
+
+/// Gives each repository its own.
+class ByRepository final : public CredentialSource {
+ public:
+  Result<std::optional<Credential>> Lookup(const std::string&,
+                                           const std::string& repository,
+                                           int nth,
+                                           const Cancel&) override {
+    std::vector<Credential> all = {User("host", "config.json")};
+    if (!repository.empty()) all.insert(all.begin(), User(Cat("of ", repository), "config.json"));
+    auto place = static_cast<std::size_t>(nth);
+    return place < all.size() ? std::optional<Credential>(all[place]) : std::nullopt;
+  }
+};
+
+TEST(Keyring, WhoTakesOneForAHostGetsThatOfTheRepositoryToPush) {
+  ByRepository source;
+  Keyring keyring(source, {});
+  auto best = [&] { return (*keyring.Best("r.test", Cancel::Never()))->username; };
+  EXPECT_EQ(best(), "host");
+  keyring.WillPush("R.test", "org1/app");
+  keyring.WillPush("r.test", "org2/app");
+  EXPECT_EQ(best(), "of org1/app");
+  Need need{"r.test", "org2/app", true};
+  Attempt attempt;
+  ASSERT_TRUE(keyring.Next(need, attempt, Cancel::Never()));
+  ASSERT_TRUE(keyring.Next(need, attempt, Cancel::Never()));
+  keyring.Accepted(need, attempt, true);
+  EXPECT_EQ(best(), "host") << "the second of org2/app was let in";
 }
 
 class TokenLife : public testing::Test {

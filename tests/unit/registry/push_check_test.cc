@@ -135,6 +135,93 @@ TEST(PushCheck, AnswersThatSayNothingAreErrorsAndAskedOnce) {
   }
 }
 
+constexpr const char* kWebPage = "Content-Type: text/html; charset=utf-8\r\n";
+
+TEST(PushCheck, OnlyARegistrysOwnWordsAreARefusal) {
+  RegistryServer server;
+  struct {
+    int status;
+    std::string body;
+    std::string headers;
+    bool verdict;
+  } const kAnswers[] = {
+      {403, R"({"errors":[{"code":"DENIED"}]})", "", true},
+      {403, "no", "Docker-Distribution-Api-Version: registry/2.0\r\n", true},
+      {401, "", "WWW-Authenticate: Basic realm=\"Ours\"\r\n", true},
+      {401, "", Cat("WWW-Authenticate: Basic realm=\"Ours\"\r\n", kWebPage), true},
+      {403, "<html>blocked</html>", kWebPage, false},
+      {401, "<html>blocked</html>", kWebPage, false},
+      {401, "", "WWW-Authenticate: Negotiate\r\n", false},
+      {401, "", "WWW-Authenticate: Bearer realm=\"staff\"\r\n", false},
+      {403, "", "", false},
+      {403, R"({"message":"Forbidden"})", "Content-Type: application/json\r\n", false},
+      {403, R"({"errors":["blocked"]})", "", false},
+      {403, R"({"errors":[{"code":403}]})", "", false},
+      {407, "", "Proxy-Authenticate: Basic realm=\"p\"\r\n", false},
+      {451, "<html>", kWebPage, false},
+      {200, "<html>please log in</html>", kWebPage, false},
+      {200, "", "", false},
+      {302, "", "Location: http://portal.invalid/login\r\n", false},
+  };
+  for (const auto& one : kAnswers) {
+    server.set_fault(Answers(one.status, one.body, one.headers));
+    auto check = Pusher(std::nullopt).Check(server.Name("a/b"));
+    std::string which = Cat(one.status, ' ', one.body, ' ', one.headers);
+    ASSERT_EQ(check.has_value(), one.verdict) << which;
+    if (check) {
+      EXPECT_TRUE(check->refusal) << which;
+    } else {
+      const std::string& said = check.error().message();
+      bool names = said.find(server.host()) != std::string::npos &&
+                   said.find(Cat("status ", one.status)) != std::string::npos;
+      EXPECT_TRUE(names || said.find("names the token server \"staff\"") != std::string::npos)
+          << said;
+    }
+  }
+}
+
+TEST(PushCheck, FirewallGetsNoSecondPassword) {
+  RegistryServer server(Login::kBasic);
+  server.set_fault(Answers(403, "<html>blocked</html>", kWebPage));
+  auto check = Pusher().Check(server.Name("a/b"));
+  ASSERT_FALSE(check);
+  EXPECT_EQ(server.Count("POST"), 2) << "without a password, and with the user's first";
+}
+
+TEST(PushCheck, TokenServerThatIsNoneHasRefusedNobody) {
+  struct {
+    int status;
+    std::string body;
+    std::string headers;
+    bool verdict;
+  } const kAnswers[] = {
+      {403, R"({"details":"no such user"})", "", true},
+      {401, "who?", "WWW-Authenticate: Basic realm=x\r\n", true},
+      {403, "<html>blocked</html>", kWebPage, false},
+      {401, "<html>blocked</html>", kWebPage, false},
+      {200, "<html>please log in</html>", kWebPage, false},
+      {302, "", "Location: http://portal.invalid/login\r\n", false},
+      {400, "bad request", "", false},
+  };
+  for (const auto& one : kAnswers) {
+    ::signal(SIGPIPE, SIG_IGN);
+    test::TestServer tokens{test::TestServer::Always([&](Connection& connection, SeenRequest&) {
+      connection.Reply(one.status, one.body, one.headers);
+    })};
+    RegistryServer server;
+    server.set_fault(
+        Answers(401, "", Cat("WWW-Authenticate: Bearer realm=\"", tokens.Url("/token"), "\"\r\n")));
+    auto check = Pusher().Check(server.Name("a/b"));
+    EXPECT_EQ(check.has_value(), one.verdict) << one.status << ' ' << one.body;
+    if (check) {
+      EXPECT_TRUE(check->refusal);
+    } else {
+      EXPECT_NE(check.error().message().find("the token server"), std::string::npos);
+      EXPECT_NE(check.error().message().find(tokens.Url("/token")), std::string::npos);
+    }
+  }
+}
+
 TEST(PushCheck, NobodyThereIsAnError) {
   auto check = Pusher().Check({"127.0.0.1:1", "a/b", "latest", ""});
   ASSERT_FALSE(check);

@@ -26,6 +26,7 @@ class OneCredential final : public CredentialSource {
       : credential_(std::move(credential)) {}
 
   Result<std::optional<Credential>> Lookup(const std::string& host,
+                                           const std::string&,
                                            int nth,
                                            const Cancel&) override {
     std::lock_guard lock(mutex_);

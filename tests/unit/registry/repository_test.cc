@@ -80,7 +80,10 @@ TEST(Repository, SaysWhatIsNotThereAndWhy) {
 /// A user whose credential helper is not installed.
 class MissingHelper final : public CredentialSource {
  public:
-  Result<std::optional<Credential>> Lookup(const std::string&, int, const Cancel&) override {
+  Result<std::optional<Credential>> Lookup(const std::string&,
+                                           const std::string&,
+                                           int,
+                                           const Cancel&) override {
     return Fail(ErrorCode::kNotFound, "docker-credential-x is not installed");
   }
 };
@@ -109,6 +112,31 @@ TEST(Repository, WritesAManifest) {
   EXPECT_EQ(server.Content("a/b", "v1"), kIndex);
   EXPECT_TRUE(*repository->HasManifest(*digest, Cancel::Never()));
   EXPECT_EQ(server.Count("PUT"), 2) << "one that was challenged, one with the password";
+}
+
+TEST(Repository, CaptivePortalWritesAndHasNothing) {
+  RegistryServer server;
+  server.set_fault([](Connection& connection, const SeenRequest& request, int) {
+    bool head = request.method == "HEAD";
+    connection.Reply(200, head ? "" : "<html>", "Content-Type: text/html\r\n");
+    return true;
+  });
+  User user(std::nullopt);
+  auto repository = user.Open(server.Name("a/b"), Access::kPush);
+  auto failures = {
+      repository
+          ->PutManifest("v1", std::string(kOciIndexType), std::string(kIndex), Cancel::Never())
+          .map([](auto&&) {}),
+      repository->GetManifest("v1", Cancel::Never()).map([](auto&&) {}),
+      repository->HasManifest(DigestOf("x"), Cancel::Never()).map([](auto&&) {}),
+  };
+  for (const Result<>& failed : failures) {
+    ASSERT_FALSE(failed);
+    EXPECT_NE(failed.error().message().find("is no registry: status 200 with a web page"),
+              std::string::npos)
+        << failed.error().message();
+    EXPECT_NE(failed.error().hint().find("captive portal"), std::string::npos);
+  }
 }
 
 TEST(Repository, FetchesOneTokenForAllThreads) {

@@ -18,6 +18,7 @@ const std::string kAuth = "/moby.filesync.v1.Auth/";
 class FixedCredentials final : public registry::CredentialSource {
  public:
   Result<std::optional<registry::Credential>> Lookup(const std::string& host,
+                                                     const std::string&,
                                                      int nth,
                                                      const Cancel&) override {
     if (host == "broken.example") {

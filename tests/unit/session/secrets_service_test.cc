@@ -68,6 +68,18 @@ TEST_F(SecretsService, RefusesWhatWasNotOfferedAndSaysSoOnce) {
   EXPECT_EQ(sink_.notices().size(), 1U);
 }
 
+TEST_F(SecretsService, WhatIsAskedForInEveryBuildIsNoNews) {
+  AddSecrets(table_, {}, sink_);
+  std::string data;
+  for (const char* id : {"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "GIT_AUTH_TOKEN.github.com",
+                         "GIT_AUTH_HEADER.github.com", "HTTP_AUTH_TOKEN_example.com"}) {
+    EXPECT_EQ(Get(id, data).code, rpc::Code::kNotFound) << id;
+  }
+  EXPECT_TRUE(sink_.notices().empty());
+  Get("GIT_AUTH_TOKENS", data);
+  EXPECT_EQ(sink_.notices().size(), 1U);
+}
+
 TEST_F(SecretsService, DoesNotCallAVanishedFileNotFound) {
   AddSecrets(table_, MakeSecrets({{"id", directory_ / "gone", std::nullopt}}, sink_));
   std::string data;
