@@ -37,6 +37,7 @@ class MemoryTarget final : public StreamTarget {
     ended_ = true;
     return {};
   }
+  bool CanStartOver() const override { return content_.empty(); }
 
  private:
   std::string& content_;
