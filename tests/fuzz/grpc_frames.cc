@@ -2,6 +2,7 @@
 // send them, in pieces of any size. Links: driver/rpc depot_nghttp2
 
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,8 @@ namespace {
 
 constexpr std::string_view kPreface("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 constexpr std::string_view kNoSettings("\0\0\0\4\0\0\0\0\0", 9);
+
+constexpr std::size_t kUnfinished = 96 << 10;
 
 /// What the first byte of an input says.
 constexpr unsigned kServer = 1;      ///< we are the server
@@ -42,9 +45,9 @@ class End {
  public:
   explicit End(unsigned mode)
       : mode_(mode),
-        session_(mode & kServer ? H2Session::Role::kServer : H2Session::Role::kClient, 1 << 20, [] {
-          return std::make_shared<H2Stream>();
-        }) {
+        session_(mode & kServer ? H2Session::Role::kServer : H2Session::Role::kClient,
+                 {.message = 64 << 10, .unfinished = kUnfinished},
+                 [] { return std::make_shared<H2Stream>(); }) {
     for (int i = 0; i < 3 && (mode & kServer) == 0; ++i)
       Send(*session_.Open({{":method", "POST"}, {":scheme", "http"}, {":path", "/t.T/X"}}));
     Write();
@@ -54,6 +57,7 @@ class End {
     std::size_t step = mode_ & kOneByOne ? 1 : 777;
     for (; !bytes.empty(); bytes.remove_prefix(std::min(step, bytes.size()))) {
       session_.Receive(bytes.substr(0, step), now_);
+      if (session_.unfinished() > kUnfinished) std::abort();
       now_ += std::chrono::microseconds(100);
       Write();
     }
