@@ -27,9 +27,9 @@ class StepLines final : public EventSink {
   std::string last_;
 };
 
-class HostedBuilder final : public builder::Builder {
+class MachineBuilder final : public builder::Builder {
  public:
-  HostedBuilder(std::unique_ptr<builder::Builder> inner, std::unique_ptr<HealthReports> health)
+  MachineBuilder(std::unique_ptr<builder::Builder> inner, std::unique_ptr<HealthReports> health)
       : inner_(std::move(inner)), health_(std::move(health)) {
     rpc::Channel* channel = &inner_->channel();
     health_->WhenCancelled([channel](const Error& why) { channel->Close(why); });
@@ -65,7 +65,7 @@ class MachineDriver final : public builder::Driver {
     ReportingSink reporting(sink, reports_);
     TRY_ASSIGN(const Machine machine, Launch(kind, reporting, stopping.cancel()));
     TRY_ASSIGN(auto builder, Connect(machine, kind, reporting, stopping.cancel()));
-    return std::make_unique<HostedBuilder>(std::move(builder), std::move(health));
+    return std::make_unique<MachineBuilder>(std::move(builder), std::move(health));
   }
 
  private:

@@ -8,8 +8,8 @@
 #include "proto/depot.pb.h"
 
 #include "driver/base/text.h"
-#include "driver/depot/hold_build.h"
 #include "driver/depot/machine.h"
+#include "driver/depot/open_hosted_build.h"
 #include "driver/rpc/server.h"
 #include "tests/unit/depot/fake_api.h"
 #include "tests/unit/http/certificates.h"
@@ -89,9 +89,9 @@ class HostedBuildTest : public testing::Test, protected test::WithFakeApi {
 
   std::unique_ptr<HostedBuild> Hold(const Times& times = test::ShortTimes(), bool ours = true) {
     CreatedBuild created{"b1", Secret("build-token"), "p1", "", {}, {}};
-    return HoldBuild(std::shared_ptr<BuildRecord>(
-                         new BuildRecord{*api_, std::move(created), sink_, user_.cancel(), times}),
-                     ours);
+    return OpenHostedBuild(std::shared_ptr<BuildRecord>(new BuildRecord{
+                               *api_, std::move(created), sink_, user_.cancel(), times}),
+                           ours);
   }
 
   Result<std::unique_ptr<builder::Builder>> Acquire(HostedBuild& build) {
