@@ -1,5 +1,7 @@
+// Links: driver/rpc depot_nghttp2
+
 // HTTP/2 frames and the gRPC messages, headers and statuses in them, as a peer in either role may
-// send them, in pieces of any size. Links: driver/rpc depot_nghttp2
+// send them, in pieces of any size.
 
 #include <cstdint>
 #include <cstdlib>
