@@ -1,3 +1,4 @@
+
 // HTTP/2 frames and the gRPC messages, headers and statuses in them, as a peer in either role may
 // send them, in pieces of any size.
 
