@@ -7,6 +7,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/builder/engine_tunnel.h"
 #include "driver/depot/hosted_build.h"
 #include "driver/docker/engine.h"
 #include "driver/event/step.h"
@@ -85,6 +86,8 @@ class Build {
                       .WithHint("give a token (DEPOT_TOKEN), or use --push"));
     }
     if (needs_engine) {
+      TRY_ASSIGN(tunnel_,
+                 builder::OpenEngineTunnel(*setup_.engine, TemporaryDirectory(environment_)));
       TRY_ASSIGN(engine_, docker::MakeEngine(*http_, *setup_.engine));
     }
     TRY(sboms_.CheckDirectory());
@@ -429,6 +432,7 @@ class Build {
   BuilderChoice choice_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<api::HostedBuild> hosted_;
+  std::unique_ptr<builder::EngineTunnel> tunnel_;
   std::unique_ptr<docker::Engine> engine_;
   deliver::Sboms sboms_;  // the targets in results_ send to it
   Results results_;

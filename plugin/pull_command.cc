@@ -2,6 +2,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/builder/engine_tunnel.h"
 #include "driver/docker/engine.h"
 #include "driver/oci/reference.h"
 #include "plugin/depot_account.h"
@@ -37,6 +38,9 @@ class Pull {
     if (options_.build.empty()) return Fail(WhichBuild(token));
     TRY_ASSIGN(DockerSetup setup, ReadDockerSetup(invocation_.globals, environment_));
     TRY(setup.engine);
+    std::string temporary = Variable(environment_, "TMPDIR");
+    if (temporary.empty()) temporary = "/tmp";
+    TRY_ASSIGN(auto tunnel, builder::OpenEngineTunnel(*setup.engine, temporary));
     TRY_ASSIGN(auto engine, docker::MakeEngine(account_->http(), *setup.engine));
     TRY(engine->Info(cancel_));
 

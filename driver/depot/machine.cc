@@ -1,5 +1,6 @@
 #include "driver/depot/machine.h"
 
+#include "driver/base/backoff.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/depot/health.h"
@@ -31,15 +32,28 @@ class HostedBuilder final : public builder::Builder {
  public:
   HostedBuilder(std::unique_ptr<builder::Builder> inner, std::unique_ptr<HealthReports> health)
       : inner_(std::move(inner)), health_(std::move(health)) {
-    rpc::Channel* channel = &inner_->channel();
-    health_->WhenCancelled([channel](const Error& why) { channel->Close(why); });
+    CloseWhenCancelled();
   }
 
   rpc::Channel& channel() override { return inner_->channel(); }
+
+  Result<> Reconnect(const Cancel& cancel) override {
+    CancelSource stopping(cancel);
+    health_->WhenCancelled([&stopping](const Error& why) { stopping.Request(why); });
+    Result<> connected = inner_->Reconnect(stopping.cancel());
+    CloseWhenCancelled();
+    return connected;
+  }
+
   const builder::Features& features() const override { return inner_->features(); }
   const std::string& endpoint() const override { return inner_->endpoint(); }
 
  private:
+  void CloseWhenCancelled() {
+    builder::Builder* builder = inner_.get();
+    health_->WhenCancelled([builder](const Error& why) { builder->channel().Close(why); });
+  }
+
   std::unique_ptr<builder::Builder> inner_;
   std::unique_ptr<HealthReports> health_;  // goes first: it may close the channel
 };
@@ -108,7 +122,9 @@ class MachineDriver final : public builder::Driver {
     auto driver = builder::MakeRemoteDriver(std::move(endpoint));
     StepLines lines(step);
     std::string last = "it does not answer";
-    while (true) {
+    const auto first = build_->times.connect_again;
+    const Backoff backoff = Backoff{first, 2, 5 * first}.Within(patience);
+    for (int failed = 1;; ++failed) {
       auto builder = driver->Acquire(kind, lines, patient);
       if (builder) return builder;
       TRY(cancel.Check());
@@ -117,7 +133,8 @@ class MachineDriver final : public builder::Driver {
         last = builder.error().message();
         lines.Say(Cat(last, "; the machine may still be starting, trying again"));
       }
-      if (patient.SleepFor(build_->times.connect_again)) continue;
+      const auto wait = backoff.WaitAfter(failed);
+      if (wait && patient.SleepFor(*wait)) continue;
       TRY(cancel.Check());
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience).count();
       return Fail(Error(ErrorCode::kTimeout,
