@@ -56,7 +56,7 @@ deliver::ExporterResponse CollectProvenance(const std::vector<Held>& held,
   Cancel bounded = cancel.WithTimeout(std::chrono::seconds(30), "reading the provenance");
   for (std::size_t i = 0; i < held.size(); ++i) {
     if (!held[i].builder->features().attestations) continue;
-    auto values = deliver::ReadProvenance(held[i].builder->channel(), solved[i].ref, mode, bounded);
+    auto values = deliver::ReadProvenance(*held[i].builder, solved[i].ref, mode, bounded);
     if (values) {
       AddOwn(held[i], held.size() > 1, *values, all);
       continue;
