@@ -74,6 +74,7 @@ class Call final : public ClientCall {
       reset_code = stream.reset_code;
       return ReadStatus(stream.trailers, status) || ReadStatus(stream.headers, status);
     });
+    status.told = known;
     if (known) return status;
     if (!http_status.empty() && http_status != "200") {
       return {CodeOfHttp(http_status), Cat("the peer answered with HTTP status ", http_status), ""};
@@ -132,7 +133,7 @@ Status Channel::Unary(const std::string& method,
   Result<std::optional<std::string>> message = call->Read(cancel);
   Status status = call->Finish(cancel);
   if (!status.ok()) return status;
-  if (!message || !*message) return {Code::kInternal, "the peer sent no answer", ""};
+  if (!message || !*message) return {Code::kInternal, "the peer sent no answer", "", true};
   response = std::move(**message);
   return status;
 }

@@ -59,7 +59,9 @@ Result<docker::Engine*> Workshop::Engine() {
   TRY(docker_.engine);
   std::lock_guard lock(mutex_);
   if (!engine_) {
-    TRY_ASSIGN(engine_, docker::MakeEngine(http_, *docker_.engine));
+    docker::EngineEndpoint endpoint = *docker_.engine;
+    TRY_ASSIGN(tunnel_, builder::OpenEngineTunnel(endpoint, TemporaryDirectory()));
+    TRY_ASSIGN(engine_, docker::MakeEngine(http_, endpoint));
   }
   return engine_.get();
 }
