@@ -15,10 +15,10 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
   TRY_ASSIGN(inputs.secrets, plan::PlanSecrets(options, environment));
   TRY(session::CheckSecrets(inputs.secrets));
+  TRY(plan::CheckPipes(options, inputs.secrets, STDIN_FILENO));
   if (options.context == "-" || options.file == "-") {
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
   }
-  TRY(plan::CheckPipes(options, inputs.secrets, STDIN_FILENO));
   TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options, inputs.standard_input, cancel));
   TRY_ASSIGN(inputs.source, plan::DecideSource(options, facts));
   TRY_ASSIGN(inputs.trees, plan::OpenTrees(inputs.source));

@@ -67,7 +67,7 @@ class Ssh(EndpointsTest):
         self.addCleanup(self.sshd.close)
         self.path = self.sshd.client.path()
 
-    def test_builds(self):
+    def test_over_ssh(self):
         result = self.builds(self.sshd.url(), path=self.path)
         self.assertIn(f"building on {self.sshd.url()}", result.stderr)
 
@@ -197,7 +197,7 @@ class Containers(EndpointsTest):
         )
         return name
 
-    def test_builds(self):
+    def test_in_a_container(self):
         self.builds(f"docker-container://{self.container()}", engine="containerd")
 
     def test_by_context(self):
