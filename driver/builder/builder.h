@@ -10,17 +10,25 @@
 
 namespace depot::builder {
 
-/// A BuildKit daemon held for a build. Its destructor lets go of it within a bounded time.
-/// channel() may be used from any thread.
+/// A BuildKit daemon held for a build: a lease, whose connection can be made again in place. Its
+/// destructor lets go of the daemon within a bounded time. channel() may be called from any thread.
 class Builder {
  public:
   virtual ~Builder() = default;
 
-  /// The connection to the daemon; owned by the builder and gone with it. It never reconnects: once
-  /// it is dead every call on it fails.
+  /// The newest connection to the daemon; owned by the builder and gone with it. A connection never
+  /// comes back to life: once it is dead every call on it fails, until Reconnect() has made another
+  /// one. What was given earlier stays valid to use, and dead.
   virtual rpc::Channel& channel() = 0;
 
-  /// What the daemon said it can do when it was acquired; never changes.
+  /// Makes channel() a living connection to the same daemon; does nothing while it is one. Patient
+  /// like Driver::Acquire(), without a word; a failure leaves all as it was. Running calls, a solve
+  /// for one, are not carried over. A builder that was taken from us (by the Depot API) stays lost:
+  /// the reason is the Error. Blocks; one thread at a time.
+  virtual Result<> Reconnect(const Cancel& cancel) = 0;
+
+  /// What the daemon said it can do when it was acquired; never changes, also when it connects
+  /// again.
   virtual const Features& features() const = 0;
 
   /// For people: "tcp://host:port", "docker (unix:///var/run/docker.sock)".

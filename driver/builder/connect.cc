@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
+#include <vector>
 
 #include "proto/control.pb.h"
 
+#include "driver/base/backoff.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
-#include "driver/event/step.h"
 
 namespace depot::builder {
 namespace {
@@ -21,22 +23,7 @@ constexpr std::chrono::seconds kAnswerTimeout(20);
 /// Waiting for longer than this is said.
 constexpr std::chrono::seconds kQuiet(2);
 
-class HeldBuilder final : public Builder {
- public:
-  HeldBuilder(std::string endpoint, std::unique_ptr<rpc::Channel> channel, Features features)
-      : endpoint_(std::move(endpoint)),
-        channel_(std::move(channel)),
-        features_(std::move(features)) {}
-
-  rpc::Channel& channel() override { return *channel_; }
-  const Features& features() const override { return features_; }
-  const std::string& endpoint() const override { return endpoint_; }
-
- private:
-  std::string endpoint_;
-  std::unique_ptr<rpc::Channel> channel_;
-  Features features_;
-};
+const Backoff kBetweenDials{std::chrono::milliseconds(250), 2, std::chrono::milliseconds(1000)};
 
 /// Labels: BuildKit worker/label.go; what each Engine mode reports is in buildx
 /// driver/docker/driver.go.
@@ -95,7 +82,7 @@ Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
     return Fail(ErrorCode::kInvalid, "the server's list of workers is malformed");
   }
   if (workers.record().empty()) {
-    return Fail(Error(ErrorCode::kUnavailable, "the builder has no worker")
+    return Fail(Error(ErrorCode::kFailed, "the builder has no worker")
                     .WithHint("look into the builder's log"));
   }
   Features features = ReadFeatures(workers, engine);
@@ -103,38 +90,40 @@ Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
   return features;
 }
 
-/// Dials until it works, the failure is final, or `patience` is over. Patience is for refusals: a
+/// Dials until it works, the failure is final, or the patience is over. Patience is for refusals: a
 /// slow answer, of an Engine under load or over a bad link, gets its time.
 Result<std::unique_ptr<rpc::ByteStream>> DialPatiently(const Connection& connection,
-                                                       std::chrono::seconds patience,
                                                        EventSink& sink,
                                                        std::atomic<bool>& said,
                                                        const Cancel& cancel) {
+  const std::chrono::seconds patience = connection.patience;
   std::chrono::seconds longest = std::max(patience, kAnswerTimeout);
   Cancel bounded = cancel.WithTimeout(longest, Cat("no connection within ", longest.count(), " s"));
-  Cancel patient = cancel.WithTimeout(patience, "patience");
-  while (true) {
+  const Backoff backoff = kBetweenDials.Within(patience);
+  for (int failed = 1;; ++failed) {
     auto stream = connection.dial(bounded);
     if (stream || stream.error().code() != ErrorCode::kUnavailable) return stream;
     if (!said.exchange(true)) {
       sink.Say(Cat("waiting for builder ", connection.endpoint, ": ", stream.error().message(),
                    "; trying again for up to ", patience.count(), " s"));
     }
-    if (!patient.SleepFor(std::chrono::milliseconds(500))) {
-      TRY(cancel.Check());
+    auto wait = backoff.WaitAfter(failed);
+    if (!wait) {
       Error last = stream.error();
       return Fail(Error(last.code(), Cat(last.message(), " (tried for ", patience.count(), " s)"))
                       .WithHint("is the builder running, and is the address right?"));
     }
+    if (!cancel.SleepFor(*wait)) return Fail(cancel.error());
   }
 }
 
-}  // namespace
+/// A connection that answers, and what the daemon behind it can do.
+struct Reached {
+  std::unique_ptr<rpc::Channel> channel;
+  Features features;
+};
 
-Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
-                                      std::chrono::seconds patience,
-                                      EventSink& sink,
-                                      const Cancel& cancel) {
+Result<Reached> Reach(const Connection& connection, EventSink& sink, const Cancel& cancel) {
   auto explain = [&](Error error) {
     if (cancel.cancelled()) return Fail(cancel.error());
     return Fail(std::move(error).While(Cat("builder ", connection.endpoint)));
@@ -148,13 +137,58 @@ Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
     }
     return {};
   });
-  auto stream = DialPatiently(connection, patience, sink, said, cancel);
+  auto stream = DialPatiently(connection, sink, said, cancel);
   if (!stream) return explain(std::move(stream).error());
   auto channel = rpc::MakeChannel(*std::move(stream), connection.authority);
   auto features = Ask(*channel, connection.engine, cancel);
   if (!features) return explain(std::move(features).error());
-  return std::make_unique<HeldBuilder>(connection.endpoint, std::move(channel),
-                                       *std::move(features));
+  return Reached{std::move(channel), *std::move(features)};
+}
+
+class Lease final : public Builder {
+ public:
+  Lease(Connection connection, Reached reached)
+      : connection_(std::move(connection)), features_(std::move(reached.features)) {
+    channels_.push_back(std::move(reached.channel));
+  }
+
+  rpc::Channel& channel() override {
+    std::lock_guard lock(mutex_);
+    return *channels_.back();
+  }
+
+  Result<> Reconnect(const Cancel& cancel) override {
+    if (channel().Alive()) return {};
+    NoSink silent;
+    TRY_ASSIGN(Reached reached, Reach(connection_, silent, cancel));
+    std::lock_guard lock(mutex_);
+    channels_.push_back(std::move(reached.channel));
+    return {};
+  }
+
+  const Features& features() const override { return features_; }
+  const std::string& endpoint() const override { return connection_.endpoint; }
+
+ private:
+  class NoSink final : public EventSink {
+   public:
+    void Emit(Event /*event*/) override {}
+  };
+
+  const Connection connection_;
+  const Features features_;
+  std::mutex mutex_;
+  /// The newest last; somebody may still have one of the others in hand.
+  std::vector<std::unique_ptr<rpc::Channel>> channels_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Builder>> Hold(Connection connection,
+                                      EventSink& sink,
+                                      const Cancel& cancel) {
+  TRY_ASSIGN(Reached reached, Reach(connection, sink, cancel));
+  return std::make_unique<Lease>(std::move(connection), std::move(reached));
 }
 
 }  // namespace depot::builder

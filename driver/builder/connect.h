@@ -1,8 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "driver/builder/builder.h"
@@ -11,19 +11,18 @@
 namespace depot::builder {
 
 /// What both drivers do once they know how to dial: connect, ask the daemon what it is, hold it.
+/// A value that the builder keeps: `dial` refers to nothing that may go before it.
 struct Connection {
   std::string endpoint;   ///< for people
   std::string authority;  ///< :authority of every call
   bool engine = false;    ///< the daemon is a Docker Engine's
   /// One attempt; its errors are final except kUnavailable ones from a refused connection.
   std::function<Result<std::unique_ptr<rpc::ByteStream>>(const Cancel&)> dial;
+  std::chrono::seconds patience{20};  ///< with refused connections
 };
 
-/// Dials, again for up to `patience` while the connection is refused, and says so once. Then asks
-/// Control.ListWorkers.
-Result<std::unique_ptr<Builder>> Hold(const Connection& connection,
-                                      std::chrono::seconds patience,
-                                      EventSink& sink,
-                                      const Cancel& cancel);
+/// Dials, again for up to `connection.patience` while the connection is refused, and says so once.
+/// Then asks Control.ListWorkers.
+Result<std::unique_ptr<Builder>> Hold(Connection connection, EventSink& sink, const Cancel& cancel);
 
 }  // namespace depot::builder

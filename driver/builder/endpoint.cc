@@ -11,51 +11,55 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/builder/pem.h"
+#include "driver/builder/schemes.h"
 
 namespace depot::builder {
 namespace {
 
-/// The schemes of self-hosted builders. Those that need a helper program come later.
-const std::vector<std::string_view> kSchemes = {"tcp", "unix", "ssh", "docker-container",
-                                                "kube-pod"};
-const std::vector<std::string_view> kQueryKeys = {"cacert", "cert", "key", "servername"};
+/// The settings of a URL's query, decoded; keys that the scheme does not know are errors.
+Result<Settings> ParseQuery(std::string_view query, const Scheme& scheme) {
+  Settings settings;
+  if (query.empty()) return settings;
+  for (std::string_view part : Split(query, '&')) {
+    std::size_t equals = part.find('=');
+    std::string key(part.substr(0, equals));
+    const auto& known = scheme.settings;
+    if (known.empty()) {
+      return Fail(Error(ErrorCode::kUsage, Cat("builder: ", scheme.name, ":// takes no settings"))
+                      .WithHint(Cat("write ", scheme.form)));
+    }
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      std::string_view near = Nearest(key, known);
+      return Fail(ErrorCode::kUsage,
+                  Cat("builder URL: unknown setting \"", Printable(key), '"',
+                      near.empty() ? "" : ", did you mean ", near, near.empty() ? "" : "?"));
+    }
+    std::string value =
+        equals == std::string_view::npos ? "" : PercentDecode(part.substr(equals + 1));
+    if (value.empty()) return Fail(ErrorCode::kUsage, Cat("builder URL: ", key, " is empty"));
+    settings[key] = std::move(value);
+  }
+  return settings;
+}
 
-/// The four TLS settings, from the URL's query and then the environment; key is one of kQueryKeys.
-Result<std::map<std::string, std::string>> TlsSettings(
-    std::string_view query, const std::map<std::string, std::string>& environment) {
-  std::map<std::string, std::string> settings;
+/// Adds what the query did not say of the TLS settings.
+void AddEnvironment(const std::map<std::string, std::string>& environment, Settings& settings) {
   for (const auto& [key, variable] : {std::pair{"cacert", "DEPOT_BUILDER_CACERT"},
                                       {"cert", "DEPOT_BUILDER_CERT"},
                                       {"key", "DEPOT_BUILDER_KEY"},
                                       {"servername", "DEPOT_BUILDER_SERVERNAME"}}) {
     std::string value = Variable(environment, variable);
-    if (!value.empty()) settings[key] = value;
+    if (!value.empty()) settings.emplace(key, std::move(value));
   }
-  if (query.empty()) return settings;
-  for (std::string_view part : Split(query, '&')) {
-    std::size_t equals = part.find('=');
-    std::string key(part.substr(0, equals));
-    if (std::find(kQueryKeys.begin(), kQueryKeys.end(), key) == kQueryKeys.end()) {
-      std::string_view near = Nearest(key, kQueryKeys);
-      return Fail(ErrorCode::kUsage,
-                  Cat("builder URL: unknown setting \"", Printable(key), '"',
-                      near.empty() ? "" : ", did you mean ", near, near.empty() ? "" : "?"));
-    }
-    settings[key] = equals == std::string_view::npos ? "" : PercentDecode(part.substr(equals + 1));
-  }
-  return settings;
 }
 
-Result<> ApplyTls(Endpoint& endpoint,
-                  const std::map<std::string, std::string>& settings,
-                  SystemRoots system_roots) {
+Result<> ApplyTls(Endpoint& endpoint, const Settings& settings, SystemRoots system_roots) {
   endpoint.tls = true;
   rpc::TlsOptions& tls = endpoint.tls_options;
   tls.system_roots = std::move(system_roots);
   tls.alpn = "h2";
   tls.server_name = endpoint.host;
   for (const auto& [key, value] : settings) {
-    if (value.empty()) return Fail(ErrorCode::kUsage, Cat("builder URL: ", key, " is empty"));
     if (key == "servername") {
       tls.server_name = value;
       continue;
@@ -79,49 +83,20 @@ Result<> ApplyTls(Endpoint& endpoint,
   return {};
 }
 
-/// host:port, [v6]:port; the port is mandatory, as BuildKit has no default one.
-Result<> ParseHostPort(std::string_view text, Endpoint& endpoint) {
-  std::size_t colon = text.rfind(':');
-  std::string_view host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host.find('@') != std::string_view::npos) {
-    return Fail(Error(ErrorCode::kUsage,
-                      Cat("builder: ", endpoint.url, " names a user, which builders do not know"))
-                    .WithHint("write tcp://HOST:PORT; a client certificate says who you are"));
-  }
-  std::optional<std::uint64_t> port;
-  if (colon != std::string_view::npos) port = ParseDecimal(text.substr(colon + 1));
-  if (host.empty() || !port || *port == 0 || *port > 65535) {
-    return Fail(Error(ErrorCode::kUsage, Cat("builder: ", endpoint.url, " has no host and port"))
-                    .WithHint("write tcp://HOST:PORT"));
-  }
-  endpoint.host = host;
-  endpoint.port = static_cast<std::uint16_t>(*port);
-  return {};
-}
-
 Error BadScheme(std::string_view url, std::string_view scheme) {
-  if (scheme == url) {
-    return Error(ErrorCode::kUnsupported,
-                 Cat("builder: \"", RedactUrls(Printable(url)),
-                     "\" is not an endpoint; builder instances by name are not supported yet"))
-        .WithHint("use tcp://HOST:PORT or unix:///PATH");
-  }
+  const std::string hint = Cat("write ", SchemeForms());
   if (scheme.find('=') != std::string_view::npos) {
-    return Error(ErrorCode::kUnsupported, "builder: PLATFORM=URL is not supported yet")
-        .WithHint("give one endpoint: tcp://HOST:PORT or unix:///PATH");
+    return Error(ErrorCode::kUsage, "builder: one address is wanted here, not PLATFORM=URL")
+        .WithHint(hint);
   }
-  for (std::string_view known : kSchemes) {
-    if (scheme == known) {
-      return Error(ErrorCode::kUnsupported, Cat("builder: ", scheme, ":// is not supported yet"))
-          .WithHint("use tcp://HOST:PORT or unix:///PATH");
-    }
-  }
-  std::string_view near = Nearest(scheme, kSchemes);
+  std::vector<std::string_view> names;
+  for (const Scheme& known : Schemes())
+    names.push_back(known.name);
+  std::string_view near = Nearest(scheme, names);
   return Error(ErrorCode::kUsage,
                Cat("builder: \"", RedactUrls(Printable(url)), "\" is not an endpoint",
                    near.empty() ? "" : ", did you mean ", near, near.empty() ? "" : "://?"))
-      .WithHint("use tcp://HOST:PORT or unix:///PATH");
+      .WithHint(hint);
 }
 
 }  // namespace
@@ -133,33 +108,20 @@ Result<Endpoint> ParseEndpoint(std::string_view url,
   std::string_view query = question == std::string_view::npos ? "" : url.substr(question + 1);
   std::string_view address = url.substr(0, question);
   std::size_t separator = address.find("://");
-  std::string_view scheme = address.substr(0, separator);
-  if (scheme == address || (scheme != "tcp" && scheme != "unix")) {
-    return Fail(BadScheme(address, scheme));
-  }
-  std::string_view rest = address.substr(separator + 3);
+  std::string_view name = address.substr(0, separator);
+  const Scheme* scheme = separator == std::string_view::npos ? nullptr : FindScheme(name);
+  if (scheme == nullptr) return Fail(BadScheme(address, name));
   Endpoint endpoint;
+  endpoint.scheme = name;
   endpoint.url = RedactUrls(Printable(address));
-  if (scheme == "unix") {
-    if (!query.empty()) {
-      return Fail(ErrorCode::kUsage, "builder: a unix socket takes no TLS settings");
-    }
-    if (!rest.starts_with('/')) {
-      return Fail(ErrorCode::kUsage, Cat("builder: ", endpoint.url, " is not an absolute path"));
-    }
-    endpoint.kind = Endpoint::Kind::kUnix;
-    endpoint.path = rest;
-    return endpoint;
-  }
-  endpoint.kind = Endpoint::Kind::kTcp;
-  if (rest.ends_with('/')) rest.remove_suffix(1);
-  TRY(ParseHostPort(rest, endpoint));
-  TRY_ASSIGN(auto settings, TlsSettings(query, environment));
-  if (!settings.empty()) {
-    SystemRoots roots = FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
-                                        Variable(environment, "SSL_CERT_DIR"));
-    TRY(ApplyTls(endpoint, settings, std::move(roots)));
-  }
+  TRY_ASSIGN(Settings settings, ParseQuery(query, *scheme));
+  TRY(scheme->parse(address.substr(separator + 3), settings, endpoint));
+  if (name != "tcp") return endpoint;
+  AddEnvironment(environment, settings);
+  if (settings.empty()) return endpoint;
+  SystemRoots roots = FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
+                                      Variable(environment, "SSL_CERT_DIR"));
+  TRY(ApplyTls(endpoint, settings, std::move(roots)));
   return endpoint;
 }
 

@@ -1,8 +1,12 @@
+#include "driver/builder/engine_driver.h"
+
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/builder/connect.h"
 #include "driver/builder/driver.h"
+#include "driver/builder/program.h"
+#include "driver/builder/schemes.h"
 #include "driver/docker/contexts.h"
-#include "driver/rpc/dial.h"
 
 namespace depot::builder {
 namespace {
@@ -11,29 +15,11 @@ namespace {
 /// is just being restarted.
 constexpr std::chrono::seconds kPatience(3);
 
-Result<std::unique_ptr<rpc::ByteStream>> Connect(const docker::EngineEndpoint& endpoint,
-                                                 const Cancel& cancel) {
-  TRY_ASSIGN(docker::EngineAddress address, docker::ParseEngineHost(endpoint));
-  if (!address.socket_path.empty()) {
-    TRY_ASSIGN(Fd socket, rpc::DialUnix(address.socket_path, cancel));
-    return rpc::MakeSocketStream(std::move(socket));
-  }
-  TRY_ASSIGN(Fd socket, rpc::DialTcp(address.address, address.port, cancel));
-  if (!endpoint.tls) return rpc::MakeSocketStream(std::move(socket));
-  rpc::TlsOptions tls;
-  tls.server_name = address.address;
-  tls.ca_pem = endpoint.ca_pem;
-  tls.system_roots = endpoint.system_roots;
-  tls.certificate_pem = endpoint.certificate_pem;
-  tls.key_pem = endpoint.key_pem;
-  tls.verify = endpoint.verify;
-  tls.alpn = "http/1.1";
-  return rpc::StartTls(rpc::MakeSocketStream(std::move(socket)), tls, cancel);
-}
-
-Result<std::unique_ptr<rpc::ByteStream>> Dial(const docker::EngineEndpoint& endpoint,
-                                              const Cancel& cancel) {
-  auto stream = Connect(endpoint, cancel);
+Result<std::unique_ptr<rpc::ByteStream>> DialEngine(const docker::EngineEndpoint& endpoint,
+                                                    const Cancel& cancel) {
+  TRY_ASSIGN(Endpoint place, EndpointOfEngine(endpoint));
+  auto stream = Dial(place, cancel);
+  if (!stream && !stream.error().hint().empty()) return stream;
   if (!stream) {
     return Fail(std::move(stream).error().WithHint(
         "is the Docker daemon running? DOCKER_HOST, --host or a docker context say which Engine is "
@@ -54,24 +40,57 @@ Result<std::unique_ptr<rpc::ByteStream>> Dial(const docker::EngineEndpoint& endp
 
 class EngineDriver final : public Driver {
  public:
-  explicit EngineDriver(docker::EngineEndpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  explicit EngineDriver(docker::EngineEndpoint endpoint)
+      : endpoint_(std::make_shared<const docker::EngineEndpoint>(std::move(endpoint))) {}
 
   Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& /*platform*/,
                                            EventSink& sink,
                                            const Cancel& cancel) override {
     Connection connection;
-    connection.endpoint = Cat("docker (", endpoint_.host, ")");
+    connection.endpoint = Cat("docker (", endpoint_->host, ")");
     connection.authority = "localhost";
     connection.engine = true;
-    connection.dial = [this](const Cancel& c) { return Dial(endpoint_, c); };
-    return Hold(connection, kPatience, sink, cancel);
+    connection.dial = [endpoint = endpoint_](const Cancel& c) { return DialEngine(*endpoint, c); };
+    connection.patience = kPatience;
+    return Hold(std::move(connection), sink, cancel);
   }
 
  private:
-  docker::EngineEndpoint endpoint_;
+  std::shared_ptr<const docker::EngineEndpoint> endpoint_;
 };
 
 }  // namespace
+
+Result<Endpoint> EndpointOfEngine(const docker::EngineEndpoint& engine) {
+  TRY_ASSIGN(docker::EngineAddress address, docker::ParseEngineHost(engine));
+  Endpoint endpoint;
+  endpoint.url = RedactUrls(engine.host);
+  if (!address.ssh.empty()) {
+    TRY_ASSIGN(SshPlace place, ParseSshPlace(address.ssh));
+    Command remote = {"docker"};
+    if (!place.path.empty()) remote.push_back(Cat("--host=unix://", place.path));
+    remote.insert(remote.end(), {"system", "dial-stdio"});
+    endpoint.scheme = "ssh";
+    endpoint.program = SshCommand(place, remote);
+    return endpoint;
+  }
+  endpoint.path = address.socket_path;
+  if (!endpoint.path.empty()) return endpoint;
+  endpoint.scheme = "tcp";
+  endpoint.host = address.address;
+  endpoint.port = address.port;
+  endpoint.tls = engine.tls;
+  if (!endpoint.tls) return endpoint;
+  rpc::TlsOptions& tls = endpoint.tls_options;
+  tls.server_name = address.address;
+  tls.ca_pem = engine.ca_pem;
+  tls.system_roots = engine.system_roots;
+  tls.certificate_pem = engine.certificate_pem;
+  tls.key_pem = engine.key_pem;
+  tls.verify = engine.verify;
+  tls.alpn = "http/1.1";
+  return endpoint;
+}
 
 std::unique_ptr<Driver> MakeEngineDriver(docker::EngineEndpoint endpoint) {
   return std::make_unique<EngineDriver>(std::move(endpoint));

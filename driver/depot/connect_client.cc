@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/base/backoff.h"
 #include "driver/base/text.h"
 #include "driver/depot/connect_answer.h"
 #include "driver/registry/http_url.h"
@@ -9,7 +10,6 @@
 namespace depot::api {
 namespace {
 
-using Clock = Cancel::Clock;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxAnswer = 8 << 20;
@@ -134,16 +134,23 @@ class Exchange {
 
 /// How long to wait before the next try; nullopt when there is to be none.
 std::optional<milliseconds> NextWait(
-    Retry retry, const Failure& failure, int failed, Clock::duration since, const Times& times) {
+    Retry retry, const Failure& failure, int failed, const Backoff& backoff, const Times& times) {
   if (!failure.may_pass || retry == Retry::kNever) return std::nullopt;
   if (retry == Retry::kUndone && !failure.undone) return std::nullopt;
-  const bool endless = retry == Retry::kUntilCancelled;
-  if (!endless && (failed > kTries || since >= times.trying)) return std::nullopt;
-  milliseconds wait = times.first_wait * (1 << std::min(failed - 1, 2));
+  if (retry != Retry::kUntilCancelled && failed > kTries) return std::nullopt;
+  if (!failure.retry_after) return backoff.WaitAfter(failed);
   // An API that says "at once" is not to be flooded.
-  if (failure.retry_after) wait = std::max<milliseconds>(*failure.retry_after, times.first_wait);
-  if (wait > times.trying) return std::nullopt;
-  return wait;
+  return backoff.WaitAsked(std::max<milliseconds>(*failure.retry_after, backoff.first),
+                           times.trying);
+}
+
+/// The waits between the tries of one call, which begins now.
+Backoff WaitsOf(const Call& call, const Times& times, const Cancel& cancel) {
+  Backoff backoff{times.first_wait, 2, 4 * times.first_wait};
+  if (call.retry != Retry::kUntilCancelled) backoff = backoff.Within(times.trying);
+  const auto end = cancel.deadline();
+  if (end && (!backoff.deadline || *end < *backoff.deadline)) backoff.deadline = end;
+  return backoff;
 }
 
 }  // namespace
@@ -181,7 +188,7 @@ Result<std::string> ConnectClient::Run(Kind kind,
                                        const Caller& caller,
                                        const Cancel& cancel) {
   const milliseconds patience = kind == Kind::kServerStream ? times_.login : times_.attempt;
-  const Clock::time_point start = Clock::now();
+  const Backoff backoff = WaitsOf(call, times_, cancel);
   for (int failed = 1;; ++failed) {
     Exchange attempt(call, caller, base_);
     // A proxy would see what is meant for this machine.
@@ -195,9 +202,8 @@ Result<std::string> ConnectClient::Run(Kind kind,
     if (outcome) return *std::move(outcome);
     TRY(cancel.Check());
     const Failure& failure = outcome.error();
-    const auto wait = NextWait(call.retry, failure, failed, Clock::now() - start, times_);
-    const bool in_time = wait && (!cancel.deadline() || Clock::now() + *wait < *cancel.deadline());
-    if (!in_time) return Fail(failure.error);
+    const auto wait = NextWait(call.retry, failure, failed, backoff, times_);
+    if (!wait) return Fail(failure.error);
     say_(Cat(failure.reason, ": trying again in ", Seconds(*wait),
              call.retry == Retry::kUntilCancelled ? std::string()
                                                   : Cat(" (", failed, " of ", kTries, ")")));

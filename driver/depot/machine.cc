@@ -1,5 +1,6 @@
 #include "driver/depot/machine.h"
 
+#include "driver/base/backoff.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/depot/health.h"
@@ -31,15 +32,28 @@ class MachineBuilder final : public builder::Builder {
  public:
   MachineBuilder(std::unique_ptr<builder::Builder> inner, std::unique_ptr<HealthReports> health)
       : inner_(std::move(inner)), health_(std::move(health)) {
-    rpc::Channel* channel = &inner_->channel();
-    health_->WhenCancelled([channel](const Error& why) { channel->Close(why); });
+    CloseWhenCancelled();
   }
 
   rpc::Channel& channel() override { return inner_->channel(); }
+
+  Result<> Reconnect(const Cancel& cancel) override {
+    CancelSource stopping(cancel);
+    health_->WhenCancelled([&stopping](const Error& why) { stopping.Request(why); });
+    Result<> connected = inner_->Reconnect(stopping.cancel());
+    CloseWhenCancelled();
+    return connected;
+  }
+
   const builder::Features& features() const override { return inner_->features(); }
   const std::string& endpoint() const override { return inner_->endpoint(); }
 
  private:
+  void CloseWhenCancelled() {
+    builder::Builder* builder = inner_.get();
+    health_->WhenCancelled([builder](const Error& why) { builder->channel().Close(why); });
+  }
+
   std::unique_ptr<builder::Builder> inner_;
   std::unique_ptr<HealthReports> health_;  // goes first: it may close the channel
 };
@@ -109,7 +123,9 @@ class MachineDriver final : public builder::Driver {
     auto stale = Cancel::Clock::now() + build_->times.machine_fresh;
     StepLines lines(step);
     std::string last = "it does not answer";
-    while (true) {
+    const auto first = build_->times.connect_again;
+    const Backoff backoff = Backoff{first, 2, 5 * first}.Within(patience);
+    for (int failed = 1;; ++failed) {
       auto builder = driver->Acquire(kind, lines, patient);
       if (builder) return builder;
       TRY(cancel.Check());
@@ -122,7 +138,8 @@ class MachineDriver final : public builder::Driver {
         last = builder.error().message();
         lines.Say(Cat(last, "; the machine may still be starting, trying again"));
       }
-      if (patient.SleepFor(build_->times.connect_again)) {
+      const auto wait = backoff.WaitAfter(failed);
+      if (wait && patient.SleepFor(*wait)) {
         if (Cancel::Clock::now() < stale) continue;
         TRY(Renew(kind, driver, patient));
         stale = Cancel::Clock::now() + build_->times.machine_fresh;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/base/backoff.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 
@@ -44,14 +45,17 @@ void StepReports::Finish(const Cancel& cancel) {
 }
 
 Result<> StepReports::Run(const Cancel& stop) {
+  const auto pause = build_->times.report_every;
+  const Backoff backoff{2 * pause, 2, 10 * pause};
+  int failed = 0;
   while (true) {
     // The pause makes batches; a failure is not hurried after.
-    if (!stop.SleepFor(build_->times.report_every)) return {};
+    if (!stop.SleepFor(failed == 0 ? pause : *backoff.WaitAfter(failed))) return {};
     {
       std::unique_lock lock(mutex_);
       if (!stop.Wait(lock, added_, [this] { return !waiting_.empty(); })) return {};
     }
-    if (!Send(stop) && !stop.SleepFor(5 * build_->times.report_every)) return {};
+    failed = Send(stop) ? 0 : failed + 1;
   }
 }
 

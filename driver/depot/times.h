@@ -10,7 +10,7 @@ struct Times {
   std::chrono::milliseconds login{600'000};   ///< for the approval of a login
   std::chrono::milliseconds login_cut{
       20'000};  ///< a proxy that cuts this wait lets it last so long
-  std::chrono::milliseconds first_wait{1'000};  ///< before a second try; doubles twice
+  std::chrono::milliseconds first_wait{1'000};  ///< before a second try; up to four times as long
   /// After this no call is tried again, and no Retry-After longer than this is waited for.
   std::chrono::milliseconds trying{15'000};
 

@@ -91,15 +91,16 @@ Result<> ReadFlagTls(const EngineFlags& flags,
   return TakeClientCertificate(std::move(certificate), std::move(key), folder, endpoint);
 }
 
-bool IsSocket(const EngineEndpoint& endpoint) {
-  return endpoint.host.starts_with("unix://");
+/// TLS is for TCP alone.
+bool TakesTls(const EngineEndpoint& endpoint) {
+  return endpoint.host.starts_with("tcp://");
 }
 
 /// Fills in what may be left out: the scheme and the port.
 Result<> CompleteHost(EngineEndpoint& endpoint) {
   if (endpoint.host.find("://") == std::string::npos) endpoint.host = "tcp://" + endpoint.host;
   TRY_ASSIGN(EngineAddress address, ParseEngineHost(endpoint));
-  if (!address.socket_path.empty()) return {};
+  if (!address.socket_path.empty() || !address.ssh.empty()) return {};
   bool v6 = address.address.find(':') != std::string::npos;
   endpoint.host = Cat("tcp://", v6 ? "[" : "", address.address, v6 ? "]" : "", ":", address.port);
   return {};
@@ -115,7 +116,7 @@ Result<EngineEndpoint> ResolveDefault(const EngineFlags& flags,
   endpoint.host = flags.host.empty() ? Variable(environment, "DOCKER_HOST") : flags.host;
   if (endpoint.host.empty()) endpoint.host = endpoint.tls ? "tcp://localhost" : kDefaultSocket;
   TRY(CompleteHost(endpoint));
-  if (IsSocket(endpoint)) endpoint.tls = false;
+  if (!TakesTls(endpoint)) endpoint.tls = false;
   if (!endpoint.tls) {
     endpoint.verify = true;
     return endpoint;
@@ -181,7 +182,7 @@ Result<EngineEndpoint> ResolveStored(const Choice& choice, const ConfigFile& con
     return Fail(
         Error(complete.error()).While(Cat("docker context \"", Printable(choice.name), '"')));
   }
-  if (IsSocket(endpoint)) endpoint.tls = false;
+  if (!TakesTls(endpoint)) endpoint.tls = false;
   if (!endpoint.tls) {
     endpoint.verify = true;
     return endpoint;
@@ -193,13 +194,10 @@ Result<EngineEndpoint> ResolveStored(const Choice& choice, const ConfigFile& con
 
 Error UnsupportedHost(const std::string& host) {
   std::string scheme = host.substr(0, host.find("://"));
-  Error error(ErrorCode::kUnsupported,
-              Cat("the Docker Engine at ", RedactUrls(Printable(host)),
-                  " cannot be reached: ", Printable(scheme), ":// is not supported"));
-  if (scheme != "ssh") return std::move(error).WithHint("use a unix:// or tcp:// address");
-  return std::move(error).WithHint(
-      "forward its socket (ssh -N -L /tmp/engine.sock:/var/run/docker.sock HOST) and set "
-      "DOCKER_HOST=unix:///tmp/engine.sock");
+  return Error(ErrorCode::kUnsupported,
+               Cat("the Docker Engine at ", RedactUrls(Printable(host)),
+                   " cannot be reached: ", Printable(scheme), ":// is not supported"))
+      .WithHint("use a unix://, tcp:// or ssh:// address");
 }
 
 }  // namespace
@@ -231,6 +229,11 @@ Result<EngineAddress> ParseEngineHost(const EngineEndpoint& endpoint) {
   if (host.starts_with("unix://")) {
     address.socket_path = host.substr(7);
     if (!address.socket_path.starts_with('/')) return invalid("needs an absolute path");
+    return address;
+  }
+  if (host.starts_with("ssh://")) {
+    address.ssh = host.substr(6);
+    if (address.ssh.empty()) return invalid("has no host");
     return address;
   }
   if (!host.starts_with("tcp://")) return Fail(UnsupportedHost(endpoint.host));

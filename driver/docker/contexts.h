@@ -27,16 +27,17 @@ struct EngineFlags {
 /// cli/command/cli.go, cli/context/store). TLS files are read into memory here: those of the flags,
 /// of DOCKER_CERT_PATH (else the config directory), or of the context's own folder; ca.pem,
 /// cert.pem and key.pem, the latter two only if they exist. DOCKER_TLS and DOCKER_TLS_VERIFY count
-/// when not empty, whatever they say. TLS is ignored for unix sockets. An unknown context, both
-/// --context and --host, an unreadable certificate, and schemes other than unix and tcp (ssh,
-/// npipe, fd: kUnsupported) are errors that say what to do. `host` of the result is complete: tcp
+/// when not empty, whatever they say. TLS is for tcp alone. An unknown context, both
+/// --context and --host, an unreadable certificate, and schemes other than unix, tcp and ssh
+/// (npipe, fd: kUnsupported) are errors that say what to do. `host` of the result is complete: tcp
 /// has a port.
 Result<EngineEndpoint> ResolveEngine(const EngineFlags& flags,
                                      const Environment& environment,
                                      const ConfigFile& config);
 
 /// Takes endpoint.host apart; tcp without a port gets 2375, with TLS 2376. An IPv6 address loses
-/// its brackets. Anything else than a unix socket's absolute path or a host is kInvalid.
+/// its brackets. Anything else than a unix socket's absolute path, a host, or something behind
+/// ssh:// is kInvalid.
 Result<EngineAddress> ParseEngineHost(const EngineEndpoint& endpoint);
 
 }  // namespace depot::docker

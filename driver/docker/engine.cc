@@ -109,13 +109,13 @@ class HttpEngine final : public Engine {
         name_(Cat("the Docker Engine at ", RedactUrls(Printable(endpoint_.host)))) {
     // The connection for building goes straight to the Engine, so this one does too.
     transport_.use_proxy = false;
-    transport_.unix_socket = address.socket_path;
+    transport_.unix_socket = endpoint_.tunnel.empty() ? address.socket_path : endpoint_.tunnel;
     transport_.ca_pem = endpoint_.ca_pem;
     transport_.certificate_pem = endpoint_.certificate_pem;
     transport_.key_pem = endpoint_.key_pem;
     transport_.verify = endpoint_.verify;
     bool v6 = address.address.find(':') != std::string::npos;
-    base_url_ = !address.socket_path.empty()
+    base_url_ = !transport_.unix_socket.empty()
                     ? "http://docker"
                     : Cat(endpoint_.tls ? "https://" : "http://", v6 ? "[" : "", address.address,
                           v6 ? "]" : "", ':', address.port);
@@ -319,6 +319,9 @@ class HttpEngine final : public Engine {
 
 Result<std::unique_ptr<Engine>> MakeEngine(http::HttpClient& client, EngineEndpoint endpoint) {
   TRY_ASSIGN(EngineAddress address, ParseEngineHost(endpoint));
+  if (!address.ssh.empty() && endpoint.tunnel.empty()) {
+    return Fail(ErrorCode::kUnsupported, "HTTP goes to the Engine at ssh:// through a tunnel only");
+  }
   return std::make_unique<HttpEngine>(client, std::move(endpoint), address);
 }
 

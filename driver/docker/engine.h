@@ -61,7 +61,7 @@ class Engine {
                        const Cancel& cancel) = 0;
 };
 
-/// `client` must outlive the Engine.
+/// `client` must outlive the Engine; one at ssh:// needs its `tunnel`, else kUnsupported.
 Result<std::unique_ptr<Engine>> MakeEngine(http::HttpClient& client, EngineEndpoint endpoint);
 
 }  // namespace depot::docker

@@ -11,7 +11,8 @@ namespace depot::docker {
 
 /// How to reach a Docker Engine.
 struct EngineEndpoint {
-  std::string host;          ///< as Docker writes it: unix:///var/run/docker.sock, tcp://h:2376
+  std::string host;    ///< as Docker writes it: unix:///var/run/docker.sock, tcp://h:2376, ssh://h
+  std::string tunnel;  ///< a unix socket that leads there, for the HTTP API; "" = none is needed
   std::string context_name;  ///< "default" or the docker context it came from
   bool tls = false;
   bool verify = true;           ///< check the server's certificate
@@ -23,9 +24,10 @@ struct EngineEndpoint {
   std::vector<std::pair<std::string, Secret>> headers;
 };
 
-/// What `host` names, taken apart: either socket_path or address and port is set.
+/// What `host` names, taken apart: socket_path, or ssh, or address and port is set.
 struct EngineAddress {
   std::string socket_path;
+  std::string ssh;  ///< what is behind ssh://, unread
   std::string address;
   unsigned short port = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "driver/base/backoff.h"
 #include "driver/base/text.h"
 #include "driver/registry/http_url.h"
 #include "driver/registry/refusal.h"
@@ -13,7 +14,7 @@ using std::chrono::milliseconds;
 
 constexpr int kMaxAttempts = 4;
 constexpr std::chrono::seconds kWindow(60);
-constexpr std::chrono::seconds kLongestPause(30);
+constexpr milliseconds kLongestPause(30'000);
 constexpr milliseconds kFirstPause(500);
 constexpr int kPauseGrowth = 3;
 constexpr int kMaxRedirects = 5;
@@ -35,14 +36,12 @@ bool IsAnswer(const Result<Requester::Answer>& answer, const RegistryCall& call)
 }
 
 /// nullopt: another attempt is of no use.
-std::optional<milliseconds> PauseAfter(const Result<http::Response>& outcome, int attempt) {
-  if (!MayPass(outcome)) return std::nullopt;
+std::optional<milliseconds> PauseAfter(const Result<http::Response>& outcome,
+                                       int attempt,
+                                       const Backoff& backoff) {
+  if (attempt == kMaxAttempts || !MayPass(outcome)) return std::nullopt;
   std::optional<std::chrono::seconds> asked = outcome ? RetryAfter(*outcome) : std::nullopt;
-  if (asked) return *asked <= kLongestPause ? std::optional<milliseconds>(*asked) : std::nullopt;
-  milliseconds pause = kFirstPause;
-  for (int i = 1; i < attempt; ++i)
-    pause *= kPauseGrowth;
-  return pause;
+  return asked ? backoff.WaitAsked(*asked, kLongestPause) : backoff.WaitAfter(attempt);
 }
 
 bool IsRedirect(int status) {
@@ -80,7 +79,7 @@ Requester::Requester(http::HttpClient& client,
       say_(std::move(say)) {}
 
 Result<http::Response> Requester::Send(const RegistryCall& call, const Cancel& cancel) {
-  Cancel::Clock::time_point start = Cancel::Clock::now();
+  const Backoff backoff = Backoff{kFirstPause, kPauseGrowth, kLongestPause}.Within(kWindow);
   std::string silence =
       Cat("the registry ", host_, " did not answer in ", call.patience.count(), " s");
   for (int attempt = 1;; ++attempt) {
@@ -91,9 +90,8 @@ Result<http::Response> Requester::Send(const RegistryCall& call, const Cancel& c
         std::move(answer).map([](Answer&& got) { return std::move(got.response); });
     if (done) return outcome;
     TRY(cancel.Check());
-    std::optional<milliseconds> pause = PauseAfter(outcome, attempt);
-    bool in_time = pause && Cancel::Clock::now() + *pause < start + kWindow;
-    if (!in_time || attempt == kMaxAttempts) {
+    std::optional<milliseconds> pause = PauseAfter(outcome, attempt, backoff);
+    if (!pause) {
       std::string tries = attempt > 1 ? Cat(" (", attempt, " attempts)") : "";
       Error why = outcome ? Explain({*std::move(outcome), proof}) : outcome.error();
       return Fail(std::move(why).While(Cat(call.doing, tries)));

@@ -32,6 +32,9 @@ struct Status {
   Code code = Code::kOk;
   std::string message;
   std::string details;  ///< bytes of grpc-status-details-bin: a google.rpc.Status, or empty
+  /// The peer's own word; false: what we make of a call that ended without one, since the
+  /// connection or a proxy on the way failed, or since we cancelled it.
+  bool told = false;
 
   bool ok() const { return code == Code::kOk; }
 };

@@ -41,6 +41,22 @@ Result<> ReadStream(rpc::Channel& channel,
   return {};
 }
 
+/// The same over a connection that lives. What a builder has made is there after a lost one too:
+/// `take`, told of it by `again`, then begins anew.
+Result<> ReadFrom(builder::Builder& builder,
+                  const std::string& method,
+                  const std::string& request,
+                  const std::function<void()>& again,
+                  const std::function<Result<>(const std::string&)>& take,
+                  const Cancel& cancel) {
+  TRY(builder.Reconnect(cancel));
+  Result<> read = ReadStream(builder.channel(), method, request, take, cancel);
+  if (read || cancel.cancelled() || builder.channel().Alive()) return read;
+  TRY(builder.Reconnect(cancel));
+  again();
+  return ReadStream(builder.channel(), method, request, take, cancel);
+}
+
 void AddAttestations(const std::string& platform,
                      const control::BuildResultInfo& info,
                      std::vector<RecordedAttestation>& into) {
@@ -55,7 +71,7 @@ void AddAttestations(const std::string& platform,
 
 }  // namespace
 
-Result<std::string> ReadBlob(rpc::Channel& channel,
+Result<std::string> ReadBlob(builder::Builder& builder,
                              const std::string& digest,
                              std::size_t max_size,
                              const Cancel& cancel) {
@@ -77,8 +93,9 @@ Result<std::string> ReadBlob(rpc::Channel& channel,
     blob += response.data();
     return {};
   };
-  Result<> read = ReadStream(channel, "/containerd.services.content.v1.Content/Read",
-                             request.SerializeAsString(), take, cancel);
+  Result<> read = ReadFrom(
+      builder, "/containerd.services.content.v1.Content/Read", request.SerializeAsString(),
+      [&] { blob.clear(); }, take, cancel);
   if (read && DigestOf(blob) != digest) {
     read = Fail(ErrorCode::kInvalid, "the builder sent another content");
   }
@@ -86,7 +103,7 @@ Result<std::string> ReadBlob(rpc::Channel& channel,
   return blob;
 }
 
-Result<std::vector<RecordedAttestation>> ReadBuildRecord(rpc::Channel& channel,
+Result<std::vector<RecordedAttestation>> ReadBuildRecord(builder::Builder& builder,
                                                          const std::string& ref,
                                                          const Cancel& cancel) {
   control::BuildHistoryRequest request;
@@ -106,8 +123,9 @@ Result<std::vector<RecordedAttestation>> ReadBuildRecord(rpc::Channel& channel,
     if (attestations.empty()) AddAttestations("", event.record().result(), attestations);
     return {};
   };
-  TRY(ReadStream(channel, "/moby.buildkit.v1.Control/ListenBuildHistory",
-                 request.SerializeAsString(), take, cancel));
+  TRY(ReadFrom(
+      builder, "/moby.buildkit.v1.Control/ListenBuildHistory", request.SerializeAsString(),
+      [&] { attestations.clear(); }, take, cancel));
   return attestations;
 }
 

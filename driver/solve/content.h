@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "driver/base/cancel.h"
-#include "driver/rpc/channel.h"
+#include "driver/builder/builder.h"
 
 namespace depot::solve {
 
@@ -13,8 +13,9 @@ namespace depot::solve {
 /// api/services/content/v1, which BuildKit serves read only beside its control API). What a build
 /// made may be collected as garbage soon after the solve, so read it at once. kNotFound: the store
 /// has it not, or no longer. kInvalid: no sha256 digest, another content, or more than `max_size`
-/// bytes. Blocks.
-Result<std::string> ReadBlob(rpc::Channel& channel,
+/// bytes. A connection that was lost, before or
+/// meanwhile, is made again once: the content is still there. Blocks.
+Result<std::string> ReadBlob(builder::Builder& builder,
                              const std::string& digest,
                              std::size_t max_size,
                              const Cancel& cancel);
@@ -30,8 +31,9 @@ struct RecordedAttestation {
 
 /// What the builder recorded of the solve `ref` that has ended (Control.ListenBuildHistory). Empty
 /// when it has no record, or one without attestations; kUnsupported when it keeps no history
-/// (BuildKit before 0.11). Blocks.
-Result<std::vector<RecordedAttestation>> ReadBuildRecord(rpc::Channel& channel,
+/// (BuildKit before 0.11). A lost connection is
+/// made again, as in ReadBlob(). Blocks.
+Result<std::vector<RecordedAttestation>> ReadBuildRecord(builder::Builder& builder,
                                                          const std::string& ref,
                                                          const Cancel& cancel);
 

@@ -1,6 +1,5 @@
 #include "driver/solve/solve.h"
 
-#include <algorithm>
 #include <atomic>
 
 #include "proto/control.pb.h"
@@ -11,6 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/event/patience.h"
 #include "driver/session/session.h"
+#include "driver/solve/lost.h"
 #include "driver/solve/solve_error.h"
 #include "driver/solve/wire.h"
 
@@ -40,6 +40,18 @@ constexpr milliseconds kLastWords(500);
 /// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
 constexpr seconds kSolveAfterGateway(5);
 
+/// A daemon before 0.13 makes the first output only and says nothing.
+rpc::Status SeveralExporters(const std::string& pong_response) {
+  control::frontend::PongResponse pong;
+  if (!pong.ParseFromString(pong_response)) return {};
+  for (const control::frontend::ApiCap& cap : pong.llb_caps()) {
+    if (cap.id() == "exporter.multiple" && cap.enabled()) return {};
+  }
+  return {rpc::Code::kUnimplemented,
+          "this builder's BuildKit is older than 0.13 and makes one output for each build", "",
+          true};
+}
+
 class Solver {
  public:
   Solver(builder::Builder& builder,
@@ -59,7 +71,7 @@ class Solver {
         gateway_stop_(stop_.cancel()),
         ref_(RandomId()) {}
 
-  Result<BuildResult> Run() {
+  SolveOutcome Run() {
     session::SessionIdentity identity{RandomId(), request_.shared_key};
     auto session = session::OpenSession(channel_, identity, services_);
     // Everything is sent at once, without waiting for answers in between: on a slow link each wait
@@ -72,7 +84,7 @@ class Solver {
     tasks.Start("solve", [&](const Cancel&) { return ControlSolve(identity.id); });
     if (Result<> started = tasks.cancel().Check(); !started) {
       stop_.Request(started.error());
-      return Fail(std::move(started).error());
+      return Failed{std::move(started).error()};
     }
     tasks.Start("faults", [this](const Cancel&) { return WatchFaults(); });
     Patience patience(sink_, {Cat("the builder ", endpoint_, " to begin")}, cancel_);
@@ -135,19 +147,13 @@ class Solver {
                           gateway_stop_.cancel());
   }
 
-  /// A daemon before 0.13 makes the first output only and says nothing. Engines do not tell their
-  /// BuildKit's version, so it is asked what it can do, in the one case where that matters.
+  /// Engines do not tell their BuildKit's version, so it is asked what it can do, in the one case
+  /// where that matters.
   rpc::Status CheckExporters() {
     if (request_.exporters.size() < 2) return {};
     std::string response;
     rpc::Status status = GatewayCall("Ping", "", response);
-    control::frontend::PongResponse pong;
-    if (!status.ok() || !pong.ParseFromString(response)) return status;
-    for (const control::frontend::ApiCap& cap : pong.llb_caps()) {
-      if (cap.id() == "exporter.multiple" && cap.enabled()) return {};
-    }
-    return {rpc::Code::kUnimplemented,
-            "this builder's BuildKit is older than 0.13 and makes one output for each build", ""};
+    return status.ok() ? SeveralExporters(response) : status;
   }
 
   /// Runs the frontend and hands its result to Control.Solve, unless that has failed already.
@@ -162,7 +168,7 @@ class Solver {
       if (response.size() <= kMaxAnswer && solved.ParseFromString(response)) {
         back.set_result(solved.result());
       } else {
-        status = {rpc::Code::kInternal, "the builder's frontend result is malformed", ""};
+        status = {rpc::Code::kInternal, "the builder's frontend result is malformed", "", true};
       }
     }
     if (!status.ok()) {
@@ -230,19 +236,20 @@ class Solver {
     (void)status_task.Wait();
   }
 
-  Result<BuildResult> Outcome() {
-    Result<BuildResult> said = BuildersWord();
+  SolveOutcome Outcome() {
+    SolveOutcome said = BuildersWord();
     std::optional<Error> fault = faults_.first();
     if (!fault || cancel_.cancelled()) return said;
-    std::string excerpt = said ? "" : said.error().excerpt();
-    return Fail(Error(*fault).WithExcerpt(std::move(excerpt)));
+    const Failed* failed = std::get_if<Failed>(&said);
+    std::string excerpt = failed != nullptr ? failed->error.excerpt() : "";
+    return Failed{Error(*fault).WithExcerpt(std::move(excerpt))};
   }
 
-  Result<BuildResult> BuildersWord() {
+  SolveOutcome BuildersWord() {
     if (solve_status_->ok() && gateway_status_.ok()) {
       control::SolveResponse response;
       if (solve_response_.size() > kMaxAnswer || !response.ParseFromString(solve_response_)) {
-        return Fail(ErrorCode::kInvalid, "the builder's result is malformed");
+        return Failed{Error(ErrorCode::kInvalid, "the builder's result is malformed")};
       }
       BuildResult result;
       result.ref = ref_;
@@ -250,40 +257,24 @@ class Solver {
                                       response.exporter_response().end());
       return result;
     }
-    if (cancel_.cancelled()) return Fail(cancel_.error());
+    if (cancel_.cancelled()) return Failed{cancel_.error()};
     bool gateway_says_more = !gateway_cut_ && !gateway_status_.ok() &&
                              (solve_status_->ok() || solve_status_->details.empty());
-    return Fail(Explain(gateway_says_more ? gateway_status_ : *solve_status_));
+    return Explain(gateway_says_more ? gateway_status_ : *solve_status_);
   }
 
   /// A dead connection or a silent builder explains every call that ended without a word of the
   /// builder's own.
-  Error Explain(const rpc::Status& status) {
-    if (lost_) return Lost(*lost_);
-    Result<> alive = channel_.Alive();
-    if (!alive && status.code == rpc::Code::kUnavailable) return Lost(std::move(alive).error());
-    if (status.code != rpc::Code::kCancelled) return SolveError(status);
-    // Nobody here has cancelled anything.
-    return Error(ErrorCode::kFailed, Cat("the builder ", endpoint_,
-                                         " cancelled the build: ", rpc::ToError(status).message()))
-        .WithHint("was it stopped or restarted? try again");
-  }
-
-  /// What the builder had been told to do it may have done, or may still do.
-  Error Lost(Error why) const {
-    auto pushes = [](const Exporter& exporter) {
-      auto push = exporter.attrs.find("push");
-      return push != exporter.attrs.end() && ParseBool(push->second).value_or(false);
-    };
-    bool push = std::any_of(request_.exporters.begin(), request_.exporters.end(), pushes);
-    std::string hint =
-        push && exporting_
-            ? "the push may have happened all the same: look at the registry, or build "
-              "again; what was built comes from the cache"
-        : push ? "nothing was pushed; build again: what was built comes from the cache"
-               : "build again: what was built comes from the cache";
-    if (!why.hint().empty()) hint = Cat(why.hint(), "; ", hint);
-    return std::move(why).While(Cat("lost the builder ", endpoint_)).WithHint(std::move(hint));
+  SolveOutcome Explain(const rpc::Status& status) {
+    std::optional<Error> why = lost_ ? lost_ : WhyLost(status, channel_);
+    if (why && IsLoss(why->code())) {
+      const auto after = std::chrono::floor<seconds>(Cancel::Clock::now() - begin_);
+      return Lost{LostError(*std::move(why), {endpoint_, after, exporting_}, request_), ref_};
+    }
+    if (lost_) return Failed{Error(*lost_).While(Cat("builder ", endpoint_))};
+    // Refused, or closed on purpose by somebody here, who had a reason.
+    if (Result<> alive = channel_.Alive(); !alive && !status.told) return Failed{alive.error()};
+    return Failed{SolveError(status)};
   }
 
   rpc::Channel& channel_;
@@ -296,6 +287,7 @@ class Solver {
   CancelSource stop_;     // ends the calls: the user's cancel, a lost session, an error of our own
   CancelSource gateway_stop_;
   const std::string ref_;
+  const Cancel::Clock::time_point begin_ = Cancel::Clock::now();
 
   std::mutex mutex_;
   std::condition_variable_any solve_ended_;  // or the gateway calls
@@ -313,12 +305,12 @@ class Solver {
 
 }  // namespace
 
-Result<BuildResult> Solve(builder::Builder& builder,
-                          const BuildRequest& request,
-                          const rpc::ServiceTable& services,
-                          session::Faults& faults,
-                          EventSink& sink,
-                          const Cancel& cancel) {
+SolveOutcome Solve(builder::Builder& builder,
+                   const BuildRequest& request,
+                   const rpc::ServiceTable& services,
+                   session::Faults& faults,
+                   EventSink& sink,
+                   const Cancel& cancel) {
   return Solver(builder, request, services, faults, sink, cancel).Run();
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <variant>
 
 #include "driver/builder/builder.h"
 #include "driver/event/sink.h"
@@ -19,16 +20,31 @@ struct BuildResult {
   std::string ref;  ///< the build's id on the builder
 };
 
+/// The build itself failed, or the user cancelled it: the same solve would end so again.
+struct Failed {
+  Error error;
+};
+
+/// The link to the builder, or the builder, was lost before it said how the build ended. It may
+/// even have succeeded: ReadBuildRecord() of `ref` can tell once the builder is connected again.
+struct Lost {
+  Error error;      ///< kUnavailable: which hop, when, what may have happened, what to do
+  std::string ref;  ///< the solve's id on the builder
+};
+
+/// How a solve ended: done, failed or lost.
+using SolveOutcome = std::variant<BuildResult, Failed, Lost>;
+
 /// Runs one build to its end: opens a session that serves `services`, solves, and streams progress
 /// to `sink` until the builder has told everything. A failed step's Error has the Dockerfile
 /// excerpt. The first of `faults`, which the services record, is the Error whatever the builder
 /// says; when it says nothing more, the solve is cancelled 2 s later. When `cancel` stops, the
 /// builder is told and the call returns within 3 s, whatever the builder does. Blocks.
-Result<BuildResult> Solve(builder::Builder& builder,
-                          const BuildRequest& request,
-                          const rpc::ServiceTable& services,
-                          session::Faults& faults,
-                          EventSink& sink,
-                          const Cancel& cancel);
+SolveOutcome Solve(builder::Builder& builder,
+                   const BuildRequest& request,
+                   const rpc::ServiceTable& services,
+                   session::Faults& faults,
+                   EventSink& sink,
+                   const Cancel& cancel);
 
 }  // namespace depot::solve

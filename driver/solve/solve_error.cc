@@ -128,7 +128,9 @@ Error SolveError(const rpc::Status& status) {
   std::string hint = Hint(text);
   CutReference(text, "failed to calculate checksum of ref ", ": ");
   CutReference(text, "failed to compute cache key", ": ");
-  return Error(error.code(), std::move(text))
+  // What the builder cannot reach is not the builder: that code is the lost link's alone.
+  bool other = error.code() == ErrorCode::kUnavailable;
+  return Error(other ? ErrorCode::kFailed : error.code(), std::move(text))
       .While("build failed")
       .WithHint(std::move(hint))
       .WithExcerpt(Excerpts(status.details));

@@ -8,7 +8,6 @@
 #include "plugin/options/build_flags.h"
 #include "plugin/plan/description.h"
 #include "plugin/progress/display.h"
-#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
@@ -36,14 +35,6 @@ Result<choice::Choice> ChooseBuilder(const options::BuildOptions& options,
   return choice::ChooseBuilder(facts, workshop.http(), call.cancel);
 }
 
-void SayWhyNoId(const options::BuildOptions& options, const Call& call) {
-  if (!options.outputs.empty()) return;
-  LineSink(call.terminal, call.cancel)
-      .Say(
-          "note: there is no image ID to print: no output was asked for, and the result stays in "
-          "the builder's cache; --load, --push or --output takes it out");
-}
-
 Result<job::Outcome> Build(job::Target& target,
                            job::Workshop& workshop,
                            choice::Choice choice,
@@ -54,6 +45,13 @@ Result<job::Outcome> Build(job::Target& target,
   Result<job::Outcome> outcome = target.Build(*job, sink, cancel);
   job->Finish(outcome ? nullptr : &outcome.error());
   return outcome;
+}
+
+void SayWhyNoId(Terminal& terminal) {
+  terminal.WriteError(
+      "note: there is no image ID to print: no output was asked for, and the result stays in the "
+      "builder's cache; --load, --push or --output takes it out\n",
+      Cancel::Never());
 }
 
 }  // namespace
@@ -79,7 +77,7 @@ Result<> RunBuild(const Call& call) {
   if (!outcome) return Fail(std::move(outcome).error());
   if (!options->quiet) return {};
   if (outcome->image_id.empty()) {
-    SayWhyNoId(*options, call);
+    if (options->outputs.empty()) SayWhyNoId(call.terminal);
     return {};
   }
   return call.terminal.WriteResult(Cat(outcome->image_id, '\n'), Cancel::Never());

@@ -106,19 +106,19 @@ Result<std::string> ProvenanceValue(std::string_view predicate,
   return Base64(small.Dump());
 }
 
-Result<ExporterResponse> ReadProvenance(rpc::Channel& channel,
+Result<ExporterResponse> ReadProvenance(builder::Builder& builder,
                                         const std::string& ref,
                                         ProvenanceMode mode,
                                         const Cancel& cancel) {
   ExporterResponse values;
-  TRY_ASSIGN(auto recorded, solve::ReadBuildRecord(channel, ref, cancel));
+  TRY_ASSIGN(auto recorded, solve::ReadBuildRecord(builder, ref, cancel));
   for (const solve::RecordedAttestation& one : recorded) {
     if (!one.predicate_type.starts_with(kPredicates)) continue;
     std::string key = "buildx.build.provenance";
     if (!one.platform.empty()) key += Cat('/', Printable(one.platform));
     if (values.contains(key)) continue;
     if (values.size() == kMaxPlatforms) break;
-    TRY_ASSIGN(std::string blob, solve::ReadBlob(channel, one.digest, kMaxPredicate, cancel));
+    TRY_ASSIGN(std::string blob, solve::ReadBlob(builder, one.digest, kMaxPredicate, cancel));
     TRY_ASSIGN(values[key], ProvenanceValue(blob, one.predicate_type, mode));
   }
   return values;

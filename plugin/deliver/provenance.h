@@ -20,7 +20,7 @@ ProvenanceMode ParseProvenanceMode(std::string_view value);
 /// `buildx.build.provenance/linux/amd64` and the like (buildx build/provenance.go). Each is base64
 /// of a SLSA predicate in the form of version 0.2; kMin leaves its buildConfig and metadata away.
 /// Empty when there is no record of it. Blocks.
-Result<ExporterResponse> ReadProvenance(rpc::Channel& channel,
+Result<ExporterResponse> ReadProvenance(builder::Builder& builder,
                                         const std::string& ref,
                                         ProvenanceMode mode,
                                         const Cancel& cancel);

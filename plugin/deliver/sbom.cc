@@ -46,14 +46,14 @@ Result<Json> DecodeJson(const std::string& key, const std::string& value) {
 }
 
 Result<std::vector<SbomDocument>> ReadListed(const std::string& value,
-                                             rpc::Channel& channel,
+                                             builder::Builder& builder,
                                              const Cancel& cancel) {
   TRY_ASSIGN(Json list, DecodeJson("depot/sboms", value));
   std::vector<SbomDocument> documents;
   for (std::size_t i = 0; i < list.size(); ++i) {
     TRY_ASSIGN(Platform platform, ParsePlatform(list[i]["platform"].AsString()));
     TRY_ASSIGN(std::string statement,
-               solve::ReadBlob(channel, list[i]["digest"].AsString(), kMaxSbomSize, cancel));
+               solve::ReadBlob(builder, list[i]["digest"].AsString(), kMaxSbomSize, cancel));
     TRY_ASSIGN(SbomDocument document, ReadSbomStatement(platform, statement));
     documents.push_back(std::move(document));
   }
@@ -102,9 +102,8 @@ Result<std::vector<SbomDocument>> Sboms::Read(const SbomSource& source,
                                               const Prepared& prepared,
                                               const Platform& otherwise,
                                               const Cancel& cancel) const {
-  rpc::Channel& channel = source.builder.channel();
   auto listed = source.response.find("depot/sboms");
-  if (listed != source.response.end()) return ReadListed(listed->second, channel, cancel);
+  if (listed != source.response.end()) return ReadListed(listed->second, source.builder, cancel);
   if (prepared.files) return prepared.files->Documents(otherwise);
 
   auto image = source.response.find("containerimage.descriptor");
@@ -120,7 +119,7 @@ Result<std::vector<SbomDocument>> Sboms::Read(const SbomSource& source,
   }
   // The builder is nearer, but may have thrown away by now what it has pushed.
   auto read = [&](const Descriptor& wanted, std::size_t max_size) -> Result<std::string> {
-    auto content = solve::ReadBlob(channel, wanted.digest, max_size, cancel);
+    auto content = solve::ReadBlob(source.builder, wanted.digest, max_size, cancel);
     if (content || !repository || cancel.cancelled()) return content;
     return ReadPushed(*repository, wanted, max_size, cancel);
   };

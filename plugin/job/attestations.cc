@@ -55,7 +55,7 @@ deliver::ExporterResponse CollectProvenance(const std::vector<PlatformBuild>& pa
   Cancel bounded = cancel.WithTimeout(std::chrono::seconds(30), "reading the provenance");
   for (const PlatformBuild& part : parts) {
     if (!part.builder->features().attestations) continue;
-    auto values = deliver::ReadProvenance(part.builder->channel(), part.solved.ref, mode, bounded);
+    auto values = deliver::ReadProvenance(*part.builder, part.solved.ref, mode, bounded);
     if (values) {
       AddOwn(part, parts.size() > 1, *values, all);
       continue;

@@ -7,13 +7,9 @@ std::function<void(std::string)> To(EventSink& sink) {
   return [&sink](std::string line) { sink.Say(std::move(line)); };
 }
 
-std::unique_ptr<registry::CredentialSource> Credentials(const Workshop& workshop,
-                                                        docker::HostCredentials handed_out,
-                                                        EventSink& sink) {
-  docker::CredentialPlaces places = workshop.docker().credentials;
+docker::CredentialPlaces With(docker::CredentialPlaces places, docker::HostCredentials handed_out) {
   places.hosted = std::move(handed_out);
-  return docker::MakeCredentialStore(std::move(places), Variable(workshop.environment(), "PATH"),
-                                     To(sink));
+  return places;
 }
 
 }  // namespace
@@ -23,7 +19,10 @@ RegistryAccess::RegistryAccess(Workshop& workshop,
                                EventSink& sink)
     : workshop_(workshop),
       sink_(sink),
-      credentials_(Credentials(workshop, std::move(handed_out), sink)),
+      credentials_(
+          docker::MakeCredentialStore(With(workshop.docker().credentials, std::move(handed_out)),
+                                      Variable(workshop.environment(), "PATH"),
+                                      To(sink))),
       keyring_(*credentials_, To(sink)) {}
 
 std::unique_ptr<registry::Registries> RegistryAccess::Open(std::set<std::string> insecure) {

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "driver/docker/credential_store.h"
 #include "driver/event/sink.h"
 #include "driver/registry/keyring.h"
 #include "driver/registry/repository.h"
@@ -14,7 +15,7 @@ namespace depot::job {
 /// The user's way into registries: credentials, and what was found out about them. Any thread.
 class RegistryAccess {
  public:
-  /// `handed_out` comes before the user's own credentials. Which credentials serve is
+  /// `handed_out`, by host, comes before the user's own credentials. Which credentials serve is
   /// said to `sink`. Both references must outlive it, and ReadDocker() has succeeded.
   RegistryAccess(Workshop& workshop, docker::HostCredentials handed_out, EventSink& sink);
 

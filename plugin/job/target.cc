@@ -35,8 +35,8 @@ Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel&
   auto registries = job.registries().Open(plan::InsecureRegistries(options_));
   Preflight preflight(*registries, sink, cancel);
   TRY_ASSIGN(auto pushes, plan::PushTargets(options_, job.save_as()));
-  for (const Reference& name : pushes)
-    job.registries().keyring().WillPush(name.domain, name.path);
+  for (const Reference& push : pushes)
+    job.registries().keyring().WillPush(push.domain, push.path);
   if (!options_.no_preflight) preflight.Start(pushes);
   // Everything is known that does not need a builder, and the registries are being asked.
   auto parts = AcquireAndSolve(job, sink, preflight);

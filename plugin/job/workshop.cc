@@ -30,8 +30,8 @@ class WithApiAuthority final : public http::HttpClient {
   const std::string authority_;
 };
 
-std::unique_ptr<http::HttpClient> MakeClient(const Environment& environment,
-                                             std::string_view version) {
+std::unique_ptr<http::HttpClient> MakeHttpClient(const Environment& environment,
+                                                 std::string_view version) {
   auto client = http::MakeCurlClient(Cat("docker-depot/", version), kConnectTimeout,
                                      FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
                                                      Variable(environment, "SSL_CERT_DIR")));
@@ -48,7 +48,7 @@ std::unique_ptr<http::HttpClient> MakeClient(const Environment& environment,
 Workshop::Workshop(const Environment& environment,
                    const options::GlobalFlags& globals,
                    std::string_view version)
-    : environment_(environment), globals_(globals), http_(MakeClient(environment, version)) {}
+    : environment_(environment), globals_(globals), http_(MakeHttpClient(environment, version)) {}
 
 Result<> Workshop::ReadDocker() {
   TRY_ASSIGN(docker_, ReadDockerSetup(globals_, environment_));
@@ -59,7 +59,9 @@ Result<docker::Engine*> Workshop::Engine() {
   TRY(docker_.engine);
   std::lock_guard lock(mutex_);
   if (!engine_) {
-    TRY_ASSIGN(engine_, docker::MakeEngine(http_, *docker_.engine));
+    docker::EngineEndpoint endpoint = *docker_.engine;
+    TRY_ASSIGN(tunnel_, builder::OpenEngineTunnel(endpoint, TemporaryDirectory()));
+    TRY_ASSIGN(engine_, docker::MakeEngine(http_, endpoint));
   }
   return engine_.get();
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "driver/base/environment.h"
+#include "driver/builder/engine_tunnel.h"
 #include "driver/depot/api.h"
 #include "driver/docker/engine.h"
 #include "driver/event/sink.h"
@@ -62,6 +63,7 @@ class Workshop {
   PatientClient http_;
   DockerSetup docker_;
   std::mutex mutex_;
+  std::unique_ptr<builder::EngineTunnel> tunnel_;  // the Engine's calls go through it
   std::unique_ptr<docker::Engine> engine_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -14,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "pool/web/body_count.h"
 #include "pool/web/request_parser.h"
 #include "pool/web/response_text.h"
 #include "pool/web/routing.h"
@@ -50,50 +52,47 @@ Task<T> OnWorker(Shared& shared, std::function<T()> call) {
                                     asio::use_awaitable);
 }
 
-/// Counts a body while it is in memory.
-class BodyCount {
- public:
-  BodyCount(Shared& shared, std::string network) : shared_(shared), network_(std::move(network)) {}
-  BodyCount(const BodyCount&) = delete;
-  BodyCount& operator=(const BodyCount&) = delete;
+Response TooSlow() {
+  return TextResponse(408, "the request took too long to arrive");
+}
 
-  ~BodyCount() {
-    (void)Set(0);
-    if (Mine() == 0) shared_.body_bytes_of.erase(network_);
+Response TooBig() {
+  return TextResponse(413, "the request's body is too long");
+}
+
+ResponseForm FormFor(const RequestParser& parser, const Request& request) {
+  return {request.method == "HEAD", parser.keep_alive(), parser.old()};
+}
+
+/// Who sends a request that came from `peer`: the client of a proxy, as that has added to what
+/// clients may have said.
+Peer SenderOf(const Request& request, const Peer& peer, const std::set<std::string>& proxies) {
+  if (!proxies.contains(peer.address)) return peer;
+  std::string said;
+  for (const auto& [name, value] : request.headers) {
+    if (name == "x-forwarded-for") said = value;
   }
+  std::size_t comma = said.rfind(',');
+  std::string last(Trim(comma == std::string::npos ? said : said.substr(comma + 1)));
+  return ParsePeer(last).value_or(peer);
+}
 
-  /// The refusal when all bodies together, or those of this client, are too many bytes now.
-  std::optional<Response> Set(std::size_t bytes) {
-    shared_.body_bytes += bytes - bytes_;
-    Mine() += bytes - bytes_;
-    bytes_ = bytes;
-    if (bytes == 0) return std::nullopt;
-    if (Mine() > shared_.limits.bodies_bytes_per_peer) {
-      return Refusal("bodies of peer", 429, "too many requests of your address at once");
-    }
-    if (shared_.body_bytes > shared_.limits.bodies_bytes) {
-      return Refusal("bodies", 503, "too many requests at once");
-    }
-    return std::nullopt;
-  }
+/// A body in memory, and how reading it ended.
+struct Body {
+  Body(Shared& shared, const std::string& network) : count(shared, network) {}
 
- private:
-  std::size_t& Mine() { return shared_.body_bytes_of[network_]; }
-
-  Response Refusal(std::string_view what, int status, std::string_view text) {
-    if (shared_.routes.turned_away) shared_.routes.turned_away(what);
-    return TextResponse(status, text);
-  }
-
-  Shared& shared_;
-  std::string network_;
-  std::size_t bytes_ = 0;
+  BodyCount count;
+  std::string text;
+  std::optional<Response> refusal;
+  bool gone = false;  ///< the client
 };
 
-class ClientSession final : public Session, public std::enable_shared_from_this<ClientSession> {
+/// One connection's bytes, and the time that there is for them. One coroutine at a time.
+class Line : public std::enable_shared_from_this<Line> {
  public:
-  ClientSession(Shared& shared, Peer peer)
-      : shared_(shared), peer_(std::move(peer)), socket_(shared.loop), timer_(shared.loop) {}
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+  virtual ~Line() = default;
 
   bool Open(Fd socket, const TlsContext& tls) {
     boost::system::error_code error;
@@ -103,56 +102,10 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     return true;
   }
 
-  void Start() override {
-    asio::co_spawn(
-        shared_.loop, [self = shared_from_this()] { return self->Run(); }, asio::detached);
-  }
-
-  Clock::time_point idle_since() const override {
-    return admitted_ ? Clock::time_point::max() : since_;
-  }
-
-  void Finish() override {
-    if (resting_) return Close();
-    if (waits_for_later_) Expire();
-  }
-
-  void Close() override {
-    closed_ = true;
-    Wake();
-  }
-
- private:
+ protected:
   enum class Got { kData, kEnd, kTimeout, kGone };
 
-  /// What becomes of the connection after a request.
-  enum class Next { kRequest, kLinger, kClose };
-
-  struct Goodbye {
-    ClientSession& session;
-    ~Goodbye() {
-      session.timer_.cancel();
-      boost::system::error_code ignored;
-      session.transport_->EndWriting();
-      session.transport_.reset();
-      session.socket_.close(ignored);
-      session.shared_.ended(session);
-    }
-  };
-
-  Task<void> Run() {
-    Goodbye goodbye{*this};
-    Arm(shared_.limits.handshake);
-    if (!co_await Handshake()) co_return;
-    Next next = Next::kRequest;
-    while (next == Next::kRequest) {
-      next = co_await ServeOne();
-      admitted_ = false;
-    }
-    if (next == Next::kLinger && !closed_) co_await Linger();
-  }
-
-  // --- waiting
+  explicit Line(Shared& shared) : shared_(shared), socket_(shared.loop), timer_(shared.loop) {}
 
   void Wake() {
     boost::system::error_code ignored;
@@ -244,7 +197,93 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     }
   }
 
-  // --- one request
+  /// Clients that ask before they send the body are told to go on.
+  Task<bool> Invite(const RequestParser& parser) {
+    if (!parser.expects_continue() || parser.complete() || !in_.empty()) co_return true;
+    co_return co_await Write("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+
+  Task<void> ReadBody(RequestParser& parser, std::size_t limit, Body& body) {
+    if (parser.content_length().value_or(0) > limit) body.refusal = TooBig();
+    if (!body.refusal) body.gone = !co_await Invite(parser);
+    while (!body.refusal && !body.gone && !parser.complete()) {
+      Progress progress = parser.ReadBody(in_, body.text);
+      body.refusal = body.count.Set(body.text.size());
+      if (progress == Progress::kBad) body.refusal = TextResponse(400, parser.reason());
+      if (body.text.size() > limit) body.refusal = TooBig();
+      if (body.refusal || progress != Progress::kMore) continue;
+      Got got = co_await Fill();
+      if (got == Got::kTimeout) body.refusal = TooSlow();
+      body.gone = got == Got::kEnd || got == Got::kGone;
+    }
+  }
+
+  void HangUp() {
+    timer_.cancel();
+    boost::system::error_code ignored;
+    transport_->EndWriting();
+    transport_.reset();
+    socket_.close(ignored);
+  }
+
+  Shared& shared_;
+  std::string in_;  // read, but not yet taken by a parser
+  bool closed_ = false;
+
+ private:
+  asio::posix::stream_descriptor socket_;
+  asio::steady_timer timer_;
+  std::unique_ptr<Transport> transport_;
+  bool expired_ = false;
+};
+
+/// What is asked on a connection, and how it is answered.
+class ClientSession final : public Session, public Line {
+ public:
+  ClientSession(Shared& shared, Peer peer) : Line(shared), peer_(std::move(peer)) {}
+
+  void Start() override {
+    asio::co_spawn(
+        shared_.loop, [self = shared_from_this(), this] { return Run(); }, asio::detached);
+  }
+
+  Clock::time_point idle_since() const override {
+    return admitted_ ? Clock::time_point::max() : since_;
+  }
+
+  void Finish() override {
+    if (resting_) return Close();
+    if (waits_for_later_) Expire();
+  }
+
+  void Close() override {
+    closed_ = true;
+    Wake();
+  }
+
+ private:
+  /// What becomes of the connection after a request.
+  enum class Next { kRequest, kLinger, kClose };
+
+  struct Goodbye {
+    ClientSession& session;
+    ~Goodbye() {
+      session.HangUp();
+      session.shared_.ended(session);
+    }
+  };
+
+  Task<void> Run() {
+    Goodbye goodbye{*this};
+    Arm(shared_.limits.handshake);
+    if (!co_await Handshake()) co_return;
+    Next next = Next::kRequest;
+    while (next == Next::kRequest) {
+      next = co_await ServeOne();
+      admitted_ = false;
+    }
+    if (next == Next::kLinger && !closed_) co_await Linger();
+  }
 
   Task<Next> ServeOne() {
     std::unique_ptr<RequestParser> parser = MakeRequestParser(shared_.limits.header_bytes);
@@ -274,7 +313,7 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
       co_return co_await Refuse(TextResponse(431, "the request's headers are too long"));
     }
     Request request = parser->head();
-    Peer peer = PeerOf(request);
+    Peer peer = SenderOf(request, peer_, shared_.limits.proxies);
     request.peer = std::move(peer.address);
     request.network = std::move(peer.network);
     request.begun = Clock::now();
@@ -283,18 +322,6 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     if (route.whole == nullptr) co_return co_await Dismiss(*parser, request, route.refusal);
     co_return co_await ServeWhole(*parser, std::move(request), *route.whole,
                                   shared_.limits.stranger_body_bytes);
-  }
-
-  /// Who sends it: the client of a proxy, as that has added to what clients may have said.
-  Peer PeerOf(const Request& request) const {
-    if (!shared_.limits.proxies.contains(peer_.address)) return peer_;
-    std::string said;
-    for (const auto& [name, value] : request.headers) {
-      if (name == "x-forwarded-for") said = value;
-    }
-    std::size_t comma = said.rfind(',');
-    std::string last(Trim(comma == std::string::npos ? said : said.substr(comma + 1)));
-    return ParsePeer(last).value_or(peer_);
   }
 
   /// Nothing of the body is read before the door has let its sender through.
@@ -330,8 +357,6 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     co_return co_await Send(response, FormFor(parser, request));
   }
 
-  static Response TooSlow() { return TextResponse(408, "the request took too long to arrive"); }
-
   /// Answers a request that was not read to its end.
   Task<Next> Refuse(Response response) {
     (void)co_await Send(response, {false, false, false});
@@ -345,41 +370,6 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     bool sent = co_await Write(text.Reveal());
     if (!sent) co_return Next::kClose;
     co_return form.keep_alive ? Next::kRequest : Next::kLinger;
-  }
-
-  static ResponseForm FormFor(const RequestParser& parser, const Request& request) {
-    return {request.method == "HEAD", parser.keep_alive(), parser.old()};
-  }
-
-  /// Clients that ask before they send the body are told to go on.
-  Task<bool> Invite(const RequestParser& parser) {
-    if (!parser.expects_continue() || parser.complete() || !in_.empty()) co_return true;
-    co_return co_await Write("HTTP/1.1 100 Continue\r\n\r\n");
-  }
-
-  /// A body in memory, and how reading it ended.
-  struct Body {
-    Body(Shared& shared, const std::string& network) : count(shared, network) {}
-
-    BodyCount count;
-    std::string text;
-    std::optional<Response> refusal;
-    bool gone = false;  ///< the client
-  };
-
-  Task<void> ReadBody(RequestParser& parser, std::size_t limit, Body& body) {
-    if (parser.content_length().value_or(0) > limit) body.refusal = TooBig();
-    if (!body.refusal) body.gone = !co_await Invite(parser);
-    while (!body.refusal && !body.gone && !parser.complete()) {
-      Progress progress = parser.ReadBody(in_, body.text);
-      body.refusal = body.count.Set(body.text.size());
-      if (progress == Progress::kBad) body.refusal = TextResponse(400, parser.reason());
-      if (body.text.size() > limit) body.refusal = TooBig();
-      if (body.refusal || progress != Progress::kMore) continue;
-      Got got = co_await Fill();
-      if (got == Got::kTimeout) body.refusal = TooSlow();
-      body.gone = got == Got::kEnd || got == Got::kGone;
-    }
   }
 
   Task<Next> ServeWhole(RequestParser& parser,
@@ -396,8 +386,6 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     if (!answer) co_return Next::kClose;
     co_return co_await Send(std::get<Response>(*answer), FormFor(parser, request));
   }
-
-  static Response TooBig() { return TextResponse(413, "the request's body is too long"); }
 
   /// What a handler or a door says, however often it says Later first; nullopt when the client has
   /// gone. `body_follows`: what the client sends meanwhile may be in order.
@@ -465,18 +453,11 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     co_return co_await Send(response, FormFor(parser, head));
   }
 
-  Shared& shared_;
-  Peer peer_;
-  asio::posix::stream_descriptor socket_;
-  asio::steady_timer timer_;
-  std::unique_ptr<Transport> transport_;
-  std::string in_;                          // read, but not yet taken by a parser
+  const Peer peer_;
   Clock::time_point since_ = Clock::now();  // of the rest, or of the request that is not admitted
   bool resting_ = true;                     // before the first byte of a request
   bool admitted_ = false;                   // a door has let this request through
   bool known_ = false;                      // and has let one through before
-  bool expired_ = false;
-  bool closed_ = false;
   bool waits_for_later_ = false;
 };
 

@@ -91,7 +91,8 @@ class Connecting(NetworkTest):
             "http://127.0.0.1:1": "tcp://",
             "nonsense": "nonsense",
             "tcp://127.0.0.1:1?cacrt=/x": "did you mean cacert",
-            "ssh://host": "not supported yet",
+            "ssh://-host": "not a host",
+            "shh://host": "did you mean ssh",
         }.items():
             with self.subTest(address=address):
                 result = self.build(self.context_folder, builder=address, check=None, timeout=30)

@@ -45,6 +45,11 @@ class HoldTest : public ::testing::Test {
     return rpc::MakeSocketStream(Fd(fds[0]));
   }
 
+  Result<std::unique_ptr<Builder>> HoldFor(int seconds) {
+    connection_.patience = std::chrono::seconds(seconds);
+    return Hold(connection_, sink_, Cancel::Never());
+  }
+
   SilentSink sink_;
   rpc::ServiceTable table_;
   Connection connection_;
@@ -56,7 +61,7 @@ TEST_F(HoldTest, PatienceIsForRefusalsAndNotForASlowAnswer) {
     if (!cancel.SleepFor(std::chrono::milliseconds(1500))) return Fail(cancel.error());
     return Reach();
   };
-  auto builder = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
+  auto builder = HoldFor(1);
   EXPECT_TRUE(builder) << builder.error().message();
 }
 
@@ -66,10 +71,10 @@ TEST_F(HoldTest, ARefusalIsTriedAgainUntilPatienceIsOver) {
     if (++tries < 3) return Fail(ErrorCode::kUnavailable, "connection refused");
     return Reach();
   };
-  EXPECT_TRUE(Hold(connection_, std::chrono::seconds(5), sink_, Cancel::Never()));
+  EXPECT_TRUE(HoldFor(5));
   tries = -1000;
   auto begin = Cancel::Clock::now();
-  auto builder = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
+  auto builder = HoldFor(1);
   ASSERT_FALSE(builder);
   EXPECT_EQ(builder.error().message(), "builder test: connection refused (tried for 1 s)");
   EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(4));
@@ -77,17 +82,17 @@ TEST_F(HoldTest, ARefusalIsTriedAgainUntilPatienceIsOver) {
 
 TEST_F(HoldTest, ADaemonThatTellsOfItselfMakesAttestations) {
   connection_.dial = [&](const Cancel&) { return Reach(); };
-  auto before = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
+  auto before = HoldFor(1);
   ASSERT_TRUE(before);
   EXPECT_FALSE((*before)->features().attestations);
   table_.Add("/moby.buildkit.v1.Control/Info",
              rpc::UnaryHandler([](const rpc::Metadata&, const std::string&, std::string&,
                                   const Cancel&) { return rpc::Status{}; }));
-  auto since = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
+  auto since = HoldFor(1);
   ASSERT_TRUE(since);
   EXPECT_TRUE((*since)->features().attestations);
   connection_.engine = true;
-  auto classic = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
+  auto classic = HoldFor(1);
   ASSERT_TRUE(classic);
   EXPECT_FALSE((*classic)->features().attestations);
 }
@@ -99,7 +104,7 @@ TEST_F(HoldTest, AServerThatCancelsIsNoCancelOfTheUsers) {
         return rpc::Status{rpc::Code::kCancelled, "context canceled", ""};
       }));
   connection_.dial = [&](const Cancel&) { return Reach(); };
-  auto builder = Hold(connection_, std::chrono::seconds(1), sink_, Cancel::Never());
+  auto builder = HoldFor(1);
   ASSERT_FALSE(builder);
   EXPECT_EQ(builder.error().code(), ErrorCode::kUnavailable);
 }
@@ -110,8 +115,43 @@ TEST_F(HoldTest, AFinalErrorIsNotTriedAgain) {
     ++tries;
     return Fail(ErrorCode::kDenied, "TLS: no");
   };
-  EXPECT_FALSE(Hold(connection_, std::chrono::seconds(5), sink_, Cancel::Never()));
+  EXPECT_FALSE(HoldFor(5));
   EXPECT_EQ(tries, 1);
+}
+
+TEST_F(HoldTest, ALostConnectionIsMadeAgainInPlace) {
+  int dialled = 0;
+  connection_.dial = [&](const Cancel&) {
+    ++dialled;
+    return Reach();
+  };
+  auto builder = HoldFor(1);
+  ASSERT_TRUE(builder);
+  rpc::Channel& first = (*builder)->channel();
+  ASSERT_TRUE((*builder)->Reconnect(Cancel::Never()));
+  EXPECT_EQ(&(*builder)->channel(), &first) << "it lives";
+  EXPECT_EQ(dialled, 1);
+  first.Close(Error(ErrorCode::kUnavailable, "cut"));
+  ASSERT_TRUE((*builder)->Reconnect(Cancel::Never()));
+  EXPECT_EQ(dialled, 2);
+  EXPECT_FALSE(first.Alive()) << "whoever has it may still ask it";
+  EXPECT_TRUE((*builder)->channel().Alive());
+}
+
+TEST_F(HoldTest, AReconnectThatFailsLeavesTheLeaseToTryAgain) {
+  bool down = false;
+  connection_.dial = [&](const Cancel&) -> Result<std::unique_ptr<rpc::ByteStream>> {
+    if (down) return Fail(ErrorCode::kDenied, "no");
+    return Reach();
+  };
+  auto builder = HoldFor(1);
+  ASSERT_TRUE(builder);
+  (*builder)->channel().Close(Error(ErrorCode::kUnavailable, "cut"));
+  down = true;
+  EXPECT_FALSE((*builder)->Reconnect(Cancel::Never()));
+  down = false;
+  EXPECT_TRUE((*builder)->Reconnect(Cancel::Never()));
+  EXPECT_TRUE((*builder)->channel().Alive());
 }
 
 }  // namespace

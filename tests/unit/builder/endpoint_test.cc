@@ -122,8 +122,8 @@ TEST_F(EndpointTest, SaysWhatIsWrong) {
   EXPECT_NE(Message("tcp://h:99999").find("no host and port"), std::string::npos);
   EXPECT_NE(Message("unix://relative").find("not an absolute path"), std::string::npos);
   EXPECT_NE(Message("tcp://h:1?cacrt=x").find("did you mean cacert"), std::string::npos);
-  EXPECT_NE(Message("ssh://h").find("not supported yet"), std::string::npos);
-  EXPECT_NE(Message("mybuilder").find("by name"), std::string::npos);
+  EXPECT_NE(Message("mybuilder").find("is not an endpoint"), std::string::npos);
+  EXPECT_NE(Message("unix:///x?cacert=y").find("takes no settings"), std::string::npos);
   EXPECT_NE(Message("linux/amd64=tcp://h:1").find("PLATFORM=URL"), std::string::npos);
   EXPECT_NE(Message("tcp://h:1?cacert=/no/such").find("/no/such"), std::string::npos);
   EXPECT_NE(Message("tcp://h:1?cert=" + Path("cert.pem")).find("needs its key"), std::string::npos);

@@ -266,6 +266,7 @@ class SbomsTest : public ::testing::Test, public builder::Builder {
   ~SbomsTest() override { channel_->Close(Error(ErrorCode::kCancelled, "test")); }
 
   rpc::Channel& channel() override { return *channel_; }
+  Result<> Reconnect(const Cancel& /*cancel*/) override { return channel_->Alive(); }
   const builder::Features& features() const override { return features_; }
   const std::string& endpoint() const override { return endpoint_; }
 

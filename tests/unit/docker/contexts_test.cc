@@ -183,8 +183,14 @@ TEST_F(Contexts, TlsIsIgnoredForUnixSockets) {
   EXPECT_EQ(Resolved(), "default unix:///s");
 }
 
+TEST_F(Contexts, AnEngineBehindSshTakesNoTls) {
+  environment_ = {{"DOCKER_HOST", "ssh://me@h:22/run/docker.sock"}, {"DOCKER_TLS_VERIFY", "1"}};
+  EXPECT_EQ(Resolved(), "default ssh://me@h:22/run/docker.sock");
+  EXPECT_EQ(ParseEngineHost(*Resolve())->ssh, "me@h:22/run/docker.sock");
+}
+
 TEST_F(Contexts, OtherSchemesAreRefusedWithAdvice) {
-  for (const char* host : {"ssh://me@h", "npipe:////./pipe/docker", "fd://", "http://h:1"}) {
+  for (const char* host : {"npipe:////./pipe/docker", "fd://", "http://h:1"}) {
     flags_.host = host;
     Result<EngineEndpoint> endpoint = Resolve();
     ASSERT_FALSE(endpoint) << host;

@@ -137,7 +137,7 @@ TEST_F(RecordsTest, ClaimsOfRunningBuildsComeBackInOrder) {
   EXPECT_EQ((*records_->Count())[State::kSucceeded], 1);
 }
 
-TEST_F(RecordsTest, TurnsAreKeptAndAFileWithoutThemGetsThem) {
+TEST_F(RecordsTest, TurnsAreKept) {
   ASSERT_TRUE(records_->Create(Build("a")));
   ASSERT_TRUE(records_->Create(Build("b")));
   ASSERT_TRUE(records_->StoreClaim({"a", "linux/amd64", "p", 1, "", 500}));
@@ -145,14 +145,6 @@ TEST_F(RecordsTest, TurnsAreKeptAndAFileWithoutThemGetsThem) {
   Reopen();
   EXPECT_EQ((*records_->OpenClaims())[0].build, "b");
   EXPECT_EQ((*records_->OpenClaims())[1].turn, 500);
-  records_.reset();
-  Database old(File());
-  ASSERT_TRUE(old.Use<void>([](sqlite3* database) {
-    return Statement(database, "ALTER TABLE claims DROP COLUMN turn").Run();
-  }));
-  Reopen();
-  EXPECT_EQ((*records_->OpenClaims())[0].build, "a");
-  EXPECT_EQ((*records_->OpenClaims())[0].turn, 0);
 }
 
 TEST_F(RecordsTest, AServerDoesNotWaitForAnotherProcess) {
@@ -240,6 +232,7 @@ TEST_F(RecordsTest, AFullDiskIsAnErrorAndNotTheEnd) {
 
 TEST_F(RecordsTest, AnOlderPoolsFileIsTakenOver) {
   ASSERT_TRUE(records_->Create(Build("a")));
+  ASSERT_TRUE(records_->StoreClaim({"a", "linux/amd64", "p", 1, "", 500}));
   records_.reset();
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(File().c_str(), &database), SQLITE_OK);
@@ -253,6 +246,7 @@ TEST_F(RecordsTest, AnOlderPoolsFileIsTakenOver) {
   auto found = records_->Find("a");
   ASSERT_TRUE(found);
   EXPECT_EQ(found->admitted_by, "");
+  EXPECT_EQ((*records_->OpenClaims())[0].turn, 0);
   BuildRecord fresh = Build("b");
   fresh.admitted_by = "t1";
   ASSERT_TRUE(records_->Create(fresh));

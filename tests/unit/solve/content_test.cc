@@ -19,7 +19,7 @@ namespace content = containerd::services::content::v1;
 namespace control = moby::buildkit::v1;
 
 /// A builder with a content store and a history that are what a test makes of them.
-class ContentTest : public ::testing::Test {
+class ContentTest : public ::testing::Test, public builder::Builder {
  protected:
   ContentTest() {
     table_.Add("/containerd.services.content.v1.Content/Read",
@@ -35,16 +35,35 @@ class ContentTest : public ::testing::Test {
                  if (!request.early_exit()) return rpc::Status{rpc::Code::kInternal, "hangs", ""};
                  return listen_(call, request.ref(), cancel);
                });
+    Connect();
+  }
+
+  ~ContentTest() override {
+    for (auto& channel : channels_)
+      channel->Close(Error(ErrorCode::kCancelled, "test"));
+  }
+
+  void Connect() {
     int fds[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    channel_ = rpc::MakeChannel(rpc::MakeSocketStream(Fd(fds[0])), "localhost");
+    channels_.push_back(rpc::MakeChannel(rpc::MakeSocketStream(Fd(fds[0])), "localhost"));
     server_.Start("server", [this, socket = fds[1]](const Cancel& cancel) {
       (void)rpc::Serve(rpc::MakeSocketStream(Fd(socket)), table_, cancel);
       return Result<>();
     });
   }
 
-  ~ContentTest() override { channel_->Close(Error(ErrorCode::kCancelled, "test")); }
+  rpc::Channel& channel() override { return *channels_.back(); }
+  Result<> Reconnect(const Cancel& /*cancel*/) override {
+    if (channel().Alive()) return {};
+    if (gone_) return Fail(ErrorCode::kUnavailable, "connection refused");
+    Connect();
+    return {};
+  }
+  const builder::Features& features() const override { return features_; }
+  const std::string& endpoint() const override { return endpoint_; }
+
+  void Cut() { channel().Close(Error(ErrorCode::kUnavailable, "cut")); }
 
   static std::string Request(rpc::ServerCall& call, const Cancel& cancel) {
     auto message = call.Read(cancel);
@@ -75,13 +94,16 @@ class ContentTest : public ::testing::Test {
   }
 
   Result<std::string> Read(const std::string& digest, std::size_t max_size = 100) {
-    return ReadBlob(*channel_, digest, max_size, Cancel::Never());
+    return ReadBlob(*this, digest, max_size, Cancel::Never());
   }
 
   std::function<rpc::Status(rpc::ServerCall&, const std::string&, const Cancel&)> read_;
   std::function<rpc::Status(rpc::ServerCall&, const std::string&, const Cancel&)> listen_;
   rpc::ServiceTable table_;
-  std::unique_ptr<rpc::Channel> channel_;
+  builder::Features features_;
+  std::string endpoint_ = "tcp://builder:1";
+  bool gone_ = false;
+  std::vector<std::unique_ptr<rpc::Channel>> channels_;
   TaskGroup server_{Cancel::Never()};
 };
 
@@ -97,6 +119,32 @@ TEST_F(ContentTest, JoinsThePiecesOfABlob) {
   ASSERT_TRUE(blob) << blob.error().message();
   EXPECT_EQ(*blob, "one two");
   EXPECT_EQ(asked, DigestOf("one two"));
+}
+
+TEST_F(ContentTest, AConnectionThatIsLostMeanwhileIsMadeAgainOnce) {
+  int asked = 0;
+  read_ = [&](rpc::ServerCall& call, const std::string&, const Cancel& cancel) {
+    Send(call, "one ", cancel);
+    if (++asked == 1) {
+      Cut();
+      return rpc::Status{};
+    }
+    Send(call, "two", cancel);
+    return rpc::Status{};
+  };
+  Cut();  // since the solve, for a start
+  auto blob = Read(DigestOf("one two"));
+  ASSERT_TRUE(blob) << blob.error().message();
+  EXPECT_EQ(*blob, "one two");
+  EXPECT_EQ(channels_.size(), 3U);
+}
+
+TEST_F(ContentTest, ABuilderThatIsGoneIsTheError) {
+  gone_ = true;
+  Cut();
+  auto blob = Read(DigestOf("one two"));
+  ASSERT_FALSE(blob);
+  EXPECT_NE(blob.error().message().find("connection refused"), std::string::npos);
 }
 
 TEST_F(ContentTest, RefusesAnotherContent) {
@@ -169,7 +217,7 @@ TEST_F(ContentTest, TellsTheAttestationsOfEveryPlatform) {
     Send(call, record, cancel);
     return rpc::Status{};
   };
-  auto recorded = ReadBuildRecord(*channel_, "ref1", Cancel::Never());
+  auto recorded = ReadBuildRecord(*this, "ref1", Cancel::Never());
   ASSERT_TRUE(recorded) << recorded.error().message();
   ASSERT_EQ(recorded->size(), 2U);
   std::map<std::string, std::string> digests;
@@ -189,7 +237,7 @@ TEST_F(ContentTest, ABuildOfOnePlatformHasAttestationsWithoutAPlatform) {
     Send(call, record, cancel);
     return rpc::Status{};
   };
-  auto recorded = ReadBuildRecord(*channel_, "ref1", Cancel::Never());
+  auto recorded = ReadBuildRecord(*this, "ref1", Cancel::Never());
   ASSERT_TRUE(recorded);
   ASSERT_EQ(recorded->size(), 1U);
   EXPECT_EQ(recorded->front().platform, "");
@@ -199,7 +247,7 @@ TEST_F(ContentTest, ABuilderWithoutHistoryIsUnsupported) {
   listen_ = [](rpc::ServerCall&, const std::string&, const Cancel&) {
     return rpc::Status{rpc::Code::kUnimplemented, "unknown method", ""};
   };
-  auto recorded = ReadBuildRecord(*channel_, "ref1", Cancel::Never());
+  auto recorded = ReadBuildRecord(*this, "ref1", Cancel::Never());
   ASSERT_FALSE(recorded);
   EXPECT_EQ(recorded.error().code(), ErrorCode::kUnsupported);
 }

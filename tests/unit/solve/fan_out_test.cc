@@ -46,6 +46,7 @@ class FakeBuilder final : public builder::Builder {
   ~FakeBuilder() override { channel_->Close(Error(ErrorCode::kCancelled, "test")); }
 
   rpc::Channel& channel() override { return *channel_; }
+  Result<> Reconnect(const Cancel& /*cancel*/) override { return channel_->Alive(); }
   const builder::Features& features() const override { return features_; }
   const std::string& endpoint() const override { return endpoint_; }
 

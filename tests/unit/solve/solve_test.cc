@@ -53,23 +53,36 @@ class SolveTest : public ::testing::Test, public builder::Builder {
                    return rpc::Status{};
                  }));
     }
+    channel_ = Connect();
+  }
+
+  std::unique_ptr<rpc::Channel> Connect() {
     int fds[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    channel_ = rpc::MakeChannel(rpc::MakeSocketStream(Fd(fds[0])), "localhost");
     server_.Start("server", [this, socket = fds[1]](const Cancel& cancel) {
       (void)rpc::Serve(rpc::MakeSocketStream(Fd(socket)), table_, cancel);
       return Result<>();
     });
+    return rpc::MakeChannel(rpc::MakeSocketStream(Fd(fds[0])), "localhost");
   }
 
   ~SolveTest() override { channel_->Close(Error(ErrorCode::kCancelled, "test")); }
 
   rpc::Channel& channel() override { return *channel_; }
+  Result<> Reconnect(const Cancel& /*cancel*/) override { return channel_->Alive(); }
   const builder::Features& features() const override { return features_; }
   const std::string& endpoint() const override { return endpoint_; }
 
+  /// The outcome without its kind, and the kind in lost_.
   Result<BuildResult> Run(const Cancel& cancel = Cancel::Never()) {
-    return Solve(*this, request_, services_, faults_, sink_, cancel);
+    SolveOutcome outcome = Solve(*this, request_, services_, faults_, sink_, cancel);
+    lost_ = std::holds_alternative<Lost>(outcome);
+    if (lost_) {
+      EXPECT_FALSE(std::get<Lost>(outcome).ref.empty());
+      return Fail(std::get<Lost>(outcome).error);
+    }
+    if (Failed* failed = std::get_if<Failed>(&outcome)) return Fail(failed->error);
+    return std::get<BuildResult>(outcome);
   }
 
   /// Says nothing until the call or the server ends.
@@ -96,6 +109,7 @@ class SolveTest : public ::testing::Test, public builder::Builder {
   rpc::ServiceTable table_;
   builder::Features features_;
   std::string endpoint_ = "tcp://builder:1";
+  bool lost_ = false;
   std::unique_ptr<rpc::Channel> channel_;
   TaskGroup server_{Cancel::Never()};
 };
@@ -119,8 +133,36 @@ TEST_F(SolveTest, ABuildThatTheBuilderCancelsIsNotOneThatTheUserCancelled) {
   };
   auto result = Run();
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().code(), ErrorCode::kFailed);
+  EXPECT_TRUE(lost_) << "a builder that is being stopped";
+  EXPECT_EQ(result.error().code(), ErrorCode::kUnavailable);
   EXPECT_NE(result.error().message().find("context canceled"), std::string::npos);
+}
+
+TEST_F(SolveTest, WhatTheBuilderCannotReachIsNoLostBuilder) {
+  solve_ = [](std::string&, const Cancel&) -> rpc::Status {
+    return {rpc::Code::kUnavailable, "the registry answered 503", "details"};
+  };
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_FALSE(lost_);
+  EXPECT_EQ(result.error().code(), ErrorCode::kFailed);
+}
+
+TEST_F(SolveTest, AProxyThatHasNoBuilderBehindItIsALostBuilder) {
+  solve_ = [](std::string&, const Cancel&) -> rpc::Status {
+    return {rpc::Code::kUnavailable, "upstream connect error", ""};
+  };
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_TRUE(lost_);
+}
+
+TEST_F(SolveTest, AConnectionThatWeClosedForAReasonIsNoLostOne) {
+  channel_->Close(Error(ErrorCode::kFailed, "the Depot API cancelled the build"));
+  auto result = Run();
+  ASSERT_FALSE(result);
+  EXPECT_FALSE(lost_);
+  EXPECT_EQ(result.error().message(), "the Depot API cancelled the build");
 }
 
 TEST_F(SolveTest, ASessionThatEndsWhileTheBuilderExportsIsALostBuilder) {
@@ -131,7 +173,7 @@ TEST_F(SolveTest, ASessionThatEndsWhileTheBuilderExportsIsALostBuilder) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(result.error().message(),
-            "lost the builder tcp://builder:1: session with the builder: session gone");
+            "lost the builder tcp://builder:1 after 2 s: session with the builder: session gone");
 }
 
 TEST_F(SolveTest, ASessionThatTheBuilderCancelsIsNoCancelOfTheUsers) {
@@ -142,7 +184,7 @@ TEST_F(SolveTest, ASessionThatTheBuilderCancelsIsNoCancelOfTheUsers) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(result.error().message(),
-            "lost the builder tcp://builder:1: the builder ended the session");
+            "lost the builder tcp://builder:1 after 2 s: the builder ended the session");
 }
 
 TEST_F(SolveTest, CancelEndsABuildOnABuilderThatDoesNotCare) {
@@ -184,7 +226,9 @@ TEST_F(SolveTest, ABuilderThatIsGoneAlreadyIsSaidAtOnce) {
   auto begin = Cancel::Clock::now();
   auto result = Run();
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().message(), "lost the builder tcp://builder:1: connection reset");
+  EXPECT_TRUE(lost_);
+  EXPECT_EQ(result.error().message(),
+            "lost the builder tcp://builder:1 after 0 s: connection reset");
   EXPECT_LT(Cancel::Clock::now() - begin, std::chrono::seconds(2));
 }
 
@@ -198,7 +242,8 @@ TEST_F(SolveTest, ALostBuilderMayHavePushed) {
   };
   auto result = Run();
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().message(), "lost the builder tcp://builder:1: connection reset");
+  EXPECT_EQ(result.error().message(),
+            "lost the builder tcp://builder:1 after 0 s: connection reset");
   EXPECT_NE(result.error().hint().find("the push may have happened"), std::string::npos);
 }
 
