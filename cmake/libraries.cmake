@@ -51,7 +51,9 @@ add_library(depot_yaml INTERFACE)
 target_link_libraries(depot_yaml INTERFACE debian_yaml-cpp)
 add_library(depot_sqlite INTERFACE)
 target_link_libraries(depot_sqlite INTERFACE debian_sqlite3)
-# Boost.Asio and Boost.Beast are headers alone.
+# CLI11, Boost.Asio and Boost.Beast are headers alone, where the compiler looks by itself.
+find_path(DEBIAN_CLI11 CLI/CLI.hpp REQUIRED)
+add_library(depot_cli11 INTERFACE)
 add_library(depot_boost INTERFACE)
 target_compile_definitions(depot_boost INTERFACE BOOST_ASIO_NO_DEPRECATED)
 target_link_libraries(depot_boost INTERFACE Threads::Threads)

@@ -3,14 +3,9 @@
 #include <unistd.h>
 
 #include "driver/base/text.h"
-#include "plugin/account_commands.h"
-#include "plugin/build_command.h"
-#include "plugin/inspect_command.h"
+#include "plugin/command/invocation.h"
 #include "plugin/interrupt.h"
-#include "plugin/list_command.h"
-#include "plugin/options/invocation.h"
 #include "plugin/progress/terminal.h"
-#include "plugin/pull_command.h"
 
 // The program: argv in, exit code out. Exit codes: 0 all that was asked for is done; 1 it failed;
 // 125 the command line is wrong (docker's own code for that); 130 cancelled.
@@ -37,51 +32,36 @@ Environment TakeEnvironment() {
   return environment;
 }
 
-std::string HelpText(const options::Invocation& invocation) {
-  if (invocation.arguments.empty()) return options::RootHelp(invocation.program);
-  return options::GroupHelp(invocation.program, invocation.arguments[0]);
+Result<> RunCommand(const command::Invocation& invocation,
+                    const Environment& environment,
+                    Terminal& terminal) {
+  Interrupt interrupt(Variable(environment, "DOCKER_CLI_PLUGIN_SOCKET"), invocation.command->words);
+  return invocation.command->run({invocation.globals, invocation.arguments, invocation.program,
+                                  DEPOT_VERSION, environment, terminal, interrupt.cancel()});
 }
 
-Result<> RunCommand(const options::Invocation& invocation,
-                    Environment& environment,
-                    Terminal& terminal) {
-  switch (invocation.command) {
-    case options::Command::kMetadata:
+Result<> Answer(const command::Invocation& invocation,
+                const Environment& environment,
+                Terminal& terminal) {
+  switch (invocation.request) {
+    case command::Request::kMetadata:
       return terminal.WriteResult(kMetadata, Cancel::Never());
-    case options::Command::kVersion:
-      return terminal.WriteResult("docker-depot " DEPOT_VERSION "\n", Cancel::Never());
-    case options::Command::kHelp:
-      return terminal.WriteResult(HelpText(invocation), Cancel::Never());
-    case options::Command::kComplete:
+    case command::Request::kComplete:
       return terminal.WriteResult(":0\n", Cancel::Never());
-    case options::Command::kHook:
+    case command::Request::kHook:
       return {};
-    default:
-      break;
+    case command::Request::kCommand:
+      return RunCommand(invocation, environment, terminal);
   }
-  Interrupt interrupt(environment["DOCKER_CLI_PLUGIN_SOCKET"],
-                      options::WordsOf(invocation.command));
-  switch (invocation.command) {
-    case options::Command::kBuild:
-      return RunBuild(invocation, environment, terminal, interrupt.cancel());
-    case options::Command::kListProjects:
-    case options::Command::kListBuilds:
-      return RunList(invocation, environment, terminal, interrupt.cancel());
-    case options::Command::kInspect:
-      return RunInspect(invocation, environment, terminal, interrupt.cancel());
-    case options::Command::kPull:
-      return RunPull(invocation, environment, terminal, interrupt.cancel());
-    default:
-      return RunAccount(invocation, environment, terminal, interrupt.cancel());
-  }
+  return Fail(ErrorCode::kInternal, "a request without an answer");
 }
 
 Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
   Environment environment = TakeEnvironment();
-  TRY_ASSIGN(options::Invocation invocation, options::ParseInvocation(argv, environment));
-  Result<> done = RunCommand(invocation, environment, terminal);
+  TRY_ASSIGN(command::Invocation invocation, command::ParseInvocation(argv, environment));
+  Result<> done = Answer(invocation, environment, terminal);
   if (done) return done;
-  std::string hint = options::InWordsOf(invocation.program, done.error().hint());
+  std::string hint = command::InWordsOf(invocation.program, done.error().hint());
   return Fail(std::move(done).error().WithHint(std::move(hint)));
 }
 

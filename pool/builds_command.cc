@@ -1,5 +1,8 @@
+#include <CLI/CLI.hpp>
+
 #include "pool/commands.h"
 #include "pool/records/records.h"
+#include "pool/service/journal.h"
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
 
@@ -9,20 +12,19 @@
 namespace depot {
 namespace {
 
-constexpr int kListed = 50;
+struct Listing {
+  std::string project;
+  int limit = 50;
+};
 
-Result<Output> List(const Invocation& invocation, records::Records& records) {
-  std::int64_t limit = kListed;
-  std::string wanted = invocation.arguments.Option("--limit");
-  if (!wanted.empty()) {
-    std::optional<std::uint64_t> number = ParseDecimal(wanted);
-    if (!number || *number == 0 || *number > 100000) {
-      return Fail(ErrorCode::kUsage, "--limit is a number from 1 to 100000");
-    }
-    limit = static_cast<std::int64_t>(*number);
-  }
-  TRY_ASSIGN(auto builds,
-             records.List(invocation.arguments.Option("--project"), static_cast<int>(limit), 0));
+Result<std::unique_ptr<records::Records>> Open(const Invocation& invocation) {
+  TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
+  return records::OpenRecords(known.state);
+}
+
+Result<Output> List(const Invocation& invocation, const Listing& wanted) {
+  TRY_ASSIGN(auto records, Open(invocation));
+  TRY_ASSIGN(auto builds, records->List(wanted.project, wanted.limit, 0));
   Output output;
   for (const records::BuildRecord& build : builds) {
     std::string state = records::StateName(build.state);
@@ -34,28 +36,37 @@ Result<Output> List(const Invocation& invocation, records::Records& records) {
   return output;
 }
 
-}  // namespace
-
-Result<Output> RunBuilds(const Invocation& invocation) {
-  const std::vector<std::string>& words = invocation.arguments.words;
-  std::string verb = words.empty() ? "" : words[0];
-  bool list = verb == "list" && words.size() == 1;
-  bool cancel = verb == "cancel" && words.size() == 2;
-  if (!list && !cancel) {
-    return Fail(WrongUsage(
-        "depot-pool builds list [--project P] [--limit N], depot-pool builds cancel ID"));
-  }
-  TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
-  TRY_ASSIGN(auto records, records::OpenRecords(known.state));
-  if (list) return List(invocation, *records);
-  TRY_ASSIGN(bool asked, records->RequestCancel(words[1], service::WallClock()));
+Result<Output> CancelBuild(const Invocation& invocation, const std::string& id) {
+  TRY_ASSIGN(auto records, Open(invocation));
+  TRY_ASSIGN(bool asked, records->RequestCancel(id, service::WallClock()));
   if (!asked) {
-    return Fail(Error(ErrorCode::kNotFound, Cat("no build ", Printable(words[1]), " is running"))
+    return Fail(Error(ErrorCode::kNotFound, Cat("no build ", Printable(id), " is running"))
                     .WithHint("see depot-pool builds list"));
   }
-  return Output{"", Cat("build ", words[1],
+  return Output{"", Cat("build ", id,
                         " is told to stop with its next sign of life, within seconds; "
                         "it loses its builder after 60 s if it does not\n")};
+}
+
+}  // namespace
+
+void AddBuilds(CLI::App& program, Command& chosen) {
+  CLI::App* builds = program.add_subcommand("builds", "what is and was built");
+  auto wanted = std::make_shared<Listing>();
+  CLI::App* list = builds->add_subcommand("list", "the newest builds, and what became of them");
+  list->add_option("--project", wanted->project, "only of this project")->type_name("P");
+  list->add_option("--limit", wanted->limit, "how many; default: 50")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100000).description(""));
+  list->callback([&chosen, wanted] {
+    chosen = [wanted](const Invocation& invocation) { return List(invocation, *wanted); };
+  });
+  auto id = std::make_shared<std::string>();
+  CLI::App* cancel = builds->add_subcommand("cancel", "end a build that runs or waits");
+  cancel->add_option("ID", *id, "as `builds list` shows it")->required();
+  cancel->callback([&chosen, id] {
+    chosen = [id](const Invocation& invocation) { return CancelBuild(invocation, *id); };
+  });
 }
 
 }  // namespace depot

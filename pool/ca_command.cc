@@ -1,5 +1,6 @@
 #include <cerrno>
 
+#include <CLI/CLI.hpp>
 #include <sys/stat.h>
 
 #include "pool/commands.h"
@@ -14,46 +15,14 @@ namespace {
 
 constexpr std::chrono::hours kServerLife(2 * 365 * 24);
 
-/// The key keeps the mode that the process gives its files, which is for the owner alone.
-Result<Output> ServerCertificate(const Invocation& invocation,
-                                 const std::string& state,
-                                 const std::string& ca_pem) {
-  const std::vector<std::string>& words = invocation.arguments.words;
-  std::vector<std::string> names(words.begin() + 1, words.end());
-  std::string directory = invocation.arguments.Option("--out");
-  TRY_ASSIGN(identity::IssuedCertificate issued,
-             identity::IssueServerCertificate(state, names, kServerLife));
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
-    return Fail(SystemError(Cat("make ", directory), errno));
-  }
-  std::string key = Cat(directory, "/server-key.pem");
-  std::string certificate = Cat(directory, "/server.pem");
-  std::string ca = Cat(directory, "/ca.pem");
-  TRY(disk::WriteWholeFile(key, issued.key_pem.Reveal()));
-  TRY(disk::WriteWholeFile(certificate, issued.certificate_pem));
-  TRY(disk::WriteWholeFile(ca, ca_pem));
-  for (const std::string& open : {certificate, ca}) {
-    if (::chmod(open.c_str(), 0644) != 0) return Fail(SystemError(Cat("chmod ", open), errno));
-  }
-  return Output{"", Cat("wrote ", certificate, ", ", key, " and ", ca, " for ", Join(names, ", "),
-                        ", valid for two years\n")};
-}
+struct Wanted {
+  std::string state, builder, directory;
+  std::vector<std::string> names;
+};
 
-}  // namespace
-
-Result<Output> RunCa(const Invocation& invocation) {
-  const std::vector<std::string>& words = invocation.arguments.words;
-  std::string verb = words.empty() ? "" : words[0];
-  bool show = verb == "show" && words.size() == 1;
-  bool server = verb == "server-certificate" && words.size() > 1 &&
-                !invocation.arguments.Option("--out").empty();
-  if (!show && !server) {
-    return Fail(
-        WrongUsage("depot-pool ca show [--state DIR], depot-pool ca server-certificate NAME... "
-                   "--out DIR [--state DIR]"));
-  }
-  // Before there are settings that hold, there may have to be certificates.
-  std::string state = invocation.arguments.Option("--state");
+/// Before there are settings that hold, there may have to be certificates.
+Result<std::string> StateOf(const Invocation& invocation, const Wanted& wanted) {
+  std::string state = wanted.state;
   if (state.empty()) {
     TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
     state = known.state;
@@ -61,9 +30,78 @@ Result<Output> RunCa(const Invocation& invocation) {
   if (::mkdir(state.c_str(), 0700) != 0 && errno != EEXIST) {
     return Fail(SystemError(Cat("make the state directory ", state), errno));
   }
+  return state;
+}
+
+Result<Output> Show(const Invocation& invocation, const Wanted& wanted) {
+  TRY_ASSIGN(std::string state, StateOf(invocation, wanted));
+  TRY_ASSIGN(auto authority, wanted.builder.empty()
+                                 ? identity::OpenAuthority(state)
+                                 : identity::OpenBuilderAuthority(state, wanted.builder));
+  return Output{authority->certificate_pem(), ""};
+}
+
+Result<> WriteOpen(const std::string& path, const std::string& text) {
+  TRY(disk::WriteWholeFile(path, text));
+  if (::chmod(path.c_str(), 0644) != 0) return Fail(SystemError(Cat("chmod ", path), errno));
+  return {};
+}
+
+/// The key keeps the mode that the process gives its files, which is for the owner alone.
+Result<Output> ServerCertificate(const Invocation& invocation, const Wanted& wanted) {
+  TRY_ASSIGN(std::string state, StateOf(invocation, wanted));
+  TRY_ASSIGN(identity::IssuedCertificate issued,
+             identity::IssueServerCertificate(state, wanted.names, kServerLife));
   TRY_ASSIGN(auto authority, identity::OpenAuthority(state));
-  if (show) return Output{authority->certificate_pem(), ""};
-  return ServerCertificate(invocation, state, authority->certificate_pem());
+  const std::string& directory = wanted.directory;
+  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
+    return Fail(SystemError(Cat("make ", directory), errno));
+  }
+  TRY(disk::WriteWholeFile(Cat(directory, "/server-key.pem"), issued.key_pem.Reveal()));
+  TRY(WriteOpen(Cat(directory, "/server.pem"), issued.certificate_pem));
+  TRY(WriteOpen(Cat(directory, "/ca.pem"), authority->certificate_pem()));
+  std::string files = "server.pem, server-key.pem and ca.pem";
+  if (!wanted.builder.empty()) {
+    TRY_ASSIGN(auto clients, identity::OpenBuilderAuthority(state, wanted.builder));
+    TRY(WriteOpen(Cat(directory, "/clients.pem"), clients->certificate_pem()));
+    files = "server.pem, server-key.pem, ca.pem and clients.pem";
+  }
+  return Output{"", Cat("wrote ", files, " to ", directory, " for ", Join(wanted.names, ", "),
+                        ", valid for two years\n")};
+}
+
+using Run = Result<Output> (*)(const Invocation&, const Wanted&);
+
+void Choose(CLI::App& verb, Command& chosen, const std::shared_ptr<Wanted>& wanted, Run run) {
+  verb.add_option("--state", wanted->state, "the pool's state, when there are no settings yet")
+      ->type_name("DIR");
+  verb.callback([&chosen, wanted, run] {
+    chosen = [wanted, run](const Invocation& invocation) { return run(invocation, *wanted); };
+  });
+}
+
+}  // namespace
+
+void AddCa(CLI::App& program, Command& chosen) {
+  CLI::App* ca = program.add_subcommand("ca", "certificates");
+  auto shown = std::make_shared<Wanted>();
+  CLI::App* show = ca->add_subcommand(
+      "show", "who signs the servers' certificates; with --builder: who signs what builds show it");
+  show->add_option("--builder", shown->builder, "as `builders` calls it")->type_name("NAME");
+  Choose(*show, chosen, shown, Show);
+  auto server = std::make_shared<Wanted>();
+  CLI::App* certificate =
+      ca->add_subcommand("server-certificate", "a certificate for a pool or a builder");
+  certificate->add_option("HOST", server->names, "how clients name it: DNS names, IP addresses")
+      ->required();
+  certificate->add_option("--out", server->directory, "where its files go")
+      ->type_name("DIR")
+      ->required();
+  certificate
+      ->add_option("--builder", server->builder,
+                   "it is for this one of `builders`: adds clients.pem, whom it has to let in")
+      ->type_name("NAME");
+  Choose(*certificate, chosen, server, ServerCertificate);
 }
 
 }  // namespace depot

@@ -1,20 +1,24 @@
 #pragma once
 
-#include <map>
+#include <functional>
 #include <string>
+#include <vector>
 
-#include "pool/arguments.h"
-#include "pool/service/journal.h"
-
+#include "driver/base/environment.h"
 #include "driver/base/result.h"
+
+namespace CLI {
+class App;
+}
 
 namespace depot {
 
-/// What a command has to go by.
+/// What a command has to go by besides its own options.
 struct Invocation {
-  Arguments arguments;  ///< without the command's own name
   std::string settings_file;
-  std::map<std::string, std::string> environment;
+  Environment environment;
+  /// Where a command that runs for long writes; each call is one line, from any thread.
+  std::function<void(const std::string&line)> out, err;
 };
 
 /// What a command shows when it is done.
@@ -23,24 +27,38 @@ struct Output {
   std::string err;  ///< for standard error: about it, for people
 };
 
+/// One command with its options, ready to run. An Error of kUsage: the command line is wrong.
+using Command = std::function<Result<Output>(const Invocation&)>;
+
+/// What the command line says.
+struct CommandLine {
+  Command command;  ///< `help` and `version` are commands too
+  std::string settings_file;
+};
+
+/// Takes a command line apart (argv[0] is the program). kUsage names what is wrong, and the nearest
+/// right word when there is one. `default_settings` is the settings file unless --config says it.
+Result<CommandLine> ParseCommandLine(const std::vector<std::string>& argv,
+                                     const std::string& default_settings);
+
+/// Each adds one command to the program: when the command line names it, parsing sets `chosen`,
+/// which must outlive the program.
 /// `serve`: runs until SIGTERM or SIGINT.
-Result<Output> RunServe(const Invocation& invocation,
-                        const service::Journal::Write& audit,
-                        const service::Journal::Write& log);
+void AddServe(CLI::App& program, Command& chosen);
+
+/// `front`: runs beside a builder until SIGTERM or SIGINT.
+void AddFront(CLI::App& program, Command& chosen);
 
 /// `token create|list|revoke`. A new token is the only line of standard output.
-Result<Output> RunToken(const Invocation& invocation);
+void AddToken(CLI::App& program, Command& chosen);
 
 /// `login approve CODE --user U`.
-Result<Output> RunLogin(const Invocation& invocation);
+void AddLogin(CLI::App& program, Command& chosen);
 
 /// `builds list|cancel`.
-Result<Output> RunBuilds(const Invocation& invocation);
+void AddBuilds(CLI::App& program, Command& chosen);
 
 /// `ca show|server-certificate`.
-Result<Output> RunCa(const Invocation& invocation);
-
-/// A kUsage error for a command with the wrong words; `usage` is how it is written.
-Error WrongUsage(const std::string& usage);
+void AddCa(CLI::App& program, Command& chosen);
 
 }  // namespace depot

@@ -1,6 +1,9 @@
+#include <CLI/CLI.hpp>
+
 #include "pool/commands.h"
 #include "pool/identity/identity.h"
 #include "pool/records/records.h"
+#include "pool/service/journal.h"
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
 
@@ -10,21 +13,24 @@
 
 namespace depot {
 
-Result<Output> RunLogin(const Invocation& invocation) {
-  const Arguments& arguments = invocation.arguments;
-  std::string user = arguments.Option("--user");
-  if (arguments.words.size() != 2 || arguments.words[0] != "approve" || user.empty()) {
-    return Fail(WrongUsage("depot-pool login approve CODE --user U [--expires 90d]"));
-  }
+namespace {
+
+struct Approval {
+  std::string code, user;
+  std::string expires = "90d";
+};
+
+Result<Output> Approve(const Invocation& invocation, const Approval& approval) {
+  const std::string& user = approval.user;
   std::string code;
-  for (char c : arguments.words[1])
+  for (char c : approval.code)
     code += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
   if (known.FindUser(user) == nullptr) {
     return Fail(Error(ErrorCode::kNotFound, Cat("there is no user ", user))
                     .WithHint(Cat("add it to `users` in ", invocation.settings_file)));
   }
-  TRY_ASSIGN(std::int64_t life, ParseDuration(arguments.Option("--expires", "90d")));
+  TRY_ASSIGN(std::int64_t life, settings::ParseDuration(approval.expires));
   TRY_ASSIGN(auto records, records::OpenRecords(known.state));
   std::int64_t now = service::WallClock();
   auto login = records->FindLogin(code, now);
@@ -44,6 +50,21 @@ Result<Output> RunLogin(const Invocation& invocation) {
   TRY(records->ApproveLogin(code, user));
   return Output{"", Cat("login ", code, " is approved: token ", record.id, " for user ", user,
                         ", expires ", settings::FormatTime(record.expires_at), '\n')};
+}
+
+}  // namespace
+
+void AddLogin(CLI::App& program, Command& chosen) {
+  CLI::App* login = program.add_subcommand("login", "people who wait in `docker depot login`");
+  auto approval = std::make_shared<Approval>();
+  CLI::App* approve = login->add_subcommand("approve", "let somebody in who waits for it");
+  approve->add_option("CODE", approval->code, "what `docker depot login` shows")->required();
+  approve->add_option("--user", approval->user, "who it is")->type_name("U")->required();
+  approve->add_option("--expires", approval->expires, "when: 30d, 12h, 45m from now; default: 90d")
+      ->type_name("AGE");
+  approve->callback([&chosen, approval] {
+    chosen = [approval](const Invocation& invocation) { return Approve(invocation, *approval); };
+  });
 }
 
 }  // namespace depot

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <CLI/CLI.hpp>
 
 #include "pool/commands.h"
 #include "pool/identity/identity.h"
@@ -13,19 +13,21 @@
 namespace depot {
 namespace {
 
-constexpr const char* kCreate = "depot-pool token create --project P|--user U [--expires 30d]";
+struct NewToken {
+  std::string project, user, expires;
+};
 
 std::string Ends(std::int64_t expires_at) {
   return expires_at == 0 ? "never expires" : Cat("expires ", settings::FormatTime(expires_at));
 }
 
-Result<Output> Create(const Invocation& invocation) {
-  const Arguments& arguments = invocation.arguments;
+Result<Output> Create(const Invocation& invocation, const NewToken& wanted) {
   settings::TokenRecord record;
-  record.project = arguments.Option("--project");
-  record.user = arguments.Option("--user");
-  if (arguments.words.size() != 1 || record.project.empty() == record.user.empty()) {
-    return Fail(WrongUsage(kCreate));
+  record.project = wanted.project;
+  record.user = wanted.user;
+  if (record.project.empty() == record.user.empty()) {
+    return Fail(Error(ErrorCode::kUsage, "a token is of a project or of a user")
+                    .WithHint("say --project P, or --user U"));
   }
   TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
   if (!record.project.empty() && known.FindProject(record.project) == nullptr) {
@@ -40,9 +42,8 @@ Result<Output> Create(const Invocation& invocation) {
   record.id = Hex(RandomBytes(4));
   record.sha256 = identity::TokenHash(token);
   record.created_at = service::WallClock();
-  std::string expires = arguments.Option("--expires");
-  if (!expires.empty()) {
-    TRY_ASSIGN(std::int64_t life, ParseDuration(expires));
+  if (!wanted.expires.empty()) {
+    TRY_ASSIGN(std::int64_t life, settings::ParseDuration(wanted.expires));
     record.expires_at = record.created_at + life;
   }
   TRY(settings::AddTokenRecord(invocation.settings_file, record));
@@ -71,18 +72,35 @@ Result<Output> List(const Invocation& invocation) {
   return output;
 }
 
+Result<Output> Revoke(const Invocation& invocation, const std::string& id) {
+  TRY(settings::RevokeTokenRecord(invocation.settings_file, id));
+  return Output{"",
+                Cat("token ", id, " is revoked: it opens nothing any more, and its builds end\n")};
+}
+
 }  // namespace
 
-Result<Output> RunToken(const Invocation& invocation) {
-  const std::vector<std::string>& words = invocation.arguments.words;
-  std::string verb = words.empty() ? "" : words[0];
-  if (verb == "create") return Create(invocation);
-  if (verb == "list" && words.size() == 1) return List(invocation);
-  if (verb == "revoke" && words.size() == 2) {
-    TRY(settings::RevokeTokenRecord(invocation.settings_file, words[1]));
-    return Output{"", Cat("token ", words[1], " is revoked\n")};
-  }
-  return Fail(WrongUsage(Cat(kCreate, ", depot-pool token list, depot-pool token revoke ID")));
+void AddToken(CLI::App& program, Command& chosen) {
+  CLI::App* token = program.add_subcommand("token", "who may build");
+  auto wanted = std::make_shared<NewToken>();
+  CLI::App* create =
+      token->add_subcommand("create", "make a token of a project or a user; it is shown once");
+  create->add_option("--project", wanted->project, "the token opens this project")->type_name("P");
+  create->add_option("--user", wanted->user, "the token opens the projects of this user")
+      ->type_name("U");
+  create->add_option("--expires", wanted->expires, "when: 30d, 12h, 45m from now; default: never")
+      ->type_name("AGE");
+  create->callback([&chosen, wanted] {
+    chosen = [wanted](const Invocation& invocation) { return Create(invocation, *wanted); };
+  });
+  token->add_subcommand("list", "all tokens: their ids, what they open, when they expire")
+      ->callback([&chosen] { chosen = List; });
+  auto id = std::make_shared<std::string>();
+  CLI::App* revoke = token->add_subcommand("revoke", "end a token, its builds too");
+  revoke->add_option("ID", *id, "as `token list` shows it")->required();
+  revoke->callback([&chosen, id] {
+    chosen = [id](const Invocation& invocation) { return Revoke(invocation, *id); };
+  });
 }
 
 }  // namespace depot

@@ -32,11 +32,11 @@ std::string Seconds(milliseconds time) {
 }
 
 /// One attempt at one call.
-class Attempt {
+class Exchange {
  public:
   using Outcome = tl::expected<std::string, Failure>;
 
-  Attempt(const Call& call, const Caller& caller, const std::string& base)
+  Exchange(const Call& call, const Caller& caller, const std::string& base)
       : asked_{MethodOf(call.path), base, caller} {
     request_.method = "POST";
     request_.url = base + call.path;
@@ -47,8 +47,8 @@ class Attempt {
     if (!caller.token.empty()) request_.bearer = caller.token;
     request_.on_connected = [this] { connected_ = true; };
   }
-  Attempt(const Attempt&) = delete;
-  Attempt& operator=(const Attempt&) = delete;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 
   http::Request& request() { return request_; }
 
@@ -190,12 +190,12 @@ Result<std::string> ConnectClient::Run(Kind kind,
   const milliseconds patience = kind == Kind::kServerStream ? times_.login : times_.attempt;
   const Backoff backoff = WaitsOf(call, times_, cancel);
   for (int failed = 1;; ++failed) {
-    Attempt attempt(call, caller, base_);
+    Exchange attempt(call, caller, base_);
     // A proxy would see what is meant for this machine.
     attempt.request().transport.use_proxy = !loopback_;
     const Cancel bounded =
         cancel.WithTimeout(patience, Cat("no answer within ", Seconds(patience)));
-    Attempt::Outcome outcome =
+    Exchange::Outcome outcome =
         kind == Kind::kUnary
             ? attempt.Unary(call, client_, bounded)
             : attempt.Stream(call.message, kind == Kind::kServerStream, client_, bounded);

@@ -5,8 +5,8 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/depot/hold_build.h"
 #include "driver/depot/machine.h"
+#include "driver/depot/open_hosted_build.h"
 
 namespace depot::api {
 namespace {
@@ -19,9 +19,9 @@ constexpr std::size_t kMaxErrorText = 4096;
 /// Depot's own registry, where saved builds lie (depot/cli pkg/build/build.go).
 constexpr std::string_view kRegistry = "registry.depot.dev";
 
-class HeldBuild final : public HostedBuild {
+class ApiBuild final : public HostedBuild {
  public:
-  HeldBuild(std::shared_ptr<BuildRecord> build, bool ours)
+  ApiBuild(std::shared_ptr<BuildRecord> build, bool ours)
       : build_(std::move(build)),
         ours_(ours),
         steps_(build_),
@@ -29,10 +29,10 @@ class HeldBuild final : public HostedBuild {
         watch_(build_->cancel) {
     watch_.Start("depot-cancel", [this](const Cancel& stop) { return TellOfCancel(stop); });
   }
-  HeldBuild(const HeldBuild&) = delete;
-  HeldBuild& operator=(const HeldBuild&) = delete;
+  ApiBuild(const ApiBuild&) = delete;
+  ApiBuild& operator=(const ApiBuild&) = delete;
 
-  ~HeldBuild() override { (void)Tell(Outcome::kCanceled, "", build_->times.finish_cancelled); }
+  ~ApiBuild() override { (void)Tell(Outcome::kCanceled, "", build_->times.finish_cancelled); }
 
   const CreatedBuild& created() const override { return build_->created; }
   builder::Driver& driver() override { return *driver_; }
@@ -122,8 +122,8 @@ void AddSavePlaces(const BuildDescription& description, CreatedBuild& build) {
 
 }  // namespace
 
-std::unique_ptr<HostedBuild> HoldBuild(std::shared_ptr<BuildRecord> build, bool ours) {
-  return std::make_unique<HeldBuild>(std::move(build), ours);
+std::unique_ptr<HostedBuild> OpenHostedBuild(std::shared_ptr<BuildRecord> build, bool ours) {
+  return std::make_unique<ApiBuild>(std::move(build), ours);
 }
 
 Result<std::unique_ptr<HostedBuild>> StartHostedBuild(Api& api,
@@ -140,7 +140,7 @@ Result<std::unique_ptr<HostedBuild>> StartHostedBuild(Api& api,
   }
   if (created.project.empty()) created.project = description.project;
   if (!existing_build.empty()) AddSavePlaces(description, created);
-  return HoldBuild(
+  return OpenHostedBuild(
       std::shared_ptr<BuildRecord>(new BuildRecord{api, std::move(created), sink, cancel, Times()}),
       existing_build.empty());
 }

@@ -28,9 +28,9 @@ class StepLines final : public EventSink {
   std::string last_;
 };
 
-class HostedBuilder final : public builder::Builder {
+class MachineBuilder final : public builder::Builder {
  public:
-  HostedBuilder(std::unique_ptr<builder::Builder> inner, std::unique_ptr<HealthReports> health)
+  MachineBuilder(std::unique_ptr<builder::Builder> inner, std::unique_ptr<HealthReports> health)
       : inner_(std::move(inner)), health_(std::move(health)) {
     CloseWhenCancelled();
   }
@@ -79,7 +79,7 @@ class MachineDriver final : public builder::Driver {
     ReportingSink reporting(sink, reports_);
     TRY_ASSIGN(const Machine machine, Launch(kind, reporting, stopping.cancel()));
     TRY_ASSIGN(auto builder, Connect(machine, kind, reporting, stopping.cancel()));
-    return std::make_unique<HostedBuilder>(std::move(builder), std::move(health));
+    return std::make_unique<MachineBuilder>(std::move(builder), std::move(health));
   }
 
  private:
@@ -120,6 +120,7 @@ class MachineDriver final : public builder::Driver {
     const auto patience = build_->times.connecting;
     const Cancel patient = cancel.WithTimeout(patience, "connecting");
     auto driver = builder::MakeRemoteDriver(std::move(endpoint));
+    auto stale = Cancel::Clock::now() + build_->times.machine_fresh;
     StepLines lines(step);
     std::string last = "it does not answer";
     const auto first = build_->times.connect_again;
@@ -129,12 +130,21 @@ class MachineDriver final : public builder::Driver {
       if (builder) return builder;
       TRY(cancel.Check());
       if (!patient.cancelled()) {
+        if (builder.error().code() == ErrorCode::kDenied) {
+          return Fail(std::move(builder).error().WithHint(
+              "the certificates are those that the Depot API hands out: tell whoever runs it"));
+        }
         if (!MayComeUp(builder.error().code())) return builder;
         last = builder.error().message();
         lines.Say(Cat(last, "; the machine may still be starting, trying again"));
       }
       const auto wait = backoff.WaitAfter(failed);
-      if (wait && patient.SleepFor(*wait)) continue;
+      if (wait && patient.SleepFor(*wait)) {
+        if (Cancel::Clock::now() < stale) continue;
+        TRY(Renew(kind, driver, patient));
+        stale = Cancel::Clock::now() + build_->times.machine_fresh;
+        continue;
+      }
       TRY(cancel.Check());
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience).count();
       return Fail(Error(ErrorCode::kTimeout,
@@ -142,6 +152,24 @@ class MachineDriver final : public builder::Driver {
                             seconds, " s: ", last))
                       .WithHint("does a firewall let this machine connect to it?"));
     }
+  }
+
+  /// A machine's certificate may live for minutes alone, and another machine may have taken its
+  /// place. An API that does not answer changes nothing.
+  Result<> Renew(const Platform& kind,
+                 std::unique_ptr<builder::Driver>& driver,
+                 const Cancel& cancel) {
+    auto answer = build_->api.GetMachine(build_->created, kind, cancel);
+    if (!answer) {
+      const ErrorCode code = answer.error().code();
+      if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout) return {};
+      return Fail(std::move(answer).error());
+    }
+    if (const auto* machine = std::get_if<Machine>(&*answer)) {
+      TRY_ASSIGN(builder::Endpoint endpoint, MachineEndpoint(*machine));
+      driver = builder::MakeRemoteDriver(std::move(endpoint));
+    }
+    return {};
   }
 
   const std::shared_ptr<BuildRecord> build_;

@@ -20,6 +20,7 @@ struct Times {
   std::chrono::milliseconds last_report{2'000};
   std::chrono::milliseconds connecting{300'000};  ///< for a machine to answer
   std::chrono::milliseconds connect_again{1'000};
+  std::chrono::milliseconds machine_fresh{60'000};  ///< then it is asked for again, if not reached
   std::chrono::milliseconds finish{10'000};
   std::chrono::milliseconds finish_cancelled{2'000};
 };

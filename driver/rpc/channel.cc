@@ -10,7 +10,7 @@
 namespace depot::rpc {
 namespace {
 
-constexpr std::size_t kMaxMessage = 64 << 20;
+constexpr H2Limits kLimits{.message = 64 << 20, .unfinished = 128 << 20};
 
 /// What an HTTP status without a gRPC one means (grpc/doc/http-grpc-status-mapping.md).
 Code CodeOfHttp(std::string_view status) {
@@ -66,6 +66,10 @@ class Call final : public ClientCall {
     std::string http_status;
     std::uint32_t reset_code = 0;
     bool known = connection_.With(stream_, [&](const H2Stream& stream) {
+      if (stream.fault) {
+        status = *stream.fault;
+        return true;
+      }
       http_status = FindHeader(stream.headers, ":status");
       reset_code = stream.reset_code;
       return ReadStatus(stream.trailers, status) || ReadStatus(stream.headers, status);
@@ -94,7 +98,7 @@ class H2Channel final : public Channel {
  public:
   H2Channel(std::unique_ptr<ByteStream> stream, std::string authority)
       : authority_(std::move(authority)),
-        connection_(H2Connection::Role::kClient, std::move(stream), kMaxMessage, nullptr) {
+        connection_(H2Connection::Role::kClient, std::move(stream), kLimits, nullptr) {
     connection_.Start();
   }
 

@@ -18,7 +18,9 @@ namespace {
 constexpr std::uint32_t kLargestFrame = 256 << 10;
 constexpr std::int32_t kStreamWindow = 2 << 20;
 constexpr std::int32_t kConnectionWindow = 64 << 20;
-constexpr std::size_t kMaxHeaderBytes = 1 << 20;
+/// A builder repeats every .dockerignore pattern as a header, in frames of 16 KiB. What it may send
+/// is bounded by the session's budget; what we send, and the number of its frames, by this.
+constexpr std::size_t kMaxHeaderBlock = 64 << 20;
 constexpr std::uint32_t kMaxConcurrentCalls = 100;
 /// See H2Session::AnswerPings().
 constexpr std::chrono::milliseconds kPingDelay(1);
@@ -53,7 +55,7 @@ struct H2Session::Callbacks::Functions {
   static int OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     H2Session& self = Self(user_data);
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    StreamPtr stream = self.make_stream_();
+    StreamPtr stream = self.NewStream();
     stream->id = frame->hd.stream_id;
     self.streams_[stream->id] = stream;
     return 0;
@@ -65,10 +67,7 @@ struct H2Session::Callbacks::Functions {
                       std::string_view value) {
     StreamPtr stream = Find(self, id);
     if (!stream) return 0;
-    stream->header_bytes += name.size() + value.size() + 32;
-    if (stream->header_bytes > kMaxHeaderBytes) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    Headers& block = stream->headers_done ? stream->trailers : stream->headers;
-    block.emplace_back(name, value);
+    self.AcceptHeader(*stream, name, value);
     return 0;
   }
 
@@ -128,9 +127,11 @@ struct H2Session::Callbacks::Functions {
     nghttp2_session_consume_connection(session, size);
     StreamPtr stream = Find(self, id);
     if (!stream) return 0;
+    bool faulty = stream->fault.has_value();
     self.AcceptData(stream, {reinterpret_cast<const char*>(data), size});
-    if (stream->malformed) {
-      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_PROTOCOL_ERROR);
+    if (stream->fault) {
+      // Its window is left to run out.
+      if (!faulty) self.events_.arrived.push_back(stream);
     } else if (stream->queued_bytes > kMaxQueued) {
       stream->unconsumed_bytes += size;
     } else {
@@ -153,6 +154,11 @@ struct H2Session::Callbacks::Functions {
   static int OnNotSent(nghttp2_session* session, const nghttp2_frame* frame, int, void* user_data) {
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     return OnClose(session, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM, user_data);
+  }
+
+  static int OnSent(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
+    if (frame->hd.type == NGHTTP2_GOAWAY) Self(user_data).complaint_ = frame->goaway.error_code;
+    return 0;
   }
 
   static ssize_t OnSource(H2Session& self,
@@ -226,6 +232,7 @@ struct H2Session::Callbacks::Functions {
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, OnData);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, OnClose);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, OnNotSent);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, OnSent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, OnSendData);
     nghttp2_session_callbacks_set_data_source_read_length_callback(
         callbacks,
@@ -238,10 +245,8 @@ struct H2Session::Callbacks::Functions {
     nghttp2_option_new(&option);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_auto_ping_ack(option, 1);
-    // A builder repeats every .dockerignore pattern as a header: up to 1 MiB of them, in frames of
-    // 16 KiB.
-    nghttp2_option_set_max_continuations(option, kMaxHeaderBytes / (16 << 10) + 8);
-    nghttp2_option_set_max_send_header_block_length(option, kMaxHeaderBytes);
+    nghttp2_option_set_max_continuations(option, kMaxHeaderBlock / (16 << 10) + 8);
+    nghttp2_option_set_max_send_header_block_length(option, kMaxHeaderBlock);
     nghttp2_session* session = nullptr;
     if (self->role_ == Role::kClient) {
       nghttp2_session_client_new2(&session, callbacks, self, option);
@@ -252,7 +257,8 @@ struct H2Session::Callbacks::Functions {
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxHeaderBytes},
+        // No limit: what is too much is refused by us, in words that say so.
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UINT32_MAX},
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxConcurrentCalls}};
     // A server must not send ENABLE_PUSH, a client has no use for a limit on streams to it.

@@ -22,11 +22,11 @@ H2Connection::StreamPtr AsCall(const H2Session::StreamPtr& stream) {
 
 H2Connection::H2Connection(Role role,
                            std::unique_ptr<ByteStream> stream,
-                           std::size_t max_message,
+                           H2Limits limits,
                            std::function<void(StreamPtr)> on_request)
     : on_request_(std::move(on_request)),
       stream_(std::move(stream)),
-      session_(role, max_message, MakeCall),
+      session_(role, limits, MakeCall),
       threads_(Cancel::Never()) {}
 
 void H2Connection::Start() {
@@ -83,7 +83,7 @@ Result<std::optional<std::string>> H2Connection::Receive(const StreamPtr& stream
                                                          const Cancel& cancel) {
   std::unique_lock lock(mutex_);
   bool ready = cancel.Wait(lock, stream->arrived, [&] {
-    return !stream->messages.empty() || stream->remote_closed || stream->closed;
+    return !stream->messages.empty() || stream->fault || stream->remote_closed || stream->closed;
   });
   if (!ready) return Fail(cancel.error());
   bool held_back = stream->unconsumed_bytes > 0;

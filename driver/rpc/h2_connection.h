@@ -30,10 +30,10 @@ class H2Connection {
   using StreamPtr = std::shared_ptr<H2Call>;
 
   /// `on_request` (server only) is called on the reader thread for every new stream; it must not
-  /// block. `max_message` bounds one received message, in bytes.
+  /// block. What exceeds `limits` is refused: see H2Stream::fault.
   H2Connection(Role role,
                std::unique_ptr<ByteStream> stream,
-               std::size_t max_message,
+               H2Limits limits,
                std::function<void(StreamPtr)> on_request);
   ~H2Connection();
 
@@ -55,7 +55,8 @@ class H2Connection {
   /// Nothing more follows but the trailers (server).
   void EndSend(const StreamPtr& stream, std::optional<Headers> trailers);
 
-  /// The next message; nullopt when the peer has sent its last one or the stream is gone.
+  /// The next message; nullopt when the peer has sent its last one or the stream is gone, and the
+  /// fault as an Error when nothing more is taken from it.
   Result<std::optional<std::string>> Receive(const StreamPtr& stream, const Cancel& cancel);
 
   /// Waits until the peer has sent its last word on the stream.

@@ -8,24 +8,46 @@
 #include "driver/base/text.h"
 #include "driver/rpc/frame_batch.h"
 #include "driver/rpc/h2_callbacks.h"
+#include "driver/rpc/wire.h"
 
 namespace depot::rpc {
 namespace {
 
 /// What a message costs beyond its bytes, so that empty ones are bounded too.
 constexpr std::size_t kMessageOverhead = 64;
+/// The same for a header: two strings.
+constexpr std::size_t kHeaderOverhead = 64;
 constexpr std::size_t kFramePrefix = 5;
+/// Frames that wait to be sent: answers to a peer that asks and does not read.
+constexpr std::size_t kMaxWaitingFrames = 10'000;
 
 Error ProtocolError(std::string_view reason) {
   return Error(ErrorCode::kInvalid, Cat("the peer does not speak HTTP/2: ", reason))
       .WithHint("check the port, and whether it wants TLS");
 }
 
+/// What the peer has done when we end the connection by GOAWAY with this code.
+Error Complaint(std::uint32_t code) {
+  if (code == NGHTTP2_COMPRESSION_ERROR) {
+    return Error(ErrorCode::kInvalid,
+                 "the peer sent a header of more than 64 KiB, or one that is not valid HPACK");
+  }
+  return ProtocolError("it sent what is not a frame");
+}
+
+Status OverBudget(std::string_view what, const Budget& budget) {
+  return {Code::kResourceExhausted,
+          Cat(what, " would exceed the ", budget.limit() >> 20,
+              " MiB that a peer may have unfinished on one connection"),
+          ""};
+}
+
 }  // namespace
 
-H2Session::H2Session(Role role, std::size_t max_message, std::function<StreamPtr()> make_stream)
+H2Session::H2Session(Role role, H2Limits limits, std::function<StreamPtr()> make_stream)
     : role_(role),
-      max_message_(max_message),
+      max_message_(limits.message),
+      budget_(std::make_shared<Budget>(limits.unfinished)),
       make_stream_(std::move(make_stream)),
       session_(Callbacks::MakeSession(this)) {}
 
@@ -39,6 +61,9 @@ void H2Session::Receive(std::string_view bytes, Time now) {
   ssize_t used = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (used < 0) End(ProtocolError(nghttp2_strerror(static_cast<int>(used))));
+  if (nghttp2_session_get_outbound_queue_size(session_) > kMaxWaitingFrames) {
+    End(Error(ErrorCode::kInvalid, "the peer asks for more than it reads"));
+  }
 }
 
 void H2Session::EndInput() {
@@ -56,8 +81,14 @@ std::optional<H2Session::Time> H2Session::pings_due() const {
   return answer_pings_at_;
 }
 
-H2Session::StreamPtr H2Session::Open(const Headers& headers) {
+H2Session::StreamPtr H2Session::NewStream() {
   StreamPtr stream = make_stream_();
+  stream->share = BudgetShare(budget_);
+  return stream;
+}
+
+H2Session::StreamPtr H2Session::Open(const Headers& headers) {
+  StreamPtr stream = NewStream();
   std::int32_t id = failure_ ? -1 : Callbacks::SubmitRequest(session_, headers);
   if (id < 0) {
     stream->closed = true;
@@ -90,14 +121,13 @@ void H2Session::EndSend(H2Stream& stream, std::optional<Headers> trailers) {
 
 Result<std::optional<std::string>> H2Session::TakeMessage(H2Stream& stream) {
   if (stream.messages.empty()) {
-    if (stream.malformed) {
-      return Fail(ErrorCode::kInvalid, "the peer sent a message that is too large or compressed");
-    }
+    if (stream.fault) return Fail(ErrorCode::kInvalid, stream.fault->message);
     return std::nullopt;
   }
   std::string message = std::move(stream.messages.front());
   stream.messages.pop_front();
   stream.queued_bytes -= message.size() + kMessageOverhead;
+  stream.share.Give(message.size() + kMessageOverhead);
   if (stream.unconsumed_bytes > 0 && stream.queued_bytes <= kMaxQueued / 2 && !stream.closed) {
     nghttp2_session_consume_stream(session_, stream.id, std::exchange(stream.unconsumed_bytes, 0));
   }
@@ -132,21 +162,53 @@ void H2Session::End(const Error& reason) {
   events_.failed = true;
 }
 
+/// Nothing more is taken from the peer on this stream. A server still answers: with this status.
+void H2Session::Refuse(H2Stream& stream, Status fault) {
+  stream.share.Give(std::exchange(stream.body, {}).size());
+  stream.fault = std::move(fault);
+  if (role_ == Role::kClient) Reset(stream, NGHTTP2_CANCEL);
+}
+
+void H2Session::AcceptHeader(H2Stream& stream, std::string_view name, std::string_view value) {
+  if (stream.fault) return;
+  if (stream.share.Take(name.size() + value.size() + kHeaderOverhead)) {
+    (stream.headers_done ? stream.trailers : stream.headers).emplace_back(name, value);
+    return;
+  }
+  std::string_view path = FindHeader(stream.headers, ":path");
+  Refuse(stream, OverBudget(Cat("the metadata of ", path.empty() ? "a call" : Printable(path),
+                                ", at ", Printable(name), ','),
+                            *budget_));
+}
+
 void H2Session::AcceptData(const StreamPtr& stream, std::string_view data) {
   auto take = [&data](std::string& into, std::size_t wanted) {
     std::size_t part = std::min(data.size(), wanted - into.size());
     into.append(data.substr(0, part));
     data.remove_prefix(part);
   };
-  while (!data.empty()) {
+  while (!data.empty() && !stream->fault) {
     if (stream->prefix.size() < kFramePrefix) take(stream->prefix, kFramePrefix);
     if (stream->prefix.size() < kFramePrefix) return;
     auto byte = [&](std::size_t i) {
       return std::size_t{static_cast<unsigned char>(stream->prefix[i])};
     };
     std::size_t length = byte(1) << 24 | byte(2) << 16 | byte(3) << 8 | byte(4);
-    if (byte(0) != 0 || length > max_message_) {
-      stream->malformed = true;
+    if (byte(0) != 0) {
+      Refuse(*stream, {role_ == Role::kServer ? Code::kUnimplemented : Code::kInternal,
+                       "a compressed message came, and none was asked for", ""});
+      return;
+    }
+    if (length > max_message_) {
+      Refuse(*stream,
+             {Code::kResourceExhausted,
+              Cat("a message of ", length, " bytes came; the limit is ", max_message_), ""});
+      return;
+    }
+    std::size_t missing = length - stream->body.size();
+    std::size_t cost = missing > data.size() ? data.size() : missing + kMessageOverhead;
+    if (!stream->share.Take(cost)) {
+      Refuse(*stream, OverBudget(Cat("a message of ", length, " bytes"), *budget_));
       return;
     }
     take(stream->body, length);
@@ -199,7 +261,7 @@ bool H2Session::FillBatch(FrameBatch& batch, std::size_t limit, Time now) {
   // nghttp2 is done when a GOAWAY of ours or of the peer has run its course.
   if (!leaving_ && nghttp2_session_want_read(session_) == 0) {
     leaving_ = goodbye_.empty()
-                   ? ProtocolError("it sent what is not a frame")
+                   ? Complaint(complaint_)
                    : Error(ErrorCode::kUnavailable,
                            Cat("the peer ended the connection: ", Printable(goodbye_)));
   }

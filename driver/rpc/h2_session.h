@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "driver/base/result.h"
+#include "driver/rpc/budget.h"
 #include "driver/rpc/bytes.h"
+#include "driver/rpc/status.h"
 
 struct nghttp2_session;
 
@@ -31,9 +33,9 @@ struct H2Stream {
   std::int32_t id = 0;
 
   // What the peer sent.
+  BudgetShare share;  ///< of the session's budget, for all of it
   Headers headers;
   Headers trailers;
-  std::size_t header_bytes = 0;
   bool headers_done = false;
   bool remote_closed = false;  ///< the peer sent END_STREAM
   std::deque<std::string> messages;
@@ -41,7 +43,7 @@ struct H2Stream {
   std::size_t unconsumed_bytes = 0;  ///< held back from the peer's flow-control window
   std::string prefix;                ///< of the message that is arriving, up to 5 bytes
   std::string body;                  ///< what has arrived of it
-  bool malformed = false;            ///< compressed or larger than allowed
+  std::optional<Status> fault;       ///< why nothing more is taken from the peer
 
   // What we send.
   std::deque<Bytes> outgoing;
@@ -54,12 +56,18 @@ struct H2Stream {
   std::uint32_t reset_code = 0;
 };
 
+/// What a session takes from its peer, in bytes.
+struct H2Limits {
+  std::size_t message;     ///< one message
+  std::size_t unfinished;  ///< everything that nobody has taken yet, see Budget
+};
+
 /// What has happened in a session, for those who wait for it.
 struct H2Events {
   using StreamPtr = std::shared_ptr<H2Stream>;
 
   std::vector<StreamPtr> requests;  ///< server: new calls
-  std::vector<StreamPtr> arrived;   ///< a message, or the peer's last word
+  std::vector<StreamPtr> arrived;   ///< a message, a fault, or the peer's last word
   std::vector<StreamPtr> drained;   ///< half of what was queued is sent, as `wants_room` asked
   std::vector<StreamPtr> ended;     ///< closed; nothing more comes or goes
   bool failed = false;              ///< the session has: see failure()
@@ -75,9 +83,9 @@ class H2Session {
   using StreamPtr = std::shared_ptr<H2Stream>;
   using Time = std::chrono::steady_clock::time_point;
 
-  /// `max_message` bounds one received message, in bytes. `make_stream` makes every stream, of our
-  /// calls and of the peer's: it may make something derived.
-  H2Session(Role role, std::size_t max_message, std::function<StreamPtr()> make_stream);
+  /// `make_stream` makes every stream, of our calls and of the peer's: it may make something
+  /// derived.
+  H2Session(Role role, H2Limits limits, std::function<StreamPtr()> make_stream);
   ~H2Session();
   H2Session(const H2Session&) = delete;
   H2Session& operator=(const H2Session&) = delete;
@@ -111,7 +119,7 @@ class H2Session {
   /// Nothing more follows but the trailers (server).
   void EndSend(H2Stream& stream, std::optional<Headers> trailers);
 
-  /// The next message; nullopt when there is none.
+  /// The next message; nullopt when there is none, the fault as an Error when none will come.
   Result<std::optional<std::string>> TakeMessage(H2Stream& stream);
 
   /// Ends one stream.
@@ -124,6 +132,9 @@ class H2Session {
   /// Why it will fail once the last frames are out.
   const std::optional<Error>& leaving() const { return leaving_; }
 
+  /// Bytes of Budget in use.
+  std::size_t unfinished() const { return budget_->used(); }
+
   /// What has happened since the last time.
   H2Events TakeEvents() { return std::exchange(events_, {}); }
 
@@ -131,13 +142,17 @@ class H2Session {
   struct Callbacks;  // nghttp2's side, in h2_callbacks.h
   using PingData = std::array<std::uint8_t, 8>;
 
+  StreamPtr NewStream();
+  void AcceptHeader(H2Stream& stream, std::string_view name, std::string_view value);
   void AcceptData(const StreamPtr& stream, std::string_view data);
+  void Refuse(H2Stream& stream, Status fault);
   void TakeFrames(FrameBatch& batch, std::size_t up_to);
   void AnswerPings(FrameBatch& batch, Time now);
   void CloseStream(const StreamPtr& stream, std::uint32_t code);
 
   const Role role_;
   const std::size_t max_message_;
+  const std::shared_ptr<Budget> budget_;
   const std::function<StreamPtr()> make_stream_;
   nghttp2_session* session_ = nullptr;
   std::map<std::int32_t, StreamPtr> streams_;
@@ -148,6 +163,7 @@ class H2Session {
   std::optional<Error> failure_;
   std::optional<Error> leaving_;
   std::string goodbye_;          // what the peer said in GOAWAY
+  std::uint32_t complaint_ = 0;  // what we said in ours
   FrameBatch* batch_ = nullptr;  // the one being filled
   std::size_t batch_limit_ = 0;  // its
 };

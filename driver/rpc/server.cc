@@ -14,7 +14,7 @@
 namespace depot::rpc {
 namespace {
 
-constexpr std::size_t kMaxMessage = 16 << 20;
+constexpr H2Limits kLimits{.message = 16 << 20, .unfinished = 64 << 20};
 /// Handlers at work; a call that the peer has reset counts until its handler has noticed.
 constexpr std::size_t kMaxHandlers = 128;
 
@@ -115,10 +115,14 @@ void Handle(H2Connection& connection,
             const Handler& handler,
             const Cancel& cancel) {
   Metadata metadata =
-      connection.With(stream, [](const H2Stream& s) { return ReadMetadata(s.headers); });
+      connection.With(stream, [](H2Stream& s) { return ReadMetadata(std::move(s.headers)); });
   connection.Respond(stream, {{":status", "200"}, {"content-type", "application/grpc"}});
   Call call(connection, stream, std::move(metadata));
   Status status = handler(call, cancel);
+  // What was wrong with the peer's bytes is told in gRPC's own terms.
+  connection.With(stream, [&](const H2Stream& s) {
+    if (s.fault) status = *s.fault;
+  });
   connection.EndSend(stream, StatusTrailers(status));
 }
 
@@ -153,14 +157,18 @@ Result<> Serve(std::unique_ptr<ByteStream> stream,
   Workers workers(cancel);
   H2Connection* self = nullptr;
   auto on_request = [&](const H2Connection::StreamPtr& request) {
-    std::string path = self->With(
-        request, [](const H2Stream& s) { return std::string(FindHeader(s.headers, ":path")); });
+    std::optional<Status> refusal;
+    std::string path = self->With(request, [&](const H2Stream& s) {
+      refusal = s.fault;
+      return std::string(FindHeader(s.headers, ":path"));
+    });
     const Handler* handler = table.Find(path);
-    if (handler == nullptr) {
-      Headers refusal = {{":status", "200"}, {"content-type", "application/grpc"}};
-      self->Respond(request, refusal);
-      self->EndSend(request, StatusTrailers({Code::kUnimplemented,
-                                             Cat("unknown method ", Printable(path)), ""}));
+    if (!refusal && handler == nullptr) {
+      refusal = Status{Code::kUnimplemented, Cat("unknown method ", Printable(path)), ""};
+    }
+    if (refusal) {
+      self->Respond(request, {{":status", "200"}, {"content-type", "application/grpc"}});
+      self->EndSend(request, StatusTrailers(*refusal));
       return;
     }
     bool accepted = workers.Run([connection = self, request, handler](const Cancel& stop) {
@@ -169,7 +177,7 @@ Result<> Serve(std::unique_ptr<ByteStream> stream,
     if (!accepted) self->Reset(request, NGHTTP2_REFUSED_STREAM);
     if (Result<> working = workers.Working(); !working) self->Close(working.error());
   };
-  H2Connection connection(H2Connection::Role::kServer, std::move(stream), kMaxMessage, on_request);
+  H2Connection connection(H2Connection::Role::kServer, std::move(stream), kLimits, on_request);
   self = &connection;
   connection.Start();
   Result<> ended = connection.WaitClosed(cancel);

@@ -19,11 +19,12 @@ void AppendMetadata(Headers& headers, const Metadata& metadata) {
   }
 }
 
-Metadata ReadMetadata(const Headers& headers) {
+Metadata ReadMetadata(Headers headers) {
   Metadata metadata;
-  for (const auto& [key, value] : headers) {
+  for (auto& [key, value] : headers) {
     if (key.starts_with(':') || key.starts_with("grpc-")) continue;
-    metadata.Add(key, IsBinary(key) ? FromBase64(value).value_or("") : value);
+    if (IsBinary(key)) value = FromBase64(value).value_or("");
+    metadata.Add(std::move(key), std::move(value));
   }
   return metadata;
 }
@@ -56,6 +57,9 @@ Headers StatusTrailers(const Status& status) {
     // The peer's limit on headers must not turn a long message into another error.
     constexpr std::size_t kMaxMessage = 4 << 10;
     trailers.emplace_back("grpc-message", EncodeMessage(status.message.substr(0, kMaxMessage)));
+  }
+  if (!status.details.empty()) {
+    trailers.emplace_back("grpc-status-details-bin", Base64(status.details));
   }
   return trailers;
 }

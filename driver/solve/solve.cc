@@ -40,6 +40,18 @@ constexpr milliseconds kLastWords(500);
 /// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
 constexpr seconds kSolveAfterGateway(5);
 
+/// A daemon before 0.13 makes the first output only and says nothing.
+rpc::Status SeveralExporters(const std::string& pong_response) {
+  control::frontend::PongResponse pong;
+  if (!pong.ParseFromString(pong_response)) return {};
+  for (const control::frontend::ApiCap& cap : pong.llb_caps()) {
+    if (cap.id() == "exporter.multiple" && cap.enabled()) return {};
+  }
+  return {rpc::Code::kUnimplemented,
+          "this builder's BuildKit is older than 0.13 and makes one output for each build", "",
+          true};
+}
+
 class Solver {
  public:
   Solver(builder::Builder& builder,
@@ -135,20 +147,13 @@ class Solver {
                           gateway_stop_.cancel());
   }
 
-  /// A daemon before 0.13 makes the first output only and says nothing. Engines do not tell their
-  /// BuildKit's version, so it is asked what it can do, in the one case where that matters.
+  /// Engines do not tell their BuildKit's version, so it is asked what it can do, in the one case
+  /// where that matters.
   rpc::Status CheckExporters() {
     if (request_.exporters.size() < 2) return {};
     std::string response;
     rpc::Status status = GatewayCall("Ping", "", response);
-    control::frontend::PongResponse pong;
-    if (!status.ok() || !pong.ParseFromString(response)) return status;
-    for (const control::frontend::ApiCap& cap : pong.llb_caps()) {
-      if (cap.id() == "exporter.multiple" && cap.enabled()) return {};
-    }
-    return {rpc::Code::kUnimplemented,
-            "this builder's BuildKit is older than 0.13 and makes one output for each build", "",
-            true};
+    return status.ok() ? SeveralExporters(response) : status;
   }
 
   /// Runs the frontend and hands its result to Control.Solve, unless that has failed already.

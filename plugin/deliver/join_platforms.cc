@@ -3,19 +3,9 @@
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
+#include "driver/oci/platform_list.h"
 
 namespace depot::deliver {
-namespace {
-
-std::string Names(const std::vector<Platform>& platforms) {
-  std::vector<std::string> names;
-  for (const Platform& platform : platforms)
-    names.push_back(FormatPlatform(platform));
-  return Join(names, ",");
-}
-
-}  // namespace
-
 registry::IndexAnnotations IndexAnnotationsOf(const std::vector<options::Annotation>& annotations) {
   registry::IndexAnnotations wanted;
   for (const options::Annotation& one : annotations) {
@@ -37,7 +27,7 @@ Result<std::vector<Descriptor>> DescriptorsOf(const std::vector<PlatformResult>&
     auto descriptor = json ? ReadDescriptor(*json) : Result<Descriptor>(Fail(json.error()));
     if (!descriptor) {
       return Fail(Error(ErrorCode::kInvalid,
-                        Cat("the builder of ", Names(result.platforms),
+                        Cat("the builder of ", FormatPlatforms(result.platforms, ","),
                             " does not say what it pushed: ", descriptor.error().message()))
                       .WithHint("it needs BuildKit 0.11 or newer to be one of several builders"));
     }
@@ -59,7 +49,7 @@ ExporterResponse JoinResponses(const std::vector<PlatformResult>& results,
       }
       if (key == "containerimage.digest" || key == "image.name") joined.emplace(key, value);
     }
-    platforms.Set(Names(result.platforms), std::move(answers));
+    platforms.Set(FormatPlatforms(result.platforms, ","), std::move(answers));
   }
   if (!index.empty()) joined["containerimage.digest"] = index;
   if (!names.empty()) joined["image.name"] = Join(names, ",");

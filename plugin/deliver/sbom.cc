@@ -13,20 +13,16 @@
 namespace depot::deliver {
 namespace {
 
-/// Whether the SBOMs can be read where the exporter puts the image. What it does not put into a
-/// store that keeps it is garbage for the builder as soon as the solve has ended.
-bool KeepsSboms(const solve::Exporter& exporter) {
-  auto push = exporter.attrs.find("push");
-  bool pushed = push != exporter.attrs.end() && ParseBool(push->second).value_or(false);
-  return exporter.type == "moby" || pushed;
-}
-
+/// A name of the image in the registry that it is pushed to; "" when it is not.
 std::string PushedName(const solve::BuildRequest& request) {
   for (const solve::Exporter& exporter : request.exporters) {
     auto name = exporter.attrs.find("name");
-    if (exporter.type != "image" || name == exporter.attrs.end()) continue;
-    if (!KeepsSboms(exporter)) continue;
-    return std::string(Trim(Split(name->second, ',').front()));
+    auto push = exporter.attrs.find("push");
+    bool pushed = exporter.type == "image" && push != exporter.attrs.end() &&
+                  ParseBool(push->second).value_or(false);
+    if (pushed && name != exporter.attrs.end()) {
+      return std::string(Trim(Split(name->second, ',').front()));
+    }
   }
   return "";
 }
@@ -91,15 +87,15 @@ Result<> Sboms::CheckDirectory() const {
   return {};
 }
 
-void Sboms::Prepare(solve::BuildRequest& request, std::map<int, session::ExportTarget>& targets) {
+void Sboms::Prepare(const plan::BuildPlan& plan, std::map<int, session::ExportTarget>& targets) {
   if (!wanted()) return;
   Prepared& prepared = prepared_.emplace_back();
-  prepared.pushed_to = PushedName(request);
-  auto& exporters = request.exporters;
-  if (std::any_of(exporters.begin(), exporters.end(), KeepsSboms)) return;
-  prepared.files = std::make_unique<SbomFiles>();
-  targets[static_cast<int>(exporters.size())] = prepared.files->Target();
-  exporters.push_back(SbomFiles::Exporter());
+  prepared.pushed_to = PushedName(plan.request);
+  for (std::size_t i = 0; i < plan.destinations.size(); ++i) {
+    if (plan.destinations[i].kind != plan::DestinationKind::kSbomFiles) continue;
+    prepared.files = std::make_unique<SbomFiles>();
+    targets[static_cast<int>(i)] = prepared.files->Target();
+  }
 }
 
 Result<std::vector<SbomDocument>> Sboms::Read(const SbomSource& source,

@@ -8,10 +8,10 @@
 #include "driver/builder/builder.h"
 #include "driver/registry/repository.h"
 #include "driver/session/services.h"
-#include "driver/solve/request.h"
 #include "plugin/deliver/metadata.h"
 #include "plugin/deliver/sbom_documents.h"
 #include "plugin/deliver/sbom_files.h"
+#include "plugin/plan/plan.h"
 
 namespace depot::deliver {
 
@@ -36,15 +36,14 @@ class Sboms {
   /// Leaves nothing behind: the place may be inside of a build context.
   Result<> CheckDirectory() const;
 
-  /// Once for each builder, in order, before the solve. A build whose image is neither pushed nor
-  /// kept in the store of an Engine, or that makes none, gets an exporter that sends its SBOMs
-  /// alone, and a target for it; what is in `targets` must not outlive *this.
-  void Prepare(solve::BuildRequest& request, std::map<int, session::ExportTarget>& targets);
+  /// Once for each builder, in order, before the solve: opens the target for the plan's destination
+  /// kSbomFiles, if it has one; what is in `targets` must not outlive *this.
+  void Prepare(const plan::BuildPlan& plan, std::map<int, session::ExportTarget>& targets);
 
   /// Once for each builder, in order, right after the solve: reads the SBOMs of every platform.
   /// Sources, in this order: what a Depot builder answers (`depot/sboms`, depot/cli pkg/sbom); the
   /// image in the builder's content store, or in the registry that it was pushed to when the
-  /// builder no longer has it; the exporter of Prepare(). A platform without an SBOM is an Error.
+  /// builder no longer has it; the target of Prepare(). A platform without an SBOM is an Error.
   Result<> Collect(const SbomSource& source, const Cancel& cancel);
 
   /// Writes the files, each at once or not at all (see SbomFileContents()); gives their paths.

@@ -3,11 +3,12 @@
 #include <algorithm>
 
 #include "driver/base/text.h"
+#include "plugin/plan/exports.h"
 
 namespace depot::deliver {
 namespace {
 
-constexpr std::string_view kPrefix = "docker-depot-attestation-";
+constexpr std::string_view kPrefix = plan::kSbomFilePrefix;
 constexpr std::string_view kSuffix = ".spdx.json";
 constexpr std::size_t kMaxTogether = 4 * kMaxSbomSize;
 
@@ -69,10 +70,6 @@ class SbomFiles::Writer final : public files::TreeWriter {
  private:
   SbomFiles& files_;
 };
-
-solve::Exporter SbomFiles::Exporter() {
-  return {"local", {{"attestation-prefix", std::string(kPrefix)}}};
-}
 
 session::TreeTarget SbomFiles::Target() {
   return [this] { return std::make_unique<Writer>(*this); };

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "driver/session/services.h"
-#include "driver/solve/request.h"
 #include "plugin/deliver/sbom_documents.h"
 
 namespace depot::deliver {
@@ -17,10 +16,7 @@ namespace depot::deliver {
 /// the result itself does not travel. Any thread.
 class SbomFiles {
  public:
-  /// What to add to a request. Its files have a name that no result has by accident.
-  static solve::Exporter Exporter();
-
-  /// Where that exporter sends to. *this must outlive it.
+  /// Where the exporter for plan::DestinationKind::kSbomFiles sends to. *this must outlive it.
   session::TreeTarget Target();
 
   /// What has arrived; `otherwise` is the platform of what lies in no platform's folder. kNotFound:

@@ -40,6 +40,7 @@ Result<std::string> ParseSaveTag(const std::string& value);
 constexpr std::string_view kTokenHelp =
     "Depot token; every user of this machine can see it here, so prefer $DEPOT_TOKEN";
 
+/// --network, --allow and --progress: the words that they know; the nearest is named otherwise.
 Result<std::string> ParseNetwork(const std::string& value);
 Result<std::string> ParseEntitlement(const std::string& value);
 Result<ProgressMode> ParseProgress(const std::string& value);

@@ -384,6 +384,19 @@ Result<> CheckItems(const BuildOptions& options,
   return {};
 }
 
+/// Whether the SBOMs can be read where the exporter puts the image. What it does not put into a
+/// store that keeps it is garbage for the builder as soon as the solve has ended.
+bool KeepsSboms(const Item& item) {
+  return item.type == "moby" || IsOn(item, "push");
+}
+
+void AddSbomFiles(const BuildOptions& options, std::vector<Item>& items) {
+  if (options.sbom_dir.empty() || std::any_of(items.begin(), items.end(), KeepsSboms)) return;
+  items.push_back({"local",
+                   {{"attestation-prefix", std::string(kSbomFilePrefix)}},
+                   To(DestinationKind::kSbomFiles, "")});
+}
+
 bool SaysCacheOnly(const BuildOptions& options) {
   return std::any_of(options.outputs.begin(), options.outputs.end(),
                      [](const Output& output) { return output.type == "cacheonly"; });
@@ -418,6 +431,7 @@ Result<Exports> PlanExports(const BuildOptions& options,
     AdaptToRemote(items, facts.engine_containerd_store);
   }
   TRY(CheckItems(options, facts, items));
+  AddSbomFiles(options, items);
   for (Item& item : items) {
     exports.exporters.push_back({std::move(item.type), std::move(item.attrs)});
     exports.destinations.push_back(std::move(item.destination));
@@ -443,6 +457,23 @@ Result<std::vector<Reference>> PushTargets(const BuildOptions& options,
     }
   }
   return targets;
+}
+
+std::set<std::string> InsecureRegistries(const BuildOptions& options) {
+  std::set<std::string> insecure;
+  for (const Output& output : options.outputs) {
+    auto said = output.attrs.find("registry.insecure");
+    if (said == output.attrs.end() || !ParseBool(said->second).value_or(false)) continue;
+    std::vector<std::string> names = options.tags;
+    if (auto name = output.attrs.find("name"); name != output.attrs.end()) {
+      for (std::string_view part : Split(name->second, ','))
+        names.emplace_back(Trim(part));
+    }
+    for (const std::string& name : names) {
+      if (auto reference = ParseReference(name)) insecure.insert(LowerAscii(reference->domain));
+    }
+  }
+  return insecure;
 }
 
 }  // namespace depot::plan

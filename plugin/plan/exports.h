@@ -1,6 +1,8 @@
 #pragma once
 
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "driver/base/result.h"
@@ -18,7 +20,11 @@ enum class DestinationKind {
   kFile,            ///< an archive, to the file `path`
   kStandardOutput,  ///< an archive, to standard output
   kEngineLoad,      ///< an archive, into the local Engine
+  kSbomFiles,       ///< SBOMs alone, for --sbom-dir: their names begin with kSbomFilePrefix
 };
+
+/// Of the files that an exporter for kSbomFiles sends: no result has such a name by accident.
+inline constexpr std::string_view kSbomFilePrefix = "docker-depot-attestation-";
 
 /// The other end of one exporter.
 struct Destination {
@@ -60,6 +66,9 @@ struct Exports {
 /// to do instead; an archive to a terminal, and --iidfile without an image, are kUsage. One of
 /// several builders pushes by digest, and what joins their platforms is left to us: the index of
 /// images and its annotations, one sub-folder for each platform in a local output, one archive.
+/// With
+/// --sbom-dir, a build whose image is neither pushed nor kept in the store of an Engine, or that
+/// makes none, gets an exporter more that sends its SBOMs.
 Result<Exports> PlanExports(const options::BuildOptions& options,
                             const builder::Features& features,
                             const ExportFacts& facts);
@@ -68,5 +77,9 @@ Result<Exports> PlanExports(const options::BuildOptions& options,
 /// builder; pure. `save_as` as in ExportFacts.
 Result<std::vector<Reference>> PushTargets(const options::BuildOptions& options,
                                            const std::vector<std::string>& save_as);
+
+/// The registries (host[:port], lower case) of images that are pushed with registry.insecure=true;
+/// pure.
+std::set<std::string> InsecureRegistries(const options::BuildOptions& options);
 
 }  // namespace depot::plan

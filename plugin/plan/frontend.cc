@@ -7,6 +7,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/oci/platform_list.h"
 
 namespace depot::plan {
 namespace {
@@ -78,13 +79,6 @@ Result<std::string> HostList(const options::BuildOptions& options,
     entries.push_back(Cat(name, "=", gateway ? features.host_gateway_ip : address));
   }
   return Join(entries, ",");
-}
-
-std::string PlatformList(const std::vector<Platform>& platforms) {
-  std::vector<std::string> names;
-  for (const Platform& platform : platforms)
-    names.push_back(FormatPlatform(platform));
-  return Join(names, ",");
 }
 
 /// One record of CSV, as the builder reads it (BuildKit frontend/attestations/parse.go).
@@ -167,6 +161,7 @@ Result<> PlanFrontend(const options::BuildOptions& options,
     attrs[Cat("label:", key)] = value;
   attrs["filename"] = source.filename;
   if (!source.context_url.empty()) attrs["context"] = source.context_url;
+  if (source.upload) attrs["context"] = facts.upload_url;
   if (source.dockerfile_key) attrs["dockerfilekey"] = "dockerfile";
   if (!options.target.empty()) attrs["target"] = options.target;
   if (options.no_cache) attrs["no-cache"] = "";
@@ -179,7 +174,7 @@ Result<> PlanFrontend(const options::BuildOptions& options,
   if (forced) attrs["force-network-mode"] = options.network;
   TRY_ASSIGN(std::string hosts, HostList(options, features));
   if (!hosts.empty()) attrs["add-hosts"] = hosts;
-  if (!facts.platforms.empty()) attrs["platform"] = PlatformList(facts.platforms);
+  if (!facts.platforms.empty()) attrs["platform"] = FormatPlatforms(facts.platforms, ",");
   TRY(AddAttestations(options, features, facts, attrs));
   AddEntitlements(options, request);
   return {};

@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "driver/base/environment.h"
 #include "driver/base/result.h"
 #include "driver/builder/features.h"
 #include "driver/solve/request.h"
 #include "plugin/options/build_options.h"
-#include "plugin/options/invocation.h"
 #include "plugin/plan/source.h"
 
 namespace depot::plan {
@@ -20,6 +20,9 @@ struct FrontendFacts {
   std::map<std::string, std::map<std::string, std::string>> proxies;
   std::string engine_host;
   std::vector<Platform> platforms;  ///< to build for; empty = the builder's own
+  /// Where the builder gets a context that is uploaded (Source::upload): what
+  /// session::AddUpload() gave.
+  std::string upload_url;
   /// The result is one of several images that become one, and nothing else.
   bool image_of_several = false;
 };
@@ -29,12 +32,11 @@ Result<std::vector<Platform>> WantedPlatforms(const options::BuildOptions& optio
                                               const Environment& environment);
 
 /// Fills in frontend, its attributes (BuildKit frontend/dockerui/config.go) and entitlements; pure.
-/// The attribute "context" of an upload is left to the caller (Source::upload). Attestations are
-/// those asked for, and provenance in its smallest form when nothing was said about it and
-/// BUILDX_NO_DEFAULT_ATTESTATIONS is not set, as buildx has it (util/buildflags/attests.go). It is
-/// in images, also in the archive of several platforms whoever builds them, not among files.
-/// Errors: an empty BUILDKIT_SYNTAX, host-gateway on a builder that does not know it, attestations
-/// on one that makes none.
+/// Attestations are those asked for, and provenance in its smallest form when nothing was said
+/// about it and BUILDX_NO_DEFAULT_ATTESTATIONS is not set, as buildx has it
+/// (util/buildflags/attests.go). It is in images, also in the archive of several platforms whoever
+/// builds them, not among files. Errors: an empty BUILDKIT_SYNTAX, host-gateway on a builder that
+/// does not know it, attestations on one that makes none.
 Result<> PlanFrontend(const options::BuildOptions& options,
                       const builder::Features& features,
                       const Source& source,

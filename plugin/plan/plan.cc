@@ -1,6 +1,5 @@
 #include "plugin/plan/plan.h"
 
-#include <algorithm>
 #include <filesystem>
 
 #include "driver/base/shown.h"
@@ -10,9 +9,12 @@ namespace depot::plan {
 namespace {
 
 bool HasOnlyImages(const Exports& exports) {
-  return std::none_of(
-      exports.exporters.begin(), exports.exporters.end(),
-      [](const solve::Exporter& one) { return one.type == "local" || one.type == "tar"; });
+  for (std::size_t i = 0; i < exports.exporters.size(); ++i) {
+    const std::string& type = exports.exporters[i].type;
+    bool files = type == "local" || type == "tar";
+    if (files && exports.destinations[i].kind != DestinationKind::kSbomFiles) return false;
+  }
+  return true;
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ struct PlanFacts {
   std::string node_id;
 };
 
-/// All that is decided before the builder starts; nothing is opened or sent yet.
+/// All that is decided before the builder starts, and constant from then on; nothing is opened or
+/// sent yet.
 struct BuildPlan {
   solve::BuildRequest request;
   /// Where each of request.exporters goes, by its index.

@@ -47,8 +47,8 @@ struct SourceTree {
 /// Where the context and the Dockerfile come from.
 struct Source {
   std::string context_url;  ///< what the builder fetches by itself; "" = a tree or an upload
-  /// Standard input is a tar archive to be uploaded: the caller adds what session::AddUpload()
-  /// gives for `already_read` and the rest of standard input as frontend attribute "context".
+  /// Standard input is a tar archive to be uploaded: session::AddUpload() offers `already_read` and
+  /// the rest of standard input, and what it gives is FrontendFacts::upload_url.
   bool upload = false;
   std::string already_read;
   std::map<std::string, SourceTree> trees;  ///< "context", "dockerfile"

@@ -264,6 +264,30 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
   return facts;
 }
 
+Result<> CheckPipes(const options::BuildOptions& options,
+                    const std::vector<session::SecretSpec>& secrets,
+                    int standard_input) {
+  std::map<std::pair<dev_t, ino_t>, std::string> uses;
+  const auto use = [&](const struct stat& status, const std::string& what) -> Result<> {
+    if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode)) return {};
+    const auto [first, fresh] = uses.try_emplace({status.st_dev, status.st_ino}, what);
+    if (fresh || first->second == what) return {};
+    return Fail(Error(ErrorCode::kUsage, Cat("one pipe is both ", first->second, " and ", what))
+                    .WithHint("what it gives can be read once: store it in a file"));
+  };
+  struct stat status {};
+  const bool input = options.context == "-" || options.file == "-";
+  if (input && ::fstat(standard_input, &status) == 0) {
+    TRY(use(status, options.file == "-" ? "the Dockerfile" : "the build context"));
+  }
+  const bool named = !options.file.empty() && options.file != "-";
+  if (named && ::stat(options.file.c_str(), &status) == 0) TRY(use(status, "the Dockerfile"));
+  for (const session::SecretSpec& secret : secrets) {
+    if (!secret.value && ::stat(secret.file.c_str(), &status) == 0) TRY(use(status, "a secret"));
+  }
+  return {};
+}
+
 Result<std::map<std::string, std::unique_ptr<files::FileTree>>> OpenTrees(const Source& source) {
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;
   for (const auto& [name, tree] : source.trees) {

@@ -3,9 +3,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "driver/base/cancel.h"
 #include "driver/files/tree.h"
+#include "driver/session/services.h"
 #include "plugin/plan/source.h"
 
 /// The half of source.h that touches the disk and standard input.
@@ -19,6 +21,12 @@ namespace depot::plan {
 Result<SourceFacts> InspectSource(const options::BuildOptions& options,
                                   int standard_input,
                                   const Cancel& cancel);
+
+/// A pipe gives what it has once: kUsage when one is to be two of standard input as context or
+/// Dockerfile, -f, and a secret (several secrets may share one). Opens nothing.
+Result<> CheckPipes(const options::BuildOptions& options,
+                    const std::vector<session::SecretSpec>& secrets,
+                    int standard_input);
 
 /// Opens the trees for session::AddFileSync(), under their names.
 Result<std::map<std::string, std::unique_ptr<files::FileTree>>> OpenTrees(const Source& source);

@@ -140,15 +140,11 @@ class FileAuthority final : public CertificateAuthority {
 
   const std::string& certificate_pem() const override { return pem_; }
 
-  Result<IssuedCertificate> Issue(const std::string& build,
-                                  std::chrono::seconds lifetime) override {
-    if (build.size() > kMaxCommonName || !HasNameCharactersAlone(build)) {
-      return Fail(ErrorCode::kInvalid, "a certificate cannot name this build: its id is no name");
-    }
-    return IssueLeaf({build,
+  Result<IssuedCertificate> Issue(const Pass& pass, std::chrono::seconds lifetime) override {
+    TRY_ASSIGN(const std::string names, WritePass(pass));
+    return IssueLeaf({pass.build.empty() ? pass.project : pass.build,
                       lifetime,
-                      {{NID_ext_key_usage, "clientAuth"},
-                       {NID_subject_alt_name, Cat("URI:depot-pool:build:", build)}}});
+                      {{NID_ext_key_usage, "clientAuth"}, {NID_subject_alt_name, names}}});
   }
 
   /// Adds to the profile what all certificates have that are no authorities.
@@ -275,11 +271,48 @@ Result<std::unique_ptr<FileAuthority>> LoadOrMake(const std::string& directory) 
   return Load(certificate_path, key_path);
 }
 
+/// What root makes in a directory of the pool's user is that user's.
+Result<> MakeDirectoryIn(const std::string& parent, const std::string& directory) {
+  if (mkdir(directory.c_str(), 0700) != 0) {
+    if (errno == EEXIST) return {};
+    return Fail(SystemError(Cat("make the directory ", Printable(directory)), errno));
+  }
+  struct stat st {};
+  if (geteuid() == 0 &&
+      (stat(parent.c_str(), &st) != 0 || chown(directory.c_str(), st.st_uid, st.st_gid) != 0)) {
+    return Fail(SystemError(Cat("give away ", Printable(directory)), errno));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<CertificateAuthority>> OpenAuthority(const std::string& directory) {
   TRY_ASSIGN(std::unique_ptr<FileAuthority> authority, LoadOrMake(directory));
   return authority;
+}
+
+Result<std::unique_ptr<CertificateAuthority>> OpenBuilderAuthority(const std::string& state,
+                                                                   const std::string& builder) {
+  if (!IsPassName(builder)) {
+    return Fail(ErrorCode::kInvalid, Cat("a builder cannot be called \"", Printable(builder), '"'));
+  }
+  const std::string builders = Cat(state, "/builders");
+  const std::string directory = Cat(builders, '/', builder);
+  TRY(MakeDirectoryIn(state, builders));
+  TRY(MakeDirectoryIn(builders, directory));
+  return OpenAuthority(directory);
+}
+
+Result<CertificateAuthority*> BuilderAuthorities::Of(const std::string& builder) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto known = open_.find(builder);
+    if (known != open_.end()) return known->second.get();
+  }
+  TRY_ASSIGN(auto authority, OpenBuilderAuthority(state_, builder));
+  std::lock_guard lock(mutex_);
+  return open_.try_emplace(builder, std::move(authority)).first->second.get();
 }
 
 Result<IssuedCertificate> IssueServerCertificate(const std::string& directory,

@@ -19,6 +19,9 @@ using settings::TokenRecord;
 constexpr std::size_t kMaxBearer = 16 << 10;
 constexpr std::size_t kMaxName = 256;
 
+/// No token's id has a colon.
+constexpr std::string_view kOidcPrefix = "oidc:";
+
 Error Denied(std::string_view why) {
   return Error(ErrorCode::kDenied, std::string(why));
 }
@@ -43,6 +46,7 @@ Result<Caller> AdmitStored(const Settings& settings, const Secret& bearer, std::
     return Fail(Denied(Cat("the token ", record->id, " has expired")));
   }
   Caller caller;
+  caller.admitted_by = record->id;
   if (record->user.empty()) {
     caller.kind = Caller::Kind::kProjectToken;
     caller.name = record->id;
@@ -59,28 +63,38 @@ Result<Caller> AdmitStored(const Settings& settings, const Secret& bearer, std::
   return caller;
 }
 
+std::string BarredIssuer(const Settings& settings,
+                         std::string_view issuer,
+                         const std::string& project) {
+  for (const OidcSettings& entry : settings.oidc) {
+    if (entry.issuer != issuer) continue;
+    for (const settings::ClaimRule& rule : entry.rules) {
+      if (rule.project == project) return "";
+    }
+  }
+  return Cat("tokens of ", Printable(issuer), " do not open project ", project, " any more");
+}
+
 class KeyedGate final : public Gate {
  public:
   explicit KeyedGate(http::HttpClient& client) : keys_(MakeIssuerKeys(client)) {}
 
-  Result<Caller> Admit(const Settings& settings,
-                       const Secret& bearer,
-                       std::int64_t now,
-                       const Cancel& cancel) override {
+  Result<std::optional<Caller>> Admit(const Settings& settings,
+                                      const Secret& bearer,
+                                      std::int64_t now) override {
     const std::string_view text = bearer.Reveal();
     if (text.empty()) return Fail(Denied("there is no token"));
     if (text.size() > kMaxBearer) return Fail(Denied("the token is longer than any token is"));
     if (std::count(text.begin(), text.end(), '.') != 2) return AdmitStored(settings, bearer, now);
-    Result<Caller> caller = AdmitJwt(settings, bearer, now, cancel);
+    Result<std::optional<Caller>> caller = AdmitJwt(settings, bearer, now);
     if (!caller) return Fail(Error(caller.error()).While("the OIDC token was not accepted"));
     return caller;
   }
 
  private:
-  Result<Caller> AdmitJwt(const Settings& settings,
-                          const Secret& bearer,
-                          std::int64_t now,
-                          const Cancel& cancel) {
+  Result<std::optional<Caller>> AdmitJwt(const Settings& settings,
+                                         const Secret& bearer,
+                                         std::int64_t now) {
     TRY_ASSIGN(const Jwt jwt, ParseJwt(bearer));
     const std::string name = jwt.claims["iss"].AsString();
     const auto issuer =
@@ -93,15 +107,18 @@ class KeyedGate final : public Gate {
     if (std::find(allowed.begin(), allowed.end(), jwt.algorithm) == allowed.end()) {
       return Fail(Denied("its algorithm (alg) is not allowed for this issuer"));
     }
-    TRY_ASSIGN(const PublicKey key, keys_->Find(*issuer, jwt.key_id, now, cancel));
-    TRY(CheckSignature(key, jwt.algorithm, jwt.signed_part.Reveal(), jwt.signature));
+    // Before its issuer is asked for anything: that part anybody can say.
     TRY(CheckClaims(jwt.claims, *issuer, now));
+    TRY_ASSIGN(const std::optional<PublicKey> key, keys_->Find(*issuer, jwt.key_id, now));
+    if (!key) return std::nullopt;
+    TRY(CheckSignature(*key, jwt.algorithm, jwt.signed_part.Reveal(), jwt.signature));
     return CallerOf(jwt.claims, *issuer);
   }
 
   static Result<Caller> CallerOf(const Json& claims, const OidcSettings& issuer) {
     Caller caller;
     caller.kind = Caller::Kind::kOidc;
+    caller.admitted_by = Cat(kOidcPrefix, issuer.issuer);
     caller.name = Printable(claims["sub"].AsString().substr(0, kMaxName));
     for (const settings::ClaimRule& rule : issuer.rules) {
       if (Matches(rule, claims) && !caller.MayUse(rule.project)) {
@@ -119,6 +136,31 @@ class KeyedGate final : public Gate {
 };
 
 }  // namespace
+
+std::string Barred(const Settings& settings,
+                   const std::string& admitted_by,
+                   const std::string& project) {
+  if (settings.FindProject(project) == nullptr) {
+    return Cat("there is no project ", project, " any more");
+  }
+  if (admitted_by.empty()) return "";
+  if (admitted_by.starts_with(kOidcPrefix)) {
+    return BarredIssuer(settings, std::string_view(admitted_by).substr(kOidcPrefix.size()),
+                        project);
+  }
+  const auto record =
+      std::find_if(settings.tokens.begin(), settings.tokens.end(),
+                   [&](const TokenRecord& entry) { return entry.id == admitted_by; });
+  if (record == settings.tokens.end() || record->revoked) {
+    return Cat("the token ", admitted_by, " was revoked");
+  }
+  const settings::UserSettings* user = settings.FindUser(record->user);
+  const bool opens = user == nullptr ? record->project == project
+                                     : std::find(user->projects.begin(), user->projects.end(),
+                                                 project) != user->projects.end();
+  return opens ? ""
+               : Cat("the token ", admitted_by, " does not open project ", project, " any more");
+}
 
 std::unique_ptr<Gate> MakeGate(http::HttpClient& client) {
   return std::make_unique<KeyedGate>(client);

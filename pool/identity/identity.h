@@ -2,12 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pool/settings/settings.h"
 
-#include "driver/base/cancel.h"
+#include "driver/base/result.h"
 #include "driver/base/secret.h"
 #include "driver/http/client.h"
 
@@ -23,6 +24,7 @@ struct Caller {
   Kind kind = Kind::kProjectToken;
   std::string name;                   ///< for the audit line: token id, user, or the JWT's `sub`
   std::vector<std::string> projects;  ///< what opens; never empty
+  std::string admitted_by;            ///< a stored token's id, or "oidc:" and the issuer
 
   bool MayUse(const std::string& project) const;
 };
@@ -34,17 +36,24 @@ class Gate {
 
   /// `now` in seconds since 1970. kDenied when the token opens nothing; the message says why to
   /// somebody who holds it (unknown, revoked, expired, wrong audience, ...) without any part of it.
-  /// A text with two dots is taken for a JWT. May fetch an issuer's keys: bounded by 10 s, one
-  /// fetch at a time per issuer, unknown key ids ask again at most every 30 s. Another code than
-  /// kDenied means that the keys could not be had, which says nothing of the token.
-  virtual Result<Caller> Admit(const settings::Settings& settings,
-                               const Secret& bearer,
-                               std::int64_t now,
-                               const Cancel& cancel) = 0;
+  /// A text with two dots is taken for a JWT. Never waits: nullopt while the issuer's keys are
+  /// being fetched (see IssuerKeys), which takes 10 s at most; ask again. Another code than kDenied
+  /// means that the keys could not be had, which says nothing of the token.
+  virtual Result<std::optional<Caller>> Admit(const settings::Settings& settings,
+                                              const Secret& bearer,
+                                              std::int64_t now) = 0;
 };
 
 /// `client` must outlive it.
 std::unique_ptr<Gate> MakeGate(http::HttpClient& client);
+
+/// Why something that was admitted before may not go on with `project`, for people: its token was
+/// revoked, or it does not open the project any more. "" when it may. `admitted_by` is that of the
+/// Caller; with "" the project alone counts. A token that has only expired does not end what was
+/// begun with it.
+std::string Barred(const settings::Settings& settings,
+                   const std::string& admitted_by,
+                   const std::string& project);
 
 /// A fresh token: prefix, underscore, 43 characters of base64url over 32 random bytes.
 Secret NewToken(const std::string& prefix);

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
+#include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "driver/disk/whole_file.h"
 
@@ -23,7 +23,8 @@ using settings::OidcSettings;
 
 constexpr std::size_t kMaxAnswer = 1 << 20;
 constexpr std::chrono::seconds kPatience{10};
-constexpr std::int64_t kKeptFor = 600;         // seconds
+constexpr std::int64_t kFreshFor = 600;        // seconds
+constexpr std::int64_t kServeFor = 4200;       // seconds, fresh and stale together
 constexpr std::int64_t kUnknownKeyPause = 30;  // seconds
 constexpr std::int64_t kFailurePause = 5;      // seconds
 
@@ -79,7 +80,7 @@ Result<std::string> Discover(http::HttpClient& client,
   return url;
 }
 
-Result<Keys> Fetch(http::HttpClient& client, const OidcSettings& issuer, const Cancel& cancel) {
+Result<Keys> FetchKeys(http::HttpClient& client, const OidcSettings& issuer, const Cancel& cancel) {
   std::string url = issuer.jwks_url;
   if (url.empty()) {
     TRY_ASSIGN(url, Discover(client, issuer, cancel));
@@ -103,7 +104,9 @@ struct Entry {
   std::optional<Error> failure;  // of the last try
   std::int64_t tried_at = 0;
   bool fetching = false;
-  std::string stamp;  // of the file that `keys` are from
+  std::string stamp;                   // of the file that `keys` are from
+  std::unique_ptr<TaskGroup> fetcher;  // its thread has ended, or will not ask for the lock again,
+                                       // when `fetching` is false
 };
 
 /// `seconds` have not passed; a clock that went back counts as passed.
@@ -111,18 +114,24 @@ bool Within(std::int64_t since, std::int64_t now, std::int64_t seconds) {
   return now >= since && now - since < seconds;
 }
 
+/// Why the keys could not be had; that the wait was too long is the issuer's fault, nobody else's.
+Error FailureOf(const Error& error) {
+  if (error.code() != ErrorCode::kTimeout) return error;
+  return Error(ErrorCode::kUnavailable, error.message()).WithHint(error.hint());
+}
+
 class FetchedKeys final : public IssuerKeys {
  public:
   explicit FetchedKeys(http::HttpClient& client) : client_(client) {}
 
-  Result<PublicKey> Find(const OidcSettings& issuer,
-                         const std::string& key_id,
-                         std::int64_t now,
-                         const Cancel& cancel) override {
+  Result<std::optional<PublicKey>> Find(const OidcSettings& issuer,
+                                        const std::string& key_id,
+                                        std::int64_t now) override {
     const std::string doing = Cat("read the keys of ", Printable(issuer.issuer));
     Result<std::shared_ptr<const Keys>> keys =
-        issuer.jwks_file.empty() ? FromIssuer(issuer, key_id, now, cancel) : FromFile(issuer);
+        issuer.jwks_file.empty() ? FromIssuer(issuer, key_id, now) : FromFile(issuer);
     if (!keys) return Fail(Error(keys.error()).While(doing));
+    if (!*keys) return std::nullopt;
     const PublicKey* key = Pick(**keys, key_id);
     if (key != nullptr) return *key;
     return Fail(ErrorCode::kDenied, key_id.empty()
@@ -149,50 +158,52 @@ class FetchedKeys final : public IssuerKeys {
     return keys;
   }
 
+  /// nullptr while they are being fetched and those from before will not do.
   Result<std::shared_ptr<const Keys>> FromIssuer(const OidcSettings& issuer,
                                                  const std::string& key_id,
-                                                 std::int64_t now,
-                                                 const Cancel& cancel) {
-    const Cancel bounded = cancel.WithTimeout(kPatience, "no answer");
-    std::unique_lock lock(mutex_);
+                                                 std::int64_t now) {
+    std::lock_guard lock(mutex_);
     // By everything that decides what is fetched, so that changed settings do not get old keys.
     Entry& entry = entries_[Cat(issuer.issuer, '\n', issuer.jwks_url, '\n', issuer.ca_pem)];
-    while (true) {
-      const bool fresh = entry.keys && Within(entry.read_at, now, kKeptFor);
-      if (fresh &&
-          (Pick(*entry.keys, key_id) != nullptr || Within(entry.tried_at, now, kUnknownKeyPause))) {
-        return entry.keys;
-      }
-      if (!fresh && entry.failure && Within(entry.tried_at, now, kFailurePause)) {
-        return Fail(*entry.failure);
-      }
-      if (!entry.fetching) break;
-      if (!bounded.Wait(lock, changed_, [&] { return !entry.fetching; })) {
-        return Fail(bounded.error());
-      }
+    const bool fresh = entry.keys && Within(entry.read_at, now, kFreshFor);
+    const bool serves = entry.keys && Within(entry.read_at, now, kServeFor);
+    const bool known = serves && Pick(*entry.keys, key_id) != nullptr;
+    if (!entry.fetching && !(fresh && known)) {
+      const std::int64_t pause = fresh ? kUnknownKeyPause : kFailurePause;
+      const bool tried = (fresh || entry.failure) && Within(entry.tried_at, now, pause);
+      if (!tried) Fetch(entry, issuer, now);
     }
-    entry.fetching = true;
-    lock.unlock();
-    Result<Keys> fetched = Fetch(client_, issuer, bounded);
-    lock.lock();
-    entry.fetching = false;
-    changed_.notify_all();
-    // This caller may have gone; that says nothing of the issuer, so those who wait try themselves.
-    if (!fetched && cancel.cancelled()) return Fail(fetched.error());
-    entry.tried_at = now;
-    if (!fetched) {
-      entry.failure = fetched.error();
-      return Fail(fetched.error());
-    }
-    entry.keys = std::make_shared<const Keys>(*std::move(fetched));
-    entry.read_at = now;
-    entry.failure.reset();
+    if (known) return entry.keys;
+    if (entry.fetching) return nullptr;
+    if (entry.failure) return Fail(*entry.failure);
     return entry.keys;
+  }
+
+  /// Begins to; with the lock held.
+  void Fetch(Entry& entry, const OidcSettings& issuer, std::int64_t now) {
+    entry.fetching = true;
+    entry.fetcher = std::make_unique<TaskGroup>(Cancel::Never());
+    entry.fetcher->Start("issuer-keys", [this, &entry, issuer, now](const Cancel& cancel) {
+      const auto begin = std::chrono::steady_clock::now();
+      Result<Keys> fetched = FetchKeys(client_, issuer, cancel.WithTimeout(kPatience, "no answer"));
+      std::lock_guard lock(mutex_);
+      entry.fetching = false;
+      entry.tried_at = now + std::chrono::duration_cast<std::chrono::seconds>(
+                                 std::chrono::steady_clock::now() - begin)
+                                 .count();
+      entry.failure.reset();
+      if (fetched) {
+        entry.keys = std::make_shared<const Keys>(*std::move(fetched));
+        entry.read_at = now;
+      } else {
+        entry.failure = FailureOf(fetched.error());
+      }
+      return Result<>();
+    });
   }
 
   http::HttpClient& client_;
   std::mutex mutex_;
-  std::condition_variable_any changed_;
   std::map<std::string, Entry> entries_;  // never erased from: references stay good
 };
 

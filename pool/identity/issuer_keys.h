@@ -2,30 +2,32 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "pool/identity/public_key.h"
 #include "pool/settings/settings.h"
 
-#include "driver/base/cancel.h"
+#include "driver/base/result.h"
 #include "driver/http/client.h"
 
 namespace depot::identity {
 
-/// The issuers' public keys, fetched when they are needed and kept for ten minutes. Safe to use
-/// from several threads.
+/// The issuers' public keys, fetched in the background when they are needed: one fetch at a time
+/// per issuer, of 10 s at most. They are fresh for ten minutes, and serve for an hour more while
+/// newer ones are being fetched, or cannot be had. Safe to use from several threads.
 class IssuerKeys {
  public:
+  /// Ends what is being fetched.
   virtual ~IssuerKeys() = default;
 
-  /// The key with this id, or the issuer's only key for "". kDenied when the issuer has none such;
-  /// a new key is found at most 30 s after the last fetch. kUnavailable, kInvalid and the like when
-  /// the keys cannot be had; that is not tried again for 5 s. Blocks up to 10 s; one fetch at a
-  /// time per issuer, whose result all who wait get.
-  virtual Result<PublicKey> Find(const settings::OidcSettings& issuer,
-                                 const std::string& key_id,
-                                 std::int64_t now,
-                                 const Cancel& cancel) = 0;
+  /// The key with this id, or the issuer's only key for "". nullopt while it is not known whether
+  /// there is one: ask again. kDenied when the issuer has none such; a new key is found at most 30
+  /// s after the last fetch. kUnavailable, kInvalid and the like when the keys cannot be had; that
+  /// is not tried again for 5 s. Never waits for the network.
+  virtual Result<std::optional<PublicKey>> Find(const settings::OidcSettings& issuer,
+                                                const std::string& key_id,
+                                                std::int64_t now) = 0;
 };
 
 /// `client` must outlive it. Keys come from the issuer's `jwks_file` (read again when it changes),

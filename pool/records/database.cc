@@ -9,8 +9,6 @@
 namespace depot::records {
 namespace {
 
-constexpr int kBusyMilliseconds = 5000;
-
 Error Explain(int code, const std::string& text) {
   switch (code & 0xff) {
     case SQLITE_FULL:
@@ -18,7 +16,7 @@ Error Explain(int code, const std::string& text) {
           .WithHint("make room on the disk that holds the pool's `state` directory");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return Error(ErrorCode::kUnavailable, Cat("another process keeps it locked (", text, ")"))
+      return Error(ErrorCode::kTimeout, Cat("another process keeps it locked (", text, ")"))
           .WithHint("let no other program than depot-pool write to it");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -117,6 +115,7 @@ Result<sqlite3*> Database::Take() {
     if (!idle_.empty()) {
       sqlite3* connection = idle_.back();
       idle_.pop_back();
+      sqlite3_busy_timeout(connection, static_cast<int>(patience_.count()));
       return connection;
     }
   }
@@ -124,7 +123,7 @@ Result<sqlite3*> Database::Take() {
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   int code = sqlite3_open_v2(path_.c_str(), &connection, flags, nullptr);
   if (connection == nullptr) return Fail(ErrorCode::kInternal, "SQLite has no memory");
-  sqlite3_busy_timeout(connection, kBusyMilliseconds);
+  sqlite3_busy_timeout(connection, static_cast<int>(patience_.count()));
   // NORMAL: what was committed survives the end of the process at any moment; only the last
   // moments before a power cut may be gone, and the file is whole then too.
   if (code == SQLITE_OK) {
@@ -145,7 +144,12 @@ void Database::GiveBack(sqlite3* connection) {
 }
 
 Result<> Database::Change(const std::function<Result<>(sqlite3*)>& work) {
-  return Use<void>([&](sqlite3* connection) -> Result<> {
+  {
+    std::unique_lock lock(mutex_);
+    written_.wait(lock, [this] { return !writing_; });
+    writing_ = true;
+  }
+  Result<> changed = Use<void>([&](sqlite3* connection) -> Result<> {
     TRY(Statement(connection, "BEGIN IMMEDIATE").Run());
     Result<> result = work(connection);
     if (result) result = Statement(connection, "COMMIT").Run();
@@ -155,6 +159,12 @@ Result<> Database::Change(const std::function<Result<>(sqlite3*)>& work) {
     }
     return result;
   });
+  {
+    std::lock_guard lock(mutex_);
+    writing_ = false;
+  }
+  written_.notify_one();
+  return changed;
 }
 
 }  // namespace depot::records

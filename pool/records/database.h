@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -49,11 +51,15 @@ class Statement {
 Error DatabaseError(sqlite3* database);
 
 /// A SQLite file with as many connections as there are threads at work, each in write-ahead mode.
-/// Safe to use from several threads.
+/// Safe to use from several threads. What another process has locked is waited for as long as
+/// SetPatience() says (at first 5 s) and is kTimeout then.
 class Database {
  public:
   explicit Database(std::string path);
   ~Database();
+
+  /// Zero: do not wait. Before there are several threads.
+  void SetPatience(std::chrono::milliseconds patience) { patience_ = patience; }
 
   /// Runs `work` with a connection of its own.
   template <typename T>
@@ -64,7 +70,8 @@ class Database {
     return result;
   }
 
-  /// The same within one transaction, which an Error takes back.
+  /// The same within one transaction, which an Error takes back. Our own threads take turns, so
+  /// that only another process can be in the way.
   Result<> Change(const std::function<Result<>(sqlite3*)>& work);
 
  private:
@@ -72,8 +79,11 @@ class Database {
   void GiveBack(sqlite3* connection);
 
   std::string path_;
+  std::chrono::milliseconds patience_{5000};
   std::mutex mutex_;
   std::vector<sqlite3*> idle_;
+  bool writing_ = false;
+  std::condition_variable written_;
 };
 
 }  // namespace depot::records

@@ -15,8 +15,8 @@ namespace depot::records {
 namespace {
 
 constexpr std::int64_t kKeptPerProject = 10000;
-constexpr std::int64_t kSchema = 1;
-constexpr std::string_view kSetSchema = "PRAGMA user_version = 1";
+constexpr std::int64_t kSchema = 2;
+constexpr std::string_view kSetSchema = "PRAGMA user_version = 2";
 
 // One string with several statements would only run its first.
 constexpr std::string_view kTables[] = {
@@ -33,9 +33,15 @@ constexpr std::string_view kTables[] = {
        expires_at INTEGER NOT NULL, user TEXT NOT NULL))",
 };
 
+/// What was added to the tables of an older pool.
+constexpr std::string_view kSecondSchema[] = {
+    "ALTER TABLE builds ADD COLUMN admitted_by TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE claims ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
+};
+
 constexpr std::string_view kSelectBuilds =
     "SELECT number, id, project, creator, created_at, ends_at, token_hash, saved, options,"
-    " state, error, finished_at, cancel_at FROM builds ";
+    " state, error, finished_at, cancel_at, admitted_by FROM builds ";
 
 constexpr std::int64_t Code(State state) {
   return static_cast<std::int64_t>(state);
@@ -56,6 +62,7 @@ BuildRecord ReadBuild(const Statement& row) {
   build.error = row.Text(10);
   build.finished_at = row.Number(11);
   build.cancel_at = row.Number(12);
+  build.admitted_by = row.Text(13);
   return build;
 }
 
@@ -86,8 +93,12 @@ Result<> MakeTables(sqlite3* database) {
                       Cat("the file was made by a newer depot-pool (schema ", have, ")"))
                     .WithHint("use that version, or another `state` directory"));
   }
-  for (std::string_view table : kTables)
-    TRY(Statement(database, table).Run());
+  if (have == 0) {
+    for (std::string_view table : kTables)
+      TRY(Statement(database, table).Run());
+  }
+  for (std::string_view addition : kSecondSchema)
+    TRY(Statement(database, addition).Run());
   return Statement(database, kSetSchema).Run();
 }
 
@@ -95,28 +106,23 @@ class SqliteRecords final : public Records {
  public:
   explicit SqliteRecords(const std::string& path) : database_(path) {}
 
-  Result<> Open() {
+  Result<> Open(std::chrono::milliseconds patience) {
     TRY(database_.Change(MakeTables));
-    return database_.Use<void>([](sqlite3* database) -> Result<> {
-      Statement check(database, "PRAGMA quick_check(1)");
-      TRY(check.Step());
-      std::string verdict = check.Text(0);
-      if (verdict == "ok") return {};
-      return Fail(Error(ErrorCode::kInvalid, Cat("the file is damaged (", Printable(verdict), ")"))
-                      .WithHint("stop the pool, move builds.sqlite, -wal and -shm away or put a "
-                                "backup in their place, and start it again"));
-    });
+    TRY(Inspect());
+    database_.SetPatience(patience);
+    return {};
   }
 
   Result<> Create(const BuildRecord& build) override {
     return database_.Change([&](sqlite3* database) -> Result<> {
       Statement insert(database,
                        "INSERT INTO builds (id, project, creator, created_at, ends_at, token_hash,"
-                       " saved, options, state, error, finished_at, cancel_at)"
-                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0)");
+                       " saved, options, state, admitted_by, error, finished_at, cancel_at)"
+                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0)");
       insert.With(build.id).With(build.project).With(build.creator).With(build.created_at);
       insert.With(build.ends_at).With(build.token_hash).With(std::int64_t{build.saved});
-      TRY(insert.With(build.options).With(Code(State::kRunning)).Run());
+      insert.With(build.options).With(Code(State::kRunning));
+      TRY(insert.With(build.admitted_by).Run());
       Statement prune(database,
                       "DELETE FROM builds WHERE project = ?1 AND state <> ?2 AND number <= (SELECT"
                       " number FROM builds WHERE project = ?1 ORDER BY number DESC"
@@ -149,12 +155,15 @@ class SqliteRecords final : public Records {
   }
 
   Result<bool> RequestCancel(const std::string& id, std::int64_t now) override {
-    return database_.Use<bool>([&](sqlite3* database) -> Result<bool> {
+    bool changed = false;
+    TRY(database_.Change([&](sqlite3* database) -> Result<> {
       Statement update(database,
                        "UPDATE builds SET cancel_at = CASE cancel_at WHEN 0 THEN ? ELSE cancel_at"
                        " END WHERE id = ? AND state = ? RETURNING 1");
-      return Changes(update.With(now).With(id).With(Code(State::kRunning)));
-    });
+      TRY_ASSIGN(changed, Changes(update.With(now).With(id).With(Code(State::kRunning))));
+      return {};
+    }));
+    return changed;
   }
 
   Result<std::vector<BuildRecord>> List(const std::string& project,
@@ -191,17 +200,17 @@ class SqliteRecords final : public Records {
   }
 
   Result<> StoreClaim(const Claim& claim) override {
-    return database_.Use<void>([&](sqlite3* database) {
+    return database_.Change([&](sqlite3* database) {
       Statement insert(database,
-                       "INSERT OR REPLACE INTO claims (build, platform, project, ticket, builder)"
-                       " VALUES (?, ?, ?, ?, ?)");
+                       "INSERT OR REPLACE INTO claims (build, platform, project, ticket, builder,"
+                       " turn) VALUES (?, ?, ?, ?, ?, ?)");
       insert.With(claim.build).With(claim.platform).With(claim.project).With(claim.ticket);
-      return insert.With(claim.builder).Run();
+      return insert.With(claim.builder).With(claim.turn).Run();
     });
   }
 
   Result<> RemoveClaim(const Claim& claim) override {
-    return database_.Use<void>([&](sqlite3* database) {
+    return database_.Change([&](sqlite3* database) {
       Statement remove(database, "DELETE FROM claims WHERE build = ? AND platform = ?");
       return remove.With(claim.build).With(claim.platform).Run();
     });
@@ -211,14 +220,14 @@ class SqliteRecords final : public Records {
     return database_.Use<std::vector<Claim>>([](sqlite3* database) -> Result<std::vector<Claim>> {
       std::vector<Claim> claims;
       Statement select(database,
-                       "SELECT build, platform, claims.project, ticket, builder FROM claims"
-                       " JOIN builds ON builds.id = build WHERE state = ? ORDER BY ticket");
+                       "SELECT build, platform, claims.project, ticket, builder, turn FROM claims"
+                       " JOIN builds ON builds.id = build WHERE state = ? ORDER BY turn, ticket");
       select.With(Code(State::kRunning));
       while (true) {
         TRY_ASSIGN(bool row, select.Step());
         if (!row) return claims;
-        claims.push_back(
-            {select.Text(0), select.Text(1), select.Text(2), select.Number(3), select.Text(4)});
+        claims.push_back({select.Text(0), select.Text(1), select.Text(2), select.Number(3),
+                          select.Text(4), select.Number(5)});
       }
     });
   }
@@ -246,14 +255,14 @@ class SqliteRecords final : public Records {
   }
 
   Result<> ApproveLogin(const std::string& code, const std::string& user) override {
-    return database_.Use<void>([&](sqlite3* database) {
+    return database_.Change([&](sqlite3* database) {
       Statement update(database, "UPDATE logins SET user = ? WHERE code = ?");
       return update.With(user).With(code).Run();
     });
   }
 
   Result<> RemoveLogin(const std::string& code) override {
-    return database_.Use<void>([&](sqlite3* database) {
+    return database_.Change([&](sqlite3* database) {
       return Statement(database, "DELETE FROM logins WHERE code = ?").With(code).Run();
     });
   }
@@ -265,6 +274,18 @@ class SqliteRecords final : public Records {
   }
 
  private:
+  Result<> Inspect() {
+    return database_.Use<void>([](sqlite3* database) -> Result<> {
+      Statement check(database, "PRAGMA quick_check(1)");
+      TRY(check.Step());
+      std::string verdict = check.Text(0);
+      if (verdict == "ok") return {};
+      return Fail(Error(ErrorCode::kInvalid, Cat("the file is damaged (", Printable(verdict), ")"))
+                      .WithHint("stop the pool, move builds.sqlite, -wal and -shm away or put a "
+                                "backup in their place, and start it again"));
+    });
+  }
+
   Result<BuildRecord> FindOne(std::string_view column, const std::string& value) {
     return database_.Use<BuildRecord>([&](sqlite3* database) -> Result<BuildRecord> {
       Statement select(database, Cat(kSelectBuilds, "WHERE ", column, " = ?"));
@@ -295,7 +316,8 @@ std::string StateName(State state) {
   return "lost";
 }
 
-Result<std::unique_ptr<Records>> OpenRecords(const std::string& directory) {
+Result<std::unique_ptr<Records>> OpenRecords(const std::string& directory,
+                                             std::chrono::milliseconds patience) {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
     return Fail(SystemError(Cat("make the state directory ", directory), errno));
   }
@@ -305,7 +327,7 @@ Result<std::unique_ptr<Records>> OpenRecords(const std::string& directory) {
   if (!file.valid()) return Fail(SystemError(Cat("open ", path), errno));
   file.Reset();
   auto records = std::make_unique<SqliteRecords>(path);
-  Result<> opened = records->Open();
+  Result<> opened = records->Open(patience);
   if (!opened) return Fail(std::move(opened).error());
   return records;
 }

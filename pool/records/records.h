@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -26,6 +27,9 @@ struct BuildRecord {
   std::string id;
   std::string project;
   std::string creator;  ///< who created it, for people
+  /// What let its creator in: see identity::Caller::admitted_by; "" = not known, as of builds that
+  /// an older pool has written.
+  std::string admitted_by;
   std::int64_t created_at = 0;
   std::int64_t ends_at = 0;  ///< it may run until then
   std::string token_hash;    ///< of its build token
@@ -46,9 +50,10 @@ struct LoginRecord {
 };
 
 /// The pool's memory, one SQLite file; several processes may have it open (the server, and
-/// `depot-pool builds`). Safe to use from several threads; a call blocks for a file operation, or
-/// up to 5 s while another process writes. Every failure says what to do: kUnavailable (full disk,
-/// busy, I/O), kInvalid (the file is damaged, or of a newer pool), kDenied.
+/// `depot-pool builds`). Safe to use from several threads; a call blocks for a file operation, and
+/// for as long as OpenRecords() was told while another process has it locked. Every failure says
+/// what to do: kTimeout (locked by another process), kUnavailable (full disk, I/O), kInvalid (the
+/// file is damaged, or of a newer pool), kDenied.
 class Records {
  public:
   virtual ~Records() = default;
@@ -85,7 +90,7 @@ class Records {
   virtual Result<> StoreClaim(const Claim& claim) = 0;
   virtual Result<> RemoveClaim(const Claim& claim) = 0;
 
-  /// The claims of running builds, by ticket.
+  /// The claims of running builds, in the order of the queue.
   virtual Result<std::vector<Claim>> OpenClaims() = 0;
 
   /// Logins: those that have expired by `now` are forgotten with each new one.
@@ -98,7 +103,12 @@ class Records {
   virtual Result<> Check() = 0;
 };
 
-/// Opens DIRECTORY/builds.sqlite, made (mode 0600) when it is not there, and checks it.
-Result<std::unique_ptr<Records>> OpenRecords(const std::string& directory);
+/// How long commands of people wait for another process, and everybody while the file is opened.
+constexpr std::chrono::milliseconds kLockPatience(5000);
+
+/// Opens DIRECTORY/builds.sqlite, made (mode 0600) when it is not there, and checks it. Calls wait
+/// `patience` at most for another process that has it locked; a server does not wait at all.
+Result<std::unique_ptr<Records>> OpenRecords(const std::string& directory,
+                                             std::chrono::milliseconds patience = kLockPatience);
 
 }  // namespace depot::records

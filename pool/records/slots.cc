@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "pool/records/turns.h"
+
 namespace depot::records {
 namespace {
 
@@ -15,19 +17,6 @@ constexpr std::chrono::minutes kUnused(10);
 // The first in the queue asks four times a second: that is how long a free slot lies idle at most.
 constexpr milliseconds kWaitStep(250);
 constexpr milliseconds kLongestWait(5000);
-
-/// A builder and what is known of it at the moment.
-struct Builder {
-  BuilderSlots slots;
-  bool up = true;
-  int in_use = 0;
-
-  bool Serves(const Claim& claim) const {
-    if (slots.platform != claim.platform) return false;
-    return slots.projects.empty() || std::find(slots.projects.begin(), slots.projects.end(),
-                                               claim.project) != slots.projects.end();
-  }
-};
 
 struct Held {
   Claim claim;
@@ -44,15 +33,20 @@ class FairSlots final : public Slots {
  public:
   void Configure(std::vector<BuilderSlots> builders) override {
     std::lock_guard lock(mutex_);
-    std::map<std::string, Builder> before = std::exchange(builders_, {});
+    std::map<std::string, BuilderUse> before = std::exchange(builders_, {});
     for (BuilderSlots& slots : builders) {
       auto known = before.find(slots.name);
       bool up = known == before.end() || known->second.up;
       std::string name = slots.name;
-      builders_[name] = Builder{std::move(slots), up};
+      builders_[name] = BuilderUse{std::move(slots), up};
     }
     CountUse();
     Assign();
+  }
+
+  void SetWeights(std::map<std::string, int> weights) override {
+    std::lock_guard lock(mutex_);
+    weights_ = std::move(weights);
   }
 
   void SetUp(const std::string& builder, bool up) override {
@@ -85,7 +79,7 @@ class FairSlots final : public Slots {
                                                 const std::string& project,
                                                 Moment now) override {
     std::lock_guard lock(mutex_);
-    Claim wish{build, platform, project, next_ticket_, ""};
+    Claim wish{build, platform, project, next_ticket_, "", 0};
     if (std::none_of(builders_.begin(), builders_.end(),
                      [&](const auto& entry) { return entry.second.Serves(wish); })) {
       return NoBuilder{};
@@ -93,17 +87,19 @@ class FairSlots final : public Slots {
     builds_[build] = Life{true, now};
     auto found = Find(build, platform);
     bool first = found == claims_.end();
-    if (first) found = claims_.emplace(next_ticket_++, Held{wish}).first;
+    if (first) {
+      wish.turn = Turn(wish);
+      found = claims_.emplace(next_ticket_++, Held{wish}).first;
+    }
     Held& held = found->second;
     held.last_sign = now;
-    if (!held.claim.builder.empty() && !builders_.contains(held.claim.builder)) Drop(held);
+    if (!held.claim.builder.empty() && !MayKeep(held.claim)) Drop(held);
     if (held.claim.builder.empty()) Assign();
     if (!held.claim.builder.empty()) return Granted{held.claim, !std::exchange(held.told, true)};
     int position = 1;
-    for (auto before = claims_.begin(); before != found; ++before) {
-      if (before->second.claim.builder.empty() && before->second.claim.platform == platform) {
-        ++position;
-      }
+    for (const auto& [ticket, other] : claims_) {
+      bool waits = other.claim.builder.empty() && other.claim.platform == platform;
+      if (waits && IsBefore(other.claim, held.claim)) ++position;
     }
     return Waiting{held.claim, position, std::min(kWaitStep * position, kLongestWait), first};
   }
@@ -143,6 +139,14 @@ class FairSlots final : public Slots {
     return expired;
   }
 
+  bool Holds(const std::string& build, const std::string& builder) const override {
+    std::lock_guard lock(mutex_);
+    return std::any_of(claims_.begin(), claims_.end(), [&](const auto& entry) {
+      const Claim& claim = entry.second.claim;
+      return claim.build == build && claim.builder == builder && MayKeep(claim);
+    });
+  }
+
   std::map<std::string, PlatformLoad> Load() const override {
     std::lock_guard lock(mutex_);
     std::map<std::string, PlatformLoad> loads;
@@ -152,7 +156,11 @@ class FairSlots final : public Slots {
       load.in_use += builder.in_use;
     }
     for (const auto& [ticket, held] : claims_) {
-      if (held.claim.builder.empty()) ++loads[held.claim.platform].waiting;
+      PlatformLoad& load = loads[held.claim.platform];
+      ProjectLoad& project = load.projects[held.claim.project];
+      bool waits = held.claim.builder.empty();
+      load.waiting += waits ? 1 : 0;
+      ++(waits ? project.waiting : project.in_use);
     }
     return loads;
   }
@@ -172,6 +180,12 @@ class FairSlots final : public Slots {
     return std::find_if(claims_.begin(), claims_.end(), [&](const auto& entry) {
       return entry.second.claim.build == build && entry.second.claim.platform == platform;
     });
+  }
+
+  /// Whether the claim's builder is still there, and still for its project.
+  bool MayKeep(const Claim& claim) const {
+    auto builder = builders_.find(claim.builder);
+    return builder != builders_.end() && builder->second.Serves(claim);
   }
 
   /// Takes the builder away; the claim waits again.
@@ -202,33 +216,39 @@ class FairSlots final : public Slots {
     }
   }
 
-  /// Gives free slots to those who wait, in the order of their tickets.
-  void Assign() {
-    for (auto& [ticket, held] : claims_) {
-      if (!held.claim.builder.empty()) continue;
-      Builder* best = nullptr;
-      for (auto& [name, builder] : builders_) {
-        bool free = builder.up && builder.in_use < builder.slots.slots;
-        if (free && builder.Serves(held.claim) && (!best || Better(builder, *best))) {
-          best = &builder;
-        }
-      }
-      if (!best) continue;
-      held.claim.builder = best->slots.name;
-      ++best->in_use;
+  /// The turn of a claim that is not here yet.
+  std::int64_t Turn(const Claim& wish) const {
+    std::vector<Claim> claims;
+    for (const auto& [ticket, held] : claims_) {
+      if (held.claim.platform != wish.platform) continue;
+      auto builder = builders_.find(held.claim.builder);
+      bool for_some = builder != builders_.end() && !builder->second.slots.projects.empty();
+      if (!for_some) claims.push_back(held.claim);
     }
+    auto weight = weights_.find(wish.project);
+    return NextTurn(claims, wish.project, weight == weights_.end() ? 1 : weight->second);
   }
 
-  /// A project's own builder first, since others cannot use it; then the one with the most room.
-  static bool Better(const Builder& left, const Builder& right) {
-    if (left.slots.projects.empty() != right.slots.projects.empty()) {
-      return right.slots.projects.empty();
+  /// Gives free slots to those who are next.
+  void Assign() {
+    std::vector<BuilderUse> builders;
+    for (const auto& [name, builder] : builders_) {
+      if (builder.up && builder.in_use < builder.slots.slots) builders.push_back(builder);
     }
-    return left.in_use * right.slots.slots < right.in_use * left.slots.slots;
+    if (builders.empty()) return;
+    std::vector<Claim> waiting;
+    for (const auto& [ticket, held] : claims_) {
+      if (held.claim.builder.empty()) waiting.push_back(held.claim);
+    }
+    for (const Grant& grant : Choose(std::move(waiting), std::move(builders))) {
+      claims_.at(grant.ticket).claim.builder = grant.builder;
+      ++builders_.at(grant.builder).in_use;
+    }
   }
 
   mutable std::mutex mutex_;
-  std::map<std::string, Builder> builders_;
+  std::map<std::string, BuilderUse> builders_;
+  std::map<std::string, int> weights_;  // by project
   std::map<std::string, Life> builds_;
   Claims claims_;
   std::int64_t next_ticket_ = 1;

@@ -27,8 +27,9 @@ struct Claim {
   std::string build;
   std::string platform;
   std::string project;
-  std::int64_t ticket = 0;  ///< place in the order of the queue; smaller is earlier
+  std::int64_t ticket = 0;  ///< in the order of asking; no two are the same
   std::string builder;      ///< "" = waits
+  std::int64_t turn = 0;    ///< place in the queue, smaller is earlier: see turns.h
 };
 
 /// The build has a slot of this builder until it is released. `first`: it did not know before.
@@ -54,26 +55,37 @@ struct Expired {
   std::vector<Claim> claims;        ///< silent for one platform alone; their build goes on
 };
 
+/// What one project has of a platform, and wants.
+struct ProjectLoad {
+  int in_use = 0;
+  int waiting = 0;
+};
+
 /// How busy one platform is.
 struct PlatformLoad {
   int slots = 0;
   int in_use = 0;
   int waiting = 0;
+  std::map<std::string, ProjectLoad> projects;  ///< that have or want anything
 };
 
-/// Who has which builder, and who is next. First come, first served: a slot goes to the earliest
-/// ticket that its builder may serve, so nobody who could use it is overtaken. Does no I/O and
-/// knows no clock: `now` is the time since any fixed moment and never goes back. Safe to use from
-/// several threads.
+/// Who has which builder, and who is next: projects take turns, and within one the order is that of
+/// asking (turns.h). Does no I/O and knows no clock: `now` is the time since any fixed moment and
+/// never goes back. Safe to use from several threads.
 class Slots {
  public:
   using Moment = std::chrono::milliseconds;
 
   virtual ~Slots() = default;
 
-  /// These builders from now on. Builds keep what they have, also of a builder that is gone, until
-  /// they ask again: then they wait for another one with the ticket they had.
+  /// These builders from now on. Builds keep what they have, also of a builder that is gone or no
+  /// longer for their project, until they ask again: then they wait for another one in the place
+  /// they had.
   virtual void Configure(std::vector<BuilderSlots> builders) = 0;
+
+  /// How many turns a project has for one of the others; 1 where nothing is said. Those who wait
+  /// keep their places.
+  virtual void SetWeights(std::map<std::string, int> weights) = 0;
 
   /// A builder that is down is not given away; who has it keeps it, unless it was never told.
   virtual void SetUp(const std::string& builder, bool up) = 0;
@@ -99,6 +111,9 @@ class Slots {
 
   /// Takes away what belongs to builds that were silent for kSilence.
   virtual Expired Expire(Moment now) = 0;
+
+  /// Whether the build was given this builder and may still be on it.
+  virtual bool Holds(const std::string& build, const std::string& builder) const = 0;
 
   /// By platform.
   virtual std::map<std::string, PlatformLoad> Load() const = 0;

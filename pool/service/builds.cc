@@ -64,6 +64,7 @@ Result<Reply> CreateBuild(const Parts& parts, Call& call) {
   build.id = NewBuildId();
   build.project = project;
   build.creator = call.who.name;
+  build.admitted_by = call.who.admitted_by;
   build.created_at = call.now;
   build.ends_at = call.now + std::int64_t{call.settings->build_hours} * 3600;
   TRY_ASSIGN(build.options, KeptOptions(request));
@@ -200,7 +201,12 @@ Result<bool> EndBuild(const Parts& parts,
                       std::int64_t now) {
   // Also when the outcome cannot be written: the builders are needed.
   parts.slots.Release(id);
-  return parts.records.Finish(id, state, error, now);
+  auto ended = std::make_shared<bool>(true);
+  TRY(parts.backlog.Do([&records = parts.records, ended, id, state, error, now]() -> Result<> {
+    TRY_ASSIGN(*ended, records.Finish(id, state, error, now));
+    return {};
+  }));
+  return *ended;
 }
 
 std::int64_t CancelTime(const BuildRecord& build, std::int64_t now) {

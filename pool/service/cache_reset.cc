@@ -77,9 +77,10 @@ std::optional<Result<>> CacheResets::Ask(const std::string& project,
 Result<> CacheResets::Run(const std::string& project,
                           const std::vector<settings::BuilderSettings>& builders,
                           const Cancel& cancel) {
-  TRY_ASSIGN(identity::IssuedCertificate certificate,
-             parts_.authority.Issue(Cat("cache-reset-", project), kLongestReset));
   for (const settings::BuilderSettings& builder : builders) {
+    TRY_ASSIGN(identity::CertificateAuthority * authority, parts_.authorities.Of(builder.name));
+    TRY_ASSIGN(identity::IssuedCertificate certificate,
+               authority->Issue({builder.name, project, ""}, kLongestReset));
     parts_.journal.Say(Cat("emptying the cache of builder ", builder.name));
     TRY(Prune(builder, certificate, cancel));
   }

@@ -13,6 +13,10 @@ namespace {
 using web::RpcCode;
 using web::RpcError;
 
+constexpr std::chrono::milliseconds kShortestPause(50);
+constexpr std::chrono::milliseconds kLongestPause(2000);
+constexpr std::chrono::seconds kLockPatience(5);
+
 RpcCode CodeOf(ErrorCode code) {
   switch (code) {
     case ErrorCode::kUsage:
@@ -64,24 +68,38 @@ Result<Who> AdmitBuild(const Parts& parts, const Secret& bearer, std::int64_t no
   if (now > build->ends_at + kLastWords) {
     return Fail(ErrorCode::kDenied, "the build token has expired");
   }
-  return Who{"build", {}, *std::move(build)};
+  return Who{"build", {}, "", *std::move(build)};
 }
 
-/// kDenied when the token opens nothing.
-Result<Who> Admit(const Parts& parts,
-                  const settings::Settings& settings,
-                  const web::Request& request,
-                  std::int64_t now,
-                  const Cancel& cancel) {
-  Secret bearer = Bearer(request);
+/// kDenied when the token opens nothing; nullopt when that is not known yet.
+Result<std::optional<Who>> Admit(const Parts& parts,
+                                 const settings::Settings& settings,
+                                 const web::Request& head,
+                                 std::int64_t now) {
+  Secret bearer = Bearer(head);
   if (bearer.empty()) {
     return Fail(ErrorCode::kDenied, "no token: the pool wants `Authorization: Bearer TOKEN`");
   }
   if (bearer.Reveal().starts_with(Cat(kBuildTokenPrefix, '_'))) {
     return AdmitBuild(parts, bearer, now);
   }
-  TRY_ASSIGN(identity::Caller caller, parts.gate.Admit(settings, bearer, now, cancel));
-  return Who{std::move(caller.name), std::move(caller.projects), {}};
+  TRY_ASSIGN(std::optional<identity::Caller> caller, parts.gate.Admit(settings, bearer, now));
+  if (!caller) return std::nullopt;
+  return Who{
+      std::move(caller->name), std::move(caller->projects), std::move(caller->admitted_by), {}};
+}
+
+/// Longer and longer pauses: many may wait for the same thing.
+web::Later AgainSoon(const web::Request& request) {
+  auto age = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - request.begun);
+  return {std::clamp(age / 2, kShortestPause, kLongestPause)};
+}
+
+/// The records are locked, and the request has not waited for long yet.
+bool MayWait(const Error& error, const web::Request& request) {
+  return error.code() == ErrorCode::kTimeout &&
+         std::chrono::steady_clock::now() - request.begun < kLockPatience;
 }
 
 /// What AddRpc() and AddDroppedStream() have in common: the call's begin and its end.
@@ -89,6 +107,7 @@ class Desk {
  public:
   Desk(const Parts& parts, const web::Request& request) : parts_(parts) {
     call_.settings = parts.settings.Current();
+    call_.network = request.network;
     call_.now = WallClock();
     call_.decision.peer = request.peer;
     call_.decision.what = request.path.substr(request.path.rfind('/') + 1);
@@ -96,20 +115,26 @@ class Desk {
 
   Call& call() { return call_; }
 
-  /// The failure, if the token is none.
-  std::optional<RpcError> CheckToken(const web::Request& request, const Cancel& cancel) {
-    auto who = Admit(parts_, *call_.settings, request, call_.now, cancel);
+  /// Who sends the head; the RpcError that the client gets, or Later.
+  std::variant<Who, RpcError, web::Later> CheckToken(const web::Request& head) {
+    auto who = Admit(parts_, *call_.settings, head, call_.now);
+    if (who && !*who) return AgainSoon(head);
     if (who) {
-      call_.who = *std::move(who);
-      call_.decision.who = call_.who.name;
-      return std::nullopt;
+      Enter(**who);
+      return **std::move(who);
     }
+    if (MayWait(who.error(), head)) return AgainSoon(head);
     RpcError error = ToRpcError(who.error());
     if (who.error().code() == ErrorCode::kDenied) {
       error.code = RpcCode::kUnauthenticated;
       parts_.metrics.CountRejectedToken();
     }
     return error;
+  }
+
+  void Enter(const Who& who) {
+    call_.who = who;
+    call_.decision.who = who.name;
   }
 
   void Failed(const RpcError& error) {
@@ -134,17 +159,16 @@ class Desk {
   Call call_;
 };
 
-web::Answer Refuse(Desk& desk, Rpc::Form form, const RpcError& error) {
+web::Response Refuse(Desk& desk, Rpc::Form form, const RpcError& error) {
   desk.Failed(error);
   return form == Rpc::Form::kUnary ? web::UnaryFailure(error) : web::StreamFailure(error);
 }
 
-web::Answer Serve(const Parts& parts,
-                  const Rpc& rpc,
-                  const web::Request& request,
-                  const Cancel& cancel) {
+/// The whole request of somebody who may send it.
+web::Answer Serve(const Parts& parts, const Rpc& rpc, const Who& who, const web::Request& request) {
   std::string stream_body;
   Desk desk(parts, request);
+  desk.Enter(who);
   if (rpc.form == Rpc::Form::kUnary) {
     auto body = web::UnaryBody(request);
     if (auto* refusal = std::get_if<web::Response>(&body)) return std::move(*refusal);
@@ -155,10 +179,8 @@ web::Answer Serve(const Parts& parts,
     stream_body = std::get<std::string>(std::move(body));
     desk.call().body = stream_body;
   }
-  if (rpc.admission == Rpc::Admission::kToken) {
-    if (auto error = desk.CheckToken(request, cancel)) return Refuse(desk, rpc.form, *error);
-  }
   Result<Reply> reply = rpc.method(desk.call());
+  if (!reply && MayWait(reply.error(), request)) return AgainSoon(request);
   if (!reply) return Refuse(desk, rpc.form, ToRpcError(reply.error()));
   if (auto* later = std::get_if<web::Later>(&*reply)) return *later;
   desk.Done();
@@ -172,21 +194,35 @@ web::Answer Serve(const Parts& parts,
 
 }  // namespace
 
-void AddRpc(web::Routes& routes, const Parts& parts, Rpc rpc) {
-  std::string path = rpc.path;
-  routes.whole[{"POST", path}] = [&parts, rpc = std::move(rpc)](const web::Request& request,
-                                                                const Cancel& cancel) {
-    return Serve(parts, rpc, request, cancel);
+void AddRpc(web::Routes& routes, const Parts& parts, Rpc served) {
+  auto rpc = std::make_shared<const Rpc>(std::move(served));
+  std::pair<std::string, std::string> at{"POST", rpc->path};
+  if (rpc->admission == Rpc::Admission::kAnybody) {
+    routes.whole[at] = [&parts, rpc](const web::Request& request, const Cancel&) {
+      return Serve(parts, *rpc, Who(), request);
+    };
+    return;
+  }
+  routes.guarded[at] = [&parts, rpc](const web::Request& head, const Cancel&) -> web::Entrance {
+    Desk desk(parts, head);
+    auto who = desk.CheckToken(head);
+    if (auto* later = std::get_if<web::Later>(&who)) return *later;
+    if (auto* error = std::get_if<RpcError>(&who)) return Refuse(desk, rpc->form, *error);
+    return [&parts, rpc, known = std::get<Who>(std::move(who))](const web::Request& request,
+                                                                const Cancel&) -> web::Answer {
+      return Serve(parts, *rpc, known, request);
+    };
   };
 }
 
 void AddDroppedStream(web::Routes& routes, const Parts& parts, const std::string& path) {
-  routes.streamed[{"POST", path}] = [&parts](const web::Request& head)
-      -> std::variant<web::Response, std::unique_ptr<web::BodyReader>> {
+  routes.guarded[{"POST", path}] = [&parts](const web::Request& head,
+                                            const Cancel&) -> web::Entrance {
     Desk desk(parts, head);
-    if (auto error = desk.CheckToken(head, Cancel::Never())) {
-      desk.Failed(*error);
-      return web::StreamFailure(*error);
+    auto who = desk.CheckToken(head);
+    if (auto* later = std::get_if<web::Later>(&who)) return *later;
+    if (auto* error = std::get_if<RpcError>(&who)) {
+      return Refuse(desk, Rpc::Form::kServerStream, *error);
     }
     desk.call().audited = false;
     desk.Done();
@@ -207,18 +243,17 @@ Result<records::BuildRecord> OpenBuild(const Parts& parts, Call& call, const std
     return Fail(ErrorCode::kNotFound, Cat("there is no build \"", Printable(id.substr(0, 64)),
                                           "\" that this token opens"));
   };
-  if (call.who.build) {
-    if (call.who.build->id != id) return none();
-    call.decision.project = call.who.build->project;
-    return *call.who.build;
-  }
+  if (call.who.build && call.who.build->id != id) return none();
+  // Also for the build's own token: its body may have come long after the head.
   auto build = parts.records.Find(id);
   if (!build) {
     if (build.error().code() == ErrorCode::kNotFound) return none();
     return build;
   }
   const auto& open = call.who.projects;
-  if (std::find(open.begin(), open.end(), build->project) == open.end()) return none();
+  if (!call.who.build && std::find(open.begin(), open.end(), build->project) == open.end()) {
+    return none();
+  }
   call.decision.project = build->project;
   return build;
 }

@@ -13,6 +13,7 @@
 #include "pool/identity/authority.h"
 #include "pool/identity/identity.h"
 #include "pool/records/records.h"
+#include "pool/service/backlog.h"
 #include "pool/service/journal.h"
 #include "pool/service/live_settings.h"
 #include "pool/service/metrics.h"
@@ -24,8 +25,9 @@ namespace depot::service {
 struct Parts {
   LiveSettings& settings;
   identity::Gate& gate;
-  identity::CertificateAuthority& authority;
+  identity::BuilderAuthorities& authorities;
   records::Records& records;
+  Backlog& backlog;
   records::Slots& slots;
   const Journal& journal;
   Metrics& metrics;
@@ -35,7 +37,8 @@ struct Parts {
 struct Who {
   std::string name;                           ///< for the audit
   std::vector<std::string> projects;          ///< what opens; empty for a build's own token
-  std::optional<records::BuildRecord> build;  ///< a build's own token opens this alone
+  std::string admitted_by;                    ///< identity::Caller's; "" for a build's own token
+  std::optional<records::BuildRecord> build;  ///< a build's own token opens this alone; as it was
 };
 
 /// One call under way. Lives as long as its method runs.
@@ -43,6 +46,7 @@ struct Call {
   std::string_view body;
   Who who;
   std::shared_ptr<const settings::Settings> settings;
+  std::string network;   ///< who the client counts as: web::Request::network
   std::int64_t now = 0;  ///< seconds since 1970
   Decision decision;     ///< the method fills in what it learns; the audit gets it
   bool audited = true;   ///< false: a success is no decision worth a line
@@ -52,9 +56,11 @@ struct Call {
 /// The serialized response, or "ask me again".
 using Reply = std::variant<std::string, web::Later>;
 
-/// The work of one RPC. Its Error becomes a Connect error: kInvalid invalid_argument, kNotFound
-/// not_found, kDenied permission_denied, kFailed failed_precondition, kUnsupported unimplemented,
-/// kUnavailable unavailable, others internal.
+/// The work of one RPC; waits for nobody. Its Error becomes a Connect error: kInvalid
+/// invalid_argument, kNotFound not_found, kDenied permission_denied, kFailed failed_precondition,
+/// kUnsupported unimplemented, kUnavailable unavailable, others internal. kTimeout: another process
+/// has the records locked (records::Records), so the method is called again for up to 5 s; until
+/// then it must not have done what may not be done twice.
 using Method = std::function<Result<Reply>(Call&)>;
 
 /// One RPC as it is served.
@@ -70,9 +76,9 @@ struct Rpc {
   Method method;
 };
 
-/// Serves `rpc`: checks the token, runs the method, answers, writes the audit line, counts.
-/// `parts` must outlive the routes.
-void AddRpc(web::Routes& routes, const Parts& parts, Rpc rpc);
+/// Serves an RPC: checks the token by the head alone, reads the body, runs the method, answers,
+/// writes the audit line, counts. `parts` must outlive the routes.
+void AddRpc(web::Routes& routes, const Parts& parts, Rpc served);
 
 /// Serves a client stream whose messages are counted and dropped.
 void AddDroppedStream(web::Routes& routes, const Parts& parts, const std::string& path);

@@ -62,8 +62,9 @@ void LiveSettings::Reread() {
   }
   journal_.Say("the settings have changed");
   if (before->listen != fresh->listen || before->state != fresh->state ||
-      before->tls_certificate.empty() != fresh->tls_certificate.empty()) {
-    journal_.Say("a changed `listen`, `state`, or use of TLS counts after a restart");
+      before->tls_certificate.empty() != fresh->tls_certificate.empty() ||
+      before->proxies != fresh->proxies) {
+    journal_.Say("a changed `listen`, `proxies`, `state`, or use of TLS counts after a restart");
   }
   if (changed_) changed_(*fresh);
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <mutex>
 
 #include "pool/service/services.h"
@@ -13,7 +14,7 @@ namespace {
 namespace account = depot::cli::v1beta1;
 
 constexpr std::int64_t kLoginLife = 600;
-constexpr std::size_t kMostLogins = 100;
+constexpr std::size_t kMostLogins = 1000;
 constexpr std::size_t kMostLoginsOfPeer = 10;
 
 /// ABCD-EFGH, without the characters that people mistake for others.
@@ -48,7 +49,7 @@ class Logins final : public LoginService {
     std::string code;
     Secret token;
     std::int64_t expires_at = 0;
-    std::string peer;
+    std::string network;  ///< who began it: web::Request::network
   };
 
   Result<Reply> Start(Call& call) {
@@ -56,11 +57,15 @@ class Logins final : public LoginService {
     login.code = NewCode();
     login.token = identity::NewToken("depot_user");
     login.expires_at = call.now + kLoginLife;
-    login.peer = call.decision.peer;
+    login.network = call.network;
     std::string id = Hex(RandomBytes(32));
     records::LoginRecord record{login.code, identity::TokenHash(login.token), login.expires_at, ""};
     TRY(Remember(id, std::move(login), call.now));
-    TRY(parts_.records.StoreLogin(record, call.now));
+    Result<> stored = parts_.records.StoreLogin(record, call.now);
+    if (!stored) {
+      Forget(id);
+      return Fail(std::move(stored).error());
+    }
     call.decision.reason = Cat("login ", record.code, " waits for approval");
     account::StartLoginResponse response;
     response.set_id(id);
@@ -68,18 +73,33 @@ class Logins final : public LoginService {
     return response.SerializeAsString();
   }
 
+  /// Each client may have a few that wait. When all are too many the oldest of the client that has
+  /// most of them goes, so that many clients together block nobody else.
   Result<> Remember(const std::string& id, Login login, std::int64_t now) {
     std::lock_guard lock(mutex_);
     std::erase_if(logins_, [&](const auto& entry) { return entry.second.expires_at < now; });
-    std::size_t of_peer = 0;
+    std::map<std::string, std::size_t> counts;
     for (const auto& [other, open] : logins_)
-      of_peer += open.peer == login.peer ? 1 : 0;
-    if (logins_.size() >= kMostLogins || of_peer >= kMostLoginsOfPeer) {
+      ++counts[open.network];
+    if (counts[login.network] >= kMostLoginsOfPeer) {
       return Fail(Error(ErrorCode::kUnavailable, "too many logins wait for their approval")
                       .WithHint("try again in ten minutes"));
     }
+    if (logins_.size() >= kMostLogins) {
+      auto goes = std::max_element(logins_.begin(), logins_.end(), [&](auto& one, auto& other) {
+        std::size_t mine = counts[one.second.network];
+        std::size_t its = counts[other.second.network];
+        return mine != its ? mine < its : one.second.expires_at > other.second.expires_at;
+      });
+      logins_.erase(goes);
+    }
     logins_[id] = std::move(login);
     return {};
+  }
+
+  void Forget(const std::string& id) {
+    std::lock_guard lock(mutex_);
+    logins_.erase(id);
   }
 
   Result<Reply> Finish(Call& call) {
@@ -95,11 +115,9 @@ class Logins final : public LoginService {
     }
     TRY_ASSIGN(records::LoginRecord record, parts_.records.FindLogin(login.code, call.now));
     if (record.user.empty()) return web::Later{std::chrono::milliseconds(1000)};
-    {
-      std::lock_guard lock(mutex_);
-      logins_.erase(request.id());
-    }
-    TRY(parts_.records.RemoveLogin(login.code));
+    Forget(request.id());
+    TRY(parts_.backlog.Do(
+        [&records = parts_.records, code = login.code] { return records.RemoveLogin(code); }));
     call.decision.who = record.user;
     call.decision.reason = Cat("login ", login.code, " was approved");
     account::FinishLoginResponse response;

@@ -13,25 +13,30 @@ namespace api = depot::cli::v1;
 using records::BuildRecord;
 using records::State;
 
-/// A certificate that has to open a connection must not end while it does.
-constexpr std::int64_t kShortestCertificate = 60;
-
 Result<std::string> PlatformName(api::BuilderPlatform platform) {
   if (platform == api::BUILDER_PLATFORM_AMD64) return std::string("linux/amd64");
   if (platform == api::BUILDER_PLATFORM_ARM64) return std::string("linux/arm64");
   return Fail(ErrorCode::kInvalid, "the platform is neither amd64 nor arm64");
 }
 
-Result<> CheckRuns(const BuildRecord& build, std::int64_t now) {
-  if (build.state != State::kRunning) {
-    return Fail(ErrorCode::kFailed,
-                Cat("build ", build.id, " is over: ", records::StateName(build.state)));
+/// How a build ended, for its client.
+Error IsOver(const BuildRecord& build) {
+  return Error(ErrorCode::kFailed,
+               Cat("build ", build.id, " is over: ", records::StateName(build.state),
+                   build.error.empty() ? "" : ", ", build.error));
+}
+
+Result<> CheckRuns(const BuildRecord& build, const Call& call) {
+  if (build.state != State::kRunning) return Fail(IsOver(build));
+  std::string barred = identity::Barred(*call.settings, build.admitted_by, build.project);
+  if (!barred.empty()) {
+    return Fail(ErrorCode::kFailed, Cat("build ", build.id, " may not go on: ", barred));
   }
   if (build.cancel_at != 0) {
     return Fail(ErrorCode::kFailed,
                 Cat("build ", build.id, " was cancelled by the pool's administrator"));
   }
-  if (now >= build.ends_at) {
+  if (call.now >= build.ends_at) {
     return Fail(ErrorCode::kFailed, Cat("the time of build ", build.id, " is over"));
   }
   return {};
@@ -53,7 +58,8 @@ Error NoBuilder(const Call& call, const std::string& platform, const std::string
 
 /// A claim that is not stored costs its place after a restart, not more: the build goes on.
 void Store(const Parts& parts, const records::Claim& claim) {
-  Result<> stored = parts.records.StoreClaim(claim);
+  Result<> stored =
+      parts.backlog.Do([&records = parts.records, claim] { return records.StoreClaim(claim); });
   if (!stored) parts.journal.Say(Cat("queue: ", stored.error().message()));
 }
 
@@ -83,9 +89,10 @@ Result<Reply> Active(const Parts& parts,
     return Fail(ErrorCode::kUnavailable, "the pool's builders are just being changed");
   }
   call.decision.builder = builder->name;
-  std::int64_t rest = std::max(build.ends_at - call.now, kShortestCertificate);
+  TRY_ASSIGN(identity::CertificateAuthority * authority, parts.authorities.Of(builder->name));
   TRY_ASSIGN(identity::IssuedCertificate issued,
-             parts.authority.Issue(build.id, std::chrono::seconds(rest)));
+             authority->Issue({builder->name, build.project, build.id},
+                              std::chrono::minutes(call.settings->certificate_minutes)));
   if (granted.first) {
     Store(parts, granted.claim);
     parts.journal.Say(Cat("build ", build.id, " has builder ", builder->name));
@@ -106,7 +113,7 @@ Result<Reply> GetBuildKitConnection(const Parts& parts, Call& call) {
   TRY_ASSIGN(BuildRecord build, OpenBuild(parts, call, request.build_id()));
   TRY_ASSIGN(std::string platform, PlatformName(request.platform()));
   call.decision.platform = platform;
-  TRY(CheckRuns(build, call.now));
+  TRY(CheckRuns(build, call));
   auto answer = parts.slots.Ask(build.id, platform, build.project, SteadyTime());
   if (auto* waiting = std::get_if<records::Waiting>(&answer)) return Pending(parts, call, *waiting);
   if (auto* granted = std::get_if<records::Granted>(&answer)) {
@@ -129,8 +136,7 @@ Result<Reply> ReportBuildHealth(const Parts& parts, Call& call) {
   } else if (build.state == State::kLost || build.cancel_at != 0) {
     cancel = build.finished_at;
   } else {
-    return Fail(ErrorCode::kFailed,
-                Cat("build ", build.id, " is over: ", records::StateName(build.state)));
+    return Fail(IsOver(build));
   }
   call.audited = cancel != 0;
   call.decision.reason = cancel != 0 ? "told to cancel" : "";

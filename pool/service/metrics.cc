@@ -64,6 +64,13 @@ void Metrics::CountSettingsError() {
   ++settings_errors_;
 }
 
+void Metrics::CountTurnedAway(std::string_view what) {
+  std::lock_guard lock(mutex_);
+  auto found = turned_away_.find(what);
+  if (found == turned_away_.end()) found = turned_away_.emplace(what, 0).first;
+  ++found->second;
+}
+
 std::string Metrics::Render(const std::map<records::State, std::int64_t>& builds,
                             const records::Slots& slots) const {
   Page page;
@@ -83,6 +90,16 @@ std::string Metrics::Render(const std::map<records::State, std::int64_t>& builds
   page.Family("slots_in_use", "gauge", "Builds that have a builder.");
   for (const auto& [platform, load] : loads)
     page.Value({{"platform", platform}}, load.in_use);
+  page.Family("project_waiting", "gauge", "Builds of a project that wait for a builder.");
+  for (const auto& [platform, load] : loads) {
+    for (const auto& [project, its] : load.projects)
+      page.Value({{"platform", platform}, {"project", project}}, its.waiting);
+  }
+  page.Family("project_slots_in_use", "gauge", "Builds of a project that have a builder.");
+  for (const auto& [platform, load] : loads) {
+    for (const auto& [project, its] : load.projects)
+      page.Value({{"platform", platform}, {"project", project}}, its.in_use);
+  }
   page.Family("builder_up", "gauge", "Whether the builder takes connections.");
   for (const auto& [builder, up] : slots.Up())
     page.Value({{"builder", builder}}, up ? 1 : 0);
@@ -96,6 +113,9 @@ std::string Metrics::Render(const std::map<records::State, std::int64_t>& builds
   page.Value({}, reports_);
   page.Family("settings_errors_total", "counter", "Changed files that could not be used.");
   page.Value({}, settings_errors_);
+  page.Family("turned_away_total", "counter", "Connections and bodies that had to go for room.");
+  for (const auto& [what, count] : turned_away_)
+    page.Value({{"what", what}}, count);
   return page.Take();
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "pool/records/records.h"
@@ -18,6 +19,8 @@ class Metrics {
   void CountRejectedToken();
   void CountReport();
   void CountSettingsError();
+  /// `what` as web::Routes::turned_away says it.
+  void CountTurnedAway(std::string_view what);
 
   /// The whole text; `builds` may be empty when the records cannot be read.
   std::string Render(const std::map<records::State, std::int64_t>& builds,
@@ -29,6 +32,7 @@ class Metrics {
   std::int64_t rejected_tokens_ = 0;
   std::int64_t reports_ = 0;
   std::int64_t settings_errors_ = 0;
+  std::map<std::string, std::int64_t, std::less<>> turned_away_;
 };
 
 }  // namespace depot::service

@@ -19,6 +19,9 @@ web::Response Page(int status, std::string text) {
   return response;
 }
 
+/// Another process may have the records locked for so long.
+constexpr std::chrono::seconds kShortLock(5);
+
 /// The answer of a moment ago for those who ask very often: each check writes to the disk.
 class Health {
  public:
@@ -32,9 +35,11 @@ class Health {
     }
     Result<> check = parts_.records.Check();
     if (!check) parts_.journal.Say(Cat("not healthy: ", check.error().message()));
+    bool locked = !check && check.error().code() == ErrorCode::kTimeout;
     std::lock_guard lock(mutex_);
     checked_ = now;
-    healthy_ = check.has_value();
+    if (check) written_ = now;
+    healthy_ = check.has_value() || (locked && now - written_ < kShortLock);
     return Show(healthy_);
   }
 
@@ -46,10 +51,44 @@ class Health {
   const Parts& parts_;
   std::mutex mutex_;
   std::optional<std::chrono::steady_clock::time_point> checked_;
+  std::chrono::steady_clock::time_point written_ = std::chrono::steady_clock::now();
   bool healthy_ = false;
 };
 
-web::Answer BuildPage(const Parts& parts, const std::string& id) {
+/// Counting looks at all builds there are, and anybody may ask: once a second.
+class Counts {
+ public:
+  explicit Counts(const Parts& parts) : parts_(parts) {}
+
+  web::Answer Answer() {
+    web::Response page = Page(200, parts_.metrics.Render(Builds(), parts_.slots));
+    page.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return page;
+  }
+
+ private:
+  using ByState = std::map<records::State, std::int64_t>;
+
+  ByState Builds() {
+    auto now = std::chrono::steady_clock::now();
+    {
+      std::lock_guard lock(mutex_);
+      if (counted_ && now - *counted_ < std::chrono::seconds(1)) return builds_;
+      counted_ = now;
+    }
+    auto builds = parts_.records.Count();
+    std::lock_guard lock(mutex_);
+    if (builds) builds_ = *std::move(builds);
+    return builds_;
+  }
+
+  const Parts& parts_;
+  std::mutex mutex_;
+  std::optional<std::chrono::steady_clock::time_point> counted_;
+  ByState builds_;
+};
+
+web::Response BuildPage(const Parts& parts, const std::string& id) {
   auto build = parts.records.Find(id);
   if (!build) {
     return build.error().code() == ErrorCode::kNotFound
@@ -64,7 +103,23 @@ web::Answer BuildPage(const Parts& parts, const std::string& id) {
   return Page(200, text);
 }
 
-web::Answer LoginPage(const Parts& parts, const std::string& code) {
+/// For the front of a builder, which asks as long as there are connections of the build: "yes", or
+/// "no: " and why. Needs no token: who knows a build's id learns no more than from its page.
+web::Response MayBeOn(const Parts& parts, const std::string& id, const std::string& builder) {
+  auto build = parts.records.Find(id);
+  if (!build) {
+    return build.error().code() == ErrorCode::kNotFound
+               ? Page(200, "no: the pool does not know this build\n")
+               : Page(503, "The records cannot be read at the moment.\n");
+  }
+  if (build->state != records::State::kRunning) {
+    return Page(200, Cat("no: the build is over: ", records::StateName(build->state), '\n'));
+  }
+  return parts.slots.Holds(id, builder) ? Page(200, "yes\n")
+                                        : Page(200, "no: the build does not have this builder\n");
+}
+
+web::Response LoginPage(const Parts& parts, const std::string& code) {
   auto login = parts.records.FindLogin(code, WallClock());
   if (!login) return Page(404, "There is no open login with this code; begin a new one.\n");
   if (!login->user.empty()) return Page(200, "This login has been approved.\n");
@@ -77,7 +132,7 @@ web::Answer LoginPage(const Parts& parts, const std::string& code) {
 }
 
 /// Paths with a part that varies, and calls that a client may try but the pool does not have.
-web::Answer Otherwise(const Parts& parts, const web::Request& request) {
+web::Response Otherwise(const Parts& parts, const web::Request& request) {
   if (request.method == "POST" && request.path.starts_with("/depot.")) {
     web::RpcError error{web::RpcCode::kUnimplemented,
                         Cat("a pool does not have ", Printable(request.path.substr(0, 120)))};
@@ -87,22 +142,17 @@ web::Answer Otherwise(const Parts& parts, const web::Request& request) {
   constexpr std::string_view kBuilds = "/builds/";
   constexpr std::string_view kLogin = "/login/";
   bool get = request.method == "GET" || request.method == "HEAD";
+  constexpr std::string_view kOn = "/on/";
   if (get && request.path.starts_with(kBuilds)) {
-    return BuildPage(parts, request.path.substr(kBuilds.size()));
+    std::string id = request.path.substr(kBuilds.size());
+    std::size_t on = id.find(kOn);
+    if (on == std::string::npos) return BuildPage(parts, id);
+    return MayBeOn(parts, id.substr(0, on), id.substr(on + kOn.size()));
   }
   if (get && request.path.starts_with(kLogin)) {
     return LoginPage(parts, request.path.substr(kLogin.size()));
   }
   return Page(404, "There is nothing here: this is a depot-pool.\n");
-}
-
-web::Answer MetricsPage(const Parts& parts) {
-  auto builds = parts.records.Count();
-  web::Response page = Page(
-      200,
-      parts.metrics.Render(builds.value_or(std::map<records::State, std::int64_t>{}), parts.slots));
-  page.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  return page;
 }
 
 }  // namespace
@@ -112,11 +162,12 @@ void AddPages(web::Routes& routes, const Parts& parts) {
                                           const web::Request&, const Cancel&) {
     return health->Answer();
   };
-  routes.whole[{"GET", "/metrics"}] = [&parts](const web::Request&, const Cancel&) {
-    return MetricsPage(parts);
+  routes.whole[{"GET", "/metrics"}] = [counts = std::make_shared<Counts>(parts)](
+                                          const web::Request&, const Cancel&) {
+    return counts->Answer();
   };
-  routes.otherwise = [&parts](const web::Request& request, const Cancel&) {
-    return Otherwise(parts, request);
+  routes.otherwise = [&parts](const web::Request& head, const Cancel&) -> web::Entrance {
+    return Otherwise(parts, head);
   };
 }
 

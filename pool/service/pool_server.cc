@@ -3,6 +3,7 @@
 #include "pool/service/call.h"
 #include "pool/service/services.h"
 #include "pool/service/upkeep.h"
+#include "pool/web/listener.h"
 
 #include "driver/base/text.h"
 #include "driver/http/client.h"
@@ -27,8 +28,7 @@ class RunningPool final : public PoolServer {
   RunningPool(PoolOptions options,
               std::string stamp,
               settings::Settings settings,
-              std::unique_ptr<records::Records> records,
-              std::unique_ptr<identity::CertificateAuthority> authority)
+              std::unique_ptr<records::Records> records)
       : journal_(std::move(options.audit), std::move(options.log)),
         settings_(std::move(options.settings_file),
                   std::move(stamp),
@@ -39,15 +39,17 @@ class RunningPool final : public PoolServer {
             Cat("depot-pool/", options.version), kConnectTimeout, std::move(options.system_roots))),
         gate_(identity::MakeGate(*http_)),
         records_(std::move(records)),
-        authority_(std::move(authority)) {}
+        authorities_(settings_.Current()->state) {}
 
   std::uint16_t port() const override { return server_->port(); }
 
   Result<> Start() {
     auto settings = settings_.Current();
-    slots_->Configure(SlotsOf(*settings));
-    settings_.OnChange(
-        [this](const settings::Settings& changed) { slots_->Configure(SlotsOf(changed)); });
+    // What is wrong with one is said now rather than to a build.
+    for (const settings::BuilderSettings& builder : settings->builders)
+      TRY(authorities_.Of(builder.name));
+    Configure(*settings);
+    settings_.OnChange([this](const settings::Settings& changed) { Configure(changed); });
     TRY(Restore());
     web::Routes routes;
     AddBuilds(routes, parts_);
@@ -56,8 +58,13 @@ class RunningPool final : public PoolServer {
     projects_->AddTo(routes);
     logins_->AddTo(routes);
     AddPages(routes, parts_);
+    routes.turned_away = [this](std::string_view what) { metrics_.CountTurnedAway(what); };
     TRY_ASSIGN(web::ServerTls tls, ReadTls(*settings));
-    TRY_ASSIGN(server_, web::StartServer(settings->listen, tls, routes, web::Limits()));
+    web::Limits limits;
+    for (const std::string& proxy : settings->proxies) {
+      if (auto peer = web::ParsePeer(proxy)) limits.proxies.insert(peer->address);
+    }
+    TRY_ASSIGN(server_, web::StartServer(settings->listen, tls, routes, limits));
     upkeep_->Start(*server_);
     journal_.Say(Cat("serving ", settings->url, " on port ", server_->port(), " with ",
                      settings->builders.size(), " builders"));
@@ -65,6 +72,14 @@ class RunningPool final : public PoolServer {
   }
 
  private:
+  void Configure(const settings::Settings& settings) {
+    std::map<std::string, int> weights;
+    for (const settings::ProjectSettings& project : settings.projects)
+      weights[project.id] = project.weight;
+    slots_->SetWeights(std::move(weights));
+    slots_->Configure(SlotsOf(settings));
+  }
+
   /// What ran before goes on, with time to report.
   Result<> Restore() {
     TRY_ASSIGN(auto running, records_->Running());
@@ -83,9 +98,10 @@ class RunningPool final : public PoolServer {
   std::unique_ptr<http::HttpClient> http_;
   std::unique_ptr<identity::Gate> gate_;
   std::unique_ptr<records::Records> records_;
-  std::unique_ptr<identity::CertificateAuthority> authority_;
+  identity::BuilderAuthorities authorities_;
   std::unique_ptr<records::Slots> slots_ = records::MakeSlots();
-  Parts parts_{settings_, *gate_, *authority_, *records_, *slots_, journal_, metrics_};
+  Backlog backlog_;
+  Parts parts_{settings_, *gate_, authorities_, *records_, backlog_, *slots_, journal_, metrics_};
   std::unique_ptr<ProjectsService> projects_ = MakeProjectsService(parts_);
   std::unique_ptr<LoginService> logins_ = MakeLoginService(parts_);
   std::unique_ptr<web::Server> server_;
@@ -97,11 +113,9 @@ class RunningPool final : public PoolServer {
 Result<std::unique_ptr<PoolServer>> StartPool(PoolOptions options) {
   std::string stamp = FileStamp(options.settings_file);
   TRY_ASSIGN(settings::Settings settings, settings::ReadSettings(options.settings_file));
-  TRY_ASSIGN(auto records, records::OpenRecords(settings.state));
-  TRY_ASSIGN(auto authority, identity::OpenAuthority(settings.state));
-  auto pool =
-      std::make_unique<RunningPool>(std::move(options), std::move(stamp), std::move(settings),
-                                    std::move(records), std::move(authority));
+  TRY_ASSIGN(auto records, records::OpenRecords(settings.state, std::chrono::milliseconds(0)));
+  auto pool = std::make_unique<RunningPool>(std::move(options), std::move(stamp),
+                                            std::move(settings), std::move(records));
   Result<> started = pool->Start();
   if (!started) return Fail(std::move(started).error());
   return pool;

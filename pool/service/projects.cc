@@ -23,6 +23,12 @@ class Projects final : public ProjectsService {
   }
 
  private:
+  /// Its kTimeout is a builder's: asking again would begin once more.
+  static Error AsFailure(const Error& error) {
+    if (error.code() != ErrorCode::kTimeout) return error;
+    return Error(ErrorCode::kUnavailable, error.message()).WithHint(error.hint());
+  }
+
   static Result<Reply> List(Call& call) {
     if (call.who.build) {
       return Fail(ErrorCode::kDenied, "a build's own token opens nothing but that build");
@@ -57,7 +63,7 @@ class Projects final : public ProjectsService {
     }
     std::optional<Result<>> outcome = resets_.Ask(project, own);
     if (!outcome) return web::Later{std::chrono::milliseconds(500)};
-    if (!*outcome) return Fail(std::move(*outcome).error());
+    if (!*outcome) return Fail(AsFailure(outcome->error()));
     account::ResetProjectCacheResponse response;
     const settings::ProjectSettings* settings = call.settings->FindProject(project);
     response.set_name(settings == nullptr ? project : settings->name);

@@ -39,8 +39,8 @@ std::unique_ptr<LoginService> MakeLoginService(const Parts& parts);
 /// /healthz, /metrics, the page of a build and of a login, and "no" for everything else.
 void AddPages(web::Routes& routes, const Parts& parts);
 
-/// Ends a build: its slots go to the next ones, and its outcome is kept. False when it had ended
-/// before.
+/// Ends a build: its slots go to the next ones, and its outcome is kept (see Backlog). False when
+/// it is known to have ended before.
 Result<bool> EndBuild(const Parts& parts,
                       const std::string& id,
                       records::State state,

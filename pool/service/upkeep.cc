@@ -21,6 +21,9 @@ constexpr std::size_t kLongestPem = 1 << 20;
 /// A client has this long to obey before its build is ended for it.
 constexpr std::int64_t kObeyWithin = 60;
 
+/// The same for one that lost the right to build.
+constexpr std::int64_t kBarredObeyWithin = 10;
+
 std::string TlsStamp(const settings::Settings& settings) {
   if (settings.tls_certificate.empty()) return "";
   return Cat(FileStamp(settings.tls_certificate), '/', FileStamp(settings.tls_key));
@@ -53,10 +56,18 @@ void Upkeep::Start(web::Server& server) {
 
 Result<> Upkeep::Tick(web::Server& server, const Cancel& cancel) {
   do {
+    WriteBacklog();
     EndBuilds(WallClock());
     ReloadTls(server);
   } while (cancel.SleepFor(kTick));
+  WriteBacklog();
   return {};
+}
+
+void Upkeep::WriteBacklog() {
+  parts_.backlog.Flush([this](const Error& error) {
+    parts_.journal.Say(Cat("a write that had waited failed: ", error.message()));
+  });
 }
 
 void Upkeep::End(const std::string& build,
@@ -87,19 +98,33 @@ void Upkeep::EndBuilds(std::int64_t now) {
     parts_.journal.Say(Cat("build ", claim.build, " lost its ",
                            claim.builder.empty() ? "place in the queue for " : "builder of ",
                            claim.platform, ": no sign of life for 60 s"));
-    Result<> removed = parts_.records.RemoveClaim(claim);
+    Result<> removed = parts_.backlog.Do(
+        [&records = parts_.records, claim] { return records.RemoveClaim(claim); });
     if (!removed) parts_.journal.Say(Cat("queue: ", removed.error().message()));
   }
   // A copy: those that can be written down go from the set meanwhile.
   for (const std::string& build : std::set<std::string>(lost_))
     End(build, records::State::kLost, "no sign of life", now);
+  // What ends these may be waiting there.
+  if (!parts_.backlog.empty()) return;
   auto running = parts_.records.Running();
   if (!running) return;
+  auto settings = parts_.settings.Current();
   for (const records::BuildRecord& build : *running) {
+    std::string barred = identity::Barred(*settings, build.admitted_by, build.project);
+    if (!barred.empty() && build.cancel_at == 0) {
+      // Its client hears of it with its next report, and asks for nothing meanwhile.
+      Result<bool> asked = parts_.records.RequestCancel(build.id, now);
+      if (!asked) parts_.journal.Say(Cat("build ", build.id, ": ", asked.error().message()));
+      continue;
+    }
     std::int64_t cancel = CancelTime(build, now);
-    if (cancel == 0 || now < cancel + kObeyWithin) continue;
+    if (cancel == 0 || now < cancel + (barred.empty() ? kObeyWithin : kBarredObeyWithin)) continue;
     End(build.id, records::State::kCanceled,
-        build.cancel_at != 0 ? "cancelled by the administrator" : "its time is over", now);
+        !barred.empty()        ? barred
+        : build.cancel_at != 0 ? "cancelled by the administrator"
+                               : "its time is over",
+        now);
   }
 }
 

@@ -26,6 +26,7 @@ class Upkeep {
 
  private:
   Result<> Tick(web::Server& server, const Cancel& cancel);
+  void WriteBacklog();
   Result<> Probe(const Cancel& cancel);
   void ReloadTls(web::Server& server);
   void End(const std::string& build,

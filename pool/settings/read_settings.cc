@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <set>
 
+#include <arpa/inet.h>
+
 #include "pool/settings/fields.h"
 #include "pool/settings/secure_url.h"
 #include "pool/settings/settings.h"
@@ -15,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxFile = 4 << 20;
 constexpr int kMaxSlots = 1000;
+constexpr int kMaxWeight = 100;
 constexpr int kMaxPort = 65535;
 
 /// What a JWT may be signed with: only algorithms with a public key.
@@ -86,12 +89,13 @@ SaveSettings ReadSave(Source& source, const Yaml& node) {
 void ReadProjects(Source& source, Fields& root, Settings& settings) {
   Unique ids;
   for (const Yaml& item : root.List("projects")) {
-    Fields fields(source, item, "projects", {"id", "name", "organization", "save"});
+    Fields fields(source, item, "projects", {"id", "name", "organization", "weight", "save"});
     ProjectSettings project;
     project.id = fields.Name("id");
     ids.Add(fields, "id", project.id);
     project.name = fields.Text("name", project.id);
     project.organization = fields.Text("organization");
+    project.weight = fields.Number("weight", 1, 1, kMaxWeight);
     if (const Yaml* save = fields.Value("save")) project.save = ReadSave(source, *save);
     settings.projects.push_back(std::move(project));
   }
@@ -130,6 +134,7 @@ void ReadBuilders(Source& source, Fields& root, Settings& settings) {
                   {"name", "platform", "endpoint", "server_name", "ca", "slots", "projects"});
     BuilderSettings builder;
     builder.name = fields.Name("name");
+    if (builder.name == "." || builder.name == "..") fields.Wrong("name", "must be a name");
     names.Add(fields, "name", builder.name);
     const Result<Platform> platform = ParsePlatform(fields.RequiredText("platform"));
     if (platform) builder.platform = *platform;
@@ -266,10 +271,20 @@ void ReadServer(Source& source, Fields& root, Settings& settings) {
       root.Wrong("tls", "needs both `certificate` and `key`");
     }
   }
+  for (const std::string& proxy : root.Texts("proxies")) {
+    in6_addr parsed{};
+    if (::inet_pton(AF_INET, proxy.c_str(), &parsed) != 1 &&
+        ::inet_pton(AF_INET6, proxy.c_str(), &parsed) != 1) {
+      root.Wrong("proxies", "must be a list of IP addresses");
+    }
+    settings.proxies.insert(proxy);
+  }
   settings.state = root.Path("state");
   if (settings.state.empty())
     root.Wrong("state", "is missing: the directory for builds and the CA");
   settings.build_hours = root.Number("build_hours", settings.build_hours, 1, 24);
+  settings.certificate_minutes =
+      root.Number("certificate_minutes", settings.certificate_minutes, 1, 60);
 }
 
 }  // namespace
@@ -279,8 +294,8 @@ Result<Settings> ParseSettings(const std::string& file, std::string_view text) {
   if (!yaml) return Fail(Error(yaml.error()).While(Printable(file)));
   Source source{file, std::nullopt};
   Fields root(source, *yaml, "settings",
-              {"listen", "url", "tls", "state", "build_hours", "projects", "users", "builders",
-               "oidc", "tokens"});
+              {"listen", "url", "tls", "proxies", "state", "build_hours", "certificate_minutes",
+               "projects", "users", "builders", "oidc", "tokens"});
   Settings settings;
   ReadServer(source, root, settings);
   ReadProjects(source, root, settings);

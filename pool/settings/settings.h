@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ struct ProjectSettings {
   std::string name;          ///< default: the id
   std::string organization;  ///< ""
   std::optional<SaveSettings> save;
+  int weight = 1;  ///< turns in the queue for one of others, 1 to 100
 };
 
 /// Somebody whose tokens open several projects.
@@ -81,11 +83,13 @@ struct TokenRecord {
 /// The whole file. A value; paths are resolved.
 struct Settings {
   std::string listen = "0.0.0.0:8443";
-  std::string url;              ///< how clients name the pool: https://pool.example:8443
-  std::string tls_certificate;  ///< path; with tls_key "" = plain HTTP behind a proxy
-  std::string tls_key;          ///< path
-  std::string state;            ///< directory: builds.sqlite, the CA
-  int build_hours = 6;          ///< life of build tokens and client certificates, 1 to 24
+  std::string url;                ///< how clients name the pool: https://pool.example:8443
+  std::string tls_certificate;    ///< path; with tls_key "" = plain HTTP behind a proxy
+  std::string tls_key;            ///< path
+  std::set<std::string> proxies;  ///< addresses whose X-Forwarded-For counts
+  std::string state;              ///< directory: builds.sqlite, the authorities
+  int build_hours = 6;            ///< how long a build may take, 1 to 24
+  int certificate_minutes = 10;   ///< life of a build's certificate for a builder, 1 to 60
   std::vector<ProjectSettings> projects;
   std::vector<UserSettings> users;
   std::vector<BuilderSettings> builders;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::settings {
@@ -81,6 +82,21 @@ std::string FormatTime(std::int64_t seconds) {
   return Cat(static_cast<int>(date.year()), '-', TwoDigits(static_cast<unsigned>(date.month())),
              '-', TwoDigits(static_cast<unsigned>(date.day())), 'T', TwoDigits(clock / 3600), ':',
              TwoDigits(clock / 60 % 60), ':', TwoDigits(clock % 60), 'Z');
+}
+
+Result<std::int64_t> ParseDuration(const std::string& text) {
+  constexpr std::int64_t kDay = 24 * std::int64_t{3600};
+  constexpr std::uint64_t kLongest = 3650 * kDay;
+  const std::uint64_t unit = text.ends_with('d') ? kDay : text.ends_with('h') ? 3600 : 60;
+  std::optional<std::uint64_t> count;
+  if (text.ends_with('d') || text.ends_with('h') || text.ends_with('m')) {
+    count = ParseDecimal(std::string_view(text).substr(0, text.size() - 1));
+  }
+  if (!count || *count == 0 || *count > kLongest / unit) {
+    return Fail(Error(ErrorCode::kUsage, Cat("\"", Printable(text), "\" is not a duration"))
+                    .WithHint("write 30d, 12h or 45m; at most 3650d"));
+  }
+  return static_cast<std::int64_t>(*count * unit);
 }
 
 }  // namespace depot::settings

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "driver/base/result.h"
+
 namespace depot::settings {
 
 /// Seconds since 1970 of an RFC 3339 time ("2026-01-31T08:00:00Z", "2026-01-31T10:00:00.5+02:00"),
@@ -13,5 +15,8 @@ std::optional<std::int64_t> ParseTime(std::string_view text);
 
 /// RFC 3339 in UTC, whole seconds.
 std::string FormatTime(std::int64_t seconds);
+
+/// "30d", "12h" or "45m" in seconds; kUsage for anything else, and for more than ten years.
+Result<std::int64_t> ParseDuration(const std::string& text);
 
 }  // namespace depot::settings

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "driver/base/shown.h"
@@ -47,26 +49,28 @@ Result<AddressPtr> ParseAddress(const std::string& address) {
   return AddressPtr(found);
 }
 
-/// An IPv4 client of an IPv6 socket is an IPv4 client.
-bool IsMapped(const sockaddr_storage& from) {
-  const auto& six = reinterpret_cast<const sockaddr_in6&>(from);
-  return from.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six.sin6_addr);
+Peer Describe(const in_addr& four) {
+  char text[INET_ADDRSTRLEN] = "";
+  ::inet_ntop(AF_INET, &four, text, sizeof text);
+  return {text, text};
 }
 
-void Describe(const sockaddr_storage& from, Client& client) {
-  char text[INET6_ADDRSTRLEN] = "";
-  const auto& six = reinterpret_cast<const sockaddr_in6&>(from);
-  if (from.ss_family == AF_INET6 && !IsMapped(from)) {
-    ::inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof text);
-    client.address = text;
-    client.network.assign(reinterpret_cast<const char*>(&six.sin6_addr), 8);
-    return;
+/// An IPv4 client of an IPv6 socket is an IPv4 client.
+Peer Describe(const in6_addr& six) {
+  if (IN6_IS_ADDR_V4MAPPED(&six)) {
+    in_addr four{};
+    std::memcpy(&four, six.s6_addr + 12, sizeof four);
+    return Describe(four);
   }
-  const void* four = IsMapped(from) ? static_cast<const void*>(six.sin6_addr.s6_addr + 12)
-                                    : &reinterpret_cast<const sockaddr_in&>(from).sin_addr;
-  ::inet_ntop(AF_INET, four, text, sizeof text);
-  client.address = text;
-  client.network = text;
+  char text[INET6_ADDRSTRLEN] = "";
+  ::inet_ntop(AF_INET6, &six, text, sizeof text);
+  return {text, std::string(reinterpret_cast<const char*>(&six), 8)};
+}
+
+Peer Describe(const sockaddr_storage& from) {
+  if (from.ss_family == AF_INET6)
+    return Describe(reinterpret_cast<const sockaddr_in6&>(from).sin6_addr);
+  return Describe(reinterpret_cast<const sockaddr_in&>(from).sin_addr);
 }
 
 /// Answers are small and go out at once; a client whose machine died is noticed within a minute.
@@ -99,6 +103,24 @@ Result<Listener> Listen(const std::string& address) {
   return listener;
 }
 
+std::optional<Peer> ParsePeer(const std::string& address) {
+  in_addr four{};
+  if (::inet_pton(AF_INET, address.c_str(), &four) == 1) return Describe(four);
+  in6_addr six{};
+  if (::inet_pton(AF_INET6, address.c_str(), &six) == 1) return Describe(six);
+  return std::nullopt;
+}
+
+std::size_t RoomForConnections() {
+  constexpr rlim_t kOthers = 200;  // records, probes of builders, issuers, log
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  (void)::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur > kOthers ? limit.rlim_cur - kOthers : 1;
+}
+
 Queue Accept(int listener, Client& client) {
   while (true) {
     sockaddr_storage from{};
@@ -107,7 +129,7 @@ Queue Accept(int listener, Client& client) {
                            SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (socket >= 0) {
       client.socket.Reset(socket);
-      Describe(from, client);
+      client.peer = Describe(from);
       Tune(socket);
       return Queue::kClient;
     }

@@ -25,7 +25,7 @@ std::vector<std::string> MethodsOf(const Routes& routes, const std::string& path
     }
   };
   add(routes.whole);
-  add(routes.streamed);
+  add(routes.guarded);
   std::sort(methods.begin(), methods.end());
   methods.erase(std::unique(methods.begin(), methods.end()), methods.end());
   return methods;
@@ -38,15 +38,15 @@ Route FindRoute(const Routes& routes, const std::string& method, const std::stri
   route.whole = Find(routes.whole, method, path);
   if (route.whole == nullptr && method == "HEAD") route.whole = Find(routes.whole, "GET", path);
   if (route.whole != nullptr) return route;
-  route.streamed = Find(routes.streamed, method, path);
-  if (route.streamed != nullptr) return route;
+  route.door = Find(routes.guarded, method, path);
+  if (route.door != nullptr) return route;
   std::vector<std::string> methods = MethodsOf(routes, path);
   if (!methods.empty()) {
     std::string allowed = Join(methods, ", ");
     route.refusal = TextResponse(405, Cat("this path takes ", allowed));
     route.refusal.headers.emplace_back("Allow", allowed);
   } else if (routes.otherwise) {
-    route.whole = &routes.otherwise;
+    route.door = &routes.otherwise;
   } else {
     route.refusal = TextResponse(404, "nothing is served at this path");
   }

@@ -4,11 +4,11 @@
 
 namespace depot::web {
 
-/// Who answers a request: one of the two handlers, or, when both are null, `refusal`. The pointers
+/// Who answers a request: the handler or the door, or, when both are null, `refusal`. The pointers
 /// live as long as the routes.
 struct Route {
   const Handler* whole = nullptr;
-  const StreamHandler* streamed = nullptr;
+  const Door* door = nullptr;
   Response refusal;
 };
 

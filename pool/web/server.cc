@@ -1,7 +1,8 @@
 #include "pool/web/server.h"
 
+#include <algorithm>
+#include <map>
 #include <mutex>
-#include <optional>
 #include <unordered_map>
 
 #include <boost/asio/as_tuple.hpp>
@@ -35,6 +36,7 @@ class SessionServer final : public Server {
  public:
   SessionServer(const Routes& routes, const Limits& limits, TlsContext tls)
       : routes_(routes), limits_(limits), tls_(std::move(tls)) {
+    shared_.known = [this](Session& session) { Acquaint(session); };
     shared_.ended = [this](Session& session) { Forget(session); };
   }
 
@@ -81,9 +83,16 @@ class SessionServer final : public Server {
   }
 
  private:
+  /// The connections of one client, by their number: those that nobody known has used yet apart.
+  struct Crowd {
+    std::map<std::uint64_t, Session*> strangers;
+    std::map<std::uint64_t, Session*> known;
+  };
+
   struct Entry {
     std::shared_ptr<Session> session;
     std::string network;
+    std::uint64_t number = 0;  // later ones have larger ones
   };
 
   TlsContext tls() {
@@ -102,7 +111,7 @@ class SessionServer final : public Server {
       for (int i = 0; i < kAcceptsInARow && queue == Queue::kClient; ++i)
         queue = AcceptOne();
       if (queue != Queue::kNoRoom) continue;
-      CloseLongestIdle();
+      (void)MakeRoom();
       accept_pause_.expires_after(kNoRoomPause);
       auto [ignored] = co_await accept_pause_.async_wait(asio::as_tuple(asio::use_awaitable));
       (void)ignored;
@@ -113,35 +122,95 @@ class SessionServer final : public Server {
     Client client;
     Queue queue = Accept(listener_.native_handle(), client);
     if (queue != Queue::kClient) return queue;
-    auto counted = networks_.find(client.network);
-    if (counted != networks_.end() && counted->second >= limits_.connections_per_peer) return queue;
-    if (sessions_.size() >= limits_.connections && !CloseLongestIdle()) return queue;
-    auto session = MakeSession(shared_, std::move(client.socket), client.address, tls());
+    std::string network = client.peer.network;
+    auto mine = crowds_.find(network);
+    if (mine != crowds_.end() && Count(mine->second) >= limits_.connections_per_peer &&
+        !limits_.proxies.contains(client.peer.address)) {
+      TurnedAway("connections of peer");
+      if (!CloseOneOf(mine->second)) return queue;
+    }
+    if (sessions_.size() >= limits_.connections) {
+      TurnedAway("connections");
+      if (!MakeRoom()) return queue;
+    }
+    auto session = MakeSession(shared_, std::move(client), tls());
     if (!session) return Queue::kNoRoom;
-    ++networks_[client.network];
-    sessions_.emplace(session.get(), Entry{session, client.network});
+    std::uint64_t number = next_number_++;
+    crowds_[network].strangers.emplace(number, session.get());
+    sessions_.emplace(session.get(), Entry{session, network, number});
     session->Start();
     return queue;
   }
 
-  /// Also one whose handshake takes its time. False: all are busy.
-  bool CloseLongestIdle() {
-    Session* longest = nullptr;
-    for (const auto& [session, entry] : sessions_) {
-      if (session->idle_since() == Clock::time_point::max()) continue;
-      if (longest == nullptr || session->idle_since() < longest->idle_since()) longest = session;
+  static std::size_t Count(const Crowd& crowd) {
+    return crowd.strangers.size() + crowd.known.size();
+  }
+
+  void TurnedAway(std::string_view what) {
+    if (routes_.turned_away) routes_.turned_away(what);
+  }
+
+  /// Closes the connection that is missed least: the oldest that nobody known has used, of the
+  /// client that has most of these; without any the known one that was idle longest. False: all are
+  /// busy.
+  bool MakeRoom() {
+    const Crowd* largest = nullptr;
+    for (const auto& [network, crowd] : crowds_) {
+      if (crowd.strangers.empty()) continue;
+      if (largest == nullptr || crowd.strangers.size() > largest->strangers.size() ||
+          (crowd.strangers.size() == largest->strangers.size() &&
+           crowd.strangers.begin()->first < largest->strangers.begin()->first)) {
+        largest = &crowd;
+      }
     }
-    if (longest == nullptr) return false;
-    longest->Close();
-    Forget(*longest);
+    if (largest != nullptr) return CloseOneOf(*largest);
+    Session* longest = nullptr;
+    for (const auto& [network, crowd] : crowds_)
+      longest = LongerIdle(longest, LongestIdle(crowd));
+    return CloseNow(longest);
+  }
+
+  /// The same among the connections of one client.
+  bool CloseOneOf(const Crowd& crowd) {
+    return CloseNow(crowd.strangers.empty() ? LongestIdle(crowd) : crowd.strangers.begin()->second);
+  }
+
+  static Session* LongestIdle(const Crowd& crowd) {
+    Session* longest = nullptr;
+    for (const auto& [number, session] : crowd.known) {
+      if (session->idle_since() == Clock::time_point::max()) continue;
+      longest = LongerIdle(longest, session);
+    }
+    return longest;
+  }
+
+  /// Either may be null.
+  static Session* LongerIdle(Session* one, Session* other) {
+    if (one == nullptr || other == nullptr) return one == nullptr ? other : one;
+    return other->idle_since() < one->idle_since() ? other : one;
+  }
+
+  bool CloseNow(Session* session) {
+    if (session == nullptr) return false;
+    session->Close();
+    Forget(*session);
     return true;
+  }
+
+  void Acquaint(Session& session) {
+    auto found = sessions_.find(&session);
+    if (found == sessions_.end()) return;
+    Crowd& crowd = crowds_[found->second.network];
+    crowd.known.insert(crowd.strangers.extract(found->second.number));
   }
 
   void Forget(Session& session) {
     auto found = sessions_.find(&session);
     if (found == sessions_.end()) return;
-    auto counted = networks_.find(found->second.network);
-    if (--counted->second == 0) networks_.erase(counted);
+    auto crowd = crowds_.find(found->second.network);
+    crowd->second.strangers.erase(found->second.number);
+    crowd->second.known.erase(found->second.number);
+    if (Count(crowd->second) == 0) crowds_.erase(crowd);
     sessions_.erase(found);
     if (sessions_.empty()) stop_timer_.cancel();
   }
@@ -169,7 +238,8 @@ class SessionServer final : public Server {
   std::mutex tls_mutex_;
   TlsContext tls_;
   std::unordered_map<Session*, Entry> sessions_;
-  std::unordered_map<std::string, std::size_t> networks_;  // connections of each
+  std::unordered_map<std::string, Crowd> crowds_;  // by network; those with connections
+  std::uint64_t next_number_ = 0;
   asio::io_context loop_;
   asio::io_context workers_;
   asio::executor_work_guard<asio::io_context::executor_type> workers_busy_{workers_.get_executor()};
@@ -178,7 +248,7 @@ class SessionServer final : public Server {
   asio::steady_timer stop_timer_{loop_};
   TaskGroup worker_threads_{Cancel::Never()};
   TaskGroup loop_thread_{Cancel::Never()};
-  Shared shared_{loop_, workers_, routes_, limits_, worker_threads_.cancel(), {}};
+  Shared shared_{loop_, workers_, routes_, limits_, worker_threads_.cancel(), {}, {}};
 };
 
 }  // namespace
@@ -189,7 +259,9 @@ Result<std::unique_ptr<Server>> StartServer(const std::string& address,
                                             const Limits& limits) {
   TRY_ASSIGN(TlsContext context, MakeTlsContext(tls));
   TRY_ASSIGN(Listener listener, Listen(address));
-  auto server = std::make_unique<SessionServer>(routes, limits, std::move(context));
+  Limits fitting = limits;
+  fitting.connections = std::min(limits.connections, RoomForConnections());
+  auto server = std::make_unique<SessionServer>(routes, fitting, std::move(context));
   TRY(server->Start(std::move(listener)));
   return server;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -14,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "pool/web/body_count.h"
 #include "pool/web/request_parser.h"
 #include "pool/web/response_text.h"
 #include "pool/web/routing.h"
@@ -32,7 +34,6 @@ using Task = asio::awaitable<T>;
 using Clock = std::chrono::steady_clock;
 using Progress = RequestParser::Progress;
 using Outcome = Attempt::Outcome;
-using StreamChoice = std::variant<Response, std::unique_ptr<BodyReader>>;
 
 constexpr std::size_t kReadAhead = 64 << 10;  // of a client that does not wait for its answer
 constexpr std::chrono::milliseconds kShortestPause{10};
@@ -51,30 +52,47 @@ Task<T> OnWorker(Shared& shared, std::function<T()> call) {
                                     asio::use_awaitable);
 }
 
-/// Counts a body while it is in memory.
-class BodyCount {
- public:
-  explicit BodyCount(Shared& shared) : shared_(shared) {}
-  BodyCount(const BodyCount&) = delete;
-  BodyCount& operator=(const BodyCount&) = delete;
-  ~BodyCount() { Set(0); }
+Response TooSlow() {
+  return TextResponse(408, "the request took too long to arrive");
+}
 
-  /// False when all bodies together are too many bytes.
-  bool Set(std::size_t bytes) {
-    shared_.body_bytes += bytes - bytes_;
-    bytes_ = bytes;
-    return shared_.body_bytes <= shared_.limits.bodies_bytes;
+Response TooBig() {
+  return TextResponse(413, "the request's body is too long");
+}
+
+ResponseForm FormFor(const RequestParser& parser, const Request& request) {
+  return {request.method == "HEAD", parser.keep_alive(), parser.old()};
+}
+
+/// Who sends a request that came from `peer`: the client of a proxy, as that has added to what
+/// clients may have said.
+Peer SenderOf(const Request& request, const Peer& peer, const std::set<std::string>& proxies) {
+  if (!proxies.contains(peer.address)) return peer;
+  std::string said;
+  for (const auto& [name, value] : request.headers) {
+    if (name == "x-forwarded-for") said = value;
   }
+  std::size_t comma = said.rfind(',');
+  std::string last(Trim(comma == std::string::npos ? said : said.substr(comma + 1)));
+  return ParsePeer(last).value_or(peer);
+}
 
- private:
-  Shared& shared_;
-  std::size_t bytes_ = 0;
+/// A body in memory, and how reading it ended.
+struct Body {
+  Body(Shared& shared, const std::string& network) : count(shared, network) {}
+
+  BodyCount count;
+  std::string text;
+  std::optional<Response> refusal;
+  bool gone = false;  ///< the client
 };
 
-class ClientSession final : public Session, public std::enable_shared_from_this<ClientSession> {
+/// One connection's bytes, and the time that there is for them. One coroutine at a time.
+class Line : public std::enable_shared_from_this<Line> {
  public:
-  ClientSession(Shared& shared, std::string peer)
-      : shared_(shared), peer_(std::move(peer)), socket_(shared.loop), timer_(shared.loop) {}
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+  virtual ~Line() = default;
 
   bool Open(Fd socket, const TlsContext& tls) {
     boost::system::error_code error;
@@ -84,52 +102,10 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     return true;
   }
 
-  void Start() override {
-    asio::co_spawn(
-        shared_.loop, [self = shared_from_this()] { return self->Run(); }, asio::detached);
-  }
-
-  Clock::time_point idle_since() const override { return idle_since_; }
-
-  void Finish() override {
-    if (idle_since_ != Clock::time_point::max()) return Close();
-    if (waits_for_later_) Expire();
-  }
-
-  void Close() override {
-    closed_ = true;
-    Wake();
-  }
-
- private:
+ protected:
   enum class Got { kData, kEnd, kTimeout, kGone };
 
-  /// What becomes of the connection after a request.
-  enum class Next { kRequest, kLinger, kClose };
-
-  struct Goodbye {
-    ClientSession& session;
-    ~Goodbye() {
-      session.timer_.cancel();
-      boost::system::error_code ignored;
-      session.transport_->EndWriting();
-      session.transport_.reset();
-      session.socket_.close(ignored);
-      session.shared_.ended(session);
-    }
-  };
-
-  Task<void> Run() {
-    Goodbye goodbye{*this};
-    Arm(shared_.limits.handshake);
-    if (!co_await Handshake()) co_return;
-    Next next = Next::kRequest;
-    while (next == Next::kRequest)
-      next = co_await ServeOne();
-    if (next == Next::kLinger && !closed_) co_await Linger();
-  }
-
-  // --- waiting
+  explicit Line(Shared& shared) : shared_(shared), socket_(shared.loop), timer_(shared.loop) {}
 
   void Wake() {
     boost::system::error_code ignored;
@@ -152,10 +128,14 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
 
   /// False: stop waiting (timeout or closed).
   Task<bool> WaitFor(Outcome want) {
+    co_return co_await WaitOn(want == Outcome::kWantWrite
+                                  ? asio::posix::descriptor_base::wait_write
+                                  : asio::posix::descriptor_base::wait_read);
+  }
+
+  Task<bool> WaitOn(asio::posix::descriptor_base::wait_type event) {
     if (expired_ || closed_) co_return false;
-    auto direction = want == Outcome::kWantWrite ? asio::posix::descriptor_base::wait_write
-                                                 : asio::posix::descriptor_base::wait_read;
-    auto [error] = co_await socket_.async_wait(direction, asio::as_tuple(asio::use_awaitable));
+    auto [error] = co_await socket_.async_wait(event, asio::as_tuple(asio::use_awaitable));
     if (error && !expired_) closed_ = true;
     co_return !expired_ && !closed_;
   }
@@ -217,11 +197,98 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     }
   }
 
-  // --- one request
+  /// Clients that ask before they send the body are told to go on.
+  Task<bool> Invite(const RequestParser& parser) {
+    if (!parser.expects_continue() || parser.complete() || !in_.empty()) co_return true;
+    co_return co_await Write("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+
+  Task<void> ReadBody(RequestParser& parser, std::size_t limit, Body& body) {
+    if (parser.content_length().value_or(0) > limit) body.refusal = TooBig();
+    if (!body.refusal) body.gone = !co_await Invite(parser);
+    while (!body.refusal && !body.gone && !parser.complete()) {
+      Progress progress = parser.ReadBody(in_, body.text);
+      body.refusal = body.count.Set(body.text.size());
+      if (progress == Progress::kBad) body.refusal = TextResponse(400, parser.reason());
+      if (body.text.size() > limit) body.refusal = TooBig();
+      if (body.refusal || progress != Progress::kMore) continue;
+      Got got = co_await Fill();
+      if (got == Got::kTimeout) body.refusal = TooSlow();
+      body.gone = got == Got::kEnd || got == Got::kGone;
+    }
+  }
+
+  void HangUp() {
+    timer_.cancel();
+    boost::system::error_code ignored;
+    transport_->EndWriting();
+    transport_.reset();
+    socket_.close(ignored);
+  }
+
+  Shared& shared_;
+  std::string in_;  // read, but not yet taken by a parser
+  bool closed_ = false;
+
+ private:
+  asio::posix::stream_descriptor socket_;
+  asio::steady_timer timer_;
+  std::unique_ptr<Transport> transport_;
+  bool expired_ = false;
+};
+
+/// What is asked on a connection, and how it is answered.
+class ClientSession final : public Session, public Line {
+ public:
+  ClientSession(Shared& shared, Peer peer) : Line(shared), peer_(std::move(peer)) {}
+
+  void Start() override {
+    asio::co_spawn(
+        shared_.loop, [self = shared_from_this(), this] { return Run(); }, asio::detached);
+  }
+
+  Clock::time_point idle_since() const override {
+    return admitted_ ? Clock::time_point::max() : since_;
+  }
+
+  void Finish() override {
+    if (resting_) return Close();
+    if (waits_for_later_) Expire();
+  }
+
+  void Close() override {
+    closed_ = true;
+    Wake();
+  }
+
+ private:
+  /// What becomes of the connection after a request.
+  enum class Next { kRequest, kLinger, kClose };
+
+  struct Goodbye {
+    ClientSession& session;
+    ~Goodbye() {
+      session.HangUp();
+      session.shared_.ended(session);
+    }
+  };
+
+  Task<void> Run() {
+    Goodbye goodbye{*this};
+    Arm(shared_.limits.handshake);
+    if (!co_await Handshake()) co_return;
+    Next next = Next::kRequest;
+    while (next == Next::kRequest) {
+      next = co_await ServeOne();
+      admitted_ = false;
+    }
+    if (next == Next::kLinger && !closed_) co_await Linger();
+  }
 
   Task<Next> ServeOne() {
     std::unique_ptr<RequestParser> parser = MakeRequestParser(shared_.limits.header_bytes);
-    idle_since_ = Clock::now();
+    since_ = Clock::now();
+    resting_ = true;
     // A client that always has a request ready must not keep the loop from the others.
     co_await asio::post(shared_.loop, asio::use_awaitable);
     if (shared_.stopping || closed_) co_return Next::kClose;
@@ -231,7 +298,8 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
       Got got = co_await Fill();
       if (got != Got::kData) co_return Next::kClose;
     }
-    idle_since_ = Clock::time_point::max();
+    since_ = Clock::now();
+    resting_ = false;
     Arm(shared_.limits.request);
     Progress progress = parser->ReadHead(in_);
     while (progress == Progress::kMore) {
@@ -245,15 +313,49 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
       co_return co_await Refuse(TextResponse(431, "the request's headers are too long"));
     }
     Request request = parser->head();
-    request.peer = peer_;
+    Peer peer = SenderOf(request, peer_, shared_.limits.proxies);
+    request.peer = std::move(peer.address);
+    request.network = std::move(peer.network);
+    request.begun = Clock::now();
     Route route = FindRoute(shared_.routes, request.method, request.path);
-    if (route.streamed != nullptr) {
-      co_return co_await ServeStreamed(*parser, request, *route.streamed);
-    }
-    co_return co_await ServeWhole(*parser, std::move(request), route);
+    if (route.door != nullptr) co_return co_await Enter(*parser, std::move(request), *route.door);
+    if (route.whole == nullptr) co_return co_await Dismiss(*parser, request, route.refusal);
+    co_return co_await ServeWhole(*parser, std::move(request), *route.whole,
+                                  shared_.limits.stranger_body_bytes);
   }
 
-  static Response TooSlow() { return TextResponse(408, "the request took too long to arrive"); }
+  /// Nothing of the body is read before the door has let its sender through.
+  Task<Next> Enter(RequestParser& parser, Request request, const Door& door) {
+    std::function<Entrance()> ask = [&] { return door(request, shared_.cancel); };
+    std::optional<Entrance> entrance = co_await Ask(std::move(ask), !parser.complete());
+    if (!entrance) co_return Next::kClose;
+    Arm(shared_.limits.request);
+    if (const Response* answer = std::get_if<Response>(&*entrance)) {
+      co_return co_await Dismiss(parser, request, *answer);
+    }
+    admitted_ = true;
+    if (!std::exchange(known_, true)) shared_.known(*this);
+    if (auto* reader = std::get_if<std::unique_ptr<BodyReader>>(&*entrance)) {
+      co_return co_await ServeStreamed(parser, request, **reader);
+    }
+    Handler handler = std::get<Handler>(*std::move(entrance));
+    co_return co_await ServeWhole(parser, std::move(request), handler, shared_.limits.body_bytes);
+  }
+
+  /// Answers a request whose body nobody wants; a short one is read, so that the connection can
+  /// serve the next request.
+  Task<Next> Dismiss(RequestParser& parser, const Request& request, const Response& response) {
+    constexpr std::uint64_t kUnknown = UINT64_MAX;
+    std::uint64_t length = parser.complete() ? 0 : parser.content_length().value_or(kUnknown);
+    if (length > shared_.limits.stranger_body_bytes || (length > 0 && parser.expects_continue())) {
+      co_return co_await Refuse(response);
+    }
+    Body body(shared_, request.network);
+    co_await ReadBody(parser, shared_.limits.stranger_body_bytes, body);
+    if (body.gone) co_return Next::kClose;
+    if (body.refusal) co_return co_await Refuse(*std::move(body.refusal));
+    co_return co_await Send(response, FormFor(parser, request));
+  }
 
   /// Answers a request that was not read to its end.
   Task<Next> Refuse(Response response) {
@@ -270,87 +372,58 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     co_return form.keep_alive ? Next::kRequest : Next::kLinger;
   }
 
-  static ResponseForm FormFor(const RequestParser& parser, const Request& request) {
-    return {request.method == "HEAD", parser.keep_alive(), parser.old()};
+  Task<Next> ServeWhole(RequestParser& parser,
+                        Request request,
+                        const Handler& handler,
+                        std::size_t limit) {
+    Body body(shared_, request.network);
+    co_await ReadBody(parser, limit, body);
+    if (body.gone) co_return Next::kClose;
+    if (body.refusal) co_return co_await Refuse(*std::move(body.refusal));
+    request.body = Secret(std::move(body.text));
+    std::function<Answer()> ask = [&] { return handler(request, shared_.cancel); };
+    std::optional<Answer> answer = co_await Ask(std::move(ask), false);
+    if (!answer) co_return Next::kClose;
+    co_return co_await Send(std::get<Response>(*answer), FormFor(parser, request));
   }
 
-  /// Clients that ask before they send the body are told to go on.
-  Task<bool> Invite(const RequestParser& parser) {
-    if (!parser.expects_continue() || parser.complete() || !in_.empty()) co_return true;
-    co_return co_await Write("HTTP/1.1 100 Continue\r\n\r\n");
-  }
-
-  Task<Next> ServeWhole(RequestParser& parser, Request request, const Route& route) {
-    BodyCount count(shared_);
-    std::string body;
-    std::optional<Response> refusal;
-    if (parser.content_length().value_or(0) > shared_.limits.body_bytes) refusal = TooBig();
-    if (!refusal) {
-      bool invited = co_await Invite(parser);
-      if (!invited) co_return Next::kClose;
-    }
-    while (!refusal && !parser.complete()) {
-      Progress progress = parser.ReadBody(in_, body);
-      if (progress == Progress::kBad) refusal = TextResponse(400, parser.reason());
-      if (body.size() > shared_.limits.body_bytes) refusal = TooBig();
-      if (!count.Set(body.size())) refusal = TextResponse(503, "too many requests at once");
-      if (refusal || progress != Progress::kMore) continue;
-      Got got = co_await Fill();
-      if (got == Got::kTimeout) refusal = TooSlow();
-      if (got == Got::kEnd || got == Got::kGone) co_return Next::kClose;
-    }
-    request.body = Secret(std::move(body));
-    if (refusal) co_return co_await Refuse(*std::move(refusal));
-    ResponseForm form = FormFor(parser, request);
-    if (route.whole == nullptr) co_return co_await Send(route.refusal, form);
-    std::optional<Response> response = co_await Ask(*route.whole, request);
-    if (!response) co_return Next::kClose;
-    co_return co_await Send(*response, form);
-  }
-
-  static Response TooBig() { return TextResponse(413, "the request's body is too long"); }
-
-  /// The handler's response, however often it says Later; nullopt when the client has gone.
-  Task<std::optional<Response>> Ask(const Handler& handler, const Request& request) {
+  /// What a handler or a door says, however often it says Later first; nullopt when the client has
+  /// gone. `body_follows`: what the client sends meanwhile may be in order.
+  template <typename Said>
+  Task<std::optional<Said>> Ask(std::function<Said()> ask, bool body_follows) {
     Clock::time_point give_up = Clock::now() + shared_.limits.longest_wait;
     while (true) {
-      std::function<Answer()> call = [&] { return handler(request, shared_.cancel); };
-      Answer answer = co_await OnWorker<Answer>(shared_, std::move(call));
-      if (Response* response = std::get_if<Response>(&answer)) co_return std::move(*response);
+      Said said = co_await OnWorker<Said>(shared_, ask);
+      const Later* later = std::get_if<Later>(&said);
+      if (later == nullptr) co_return std::move(said);
       if (shared_.stopping) co_return TextResponse(503, "the server is stopping: ask again");
       Clock::duration left = give_up - Clock::now();
       if (left <= Clock::duration::zero()) {
         co_return TextResponse(504, "nothing came of the wait: ask again");
       }
-      Clock::duration pause = std::max(std::get<Later>(answer).pause, kShortestPause);
-      bool there = co_await Pause(std::min(pause, left));
+      Clock::duration pause = std::max(later->pause, kShortestPause);
+      bool there = co_await Pause(std::min(pause, left), body_follows);
       if (!there) co_return std::nullopt;
       if (shared_.stopping) co_return TextResponse(503, "the server is stopping: ask again");
     }
   }
 
   /// False when the client has gone meanwhile: reading is the only way to notice.
-  Task<bool> Pause(Clock::duration pause) {
+  Task<bool> Pause(Clock::duration pause, bool body_follows) {
     waits_for_later_ = true;
     Arm(pause);
     Got got = Got::kData;
     while (got == Got::kData && in_.size() <= kReadAhead)
       got = co_await Fill();
+    while (got == Got::kData && body_follows) {
+      bool there = co_await WaitOn(asio::posix::descriptor_base::wait_error);
+      if (!there) got = WhyNot();
+    }
     waits_for_later_ = false;
     co_return got == Got::kTimeout;
   }
 
-  Task<Next> ServeStreamed(RequestParser& parser,
-                           const Request& head,
-                           const StreamHandler& handler) {
-    std::function<StreamChoice()> choose = [&] { return handler(head); };
-    StreamChoice choice = co_await OnWorker<StreamChoice>(shared_, std::move(choose));
-    ResponseForm form = FormFor(parser, head);
-    if (const Response* response = std::get_if<Response>(&choice)) {
-      form.keep_alive = form.keep_alive && parser.complete();
-      co_return co_await Send(*response, form);
-    }
-    BodyReader& reader = *std::get<std::unique_ptr<BodyReader>>(choice);
+  Task<Next> ServeStreamed(RequestParser& parser, const Request& head, BodyReader& reader) {
     std::uint64_t left = std::uint64_t{shared_.limits.body_bytes} * kStreamedBodies;
     if (parser.content_length().value_or(0) > left) co_return co_await Refuse(TooBig());
     Arm(shared_.limits.piece);
@@ -377,29 +450,22 @@ class ClientSession final : public Session, public std::enable_shared_from_this<
     }
     std::function<Response()> end = [&] { return reader.End(); };
     Response response = co_await OnWorker<Response>(shared_, std::move(end));
-    co_return co_await Send(response, form);
+    co_return co_await Send(response, FormFor(parser, head));
   }
 
-  Shared& shared_;
-  std::string peer_;
-  asio::posix::stream_descriptor socket_;
-  asio::steady_timer timer_;
-  std::unique_ptr<Transport> transport_;
-  std::string in_;  // read, but not yet taken by a parser
-  Clock::time_point idle_since_ = Clock::now();
-  bool expired_ = false;
-  bool closed_ = false;
+  const Peer peer_;
+  Clock::time_point since_ = Clock::now();  // of the rest, or of the request that is not admitted
+  bool resting_ = true;                     // before the first byte of a request
+  bool admitted_ = false;                   // a door has let this request through
+  bool known_ = false;                      // and has let one through before
   bool waits_for_later_ = false;
 };
 
 }  // namespace
 
-std::shared_ptr<Session> MakeSession(Shared& shared,
-                                     Fd socket,
-                                     std::string peer,
-                                     const TlsContext& tls) {
-  auto session = std::make_shared<ClientSession>(shared, std::move(peer));
-  if (!session->Open(std::move(socket), tls)) return nullptr;
+std::shared_ptr<Session> MakeSession(Shared& shared, Client client, const TlsContext& tls) {
+  auto session = std::make_shared<ClientSession>(shared, std::move(client.peer));
+  if (!session->Open(std::move(client.socket), tls)) return nullptr;
   return session;
 }
 

@@ -5,11 +5,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
+#include "pool/web/listener.h"
 #include "pool/web/server.h"
 #include "pool/web/transport.h"
-
-#include "driver/base/fd.h"
 
 namespace boost::asio {
 class io_context;
@@ -27,10 +28,12 @@ struct Shared {
   const Routes& routes;
   const Limits& limits;
   const Cancel& cancel;                 ///< for handlers
+  std::function<void(Session&)> known;  ///< a door has let through who is at the other end
   std::function<void(Session&)> ended;  ///< a session's last words; it may be forgotten then
   bool stopping = false;
-  std::size_t body_bytes = 0;                ///< of whole bodies in memory now
-  std::array<char, 64 << 10> read_buffer{};  ///< between two awaits only
+  std::size_t body_bytes = 0;                                    ///< of whole bodies in memory now
+  std::unordered_map<std::string, std::size_t> body_bytes_of{};  ///< the same, by network
+  std::array<char, 64 << 10> read_buffer{};                      ///< between two awaits only
 };
 
 /// One client's connection: handshake, then one request after the other until one side has enough.
@@ -42,7 +45,8 @@ class Session {
   /// Begins, once; Shared::ended may be called from within.
   virtual void Start() = 0;
 
-  /// Since when nothing is asked of us here; time_point::max() while a request is served.
+  /// Since when nothing that a door has let through is served here; time_point::max() while
+  /// something is.
   virtual std::chrono::steady_clock::time_point idle_since() const = 0;
 
   /// The server is stopping: an idle session ends now, another one after the present request. A
@@ -53,11 +57,7 @@ class Session {
   virtual void Close() = 0;
 };
 
-/// A session with a client that was just accepted; `peer` is its address. Null when the system has
-/// no room for it.
-std::shared_ptr<Session> MakeSession(Shared& shared,
-                                     Fd socket,
-                                     std::string peer,
-                                     const TlsContext& tls);
+/// A session with a client that was just accepted. Null when the system has no room for it.
+std::shared_ptr<Session> MakeSession(Shared& shared, Client client, const TlsContext& tls);
 
 }  // namespace depot::web

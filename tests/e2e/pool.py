@@ -9,7 +9,8 @@
             self.build(context, env=pool.variables(token, project="one"))
 
 DEPOT_POOL names the depot-pool under test. The pool's projects are "one" and "two", its user "ada"
-may use both, "bob" only "two"; builders are bridges that trust the pool's certificate authority.
+may use both, "bob" only "two"; builders are bridges that let in whom the pool sends to them, by
+certificate alone as a buildkitd does, or behind the pool's own front.
 """
 
 import contextlib
@@ -22,11 +23,13 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import connect
 from harness import EndToEnd
@@ -66,6 +69,13 @@ def token_record(name, text, project=None, user=None, days=None, revoked=False):
     return {**record, "revoked": True} if revoked else record
 
 
+def accepts(port):
+    """Whether somebody listens on a port of this machine."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
+
+
 class Machine:
     """Takes connections and says nothing: a builder for clients that never talk to it."""
 
@@ -102,7 +112,7 @@ class Pool:
         self.file = self.folder / "pool.yaml"
         self.state = self.folder / "state"
         self.state.mkdir(mode=0o700)
-        self.client_ca = self.folder / "clients.pem"
+        self.authority = self.folder / "ca.pem"
         self.settings = {
             "listen": f"127.0.0.1:{port}",
             "url": self.url,
@@ -136,11 +146,39 @@ class Pool:
         return self._run([self._program, *args, "--config", self.file], check)
 
     def make_authority(self):
-        """The certificate of the pool's CA, in `client_ca`: what its builders trust."""
-        self.client_ca.write_text(self.command("ca", "show").stdout)
+        """The certificate of the authority of servers, in `authority`."""
+        self.authority.write_text(self.command("ca", "show").stdout)
 
-    def start(self, wait=True):
-        self.process = self._start([self._program, "serve", "--config", self.file])
+    def clients_of(self, name):
+        """The path of the certificate of whom a builder lets in."""
+        path = self.folder / f"clients-of-{name}.pem"
+        path.write_text(self.command("ca", "show", "--builder", name).stdout)
+        return path
+
+    def start_front(self, name, socket_path, called=None, port=None):
+        """`depot-pool front` of the builder `name`, on the way to a unix socket; started as one of the builder
+        `called` if that is given. Its log is `stderr()`, and `url` is what clients connect to."""
+        place = self.folder / f"front-of-{name}"
+        names = ["localhost", "127.0.0.1"]
+        self.command("ca", "server-certificate", *names, "--builder", name, "--out", place)
+        if port is None:
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+        argv = [self._program, "front", "--builder", called or name, "--pool", self.url]
+        argv += ["--certificates", place, "--listen", f"127.0.0.1:{port}", "--socket", socket_path]
+        front = self._start(argv)
+        front.url = f"tcp://127.0.0.1:{port}"
+        front.port = port
+        return front
+
+    def add_front(self, name, front, **options):
+        """The builder that a front stands before."""
+        self.add_builder(name, front.url, **options)
+        own = {"server_name": "localhost", "ca": str(self.authority)}
+        self.settings["builders"][-1] |= own
+
+    def start(self, wait=True, prefix=()):
+        self.process = self._start([*prefix, self._program, "serve", "--config", self.file])
         self.runs.append(self.process)
         if wait:
             self.wait_until_healthy()
@@ -253,15 +291,63 @@ class PoolTest(EndToEnd):
     def start_pool(self, slots=4, arm64=False, **settings):
         """A pool that serves, with one builder of so many slots, one for arm64 too if wanted."""
         pool = self.make_pool()
-        pool.bridge = self.bridge(client_ca=pool.client_ca)
+        pool.bridge = self.bridge(client_ca=pool.clients_of("first"))
         pool.add_builder("first", pool.bridge.url, slots=slots)
         if arm64:
-            url = self.bridge(client_ca=pool.client_ca).url
+            url = self.bridge(client_ca=pool.clients_of("arm")).url
             pool.add_builder("arm", url, "linux/arm64", slots)
         pool.settings |= settings
         pool.write()
         pool.start()
         return pool
+
+    def start_pool_with_front(self, slots=4, **settings):
+        """The same, but builds come to the builder through the pool's own front, `pool.front`."""
+        pool = self.make_pool()
+        pool.bridge = self.bridge("unix")
+        pool.front = pool.start_front("first", pool.bridge.url.removeprefix("unix://"))
+        self.wait_until(lambda: accepts(pool.front.port), 30, "the front does not listen")
+        pool.add_front("first", pool.front, slots=slots)
+        pool.settings |= settings
+        pool.write()
+        pool.start()
+        return pool
+
+    def machine(self, pool, token):
+        """(client, build, machine): a build of project "one" with its machine; the client is for its calls."""
+        client = pool.client(token)
+        self.addCleanup(client.close)
+        build = client.call("CreateBuild", {"project_id": "one"})
+        client.token = build["build_token"]
+        asked = {"build_id": build["build_id"], "platform": connect.AMD64}
+        return client, build, client.call("GetBuildKitConnection", asked)["active"]
+
+    def enter(self, machine, url=None, files=None):
+        """A connection to the builder of `machine`, or to the one at `url`, with the certificate that came with the
+        machine, or that of `files`; the builder has answered. Refusals are ssl.SSLError or ConnectionError."""
+        at = urlsplit(url or machine["endpoint"])
+        context = ssl.create_default_context(cadata=machine["ca_cert"]["cert"])
+        context.check_hostname = url is None
+        if not files:
+            place = Path(tempfile.mkdtemp(dir=self.folder))
+            files = (place / "client.pem", place / "client-key.pem")
+            files[0].write_text(machine["cert"]["cert"])
+            files[1].write_text(machine["cert"]["key"])
+        context.load_cert_chain(*files)
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection((at.hostname, at.port), timeout=20)
+        self.addCleanup(plain.close)
+        tls = context.wrap_socket(plain, server_hostname=machine["server_name"])
+        self.addCleanup(tls.close)
+        tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+        if not tls.recv(9):
+            raise ConnectionError("the builder closed the connection")
+        return tls
+
+    def assert_refused(self, *args, **options):
+        """enter() must be refused by TLS."""
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.enter(*args, **options)
 
     def run_official(self, *args, check=0, timeout=120, **options):
         """The official Depot CLI: run_official("build", ..., env=pool.variables(...))."""

@@ -16,6 +16,7 @@ class Life:
     granted: float = 0.0
     ended: float = 0.0  # before it says so: the next one may have its machine before the answer is here
     asks: int = 0
+    project: str = "one"
     positions: list = dataclasses.field(default_factory=list)
     latencies: list = dataclasses.field(default_factory=list)
 
@@ -31,7 +32,7 @@ def live(pool, token, life, hold, longest_wait, deadline):
     """One client: creates a build, waits for its machine, holds it, ends the build."""
     client = pool.client(token, timeout=60)
     try:
-        build = _timed(life, client, "CreateBuild", {"project_id": "one"})
+        build = _timed(life, client, "CreateBuild", {"project_id": life.project})
         client.token = build["build_token"]
         wanted = {"build_id": build["build_id"], "platform": connect.AMD64}
         while True:
@@ -57,9 +58,12 @@ def live(pool, token, life, hold, longest_wait, deadline):
         client.close()
 
 
-def simulate(pool, token, count, hold=0.1, longest_wait=1.0, apart=0.0, seconds=150):
-    """The lives of `count` clients, started `apart` seconds one after the other."""
-    lives = [Life() for _ in range(count)]
+def simulate(pool, token, count, hold=0.1, longest_wait=1.0, apart=0.0, seconds=150, projects=None):
+    """The lives of `count` clients, started `apart` seconds one after the other. `projects` are
+    theirs, in turn.
+    """
+    projects = projects or ["one"]
+    lives = [Life(project=projects[number % len(projects)]) for number in range(count)]
     deadline = time.monotonic() + seconds
     threads = []
     for life in lives:
@@ -70,3 +74,47 @@ def simulate(pool, token, count, hold=0.1, longest_wait=1.0, apart=0.0, seconds=
     for thread in threads:
         thread.join()
     return lives
+
+
+class Honest:
+    """Builds that have their machines, and say that they are alive until end()."""
+
+    def __init__(self, pool, token, project, count):
+        self._pool, self._token, self._project = pool, token, project
+        self._over = threading.Event()
+        self.lives = [Life(project=project) for _ in range(count)]
+        ready = threading.Barrier(count + 1)
+        self._threads = [
+            threading.Thread(target=self._live, args=(life, ready)) for life in self.lives
+        ]
+        for thread in self._threads:
+            thread.start()
+        ready.wait(60)
+
+    def _live(self, life, ready):
+        client = self._pool.client(self._token, timeout=5)
+        try:
+            build = client.call("CreateBuild", {"project_id": self._project})
+            client.token = build["build_token"]
+            wanted = {"build_id": build["build_id"], "platform": connect.AMD64}
+            if "active" not in client.call("GetBuildKitConnection", wanted):
+                raise AssertionError("an honest build has no machine")
+            ready.wait(60)
+            while not self._over.wait(0.2):
+                answer = _timed(life, client, "ReportBuildHealth", wanted)
+                life.asks += 1
+                if "cancels_at" in answer or "active" not in _timed(
+                    life, client, "GetBuildKitConnection", wanted
+                ):
+                    raise AssertionError("an honest build has lost its machine")
+            _timed(life, client, "FinishBuild", {"build_id": build["build_id"], "success": {}})
+        except Exception as error:  # The test looks at it.
+            life.error = error
+            ready.abort()
+        finally:
+            client.close()
+
+    def end(self):
+        self._over.set()
+        for thread in self._threads:
+            thread.join()

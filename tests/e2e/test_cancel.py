@@ -246,11 +246,12 @@ class Transfers(CancelTest):
                 self.assertEqual(after, before, "a temporary file is left")
 
     def grown(self, running, size):
-        """Whether a file that the build has open, if only without a name, has this size."""
+        """Whether a file in `work` that the build has open, if without a name, has this size."""
         for opened in Path(f"/proc/{running.pid}/fd").iterdir():
             with contextlib.suppress(OSError):
+                here = os.readlink(opened).startswith(f"{self.work}/")
                 status = opened.stat()
-                if stat.S_ISREG(status.st_mode) and status.st_size >= size:
+                if here and stat.S_ISREG(status.st_mode) and status.st_size >= size:
                     return True
         return False
 

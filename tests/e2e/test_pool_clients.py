@@ -54,6 +54,53 @@ class Crowd(PoolTest):
             [life.granted for life in lives], sorted(life.granted for life in lives)
         )
 
+    def test_a_project_does_not_wait_behind_all_of_another(self):
+        pool = self.pool_of(slots=1)
+        client = pool.client(pool.token(user="ada"))
+        for number in range(50):
+            position = self.ask(client, "one")
+            self.assertEqual(position, number)
+        self.assertEqual(self.ask(client, "two"), 2)
+        self.assertEqual(self.ask(client, "two"), 4)
+        self.assertEqual(self.ask(client, "one"), 52)
+        client.close()
+        metrics = pool.metrics()
+        labels = '{platform="linux/amd64",project="two"}'
+        self.assertEqual(metrics[f"depot_pool_project_waiting{labels}"], 2)
+        self.assertEqual(metrics[f"depot_pool_project_slots_in_use{labels}"], 0)
+
+    def test_a_weight_is_so_many_turns(self):
+        pool = self.pool_of(slots=1)
+        pool.settings["projects"][1]["weight"] = 3
+        token = pool.token(user="ada")
+        record = pool.file.read_text().partition("tokens:")[2]
+        pool.write()
+        with pool.file.open("a") as file:
+            file.write("tokens:" + record)
+        client = pool.client(token)
+        for _ in range(10):
+            self.ask(client, "one")
+        self.assertEqual([self.ask(client, "two") for _ in range(6)], [2, 3, 4, 6, 7, 8])
+        client.close()
+
+    def test_200_clients_of_two_projects_take_turns(self):
+        pool = self.pool_of(slots=4)
+        token = pool.token(user="ada")
+        lives = simulate(pool, token, 200, hold=0.2, projects=["one"] * 9 + ["two"])
+        self.assertEqual([life.error for life in lives if life.error], [])
+        longest = {"one": 0, "two": 0}
+        for life in lives:
+            longest[life.project] = max(longest[life.project], life.granted - life.asked)
+        self.assertLess(longest["two"], longest["one"] * 0.6)
+
+    def ask(self, client, project):
+        """The place in the queue of a fresh build, 0 when it has its machine."""
+        build = client.call("CreateBuild", {"project_id": project})
+        wanted = {"build_id": build["build_id"], "platform": connect.AMD64}
+        client.call("GetBuildKitConnection", wanted, build["build_token"])
+        queue = client.answer_headers.get("Depot-Pool-Queue", "position=0")
+        return int(queue.removeprefix("position="))
+
     def test_the_order_survives_the_death_of_the_pool(self):
         pool = self.pool_of(slots=1)
         client = pool.client(pool.token(project="one"))

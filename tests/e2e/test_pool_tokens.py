@@ -4,11 +4,8 @@ import contextlib
 import hashlib
 import json
 import re
-import socket
-import ssl
 import subprocess
 import time
-from urllib.parse import urlsplit
 
 import connect
 from gitlab_ci import Issuer
@@ -203,69 +200,80 @@ class GitLab(TokenTest):
 
 
 class Certificates(TokenTest):
-    """Each build has a certificate of its own, for a few hours."""
+    """Each build has a certificate of its own, for its builder, for minutes."""
 
     def connection(self, pool):
-        client = pool.client(pool.token(project="one"))
-        build = client.call("CreateBuild", {"project_id": "one"})
-        client.token = build["build_token"]
-        asked = {"build_id": build["build_id"], "platform": connect.AMD64}
-        active = client.call("GetBuildKitConnection", asked)["active"]
-        client.close()
-        return build, active
+        return self.machine(pool, pool.token(project="one"))[1:]
 
     def save(self, active):
-        place = self.folder / "certificates"
-        place.mkdir(mode=0o700, exist_ok=True)
-        names = (place / "client.pem", place / "client-key.pem")
-        names[0].write_text(active["cert"]["cert"])
-        names[1].write_text(active["cert"]["key"])
-        return names
+        certificate = self.folder / "client.pem"
+        certificate.write_text(active["cert"]["cert"])
+        return certificate
 
-    def handshake(self, active, certificate, key):
-        """Whether the builder talks to a client with this certificate."""
-        at = urlsplit(active["endpoint"])
-        context = ssl.create_default_context(cadata=active["ca_cert"]["cert"])
-        context.load_cert_chain(certificate, key)
-        context.set_alpn_protocols(["h2"])
-        with socket.create_connection((at.hostname, at.port), timeout=10) as plain:
-            with context.wrap_socket(plain, server_hostname=active["server_name"]) as tls:
-                tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
-                return bool(tls.recv(9))
+    def shown(self, active, *what):
+        show = ["openssl", "x509", "-in", self.save(active), "-noout", *what]
+        return subprocess.run(show, stdout=subprocess.PIPE, check=True, text=True).stdout
 
-    def test_it_is_dead_within_hours(self):
-        pool = self.start_pool(build_hours=1)
-        _, active = self.connection(pool)
-        certificate, _ = self.save(active)
-        for seconds, valid in ((600, True), (3600 + 120, False)):
+    def test_it_is_dead_within_minutes(self):
+        pool = self.start_pool()
+        build, active = self.connection(pool)
+        certificate = self.save(active)
+        for seconds, valid in ((500, True), (600 + 30, False)):
             check = ["openssl", "x509", "-in", certificate, "-noout", "-checkend", str(seconds)]
             done = subprocess.run(check, stdout=subprocess.DEVNULL, check=False)
             self.assertEqual(done.returncode == 0, valid, f"valid for another {seconds} s")
-        show = ["openssl", "x509", "-in", certificate, "-noout", "-text"]
-        text = subprocess.run(show, stdout=subprocess.PIPE, check=True, text=True).stdout
+        text = self.shown(active, "-text")
         self.assertIn("TLS Web Client Authentication", text)
         self.assertNotIn("TLS Web Server Authentication", text)
         self.assertIn("CA:FALSE", text)
-        verify = ["openssl", "verify", "-purpose", "sslclient", "-CAfile", pool.client_ca]
+        for name in ("builder:first", "project:one", f"build:{build['build_id']}"):
+            self.assertIn(f"URI:depot-pool:{name}", text)
+        verify = ["openssl", "verify", "-purpose", "sslclient", "-CAfile", pool.clients_of("first")]
         subprocess.run([*verify, certificate], stdout=subprocess.DEVNULL, check=True)
 
     def test_the_builder_takes_it_and_no_other(self):
         pool = self.start_pool()
         _, active = self.connection(pool)
-        self.assertTrue(self.handshake(active, *self.save(active)))
+        self.enter(active)
         for name in ("", "STRANGER_"):
-            with self.assertRaises((ssl.SSLError, ConnectionError)):
-                self.handshake(active, self.rig[f"{name}CERT"], self.rig[f"{name}KEY"])
+            self.assert_refused(active, files=(self.rig[f"{name}CERT"], self.rig[f"{name}KEY"]))
+
+    def test_it_opens_no_builder_that_its_build_was_not_given(self):
+        pool = self.start_pool()
+        twin = self.bridge(client_ca=pool.clients_of("twin"))
+        other = self.bridge(client_ca=pool.clients_of("other"))
+        pool.add_builder("twin", twin.url, "linux/arm64")
+        pool.add_builder("other", other.url, projects=["two"])
+        pool.write()
+        _, active = self.connection(pool)
+        self.enter(active)
+        self.assert_refused(active, url=twin.url)
+        self.assert_refused(active, url=other.url)
 
     def test_each_build_has_its_own(self):
         pool = self.start_pool()
         (first, one), (second, two) = self.connection(pool), self.connection(pool)
         self.assertNotEqual(one["cert"], two["cert"])
         self.assertNotEqual(first["build_token"], second["build_token"])
-        certificate, _ = self.save(one)
-        show = ["openssl", "x509", "-in", certificate, "-noout", "-subject"]
-        subject = subprocess.run(show, stdout=subprocess.PIPE, check=True, text=True).stdout
-        self.assertIn(first["build_id"], subject)
+        self.assertIn(first["build_id"], self.shown(one, "-subject"))
+
+    def test_a_build_outlives_it_and_it_is_no_good_afterwards(self):
+        pool = self.start_pool(certificate_minutes=1)
+        token = pool.token(project="one")
+        name = self.image_name()
+        lasting = f"FROM {self.rig['BASE']}\nRUN sleep 75 # {name}\n"
+        context = self.context({"Dockerfile": lasting})
+        running = self.start_plugin("build", context, env=pool.variables(token, "one"))
+        running.wait_for_output(r"RUN sleep 75")
+        client, build, active = self.machine(pool, token)
+        self.enter(active)
+        client.call("FinishBuild", {"build_id": build["build_id"], "success": {}})
+        asked = {"build_id": build["build_id"], "platform": connect.AMD64}
+        self.expect_refused("failed_precondition", client.call, "GetBuildKitConnection", asked)
+        result = running.wait(120)
+        self.results.append(result)
+        self.assertEqual(result.rc, 0)
+        self.assert_refused(active)
 
     def test_a_pool_makes_its_own_server_certificate(self):
         pool = self.make_pool()
@@ -274,8 +282,8 @@ class Certificates(TokenTest):
         certificate, key = place / "server.pem", place / "server-key.pem"
         self.assertEqual(key.stat().st_mode & 0o077, 0)
         pool.settings["tls"] = {"certificate": str(certificate), "key": str(key)}
-        pool.ca_file = pool.client_ca
-        pool.add_builder("first", self.bridge(client_ca=pool.client_ca).url)
+        pool.ca_file = pool.authority
+        pool.add_builder("first", self.bridge(client_ca=pool.clients_of("first")).url)
         pool.write()
         pool.start()
         self.builds(pool, pool.token(project="one"), "one")

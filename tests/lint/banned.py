@@ -42,7 +42,7 @@ _RULES = [
     Rule(
         r"\bcatch\s*\(",
         "return a Result (driver/base/result.h): exceptions end in the file that translates their library",
-        r"(plugin|pool)/main\.cc|driver/base/(json|yaml|task_group)\.cc",
+        r"(plugin|pool)/main\.cc|pool/command_line\.cc|driver/base/(json|yaml|task_group)\.cc",
     ),
     Rule(r"\bthrow\b", "return Fail(...) (driver/base/result.h): nothing here throws"),
     Rule(r"\bstd::sto(i|l|ll|ul|ull|f|d|ld)\b|\bato(i|l|ll|f)\s*\(", "use ParseDecimal (driver/base/text.h): it neither throws nor guesses"),

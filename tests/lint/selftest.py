@@ -33,6 +33,8 @@ class Lints(unittest.TestCase):
         self.root = Path(self._folder.name)
         self.write("CMakeLists.txt", _CMAKE)
         self.write("README.md", _README)
+        for room in ("driver/http", "plugin/plan"):
+            self.write(f"{room}/uses_base.cc", '#include "driver/base/error.h"\n')
 
     def write(self, path, text):
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +79,34 @@ class Layering(Lints):
     def test_circle(self):
         self.write("CMakeLists.txt", _CMAKE.replace("depot_json)", "depot_json MAY_USE driver/http)"))
         self.write("README.md", _README.replace("| - |", "| http |"))
+        self.write("driver/base/circle.cc", '#include "driver/http/client.h"\n')
         self.assert_breach(layering, "declare driver/http before it")
+
+    def test_arrow_that_nobody_uses(self):
+        self.write("CMakeLists.txt", _CMAKE.replace("plugin/plan MAY_USE driver/base", "plugin/plan MAY_USE driver/base driver/http"))
+        self.write("README.md", _README.replace("| plan | base |", "| plan | base http |"))
+        self.assert_breach(layering, "plugin/plan may use driver/http, but includes nothing of it")
+        layering.fix(self.root)
+        self.assert_clean(layering)
+        self.assertEqual((self.root / "CMakeLists.txt").read_text(), _CMAKE)
+        self.assertEqual((self.root / "README.md").read_text(), _README)
+
+    def test_fix_writes_the_table_of_rooms(self):
+        self.write("README.md", "# Rooms\n\n" + _README.replace("| HTTP | base |", "| HTTP | oci |").replace("| `plugin/plan` | plan | base |\n", "") + "\nEnd.\n")
+        layering.fix(self.root)
+        self.assert_clean(layering)
+        self.assertEqual((self.root / "README.md").read_text(), "# Rooms\n\n" + _README.replace("| plan |", "| ? |") + "\nEnd.\n")
+
+    def test_fix_breaks_long_lines(self):
+        rooms = "".join(f"depot_room(driver/room_number_{n})\n" for n in range(9))
+        used = [f"driver/room_number_{n}" for n in range(8)]
+        self.write("CMakeLists.txt", _CMAKE + rooms + f"depot_room(plugin/all LIBRARIES depot_json MAY_USE {' '.join(used)} driver/base)\n")
+        self.write("plugin/all/all.cc", "".join(f'#include "{room}/x.h"\n' for room in used))
+        layering.fix(self.root)
+        self.assert_clean(layering)
+        text = (self.root / "CMakeLists.txt").read_text()
+        self.assertIn("depot_room(plugin/all LIBRARIES depot_json\n  MAY_USE driver/room_number_0", text)
+        self.assertLessEqual(max(map(len, text.splitlines())), 120)
 
     def test_drawer(self):
         self.write("driver/base/string_utils.h", "")
@@ -126,6 +155,21 @@ class Contracts(Lints):
         self.assert_breach(contracts, "A has no")
 
 
+    def test_silent_free_function(self):
+        self.write("driver/base/a.h", "namespace depot {\n\nint Silent(\n    int x);\n\n}  // namespace depot\n")
+        self.assert_breach(contracts, "driver/base/a.h:3", "Silent has no")
+
+    def test_free_functions_with_comments_pass(self):
+        text = "#define M(x) \\\n  F(x)\nnamespace depot {\n/// F.\nint F();\nint F(int x);\n\n/// T.\ntemplate <typename T>\nT G(T t) {\n  return H(t);\n}\n"
+        text += "int x = F();\nusing P = void (*)();\n/// C.\nclass C {\n  int Member();\n  C(int x) : x_(x) {}\n};\n}  // namespace depot\n"
+        self.write("driver/base/a.h", text)
+        self.assert_clean(contracts)
+
+    def test_a_group_ends_with_an_empty_line(self):
+        self.write("driver/base/a.h", "/// F.\nint F();\nint F(int x);\n\nint G();\n")
+        self.assert_breach(contracts, "driver/base/a.h:5", "G has no")
+
+
 class Banned(Lints):
     def test_words_in_comments_and_strings_pass(self):
         self.write("driver/base/a.cc", '// std::thread, catch (\nconst char* x = "printf(getenv throw";\nint n = 1\'000; /* std::cout */\n')
@@ -170,6 +214,12 @@ class TheOthers(Lints):
         self.write("driver/base/a.h", "\n" * 200)
         self.write("driver/base/a.cc", "\n" * 501)
         self.assert_breach(sizes, "driver/base/a.cc: 501 lines")
+
+    def test_class_that_is_two_things(self):
+        self.write("driver/base/a.cc", "template <typename T>\nclass Long final : public Base {\n" + "  int x;\n" * 249 + "};\nclass Forward;\n")
+        self.assert_breach(sizes, "driver/base/a.cc:2: Long has 251 lines")
+        self.write("driver/base/a.cc", "class A {\n" + "  int x;\n" * 248 + "};\nenum class B {\n" + "  kX,\n" * 240 + "};\n")
+        self.assert_clean(sizes)
 
     def test_a_room_called_build_is_no_build_folder(self):
         self.write("build/a.cc", "\n" * 501)

@@ -8,6 +8,8 @@ from pathlib import Path
 # Not ours to judge: what git and builds leave behind. Only the top has folders of that kind: driver/build is a room.
 _SKIPPED = {".git", "__pycache__"}
 _SKIPPED_AT_THE_TOP = {"build", "dist"}
+# Bytes for the fuzz harnesses, which may look like anything.
+_SEEDS = Path("tests/fuzz/seeds")
 _CXX_TOKEN = re.compile(
     r'R"(?P<mark>[^ ()\\\t\n]*)\((?s:.*?)\)(?P=mark)"'
     r'|"(?:\\.|[^"\\\n])*"'
@@ -22,7 +24,8 @@ def files(root):
     for folder, below, names in os.walk(root):
         at_the_top = Path(folder) == Path(root)
         below[:] = sorted(set(below) - _SKIPPED - (_SKIPPED_AT_THE_TOP if at_the_top else set()))
-        found += [(Path(folder) / name).relative_to(root) for name in names]
+        if _SEEDS not in (Path(folder).relative_to(root), *Path(folder).relative_to(root).parents):
+            found += [(Path(folder) / name).relative_to(root) for name in names]
     return sorted(found)
 
 

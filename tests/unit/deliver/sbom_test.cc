@@ -212,7 +212,7 @@ files::FileEntry RegularFile(const std::string& path) {
 TEST(SbomFiles, TakeTheirOwnFilesAndNoOthers) {
   SbomFiles files;
   auto writer = files.Target()();
-  std::string prefix = SbomFiles::Exporter().attrs["attestation-prefix"];
+  std::string prefix(plan::kSbomFilePrefix);
   for (const std::string& other : {std::string("sbom.spdx.json"), prefix + "provenance.json",
                                    "usr/share/" + prefix + "sbom.spdx.json"}) {
     EXPECT_FALSE(writer->Wants(RegularFile(other))) << other;
@@ -292,10 +292,10 @@ class SbomsTest : public ::testing::Test, public builder::Builder {
 
   /// With an exporter that pushes to `name`.
   void PreparePush(Sboms& sboms, const std::string& name) {
-    solve::BuildRequest request;
-    request.exporters.push_back({"image", {{"push", "true"}, {"name", name}}});
-    sboms.Prepare(request, targets_);
-    EXPECT_EQ(request.exporters.size(), 1U);
+    plan::BuildPlan plan;
+    plan.request.exporters.push_back({"image", {{"push", "true"}, {"name", name}}});
+    plan.destinations.emplace_back();
+    sboms.Prepare(plan, targets_);
     EXPECT_TRUE(targets_.empty());
   }
 
@@ -318,9 +318,8 @@ class SbomsTest : public ::testing::Test, public builder::Builder {
 
 TEST_F(SbomsTest, WithoutADirectoryNothingIsDone) {
   Sboms sboms("");
-  solve::BuildRequest request;
-  sboms.Prepare(request, targets_);
-  EXPECT_TRUE(request.exporters.empty());
+  sboms.Prepare({}, targets_);
+  EXPECT_TRUE(targets_.empty());
   EXPECT_TRUE(Collect(sboms, {}));
   EXPECT_TRUE(sboms.Write()->empty());
 }
@@ -376,25 +375,23 @@ TEST_F(SbomsTest, ADepotBuilderSaysWhereTheyAre) {
                                  R"(","image":{"name":"x","manifest_digest":"y"}}])"))}};
   platforms_ = {kArm64};
   Sboms sboms(tree_.root());
-  solve::BuildRequest request;
-  sboms.Prepare(request, targets_);
+  sboms.Prepare({}, targets_);
   Result<> collected = Collect(sboms, response);
   ASSERT_TRUE(collected) << collected.error().message();
   ASSERT_TRUE(sboms.Write());
   EXPECT_EQ(NameIn(tree_.Read("sbom.spdx.json")), "hosted");
 }
 
-TEST_F(SbomsTest, ABuildWithoutAnImageGetsAnExporterForThem) {
-  solve::BuildRequest request;
-  request.exporters.push_back({"tar", {}});
-  targets_[0] = session::DirectoryTarget{"unused"};
+TEST_F(SbomsTest, WhatIsSentForThemAloneIsTaken) {
+  plan::BuildPlan plan;
+  plan.request.exporters = {{"tar", {}}, {"local", {}}};
+  plan.destinations.resize(2);
+  plan.destinations[1].kind = plan::DestinationKind::kSbomFiles;
   Sboms sboms(tree_.root());
-  sboms.Prepare(request, targets_);
-  ASSERT_EQ(request.exporters.size(), 2U);
-  EXPECT_EQ(request.exporters[1].type, "local");
+  sboms.Prepare(plan, targets_);
+  ASSERT_EQ(targets_.size(), 1U);
   auto writer = std::get<session::TreeTarget>(targets_.at(1))();
-  auto file = writer->Create(
-      RegularFile(request.exporters[1].attrs["attestation-prefix"] + "sbom.spdx.json"));
+  auto file = writer->Create(RegularFile(std::string(plan::kSbomFilePrefix) + "sbom.spdx.json"));
   ASSERT_TRUE((*file)->Write(Statement("cached")));
   ASSERT_TRUE((*file)->Commit());
   ASSERT_TRUE(Collect(sboms, {}));

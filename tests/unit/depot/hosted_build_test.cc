@@ -8,8 +8,8 @@
 #include "proto/depot.pb.h"
 
 #include "driver/base/text.h"
-#include "driver/depot/hold_build.h"
 #include "driver/depot/machine.h"
+#include "driver/depot/open_hosted_build.h"
 #include "driver/rpc/server.h"
 #include "tests/unit/depot/fake_api.h"
 #include "tests/unit/http/certificates.h"
@@ -89,9 +89,9 @@ class HostedBuildTest : public testing::Test, protected test::WithFakeApi {
 
   std::unique_ptr<HostedBuild> Hold(const Times& times = test::ShortTimes(), bool ours = true) {
     CreatedBuild created{"b1", Secret("build-token"), "p1", "", {}, {}};
-    return HoldBuild(std::shared_ptr<BuildRecord>(
-                         new BuildRecord{*api_, std::move(created), sink_, user_.cancel(), times}),
-                     ours);
+    return OpenHostedBuild(std::shared_ptr<BuildRecord>(new BuildRecord{
+                               *api_, std::move(created), sink_, user_.cancel(), times}),
+                           ours);
   }
 
   Result<std::unique_ptr<builder::Builder>> Acquire(HostedBuild& build) {
@@ -363,6 +363,26 @@ TEST_F(HostedBuildTest, AMachineThatIsStillStartingIsWaitedFor) {
   auto builder = Acquire(*build);
   EXPECT_TRUE(builder) << builder.error().message();
   EXPECT_NE(Logs().find("refused"), std::string::npos) << Logs();
+}
+
+TEST_F(HostedBuildTest, AMachineThatIsNotReachedIsAskedForAgain) {
+  FakeMachine silent;
+  cli::GetBuildKitConnectionResponse first;
+  cli::GetBuildKitConnectionResponse second;
+  first.mutable_active()->set_endpoint(silent.url());
+  second.mutable_active()->set_endpoint(machine_.url());
+  std::atomic<int> asked{0};
+  server_.On("GetBuildKitConnection", [&](Connection& c, const SeenRequest&) {
+    Answer(c, (asked++ == 0 ? first : second).SerializeAsString());
+  });
+  machine_.Listen();
+  Times times = test::ShortTimes();
+  times.machine_fresh = milliseconds(100);
+  auto build = Hold(times);
+  auto builder = Acquire(*build);
+  ASSERT_TRUE(builder) << builder.error().message();
+  EXPECT_EQ((*builder)->endpoint(), machine_.url());
+  EXPECT_GE(asked, 2);
 }
 
 TEST_F(HostedBuildTest, AMachineThatNeverAnswersIsGivenUp) {

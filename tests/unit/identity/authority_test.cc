@@ -153,7 +153,8 @@ TEST(Issue, MakesAClientCertificateForOneBuild) {
   TempDir dir;
   const auto authority = OpenAuthority(dir.path());
   ASSERT_TRUE(authority);
-  const Result<IssuedCertificate> issued = (*authority)->Issue("build1", kLife);
+  const Result<IssuedCertificate> issued =
+      (*authority)->Issue({"amd64-1", "shop", "build1"}, kLife);
   ASSERT_TRUE(issued) << issued.error().message();
   EXPECT_TRUE(KeyFits(*issued));
   const std::string& ca = (*authority)->certificate_pem();
@@ -161,7 +162,9 @@ TEST(Issue, MakesAClientCertificateForOneBuild) {
   EXPECT_FALSE(Accepted(ca, issued->certificate_pem, X509_PURPOSE_SSL_SERVER));
   const CertificatePtr certificate = Parse(issued->certificate_pem);
   EXPECT_EQ(Extension(certificate.get(), NID_ext_key_usage), "TLS Web Client Authentication");
-  EXPECT_EQ(Extension(certificate.get(), NID_subject_alt_name), "URI:depot-pool:build:build1");
+  EXPECT_EQ(Extension(certificate.get(), NID_subject_alt_name),
+            "URI:depot-pool:builder:amd64-1, URI:depot-pool:project:shop, "
+            "URI:depot-pool:build:build1");
   EXPECT_EQ(Extension(certificate.get(), NID_basic_constraints), "CA:FALSE");
   char name[100];
   X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, name,
@@ -173,7 +176,7 @@ TEST(Issue, LivesFromFiveMinutesAgoForItsLifetime) {
   TempDir dir;
   const auto authority = OpenAuthority(dir.path());
   ASSERT_TRUE(authority);
-  const Result<IssuedCertificate> issued = (*authority)->Issue("b", kLife);
+  const Result<IssuedCertificate> issued = (*authority)->Issue({"b", "p", "1"}, kLife);
   ASSERT_TRUE(issued);
   const std::string& ca = (*authority)->certificate_pem();
   const auto accepted = [&](std::int64_t seconds) {
@@ -196,7 +199,7 @@ TEST(Issue, NoTwoAreAlike) {
   for (int i = 0; i < 4; ++i) {
     group.Start("issue", [&](const Cancel& /*cancel*/) -> Result<> {
       for (int n = 0; n < 10; ++n) {
-        TRY_ASSIGN(const IssuedCertificate issued, (*authority)->Issue("same", kLife));
+        TRY_ASSIGN(const IssuedCertificate issued, (*authority)->Issue({"b", "p", "same"}, kLife));
         const CertificatePtr certificate = Parse(issued.certificate_pem);
         const ASN1_INTEGER* serial = X509_get0_serialNumber(certificate.get());
         std::lock_guard lock(mutex);
@@ -219,9 +222,77 @@ TEST(Issue, RefusesNamesThatAreNone) {
   for (const std::string& wrong :
        {std::string(), std::string("a,DNS:x"), std::string("a\nb"), std::string("a/b"),
         std::string(65, 'a'), std::string("a\0b", 3)}) {
-    EXPECT_FALSE((*authority)->Issue(wrong, kLife)) << wrong;
+    EXPECT_FALSE((*authority)->Issue({wrong, "p", "1"}, kLife)) << wrong;
+    EXPECT_FALSE((*authority)->Issue({"b", wrong, "1"}, kLife)) << wrong;
+    EXPECT_TRUE(wrong.empty() || !(*authority)->Issue({"b", "p", wrong}, kLife)) << wrong;
   }
-  EXPECT_FALSE((*authority)->Issue("a", std::chrono::seconds(0)));
+  EXPECT_FALSE((*authority)->Issue({"b", "p", "1"}, std::chrono::seconds(0)));
+}
+
+TEST(OpenBuilderAuthority, EachBuilderHasItsOwn) {
+  TempDir dir;
+  BuilderAuthorities authorities(dir.path());
+  const auto one = authorities.Of("one");
+  const auto two = authorities.Of("two");
+  ASSERT_TRUE(one && two);
+  const auto issued = (*one)->Issue({"one", "p", "1"}, kLife);
+  ASSERT_TRUE(issued);
+  const std::string& pem = issued->certificate_pem;
+  EXPECT_TRUE(Accepted((*one)->certificate_pem(), pem, X509_PURPOSE_SSL_CLIENT));
+  EXPECT_FALSE(Accepted((*two)->certificate_pem(), pem, X509_PURPOSE_SSL_CLIENT));
+  const auto of_servers = OpenAuthority(dir.path());
+  ASSERT_TRUE(of_servers);
+  EXPECT_FALSE(Accepted((*of_servers)->certificate_pem(), pem, X509_PURPOSE_SSL_CLIENT));
+  const auto again = OpenBuilderAuthority(dir.path(), "one");
+  ASSERT_TRUE(again);
+  EXPECT_EQ((*again)->certificate_pem(), (*one)->certificate_pem());
+  EXPECT_EQ(*authorities.Of("one"), *one);
+  EXPECT_EQ(ModeOf(dir.path("builders/one")), 0700U);
+}
+
+TEST(OpenBuilderAuthority, StaysInItsFolder) {
+  TempDir dir;
+  for (const char* wrong : {"", ".", "..", "../x", "a/b", "a\nb"})
+    EXPECT_FALSE(OpenBuilderAuthority(dir.path(), wrong)) << wrong;
+}
+
+TEST(ReadPass, ReadsWhatIssueWrote) {
+  TempDir dir;
+  const auto authority = OpenAuthority(dir.path());
+  ASSERT_TRUE(authority);
+  for (const Pass& pass : {Pass{"b@1", "p.2", "x-3"}, Pass{"b", "p", ""}}) {
+    const auto issued = (*authority)->Issue(pass, kLife);
+    ASSERT_TRUE(issued) << issued.error().message();
+    const auto read = ReadPass(*Parse(issued->certificate_pem));
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_EQ(read->builder, pass.builder);
+    EXPECT_EQ(read->project, pass.project);
+    EXPECT_EQ(read->build, pass.build);
+  }
+}
+
+/// A certificate with these names, signed by itself.
+CertificatePtr WithNames(const char* names) {
+  CertificatePtr certificate(X509_new());
+  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names);
+  X509_add_ext(certificate.get(), extension, -1);
+  X509_EXTENSION_free(extension);
+  return certificate;
+}
+
+TEST(ReadPass, RefusesWhatNoPoolSays) {
+  const CertificatePtr good = WithNames("URI:depot-pool:builder:b,URI:other:x,DNS:y");
+  EXPECT_TRUE(ReadPass(*good));
+  for (const char* names : {"DNS:b", "URI:other:builder:b", "URI:depot-pool:project:p",
+                            "URI:depot-pool:builder:", "URI:depot-pool:builder",
+                            "URI:depot-pool:builder:b,URI:depot-pool:builder:c",
+                            "URI:depot-pool:builder:b,URI:depot-pool:anything:c",
+                            "URI:depot-pool:builder:a/b", "URI:depot-pool:builder:.."}) {
+    const auto pass = ReadPass(*WithNames(names));
+    ASSERT_FALSE(pass) << names;
+    EXPECT_EQ(pass.error().code(), ErrorCode::kDenied);
+  }
+  EXPECT_FALSE(ReadPass(*CertificatePtr(X509_new())));
 }
 
 TEST(IssueServerCertificate, IsForItsNames) {

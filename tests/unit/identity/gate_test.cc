@@ -71,7 +71,9 @@ class GateTest : public testing::Test {
   settings::OidcSettings& oidc() { return settings_.oidc[0]; }
 
   Result<Caller> Admit(const std::string& token, std::int64_t now = kNow) {
-    return gate_->Admit(settings_, Secret(token), now, Cancel::Never());
+    TRY_ASSIGN(std::optional<Caller> caller, gate_->Admit(settings_, Secret(token), now));
+    if (caller) return *std::move(caller);
+    return Fail(ErrorCode::kUnavailable, "the keys are being fetched");
   }
 
   /// Why the token is denied; no part of it may stand there.
@@ -135,6 +137,28 @@ TEST_F(GateTest, ARevokedOrExpiredTokenOpensNothing) {
   EXPECT_SAYS(Denied(token, kNow), "t2 has expired");
 }
 
+TEST_F(GateTest, WhoIsAdmittedMayGoOnUntilTheRightIsTakenBack) {
+  const std::string shop =
+      Admit(Stored("of-shop", {"t1", "", "shop", "", 0, kNow + 1}))->admitted_by;
+  const std::string ann = Admit(Stored("of-ann", {"t2", "", "", "ann"}))->admitted_by;
+  const auto barred = [&](const std::string& by) { return Barred(settings_, by, "shop"); };
+  const std::string issuer = Cat("oidc:", oidc().issuer);
+  for (const std::string& by : {shop, ann, issuer, std::string()})
+    EXPECT_EQ(barred(by), "") << by;
+  EXPECT_SAYS(Barred(settings_, shop, "tools"), "does not open project tools");
+  EXPECT_SAYS(Barred(settings_, issuer, "tools"), "do not open project tools");
+  settings_.tokens[0].revoked = true;
+  settings_.users[0].projects = {"tools"};
+  oidc().rules.clear();
+  EXPECT_SAYS(barred(shop), "t1 was revoked");
+  EXPECT_SAYS(barred(ann), "t2 does not open project shop");
+  EXPECT_SAYS(barred(issuer), "do not open project shop");
+  settings_.tokens.clear();
+  EXPECT_SAYS(barred(ann), "t2 was revoked");
+  settings_.projects.clear();
+  EXPECT_SAYS(barred(""), "no project shop");
+}
+
 TEST_F(GateTest, TheHashIsNotAToken) {
   Stored("secret", {"t1", "", "shop", ""});
   EXPECT_SAYS(Denied(settings_.tokens[0].sha256), "not known");
@@ -157,6 +181,7 @@ TEST_F(GateTest, AJwtOpensWhatItsClaimsOpen) {
   EXPECT_EQ(caller->kind, Caller::Kind::kOidc);
   EXPECT_EQ(caller->name, "project_path:web/shop");
   EXPECT_EQ(caller->projects, std::vector<std::string>{"shop"});
+  EXPECT_EQ(caller->admitted_by, Cat("oidc:", oidc().issuer));
 }
 
 TEST_F(GateTest, EveryAlgorithmThatTheFileAllowsWorks) {

@@ -29,6 +29,8 @@ class IssuerKeysTest : public testing::Test {
   IssuerKeysTest() { issuer_.issuer = server_.Url(""); }
 
   void Answer(Connection& connection, const SeenRequest& request) {
+    while (hold_ && connection.cancel().SleepFor(std::chrono::milliseconds(10))) {
+    }
     if (delay_) (void)connection.cancel().SleepFor(std::chrono::milliseconds(200));
     std::lock_guard lock(mutex_);
     ++requests_;
@@ -49,8 +51,22 @@ class IssuerKeysTest : public testing::Test {
     body_ = KeySet(keys);
   }
 
+  /// Asks until it is known.
   Result<PublicKey> Find(const std::string& id, std::int64_t now = kNow) {
-    return keys_->Find(issuer_, id, now, Cancel::Never());
+    const Cancel soon = Cancel::Never().WithTimeout(std::chrono::seconds(20), "the keys");
+    while (!soon.cancelled()) {
+      TRY_ASSIGN(std::optional<PublicKey> key, keys_->Find(issuer_, id, now));
+      if (key) return *std::move(key);
+      (void)soon.SleepFor(std::chrono::milliseconds(5));
+    }
+    return Fail(soon.error());
+  }
+
+  /// Waits until the issuer was asked for its keys so often, and the pool has them.
+  bool Fetched(int times, const std::string& id, std::int64_t now = kNow) {
+    for (int i = 0; i < 1000 && (key_requests() < times || !Find(id, now)); ++i)
+      (void)Cancel::Never().SleepFor(std::chrono::milliseconds(10));
+    return key_requests() == times;
   }
 
   std::string Why(const std::string& id, std::int64_t now = kNow) {
@@ -78,6 +94,7 @@ class IssuerKeysTest : public testing::Test {
   const TestKey a_ = TestKey::Ed25519("a");
   const TestKey b_ = TestKey::Ed25519("b");
   std::atomic<bool> delay_ = false;
+  std::atomic<bool> hold_ = false;  ///< the issuer does not answer
   std::mutex mutex_;
   int requests_ = 0;
   int key_requests_ = 0;
@@ -105,9 +122,35 @@ TEST_F(IssuerKeysTest, AreDiscoveredAndKept) {
   EXPECT_TRUE(Find("a", kNow + 599));
   EXPECT_EQ(key_requests(), 1);
   EXPECT_TRUE(Find("a", kNow + 600));
-  EXPECT_EQ(key_requests(), 2) << "ten minutes are over";
+  EXPECT_TRUE(Fetched(2, "a", kNow + 601)) << "ten minutes are over";
   EXPECT_TRUE(Find("a", kNow));
   EXPECT_EQ(key_requests(), 3) << "the clock went back";
+}
+
+TEST_F(IssuerKeysTest, NobodyWaitsForTheIssuer) {
+  hold_ = true;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i) {
+    const auto key = keys_->Find(issuer_, "a", kNow);
+    ASSERT_TRUE(key) << key.error().message();
+    EXPECT_FALSE(*key);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  hold_ = false;
+  EXPECT_TRUE(Find("a"));
+  EXPECT_EQ(key_requests(), 1);
+}
+
+TEST_F(IssuerKeysTest, StaleKeysServeWhileTheIssuerDoesNot) {
+  ASSERT_TRUE(Find("a"));
+  hold_ = true;
+  const auto stale = keys_->Find(issuer_, "a", kNow + 1000);
+  EXPECT_TRUE(stale && *stale);
+  hold_ = false;
+  ASSERT_TRUE(Fetched(2, "a", kNow + 1000));
+  Set(status_, 503);
+  EXPECT_TRUE(Find("a", kNow + 1000 + 4199));
+  EXPECT_SAYS(Why("a", kNow + 1000 + 4210), "503");
 }
 
 TEST_F(IssuerKeysTest, TheUrlOfTheSettingsNeedsNoDiscovery) {
@@ -186,23 +229,13 @@ TEST_F(IssuerKeysTest, ManyWhoWaitShareOneFetch) {
   EXPECT_EQ(key_requests(), 1);
 }
 
-TEST_F(IssuerKeysTest, WhoGoesAwayDoesNotSpoilItForOthers) {
-  delay_ = true;
-  CancelSource first;
-  TaskGroup group(Cancel::Never());
-  group.Start("first", [&](const Cancel& /*cancel*/) -> Result<> {
-    EXPECT_FALSE(keys_->Find(issuer_, "a", kNow, first.cancel()));
-    return {};
-  });
-  (void)Cancel::Never().SleepFor(std::chrono::milliseconds(50));
-  group.Start("second", [&](const Cancel& /*cancel*/) -> Result<> {
-    const Result<PublicKey> key = Find("a");
-    EXPECT_TRUE(key) << key.error().message();
-    return {};
-  });
-  (void)Cancel::Never().SleepFor(std::chrono::milliseconds(50));
-  first.Request(Error(ErrorCode::kCancelled, "gone"));
-  ASSERT_TRUE(group.Wait());
+TEST_F(IssuerKeysTest, EndsAlthoughTheIssuerIsSilent) {
+  hold_ = true;
+  EXPECT_FALSE(*keys_->Find(issuer_, "a", kNow));
+  const auto begin = std::chrono::steady_clock::now();
+  keys_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  hold_ = false;
 }
 
 TEST_F(IssuerKeysTest, HttpsIsCheckedWithTheCaOfTheSettings) {

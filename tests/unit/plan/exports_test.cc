@@ -376,5 +376,33 @@ TEST(PushTargets, SavingPushesToTheRegistryOfTheApi) {
             (Words{"r.example/a", "registry.depot.dev/p1"}));
 }
 
+TEST(Exports, AnImageThatIsNotKeptSendsItsSbomsAlone) {
+  for (const Words& words : {Words{"--sbom-dir=d"}, Words{"--sbom-dir=d", "-o", "type=tar,dest=x"},
+                             Words{"--sbom-dir=d", "-o", "type=cacheonly"}}) {
+    Exports exports = Plan(words, Remote());
+    ASSERT_FALSE(exports.exporters.empty());
+    EXPECT_EQ(exports.exporters.size(), exports.destinations.size());
+    EXPECT_EQ(exports.exporters.back().type, "local");
+    EXPECT_EQ(exports.exporters.back().attrs,
+              (Attributes{{"attestation-prefix", std::string(kSbomFilePrefix)}}));
+    EXPECT_EQ(exports.destinations.back().kind, DestinationKind::kSbomFiles);
+  }
+}
+
+TEST(Exports, AnImageThatIsPushedOrInAnEngineIsReadForItsSboms) {
+  for (const Exports& exports : {Plan({"--sbom-dir=d", "--push", "-tx"}, Remote()),
+                                 Plan({"--sbom-dir=d", "-tx"}, ContainerdEngine())}) {
+    ASSERT_EQ(exports.destinations.size(), 1u);
+    EXPECT_EQ(exports.destinations[0].kind, DestinationKind::kNone);
+  }
+}
+
+TEST(InsecureRegistries, AreThoseOfOutputsThatSaySo) {
+  EXPECT_TRUE(InsecureRegistries(Options({"--push", "-t", "r.example/x"})).empty());
+  EXPECT_EQ(InsecureRegistries(
+                Options({"-o", "type=registry,registry.insecure=true,name=Host.example:5/x"})),
+            (std::set<std::string>{"host.example:5"}));
+}
+
 }  // namespace
 }  // namespace depot::plan

@@ -270,5 +270,19 @@ TEST(Plan, OneOfSeveralBuildersIsAskedForItsOwnPlatforms) {
   EXPECT_EQ(plan.index_names, (Words{"r.example/x:1"}));
 }
 
+TEST(Plan, SbomsBesideAnImageAreNoFilesOfAResult) {
+  CommandLine run{{"--sbom-dir=d", "-o", "type=oci,dest=x", "."}};
+  run.features.attestations = true;
+  run.facts.several_builders = true;
+  EXPECT_EQ(AttrsOf(run).at("attest:provenance"), "mode=min");
+}
+
+TEST(Plan, AnUploadedContextIsAtTheAddressThatTheSessionGave) {
+  CommandLine run{{"-"}};
+  run.source.standard_input = std::string("\x1f\x8b\x08", 3);
+  run.facts.frontend.upload_url = "http://buildkit-session/x";
+  EXPECT_EQ(AttrsOf(run).at("context"), "http://buildkit-session/x");
+}
+
 }  // namespace
 }  // namespace depot::plan

@@ -247,6 +247,25 @@ TEST_F(SourceFiles, WaitingForStandardInputCanBeCancelled) {
   EXPECT_EQ(facts.error().code(), ErrorCode::kCancelled);
 }
 
+TEST_F(SourceFiles, APipeIsOneThingOnly) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  Fd read_end(ends[0]);
+  Fd write_end(ends[1]);
+  const std::string name = "/dev/fd/" + std::to_string(read_end.get());
+  const session::SecretSpec secret{"a", name, std::nullopt};
+  const session::SecretSpec other{"b", name, std::nullopt};
+  const auto check = [&](const BuildOptions& options, std::vector<session::SecretSpec> secrets) {
+    auto checked = CheckPipes(options, secrets, read_end.get());
+    return checked ? "" : checked.error().message();
+  };
+  EXPECT_EQ(check(Options("-", name), {}), "one pipe is both the build context and the Dockerfile");
+  EXPECT_EQ(check(Options(".", "-"), {secret}), "one pipe is both the Dockerfile and a secret");
+  EXPECT_EQ(check(Options(".", name), {secret}), "one pipe is both the Dockerfile and a secret");
+  EXPECT_EQ(check(Options("."), {secret, other}), "");
+  EXPECT_EQ(check(Options(".", name), {}), "");
+}
+
 TEST_F(SourceFiles, TreesOpenUnderTheirNames) {
   Put("ctx/Dockerfile", "FROM a");
   auto source = Decide(Options("ctx", "-"), "FROM b");

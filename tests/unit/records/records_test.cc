@@ -5,8 +5,11 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+
+#include "pool/records/database.h"
 
 #include "driver/base/random.h"
 #include "driver/base/task_group.h"
@@ -63,6 +66,7 @@ using Ids = std::vector<std::string>;
 TEST_F(RecordsTest, BuildsSurviveARestart) {
   BuildRecord build = Build("a");
   build.saved = true;
+  build.admitted_by = "t1";
   ASSERT_TRUE(records_->Create(build));
   Reopen();
   auto found = records_->FindByToken("hash of a");
@@ -70,6 +74,7 @@ TEST_F(RecordsTest, BuildsSurviveARestart) {
   EXPECT_EQ(found->id, "a");
   EXPECT_EQ(found->project, "p");
   EXPECT_EQ(found->creator, "ann");
+  EXPECT_EQ(found->admitted_by, "t1");
   EXPECT_EQ(found->created_at, 1000);
   EXPECT_EQ(found->ends_at, 5000);
   EXPECT_TRUE(found->saved);
@@ -130,6 +135,34 @@ TEST_F(RecordsTest, ClaimsOfRunningBuildsComeBackInOrder) {
   EXPECT_EQ((*claims)[1].ticket, 9);
   EXPECT_EQ(records_->Running()->size(), 2u);
   EXPECT_EQ((*records_->Count())[State::kSucceeded], 1);
+}
+
+TEST_F(RecordsTest, TurnsAreKept) {
+  ASSERT_TRUE(records_->Create(Build("a")));
+  ASSERT_TRUE(records_->Create(Build("b")));
+  ASSERT_TRUE(records_->StoreClaim({"a", "linux/amd64", "p", 1, "", 500}));
+  ASSERT_TRUE(records_->StoreClaim({"b", "linux/amd64", "p", 2, "", 400}));
+  Reopen();
+  EXPECT_EQ((*records_->OpenClaims())[0].build, "b");
+  EXPECT_EQ((*records_->OpenClaims())[1].turn, 500);
+}
+
+TEST_F(RecordsTest, AServerDoesNotWaitForAnotherProcess) {
+  ASSERT_TRUE(records_->Create(Build("a")));
+  auto opened = OpenRecords(directory_, std::chrono::milliseconds(0));
+  ASSERT_TRUE(opened);
+  Records& server = **opened;
+  Database other(File());
+  ASSERT_TRUE(other.Change([&](sqlite3*) -> Result<> {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(server.Create(Build("b")).error().code(), ErrorCode::kTimeout);
+    EXPECT_EQ(server.Finish("a", State::kSucceeded, "", 2000).error().code(), ErrorCode::kTimeout);
+    EXPECT_EQ(server.Check().error().code(), ErrorCode::kTimeout);
+    EXPECT_TRUE(server.Find("a")) << "reading goes on";
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4));
+    return {};
+  }));
+  EXPECT_TRUE(server.Create(Build("b")));
 }
 
 TEST_F(RecordsTest, KeepsTenThousandEndedBuildsOfAProject) {
@@ -195,6 +228,29 @@ TEST_F(RecordsTest, AFullDiskIsAnErrorAndNotTheEnd) {
   EXPECT_TRUE(records_->Check());
   EXPECT_TRUE(records_->Find("a"));
   EXPECT_TRUE(records_->Create(Build("b")));
+}
+
+TEST_F(RecordsTest, AnOlderPoolsFileIsTakenOver) {
+  ASSERT_TRUE(records_->Create(Build("a")));
+  ASSERT_TRUE(records_->StoreClaim({"a", "linux/amd64", "p", 1, "", 500}));
+  records_.reset();
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(File().c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database,
+                         "ALTER TABLE builds DROP COLUMN admitted_by;"
+                         "ALTER TABLE claims DROP COLUMN turn; PRAGMA user_version = 1",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(database);
+  Reopen();
+  auto found = records_->Find("a");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->admitted_by, "");
+  EXPECT_EQ((*records_->OpenClaims())[0].turn, 0);
+  BuildRecord fresh = Build("b");
+  fresh.admitted_by = "t1";
+  ASSERT_TRUE(records_->Create(fresh));
+  EXPECT_EQ(records_->Find("b")->admitted_by, "t1");
 }
 
 TEST_F(RecordsTest, ANewerPoolsFileIsLeftAlone) {

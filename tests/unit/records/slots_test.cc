@@ -196,6 +196,29 @@ TEST_F(SlotsTest, ChangedSettingsKeepWhatBuildsHave) {
   EXPECT_EQ(Ask("b"), "waits:1");  // its builder is gone
 }
 
+TEST_F(SlotsTest, ABuilderThatBecomesAnotherProjectsIsKeptByNobodyElse) {
+  slots_->Configure({{"one", kAmd64, 2, {}}, {"two", kAmd64, 1, {"q"}}});
+  EXPECT_EQ(Ask("a"), "one");
+  EXPECT_EQ(Ask("b"), "one");
+  slots_->Configure({{"one", kAmd64, 2, {"q"}}, {"two", kAmd64, 1, {}}});
+  EXPECT_FALSE(slots_->Holds("a", "one"));
+  EXPECT_EQ(Ask("a"), "two");
+  EXPECT_EQ(Ask("b"), "waits:1");
+}
+
+TEST_F(SlotsTest, ABuildHoldsWhatItWasGivenUntilItIsReleased) {
+  slots_->Configure({{"one", kAmd64, 1, {}}, {"two", kArm64, 1, {}}});
+  Ask("a");
+  Ask("b");
+  EXPECT_TRUE(slots_->Holds("a", "one"));
+  EXPECT_FALSE(slots_->Holds("a", "two"));
+  EXPECT_FALSE(slots_->Holds("b", "one"));
+  EXPECT_FALSE(slots_->Holds("b", ""));
+  slots_->Release("a");
+  EXPECT_FALSE(slots_->Holds("a", "one"));
+  EXPECT_TRUE(slots_->Holds("b", "one"));
+}
+
 TEST_F(SlotsTest, ARestartKeepsSlotsAndOrder) {
   slots_->Configure({{"one", kAmd64, 1, {}}});
   slots_->Restore({"third", kAmd64, "p", 9, ""}, now_);
@@ -213,6 +236,86 @@ TEST_F(SlotsTest, ARestartKeepsSlotsAndOrder) {
   slots_->Release("holder");
   EXPECT_EQ(Ask("new"), "waits:1");
   EXPECT_EQ(Ask("third"), "one");
+}
+
+TEST_F(SlotsTest, AfterFiftyOfOneProjectAnothersFirstIsNext) {
+  slots_->Configure({{"one", kAmd64, 3, {}}});
+  for (int i = 0; i < 50; ++i)
+    Ask(Cat("a", i), kAmd64, "a");
+  EXPECT_EQ(Ask("b0", kAmd64, "b"), "waits:2");
+  EXPECT_EQ(Ask("b1", kAmd64, "b"), "waits:4");
+  EXPECT_EQ(Ask("a4", kAmd64, "a"), "waits:3");
+  EXPECT_EQ(Ask("a49", kAmd64, "a"), "waits:49");
+  slots_->Release("a0");
+  slots_->Release("a1");
+  EXPECT_EQ(Ask("a3", kAmd64, "a"), "one");
+  EXPECT_EQ(Ask("b0", kAmd64, "b"), "one");
+  PlatformLoad load = slots_->Load()[kAmd64];
+  EXPECT_EQ(load.projects["a"].in_use, 2);
+  EXPECT_EQ(load.projects["a"].waiting, 46);
+  EXPECT_EQ(load.projects["b"].in_use, 1);
+  EXPECT_EQ(load.projects["b"].waiting, 1);
+}
+
+TEST_F(SlotsTest, BuildersOfItsOwnCostAProjectNoTurn) {
+  slots_->Configure({{"all", kAmd64, 1, {}}, {"own", kAmd64, 8, {"q"}}});
+  Ask("p0", kAmd64, "p");
+  for (int i = 0; i < 8; ++i)
+    EXPECT_EQ(Ask(Cat("q", i), kAmd64, "q"), "own");
+  EXPECT_EQ(Ask("q8", kAmd64, "q"), "waits:1");
+  EXPECT_EQ(Ask("p1", kAmd64, "p"), "waits:2");
+}
+
+TEST_F(SlotsTest, TurnsSurviveARestart) {
+  slots_->Configure({{"one", kAmd64, 1, {}}});
+  std::vector<Claim> claims;
+  for (const char* build : {"a0", "a1", "a2", "b0"}) {
+    auto answer = slots_->Ask(build, kAmd64, std::string(1, build[0]), now_);
+    if (auto* waiting = std::get_if<Waiting>(&answer)) claims.push_back(waiting->claim);
+    if (auto* granted = std::get_if<Granted>(&answer)) claims.push_back(granted->claim);
+  }
+  slots_ = MakeSlots();
+  slots_->Configure({{"one", kAmd64, 1, {}}});
+  for (const Claim& claim : claims)
+    slots_->Restore(claim, now_);
+  EXPECT_EQ(Ask("a1", kAmd64, "a"), "waits:1");
+  EXPECT_EQ(Ask("b0", kAmd64, "b"), "waits:2");
+  EXPECT_EQ(Ask("a2", kAmd64, "a"), "waits:3");
+}
+
+TEST_F(SlotsTest, TwoHundredClientsOfThreeProjectsAreServedByWeight) {
+  slots_->Configure({{"one", kAmd64, 4, {}}});
+  slots_->SetWeights({{"heavy", 3}});
+  std::map<std::string, int> asked{{"heavy", 60}, {"crowd", 120}, {"small", 20}};
+  std::vector<std::pair<std::string, std::string>> clients;  // build and project
+  for (const char* project : {"crowd", "heavy", "small"}) {
+    for (int i = 0; i < asked[project]; ++i)
+      clients.emplace_back(Cat(project, i), project);
+  }
+  for (const auto& [build, project] : clients)
+    Ask(build, kAmd64, project);
+  std::vector<std::string> served;  // projects, in order
+  std::set<std::string> over;
+  while (over.size() < clients.size()) {
+    std::size_t before = over.size();
+    for (const auto& [build, project] : clients) {
+      if (over.contains(build) || Ask(build, kAmd64, project) != "one") continue;
+      served.push_back(project);
+      over.insert(build);
+    }
+    ASSERT_GT(over.size(), before);
+    for (std::size_t i = before; i < over.size(); ++i)
+      EXPECT_LE(slots_->Load()[kAmd64].in_use, 4);
+    for (const std::string& build : over)
+      slots_->Release(build);
+  }
+  // Of the first hundred after those who found a slot free: three to one to one.
+  std::map<std::string, int> early;
+  for (std::size_t i = 4; i < 79; ++i)
+    ++early[served[i]];
+  EXPECT_NEAR(early["heavy"], 45, 3);
+  EXPECT_NEAR(early["crowd"], 15, 3);
+  EXPECT_NEAR(early["small"], 15, 3);
 }
 
 /// Small numbers that look random and are the same each time.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nghttp2/nghttp2.h>
 
+#include "driver/base/text.h"
 #include "driver/rpc/frame_batch.h"
 #include "driver/rpc/server.h"
 #include "tests/unit/rpc/session_pair.h"
@@ -107,6 +108,108 @@ TEST(H2Session, AStreamIsResetOnce) {
   EXPECT_EQ(pair.client_events.ended.size(), 1u);
   ASSERT_EQ(pair.server_events.ended.size(), 1u);
   EXPECT_EQ(pair.server_events.ended[0]->reset_code, std::uint32_t{NGHTTP2_CANCEL});
+}
+
+constexpr H2Limits kSmall{.message = 1 << 20, .unfinished = 4 << 20};
+
+TEST(H2Session, MetadataBeyondTheBudgetIsRefusedByName) {
+  SessionPair pair(SessionPair::kLimits, kSmall);
+  Headers headers = kRequest;
+  for (int i = 0; i < 30'000; ++i)
+    headers.emplace_back("exclude-patterns", std::string(80, 'p'));
+  auto call = pair.client.Open(headers);
+  pair.client.EndSend(*call, std::nullopt);
+  pair.Talk();
+  ASSERT_EQ(pair.server_events.requests.size(), 1u);
+  auto served = pair.server_events.requests[0];
+  ASSERT_TRUE(served->fault);
+  EXPECT_EQ(served->fault->code, Code::kResourceExhausted);
+  EXPECT_EQ(served->fault->message,
+            "the metadata of /t.T/X, at exclude-patterns, would exceed the 4 MiB that a peer may "
+            "have unfinished on one connection");
+  EXPECT_LE(pair.server.unfinished(), kSmall.unfinished);
+  EXPECT_FALSE(pair.server.failure());
+}
+
+TEST(H2Session, UnfinishedMessagesShareOneBudget) {
+  SessionPair pair(SessionPair::kLimits, kSmall);
+  std::vector<H2Session::StreamPtr> calls;
+  for (int i = 0; i < 90; ++i) {
+    calls.push_back(pair.client.Open(kRequest));
+    BytesList message = test::Message(std::string(1 << 20, 'x'));
+    message.back() = message.back().TakeFront((1 << 20) - 1);
+    pair.client.Send(*calls.back(), std::move(message));
+  }
+  pair.Talk();
+  EXPECT_LE(pair.server.unfinished(), kSmall.unfinished);
+  EXPECT_GT(pair.server.unfinished(), kSmall.unfinished / 2);
+  std::size_t refused = 0;
+  for (const auto& served : pair.server_events.requests)
+    refused += served->fault.has_value() ? 1 : 0;
+  EXPECT_GT(refused, 80u);
+  EXPECT_LT(refused, 90u);
+  // What is reset gives its share back, at the latest when nobody looks at it any more.
+  for (const auto& call : calls)
+    pair.client.Reset(*call, NGHTTP2_CANCEL);
+  pair.Talk();
+  pair.server_events = {};
+  EXPECT_EQ(pair.server.unfinished(), 0u);
+}
+
+TEST(H2Session, WhatIsReadMakesRoom) {
+  SessionPair pair(SessionPair::kLimits, kSmall);
+  auto call = pair.client.Open(kRequest);
+  pair.Talk();
+  auto served = pair.server_events.requests.at(0);
+  for (int i = 0; i < 20; ++i) {
+    pair.client.Send(*call, test::Message(std::string(1 << 20, 'x')));
+    pair.Talk();
+    ASSERT_EQ(pair.server.TakeMessage(*served), std::string(1 << 20, 'x')) << i;
+  }
+}
+
+TEST(H2Session, AMessageBeyondTheLimitEndsTheCallAndNotTheConnection) {
+  SessionPair pair(kSmall, kSmall);
+  auto call = pair.client.Open(kRequest);
+  pair.Talk();
+  auto served = pair.server_events.requests.at(0);
+  pair.server.Respond(*served, kResponse);
+  pair.server.Send(*served, test::Message(std::string((1 << 20) + 1, 'x')));
+  pair.Talk();
+  ASSERT_TRUE(call->fault);
+  EXPECT_EQ(call->fault->message, "a message of 1048577 bytes came; the limit is 1048576");
+  EXPECT_FALSE(pair.client.TakeMessage(*call));
+  EXPECT_TRUE(call->closed);
+  EXPECT_TRUE(served->closed);
+  EXPECT_FALSE(pair.client.failure());
+}
+
+TEST(H2Session, AHeaderThatTheLibraryCannotTakeIsSaid) {
+  SessionPair pair;
+  Headers headers = kRequest;
+  headers.emplace_back("long", std::string(100'000, 'X'));
+  (void)pair.client.Open(headers);
+  pair.Talk();
+  ASSERT_TRUE(pair.server.failure());
+  EXPECT_EQ(pair.server.failure()->message(),
+            "the peer sent a header of more than 64 KiB, or one that is not valid HPACK");
+}
+
+TEST(H2Session, APeerThatAsksAndDoesNotReadIsLeft) {
+  SessionPair pair;
+  pair.server.Receive(
+      Cat("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", std::string_view("\0\0\0\4\0\0\0\0\0", 9)), pair.now);
+  // Each request beyond the limit of streams is answered with RST_STREAM until the peer has
+  // acknowledged the limit, which this one never does.
+  for (int i = 0; i < 11'000; ++i) {
+    int id = 2 * i + 1;
+    std::string frame("\0\0\3\1\5\0\0\0\0\x83\x86\x84", 12);
+    frame[7] = static_cast<char>(id >> 8);
+    frame[8] = static_cast<char>(id & 0xFF);
+    pair.server.Receive(frame, pair.now);
+  }
+  ASSERT_TRUE(pair.server.failure());
+  EXPECT_EQ(pair.server.failure()->message(), "the peer asks for more than it reads");
 }
 
 }  // namespace

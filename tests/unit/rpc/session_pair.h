@@ -18,6 +18,11 @@ inline rpc::BytesList Message(std::string text) {
 /// A client and a server session that talk to each other in memory, at a time of the test's making.
 struct SessionPair {
   static constexpr std::size_t kBatch = 64 << 10;
+  static constexpr rpc::H2Limits kLimits{.message = 16 << 20, .unfinished = 64 << 20};
+
+  explicit SessionPair(rpc::H2Limits client_limits = kLimits, rpc::H2Limits server_limits = kLimits)
+      : client(rpc::H2Session::Role::kClient, client_limits, MakeStream),
+        server(rpc::H2Session::Role::kServer, server_limits, MakeStream) {}
 
   static rpc::H2Session::StreamPtr MakeStream() { return std::make_shared<rpc::H2Stream>(); }
 
@@ -46,8 +51,8 @@ struct SessionPair {
   }
 
   rpc::H2Session::Time now{};
-  rpc::H2Session client{rpc::H2Session::Role::kClient, 64 << 20, MakeStream};
-  rpc::H2Session server{rpc::H2Session::Role::kServer, 16 << 20, MakeStream};
+  rpc::H2Session client;
+  rpc::H2Session server;
   rpc::H2Events client_events;
   rpc::H2Events server_events;
 };

@@ -2,6 +2,7 @@
 
 #include <future>
 
+#include "pool/records/database.h"
 #include "pool/records/records.h"
 #include "proto/depot.pb.h"
 #include "proto/depot_account.pb.h"
@@ -10,6 +11,7 @@
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "tests/unit/service/test_pool.h"
+#include "tests/unit/web/raw_client.h"
 
 namespace depot::service {
 namespace {
@@ -244,6 +246,52 @@ TEST_F(Builds, ACancelledBuildThatDoesNotObeyLosesItsBuilder) {
   EXPECT_GT(Health(stubborn).message.cancels_at().seconds(), 1000);
 }
 
+TEST_F(Builds, ARevokedTokensBuildsGetNoMachineAndEnd) {
+  std::string token = Token("one", "");
+  auto runs = Create(token).message;
+  auto waits = Create(token).message;
+  EXPECT_TRUE(Connect(runs).message.has_active());
+  EXPECT_TRUE(Connect(waits).message.has_pending());
+  ASSERT_TRUE(settings::RevokeTokenRecord(SettingsFile(), last_token_id_));
+  for (const auto& build : {runs, waits}) {
+    auto refused = Connect(build);
+    EXPECT_EQ(refused.code, "failed_precondition");
+    EXPECT_NE(refused.text.find("revoked"), std::string::npos) << refused.text;
+  }
+  bool told = false;
+  for (int i = 0; i < 100 && !told; ++i) {
+    Cancel::Never().SleepFor(std::chrono::milliseconds(100));
+    told = Health(runs).message.has_cancels_at();
+  }
+  EXPECT_TRUE(told);
+  for (int i = 0; i < 200; ++i) {
+    if (OpenRecords()->Find(waits.build_id())->state == records::State::kCanceled) break;
+    Cancel::Never().SleepFor(std::chrono::milliseconds(100));
+  }
+  EXPECT_EQ(OpenRecords()->Find(waits.build_id())->state, records::State::kCanceled);
+  EXPECT_NE(Connect(waits).text.find("revoked"), std::string::npos) << Connect(waits).text;
+  EXPECT_EQ(OpenRecords()->Find(runs.build_id())->state, records::State::kCanceled);
+  const std::string metrics = Get("/metrics").body;
+  EXPECT_NE(metrics.find("depot_pool_slots_in_use{platform=\"linux/amd64\"} 0"), std::string::npos)
+      << metrics;
+}
+
+TEST_F(Builds, AFrontIsToldWhoMayBeOnItsBuilder) {
+  std::string token = Token("one", "");
+  auto build = Create(token).message;
+  auto on = [&](const std::string& builder) {
+    return Get(Cat("/builds/", build.build_id(), "/on/", builder)).body;
+  };
+  EXPECT_EQ(on("first"), "no: the build does not have this builder\n");
+  Connect(build);
+  EXPECT_EQ(on("first"), "yes\n");
+  EXPECT_EQ(on("second"), "no: the build does not have this builder\n");
+  EXPECT_EQ(on(""), "no: the build does not have this builder\n");
+  Finish(build);
+  EXPECT_EQ(on("first"), "no: the build is over: succeeded\n");
+  EXPECT_EQ(Get("/builds/nothing/on/first").body, "no: the pool does not know this build\n");
+}
+
 TEST_F(Builds, ListComesInPages) {
   std::string token = Token("two", "");
   std::vector<std::string> ids;
@@ -409,6 +457,44 @@ TEST_F(Builds, ALoginIsApprovedByItsCodeAndGivesAUserToken) {
   answer = Post(path, "", envelope(finish.SerializeAsString()), type);
   EXPECT_NE(answer.body.find("not_found"), std::string::npos);
   EXPECT_EQ(audit().find(response.token()), std::string::npos);
+}
+
+TEST_F(Builds, GoOnWhileAnotherProcessHasTheRecordsLocked) {
+  std::string token = Token("one", "");
+  auto first = Create(token).message;
+  auto second = Create(token).message;
+  auto third = Create(token).message;
+  EXPECT_TRUE(Connect(first).message.has_active());
+  EXPECT_TRUE(Connect(second).message.has_pending());
+  records::Database other((folder_ / "state" / "builds.sqlite").string());
+  std::future<Outcome<api::CreateBuildResponse>> created;
+  ASSERT_TRUE(other.Change([&](sqlite3*) -> Result<> {
+    created = std::async(std::launch::async, [&] { return Create(token); });
+    EXPECT_EQ(Health(first).code, "ok");
+    EXPECT_EQ(Finish(first).code, "ok");
+    EXPECT_TRUE(Connect(second).message.has_active());
+    EXPECT_TRUE(Connect(third).message.has_pending());
+    EXPECT_EQ(Get("/healthz").status, 200);
+    return {};
+  }));
+  EXPECT_EQ(created.get().code, "ok") << "it waits without a worker";
+  auto is_over = [&] {
+    return OpenRecords()->Find(first.build_id())->state == records::State::kSucceeded;
+  };
+  for (int i = 0; i < 200 && !is_over(); ++i)
+    Cancel::Never().SleepFor(std::chrono::milliseconds(50));
+  EXPECT_TRUE(is_over()) << "it was written down afterwards";
+  Start();
+  EXPECT_TRUE(Connect(second).message.has_active());
+  EXPECT_EQ(Connect(third).queue, "position=1");
+}
+
+TEST_F(Builds, RefusedTokensAreRefusedBeforeTheirBody) {
+  test::RawClient client(pool_->port());
+  client.Send(
+      "POST /depot.cli.v1.BuildService/CreateBuild HTTP/1.1\r\nHost: x\r\n"
+      "Content-Type: application/proto\r\nContent-Length: 4000000\r\n\r\n");
+  EXPECT_EQ(client.Read().status, 401);
 }
 
 TEST_F(Builds, OpenLoginsAreBounded) {

@@ -40,6 +40,17 @@ std::string WhyNot(std::string_view rest, std::string_view top = kTop) {
 #define EXPECT_SAYS(text, part) \
   EXPECT_NE((text).find(part), std::string::npos) << (text) << "\n  lacks: " << (part)
 
+TEST(Settings, ProxiesAreAddresses) {
+  EXPECT_SAYS(WhyNot("proxies: [proxy.example]\n"), "list of IP addresses");
+  EXPECT_EQ(Read("proxies: [10.0.0.5, \"fd00::1\"]\n")->proxies.size(), 2U);
+}
+
+TEST(Settings, AWeightIsFromOneToAHundred) {
+  for (const char* weight : {"0", "-1", "101", "1.5", "much"})
+    EXPECT_SAYS(WhyNot(Cat("projects: [{id: a, weight: ", weight, "}]\n")), "weight");
+  EXPECT_EQ(Read("projects: [{id: a, weight: 100}]\n")->projects[0].weight, 100);
+}
+
 TEST(Settings, TheExampleIsReadInFull) {
   const auto example = std::filesystem::path(__FILE__).parent_path() / "../../../install/pool";
   const Result<std::string> text =
@@ -54,11 +65,14 @@ TEST(Settings, TheExampleIsReadInFull) {
   EXPECT_EQ(settings->tls_key, dir.path("server-key.pem"));
   EXPECT_EQ(settings->state, "/var/lib/depot-pool");
   EXPECT_EQ(settings->build_hours, 6);
+  EXPECT_EQ(settings->certificate_minutes, 10);
   ASSERT_EQ(settings->projects.size(), 2U);
   EXPECT_EQ(settings->projects[0].name, "Web shop");
   EXPECT_EQ(settings->projects[0].save->repository, "registry.example/saved/shop");
   EXPECT_EQ(settings->projects[0].save->password.Reveal(), "hunter2");
+  EXPECT_EQ(settings->projects[0].weight, 3);
   EXPECT_EQ(settings->projects[1].name, "tools");
+  EXPECT_EQ(settings->projects[1].weight, 1);
   EXPECT_EQ(settings->FindUser("ann")->projects, (std::vector<std::string>{"shop", "tools"}));
   ASSERT_EQ(settings->builders.size(), 2U);
   EXPECT_EQ(settings->builders[0].server_name, "builder");
@@ -99,6 +113,7 @@ TEST(Settings, TheTopMustBeThereAndSound) {
   EXPECT_SAYS(WhyNot("listen: 0.0.0.0:99999\n"), "ADDRESS:PORT");
   EXPECT_SAYS(WhyNot("build_hours: 25\n"), "from 1 to 24");
   EXPECT_SAYS(WhyNot("build_hours: [1]\n"), "must be a text");
+  EXPECT_SAYS(WhyNot("certificate_minutes: 61\n"), "from 1 to 60");
   EXPECT_SAYS(WhyNot("tls: {certificate: x}\n"), "needs both");
   EXPECT_SAYS(WhyNot("projects: x\n"), "must be a list");
 }
@@ -223,6 +238,18 @@ TEST(Timestamp, WritesWhatItReads) {
   for (const char* text :
        {"1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "2026-11-03T04:05:06Z"}) {
     EXPECT_EQ(FormatTime(*ParseTime(text)), text);
+  }
+}
+
+TEST(ParseDuration, IsDaysHoursOrMinutes) {
+  EXPECT_EQ(*ParseDuration("30d"), 30 * 86400);
+  EXPECT_EQ(*ParseDuration("12h"), 12 * 3600);
+  EXPECT_EQ(*ParseDuration("45m"), 45 * 60);
+  EXPECT_TRUE(ParseDuration("3650d"));
+  for (const char* wrong : {"", "d", "30", "0d", "-1d", "1.5h", "3651d", "99999999999999999999m"}) {
+    const auto duration = ParseDuration(wrong);
+    ASSERT_FALSE(duration) << wrong;
+    EXPECT_EQ(duration.error().code(), ErrorCode::kUsage);
   }
 }
 

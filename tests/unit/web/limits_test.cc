@@ -1,9 +1,11 @@
 #include <atomic>
+#include <mutex>
 
 #include <gtest/gtest.h>
 
 #include "pool/web/server.h"
 
+#include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "tests/unit/web/raw_client.h"
 
@@ -16,6 +18,7 @@ using test::ChunkedHead;
 using test::Echo;
 using test::Eventually;
 using test::Get;
+using test::Guarded;
 using test::Post;
 using test::RawClient;
 using test::Reply;
@@ -23,8 +26,9 @@ using test::Serve;
 
 Routes EchoRoutes() {
   Routes routes;
-  routes.whole[{"GET", "/a"}] = Echo;
-  routes.whole[{"POST", "/a"}] = Echo;
+  routes.guarded[{"GET", "/a"}] = Guarded(Echo);
+  routes.guarded[{"POST", "/a"}] = Guarded(Echo);
+  routes.whole[{"POST", "/for-anybody"}] = Echo;
   return routes;
 }
 
@@ -67,8 +71,77 @@ TEST(WebLimits, LongBodiesAre413) {
                 .status,
             413);
   EXPECT_TRUE(chunked.AtEnd());
+}
+
+TEST(WebLimits, StrangersMaySendLittle) {
+  auto server = Serve(EchoRoutes());
+  RawClient client(server->port());
+  EXPECT_EQ(client.Ask(Post("/for-anybody", std::string(16'000, 'b'))).status, 200);
+  EXPECT_EQ(client.Ask(Post("/nowhere", std::string(16'000, 'b'))).status, 404);
+  EXPECT_EQ(client.Ask(Post("/for-anybody", std::string(17'000, 'b'))).status, 413);
+  EXPECT_TRUE(client.AtEnd());
   RawClient nowhere(server->port());
-  EXPECT_EQ(nowhere.Ask(Post("/nowhere", std::string(100'000, 'b'))).status, 413);
+  EXPECT_EQ(nowhere.Ask(Post("/nowhere", std::string(100'000, 'b'))).status, 404);
+  EXPECT_TRUE(nowhere.AtEnd());
+}
+
+TEST(WebLimits, ARefusalDoesNotWaitForTheBody) {
+  auto server = Serve(EchoRoutes());
+  for (const char* rest : {"Content-Length: 4000000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n",
+                           "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"}) {
+    RawClient client(server->port());
+    client.Send(Cat("POST /a HTTP/1.1\r\nHost: x\r\nAuthorization: no\r\n", rest));
+    EXPECT_EQ(client.Read().status, 401) << rest;
+    EXPECT_TRUE(client.AtEnd());
+  }
+  RawClient client(server->port());
+  std::string small =
+      "POST /a HTTP/1.1\r\nHost: x\r\nAuthorization: no\r\nContent-Length: 5\r\n\r\n12345";
+  EXPECT_EQ(client.Ask(small).status, 401);
+  EXPECT_EQ(client.Ask(Post("/a", "b")).status, 200) << "a short body does not end the connection";
+}
+
+TEST(WebLimits, WaitingAtTheDoorHoldsNoWorkerAndLosesNothing) {
+  std::atomic<bool> open = false;
+  std::atomic<int> asked = 0;
+  Routes routes = EchoRoutes();
+  routes.guarded[{"POST", "/door"}] = [&](const Request&, const Cancel&) -> Entrance {
+    ++asked;
+    if (!open) return Later{20ms};
+    return Handler(Echo);
+  };
+  Limits limits;
+  limits.workers = 1;
+  auto server = Serve(routes, limits);
+  RawClient waits(server->port());
+  std::string body(1 << 20, 'b');
+  TaskGroup sender(Cancel::Never());
+  sender.Start("sender", [&](const Cancel&) -> Result<> {
+    EXPECT_TRUE(waits.Send(Post("/door", body)));
+    return {};
+  });
+  ASSERT_TRUE(Eventually([&] { return asked > 2; }));
+  EXPECT_EQ(RawClient(server->port()).Ask(Get("/a")).status, 200);
+  open = true;
+  EXPECT_EQ(waits.Read().body.size(), body.size() + std::string("POST /door ").size());
+  EXPECT_TRUE(sender.Wait());
+}
+
+TEST(WebLimits, AllBodiesOfOnePeerAreLimited) {
+  Limits limits;
+  limits.stranger_body_bytes = 200'000;
+  limits.bodies_bytes_per_peer = 150'000;
+  auto server = Serve(EchoRoutes(), limits);
+  std::string head = "POST /for-anybody HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n";
+  std::string body(100'000, 'b');
+  RawClient first(server->port());
+  first.Send(head + body);
+  RawClient second(server->port());
+  second.Send(head + body);
+  EXPECT_EQ(second.Read().status, 429);
+  RawClient other(server->port(), 0, "127.0.0.2");
+  EXPECT_EQ(other.Ask(Cat(head, body, "!")).status, 200);
+  EXPECT_EQ(first.Ask("!").status, 200);
 }
 
 TEST(WebLimits, LongChunkLinesAndTrailersAreRefused) {
@@ -85,12 +158,12 @@ TEST(WebLimits, LongChunkLinesAndTrailersAreRefused) {
 
 TEST(WebLimits, AllBodiesTogetherAreLimited) {
   Limits limits;
-  limits.body_bytes = 100'000;
+  limits.stranger_body_bytes = 200'000;
   limits.bodies_bytes = 150'000;
   auto server = Serve(EchoRoutes(), limits);
   std::string body(80'000, 'b');
   std::string head =
-      Cat("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: ", body.size() + 1, "\r\n\r\n");
+      Cat("POST /for-anybody HTTP/1.1\r\nHost: x\r\nContent-Length: ", body.size() + 1, "\r\n\r\n");
   RawClient first(server->port());
   first.Send(head + body);
   RawClient second(server->port());
@@ -98,7 +171,7 @@ TEST(WebLimits, AllBodiesTogetherAreLimited) {
   EXPECT_EQ(second.Read().status, 503);
   EXPECT_TRUE(second.AtEnd());
   EXPECT_EQ(first.Ask("!").status, 200);
-  EXPECT_EQ(first.Ask(Post("/a", body)).status, 200);  // both were given back
+  EXPECT_EQ(first.Ask(Post("/for-anybody", body)).status, 200);  // both were given back
 }
 
 TEST(WebLimits, ARequestThatDripsIs408) {
@@ -154,18 +227,49 @@ TEST(WebLimits, AClientThatDoesNotReadIsClosed) {
   EXPECT_LT(got, std::size_t{32} << 20);
 }
 
-TEST(WebLimits, OnePeerGetsSoManyConnections) {
+TEST(WebLimits, APeerWithTooManyConnectionsLosesTheOneThatIsMissedLeast) {
   Limits limits;
-  limits.connections_per_peer = 2;
+  limits.connections_per_peer = 3;
   auto server = Serve(EchoRoutes(), limits);
-  RawClient first(server->port());
-  EXPECT_EQ(first.Ask(Get("/a")).status, 200);
-  auto second = std::make_unique<RawClient>(server->port());
-  EXPECT_EQ(second->Ask(Get("/a")).status, 200);
-  EXPECT_EQ(RawClient(server->port()).Ask(Get("/a")).status, 0);
-  second.reset();
-  EXPECT_TRUE(Eventually([&] { return RawClient(server->port()).Ask(Get("/a")).status == 200; }));
-  EXPECT_EQ(first.Ask(Get("/a")).status, 200);
+  RawClient elsewhere(server->port(), 0, "127.0.0.2");
+  RawClient known(server->port());
+  EXPECT_EQ(known.Ask(Get("/a")).status, 200);
+  RawClient silent(server->port());
+  RawClient half(server->port());
+  half.Send("GET /a");
+  RawClient newcomer(server->port());
+  EXPECT_EQ(newcomer.Ask(Get("/a")).status, 200);
+  EXPECT_TRUE(silent.AtEnd());
+  EXPECT_EQ(RawClient(server->port()).Ask(Get("/a")).status, 200);
+  EXPECT_TRUE(half.AtEnd());
+  EXPECT_EQ(known.Ask(Get("/a")).status, 200);
+  EXPECT_EQ(elsewhere.Ask(Get("/a")).status, 200);
+}
+
+TEST(WebLimits, AmongStrangersTheOldestOfTheMostCrowdedPeerGoes) {
+  std::mutex mutex;
+  std::string told;
+  Routes routes = EchoRoutes();
+  routes.turned_away = [&](std::string_view what) {
+    std::lock_guard lock(mutex);
+    told += Cat(what, ';');
+  };
+  Limits limits;
+  limits.connections = 6;
+  auto server = Serve(routes, limits);
+  RawClient patient(server->port(), 0, "127.0.0.3");
+  patient.Send("GET /a HTTP/1.1\r\n");
+  std::vector<std::unique_ptr<RawClient>> halves;
+  for (int i = 0; i < 5; ++i) {
+    halves.push_back(std::make_unique<RawClient>(server->port(), 0, "127.0.0.2"));
+    halves.back()->Send("GET /a HTTP/1.1\r\n");
+  }
+  EXPECT_EQ(RawClient(server->port()).Ask(Get("/a")).status, 200);
+  EXPECT_TRUE(halves[0]->AtEnd());
+  EXPECT_EQ(patient.Ask("Host: x\r\n\r\n").status, 200);
+  EXPECT_EQ(halves[1]->Ask("Host: x\r\n\r\n").status, 200);
+  std::lock_guard lock(mutex);
+  EXPECT_EQ(told, "connections;");
 }
 
 TEST(WebLimits, BeyondAllConnectionsTheLongestIdleOneGoes) {
@@ -186,10 +290,10 @@ TEST(WebLimits, BeyondAllConnectionsTheLongestIdleOneGoes) {
 TEST(WebLimits, WithAllConnectionsBusyTheNewcomerGoes) {
   std::atomic<int> calls = 0;
   Routes routes = EchoRoutes();
-  routes.whole[{"GET", "/later"}] = [&](const Request&, const Cancel&) -> Answer {
+  routes.guarded[{"GET", "/later"}] = Guarded([&](const Request&, const Cancel&) -> Answer {
     ++calls;
     return Later{10s};
-  };
+  });
   Limits limits;
   limits.connections = 1;
   auto server = Serve(routes, limits);

@@ -31,16 +31,20 @@ struct Reply {
 };
 
 /// A client that sends what it is told, byte by byte, also what is not HTTP. Reads wait 30 s at
-/// most.
+/// most. `source` is its own address.
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port, int receive_buffer = 0)
+  explicit RawClient(std::uint16_t port, int receive_buffer = 0, const char* source = "127.0.0.1")
       : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (receive_buffer > 0) Set(SOL_SOCKET, SO_RCVBUF, receive_buffer);
     timeval patience{30, 0};
     (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     Set(IPPROTO_TCP, TCP_NODELAY, 1);
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    (void)::inet_pton(AF_INET, source, &own.sin_addr);
+    (void)::bind(socket_.get(), reinterpret_cast<sockaddr*>(&own), sizeof own);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -174,6 +178,14 @@ inline web::Answer Echo(const web::Request& request, const Cancel&) {
   web::Response response;
   response.body = Secret(Cat(request.method, ' ', request.path, ' ', request.body.Reveal()));
   return response;
+}
+
+/// A door that lets everybody through to `handler` but those who say "Authorization: no".
+inline web::Door Guarded(web::Handler handler) {
+  return [handler = std::move(handler)](const web::Request& head, const Cancel&) -> web::Entrance {
+    if (head.Header("authorization") == "no") return web::Response{401, "", {}, Secret("no")};
+    return handler;
+  };
 }
 
 /// A plain server on loopback with these routes.

@@ -17,6 +17,7 @@ using test::ChunkedHead;
 using test::Echo;
 using test::Eventually;
 using test::Get;
+using test::Guarded;
 using test::Post;
 using test::RawClient;
 using test::Reply;
@@ -102,7 +103,7 @@ TEST(WebServer, RefusesOtherPathsAndMethods) {
 
 TEST(WebServer, GivesOtherPathsToOtherwise) {
   Routes routes = EchoRoutes();
-  routes.otherwise = Echo;
+  routes.otherwise = Guarded(Echo);
   auto server = Serve(routes);
   RawClient client(server->port());
   EXPECT_EQ(client.Ask(Post("/b", "x")).body, "POST /b x");
@@ -137,7 +138,7 @@ TEST(WebServer, AnswersAClientThatClosedItsHalf) {
 
 TEST(WebServer, InvitesTheBodyOfAClientThatAsks) {
   Limits limits;
-  limits.body_bytes = 100;
+  limits.stranger_body_bytes = 100;
   auto server = Serve(EchoRoutes(), limits);
   RawClient client(server->port());
   client.Send("POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
@@ -148,15 +149,40 @@ TEST(WebServer, InvitesTheBodyOfAClientThatAsks) {
   EXPECT_EQ(client.Read().status, 413);
 }
 
+TEST(WebServer, TheClientOfAProxyIsWhoThatSays) {
+  Routes routes;
+  routes.whole[{"GET", "/who"}] = [](const Request& request, const Cancel&) -> Answer {
+    bool own = request.network == request.peer;
+    return Response{200, "", {}, Secret(Cat(request.peer, own ? "" : " of a network"))};
+  };
+  Limits limits;
+  limits.proxies = {"127.0.0.2"};
+  limits.connections_per_peer = 1;
+  auto server = Serve(routes, limits);
+  auto ask = [&](const char* source, const std::string& said) {
+    return RawClient(server->port(), 0, source)
+        .Ask(Cat("GET /who HTTP/1.1\r\nHost: x\r\n", said, "\r\n"))
+        .body;
+  };
+  RawClient of_proxy(server->port(), 0, "127.0.0.2");
+  std::string forged = "X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2, 10.1.2.3\r\n";
+  EXPECT_EQ(ask("127.0.0.2", forged), "10.1.2.3");
+  EXPECT_EQ(ask("127.0.0.2", "X-Forwarded-For: fd00::1:2\r\n"), "fd00::1:2 of a network");
+  EXPECT_EQ(ask("127.0.0.2", "X-Forwarded-For: nobody\r\n"), "127.0.0.2");
+  EXPECT_EQ(ask("127.0.0.2", ""), "127.0.0.2");
+  EXPECT_EQ(ask("127.0.0.3", forged), "127.0.0.3");
+  EXPECT_EQ(of_proxy.Ask("GET /who HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
+}
+
 class Malformed : public testing::TestWithParam<const char*> {};
 
 TEST_P(Malformed, IsAnswered400AndClosed) {
   std::atomic<int> calls = 0;
   Routes routes;
-  routes.otherwise = [&](const Request&, const Cancel&) -> Answer {
+  routes.otherwise = Guarded([&](const Request&, const Cancel&) -> Answer {
     ++calls;
     return Response{};
-  };
+  });
   auto server = Serve(routes);
   RawClient client(server->port());
   Reply reply = client.Ask(GetParam());

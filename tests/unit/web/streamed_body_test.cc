@@ -65,8 +65,7 @@ class Recorder final : public BodyReader {
 class StreamedBody : public testing::Test {
  protected:
   StreamedBody() {
-    routes_.streamed[{"POST", "/s"}] =
-        [this](const Request& head) -> std::variant<Response, std::unique_ptr<BodyReader>> {
+    routes_.guarded[{"POST", "/s"}] = [this](const Request& head, const Cancel&) -> Entrance {
       if (head.Header("authorization") == "no") return Response{401, "", {}, Secret("no")};
       return std::make_unique<Recorder>(seen_);
     };

@@ -31,7 +31,7 @@ class WebTls : public testing::Test {
 
   WebTls() {
     routes_.whole[{"GET", "/a"}] = Echo;
-    routes_.whole[{"POST", "/a"}] = Echo;
+    routes_.guarded[{"POST", "/a"}] = test::Guarded(Echo);
   }
 
   static ServerTls Certificate(const std::string& name) {

@@ -1,0 +1,98 @@
+#include "plugin/choice/crew.h"
+
+#include "driver/base/task_group.h"
+#include "driver/base/text.h"
+#include "driver/oci/platform_list.h"
+
+namespace depot::choice {
+namespace {
+
+/// What a driver of several machines has to give: the machine's own platform will do for all that
+/// it runs.
+std::optional<Platform> MachineFor(const Share& share, const Site& site) {
+  for (const Platform& platform : share.platforms) {
+    if (!Contains(share.emulated, platform)) return platform;
+  }
+  if (!site.native.empty()) return site.native.front();
+  return std::nullopt;
+}
+
+/// A machine that was said to be one for these platforms may say otherwise itself.
+void FindEmulated(Assignment& one) {
+  const std::vector<Platform>& listed = one.builder->features().platforms;
+  if (listed.empty()) return;
+  std::vector<Platform> native = NativeFamily(listed.front());
+  for (const Platform& platform : one.share.platforms) {
+    bool known = Contains(one.share.emulated, platform) || Contains(native, platform);
+    if (!known) one.share.emulated.push_back(platform);
+  }
+}
+
+}  // namespace
+
+Crew::Crew(std::vector<Site> sites, EventSink& sink)
+    : sites_(std::move(sites)), sink_(sink), slots_(sites_.size()) {}
+
+Result<builder::Builder*> Crew::Get(std::size_t site,
+                                    const std::optional<Platform>& machine,
+                                    const Cancel& cancel) {
+  Slot& slot = slots_[site];
+  {
+    std::unique_lock lock(mutex_);
+    if (!cancel.Wait(lock, changed_, [&] { return !slot.busy; })) return Fail(cancel.error());
+    if (slot.builder) return slot.builder.get();
+    slot.busy = true;
+  }
+  auto acquired = sites_[site].driver->Acquire(machine, sink_, cancel);
+  std::lock_guard lock(mutex_);
+  slot.busy = false;
+  changed_.notify_all();
+  // Who waited for it tries by itself: this failure may be the end of one target alone.
+  if (!acquired) return Fail(std::move(acquired).error());
+  slot.builder = *std::move(acquired);
+  return slot.builder.get();
+}
+
+/// A single builder says by itself what it is, once it is held.
+Result<std::vector<Assignment>> Crew::AssignOne(const std::vector<Platform>& wanted,
+                                                bool emulate,
+                                                const Cancel& cancel) {
+  TRY_ASSIGN(builder::Builder * builder, Get(0, std::nullopt, cancel));
+  const std::vector<Platform>& listed = builder->features().platforms;
+  Site itself{sites_[0].name, listed.empty() ? wanted : NativePart(listed), listed};
+  TRY_ASSIGN(auto shares, Place(wanted, {itself}, HostPlatform(), emulate));
+  return std::vector<Assignment>{{std::move(shares.front()), builder}};
+}
+
+Result<std::vector<Assignment>> Crew::Assign(const std::vector<Platform>& wanted,
+                                             bool emulate,
+                                             const Cancel& cancel) {
+  std::vector<Assignment> assigned;
+  if (sites_.size() == 1 && sites_.front().native.empty()) {
+    TRY_ASSIGN(assigned, AssignOne(wanted, emulate, cancel));
+  } else {
+    TRY_ASSIGN(auto shares, Place(wanted, sites_, HostPlatform(), emulate));
+    assigned.resize(shares.size());
+    TaskGroup group(cancel);
+    for (std::size_t index = 0; index < shares.size(); ++index) {
+      assigned[index].share = std::move(shares[index]);
+      group.Start("acquire", [&, index](const Cancel& stop) -> Result<> {
+        Assignment& one = assigned[index];
+        std::size_t site = one.share.site;
+        TRY_ASSIGN(one.builder, Get(site, MachineFor(one.share, sites_[site]), stop));
+        return {};
+      });
+    }
+    TRY(group.Wait());
+  }
+  for (Assignment& one : assigned) {
+    FindEmulated(one);
+    if (!one.share.emulated.empty()) {
+      sink_.Say(Cat(FormatPlatforms(one.share.emulated, ", "), " is emulated on ",
+                    sites_[one.share.site].name));
+    }
+  }
+  return assigned;
+}
+
+}  // namespace depot::choice

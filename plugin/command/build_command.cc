@@ -1,0 +1,86 @@
+#include "plugin/command/build_command.h"
+
+#include "driver/base/text.h"
+#include "plugin/choice/choose.h"
+#include "plugin/command/login_command.h"
+#include "plugin/job/job.h"
+#include "plugin/job/target.h"
+#include "plugin/options/build_flags.h"
+#include "plugin/plan/description.h"
+#include "plugin/progress/display.h"
+
+namespace depot::command {
+namespace {
+
+DisplayOptions ChooseDisplay(const options::BuildOptions& options, bool debug) {
+  bool quiet = options.quiet || options.progress == options::ProgressMode::kQuiet;
+  return {quiet ? DisplayMode::kQuiet : DisplayMode::kPlain, debug};
+}
+
+/// A CI may give its jobs a terminal, but nobody sits at it.
+bool SomebodyIsThere(const Call& call) {
+  return call.terminal.output_is_terminal() && call.terminal.error_is_terminal() &&
+         Variable(call.environment, "CI").empty();
+}
+
+Result<choice::Choice> ChooseBuilder(const options::BuildOptions& options,
+                                     job::Workshop& workshop,
+                                     const Call& call) {
+  const job::DockerSetup& docker = workshop.docker();
+  choice::ChoiceFacts facts{
+      options, call.environment, docker.engine, docker.credentials.config.directory, {}};
+  if (SomebodyIsThere(call)) {
+    facts.log_in = [&] { return LogIn(workshop, call.terminal, call.cancel); };
+  }
+  return choice::ChooseBuilder(facts, workshop.http(), call.cancel);
+}
+
+Result<job::Outcome> Build(job::Target& target,
+                           job::Workshop& workshop,
+                           choice::Choice choice,
+                           const api::BuildDescription& description,
+                           EventSink& sink,
+                           const Cancel& cancel) {
+  TRY_ASSIGN(auto job, job::Job::Start(workshop, std::move(choice), description, sink, cancel));
+  Result<job::Outcome> outcome = target.Build(*job, sink, cancel);
+  job->Finish(outcome ? nullptr : &outcome.error());
+  return outcome;
+}
+
+void SayWhyNoId(Terminal& terminal) {
+  terminal.WriteError(
+      "note: there is no image ID to print: no output was asked for, and the result stays in the "
+      "builder's cache; --load, --push or --output takes it out\n",
+      Cancel::Never());
+}
+
+}  // namespace
+
+Result<> RunBuild(const Call& call) {
+  TRY_ASSIGN(auto options, options::ParseBuildFlags(call.arguments, call.program));
+  if (!options) return call.terminal.WriteResult(options::BuildHelp(call.program), call.cancel);
+  if (options->quiet) TRY(call.terminal.CheckResult());
+
+  job::Workshop workshop(call.environment, call.globals, call.version);
+  TRY(workshop.ReadDocker());
+  Streams streams(call.terminal);
+  job::Target target(*options, workshop, streams);
+  TRY(target.Prepare(call.cancel));
+  TRY_ASSIGN(choice::Choice choice, ChooseBuilder(*options, workshop, call));
+  std::string project = choice.hosted ? choice.hosted->project.id : "";
+
+  auto display = MakeDisplay(ChooseDisplay(*options, call.globals.debug), call.terminal);
+  Result<job::Outcome> outcome =
+      Build(target, workshop, std::move(choice), plan::DescribeBuild(*options, project), *display,
+            call.cancel);
+  display->Finish(outcome ? nullptr : &outcome.error());
+  if (!outcome) return Fail(std::move(outcome).error());
+  if (!options->quiet) return {};
+  if (outcome->image_id.empty()) {
+    if (options->outputs.empty()) SayWhyNoId(call.terminal);
+    return {};
+  }
+  return call.terminal.WriteResult(Cat(outcome->image_id, '\n'), Cancel::Never());
+}
+
+}  // namespace depot::command

@@ -1,0 +1,62 @@
+#include <algorithm>
+
+#include "plugin/command/build_command.h"
+#include "plugin/command/cache_reset_command.h"
+#include "plugin/command/command.h"
+#include "plugin/command/help_command.h"
+#include "plugin/command/init_command.h"
+#include "plugin/command/inspect_command.h"
+#include "plugin/command/list_builds_command.h"
+#include "plugin/command/list_projects_command.h"
+#include "plugin/command/login_command.h"
+#include "plugin/command/logout_command.h"
+#include "plugin/command/pull_command.h"
+#include "plugin/command/version_command.h"
+
+namespace depot::command {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"build", "Build an image from a Dockerfile", RunBuild},
+    {"login", "Log in to Depot, by way of the browser", RunLogin},
+    {"logout", "Remove the stored login", RunLogout},
+    {"init", "Write depot.json, which names a folder's project", RunInit},
+    {"list projects", "List the projects that the token opens", RunListProjects},
+    {"list builds", "List the builds of a project", RunListBuilds},
+    {"cache reset", "Empty the build cache of a project", RunCacheReset},
+    {"pull", "Bring a saved build into the Docker Engine", RunPull},
+    {"inspect", "Show what a registry has under an image name", RunInspect},
+    {"version", "Show version information", RunVersion},
+    {"help", "Show this, or the help of a command", RunHelp},
+};
+
+}  // namespace
+
+std::span<const Command> Commands() {
+  return kCommands;
+}
+
+const Command* FindCommand(std::string_view words) {
+  for (const Command& command : kCommands) {
+    if (command.words == words) return &command;
+  }
+  return nullptr;
+}
+
+std::vector<std::string_view> NextWords(std::string_view group) {
+  std::vector<std::string_view> words;
+  for (const Command& command : kCommands) {
+    std::string_view word = command.words;
+    if (!group.empty()) {
+      if (!word.starts_with(group) || word.size() <= group.size() || word[group.size()] != ' ') {
+        continue;
+      }
+      word.remove_prefix(group.size() + 1);
+    }
+    word = word.substr(0, word.find(' '));
+    if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+  }
+  return words;
+}
+
+}  // namespace depot::command

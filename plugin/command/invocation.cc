@@ -1,0 +1,198 @@
+#include "plugin/command/invocation.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/flags/flag_table.h"
+#include "plugin/options/attributes.h"
+
+namespace depot::command {
+namespace {
+
+constexpr std::string_view kPluginName = "depot";
+
+struct GlobalLine {
+  options::GlobalFlags globals;
+  bool help = false;
+  bool version = false;
+  std::string builder;  ///< buildx takes --builder in front of the command, too
+};
+
+flags::FlagSetter Once(std::string_view name, std::string& target) {
+  return [name, &target](const std::string& value) -> Result<> {
+    if (!target.empty()) return Fail(ErrorCode::kUsage, Cat("give --", name, " only once"));
+    target = value;
+    return {};
+  };
+}
+
+std::vector<flags::Flag> GlobalTable(GlobalLine& line) {
+  options::GlobalFlags& globals = line.globals;
+  constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
+  constexpr flags::FlagKind kText = flags::FlagKind::kText;
+  return {
+      {"builder", 0, kText, "string", "Builder to use (default $DEPOT_BUILDER)",
+       flags::Into(line.builder)},
+      {"config", 0, kText, "string", "Location of client config files (default \"~/.docker\")",
+       flags::Into(globals.config)},
+      {"context", 'c', kText, "string", "Name of the docker context to use",
+       flags::Into(globals.context)},
+      {"debug", 'D', kSwitch, "", "Enable debug mode", flags::Into(globals.debug)},
+      {"help", 'h', kSwitch, "", "Print usage", flags::Into(line.help)},
+      {"host", 'H', kText, "string", "Docker Engine to connect to", Once("host", globals.host)},
+      {"log-level", 'l', kText, "string", "Set the logging level", flags::Into(globals.log_level)},
+      {"tls", 0, kSwitch, "", "Use TLS; implied by --tlsverify", flags::Into(globals.tls)},
+      {"tlscacert", 0, kText, "string", "Trust certs signed only by this CA",
+       flags::Into(globals.tls_ca)},
+      {"tlscert", 0, kText, "string", "Path to TLS certificate file",
+       flags::Into(globals.tls_cert)},
+      {"tlskey", 0, kText, "string", "Path to TLS key file", flags::Into(globals.tls_key)},
+      {"tlsverify", 0, kSwitch, "", "Use TLS and verify the remote",
+       flags::Into(globals.tls_verify)},
+      {"version", 'v', kSwitch, "", "Print version information", flags::Into(line.version)},
+  };
+}
+
+std::string BaseName(const std::vector<std::string>& argv) {
+  if (argv.empty()) return std::string(kPluginName);
+  return argv[0].substr(argv[0].rfind('/') + 1);
+}
+
+using Words = std::vector<std::string>;
+
+Words Rest(const Words& words) {
+  return Words(words.begin() + 1, words.end());
+}
+
+/// Drops the plugin's own name, which docker puts in front of the command.
+bool TakePluginName(Words& words, std::string_view base) {
+  if (words.empty()) return false;
+  bool named = words[0] == kPluginName || Cat("docker-", words[0]) == base;
+  if (named) words.erase(words.begin());
+  return named;
+}
+
+Error UnknownCommand(const std::string& program, std::string_view group, std::string_view word) {
+  std::string path = group.empty() ? program : Cat(program, ' ', group);
+  return Error(ErrorCode::kUsage, Cat("unknown command: ", path, ' ', Printable(word),
+                                      options::Suggest(word, NextWords(group))))
+      .WithHint(Cat("see '", path, " --help'"));
+}
+
+bool AsksForHelp(const Words& words) {
+  return words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help";
+}
+
+void GiveHelp(Invocation& invocation, Words about) {
+  invocation.command = FindCommand("help");
+  invocation.arguments = std::move(about);
+}
+
+/// Sets command and arguments from COMMAND ... or GROUP COMMAND ...
+Result<> TakeCommand(Words words, Invocation& invocation) {
+  std::string name = words[0];
+  words.erase(words.begin());
+  const Command* command = name.find(' ') == std::string::npos ? FindCommand(name) : nullptr;
+  if (command == nullptr && !NextWords(name).empty()) {
+    if (AsksForHelp(words)) {
+      GiveHelp(invocation, {name});
+      return {};
+    }
+    command = FindCommand(Cat(name, ' ', words[0]));
+    if (command == nullptr) return Fail(UnknownCommand(invocation.program, name, words[0]));
+    words.erase(words.begin());
+  }
+  if (command == nullptr) return Fail(UnknownCommand(invocation.program, "", name));
+  invocation.command = command;
+  invocation.arguments = std::move(words);
+  return {};
+}
+
+/// `help`, `help build`, `help list builds`, and docker's own `help depot build`.
+Result<Invocation> AskForHelp(Invocation invocation, Words topics, std::string_view base) {
+  GiveHelp(invocation, {});
+  TakePluginName(topics, base);
+  if (topics.empty() || topics[0] == "help") return invocation;
+  TRY(TakeCommand(std::move(topics), invocation));
+  if (invocation.command == FindCommand("version")) GiveHelp(invocation, {});
+  if (invocation.command != FindCommand("help")) invocation.arguments = {"--help"};
+  return invocation;
+}
+
+Result<Invocation> ChooseCommand(Invocation invocation,
+                                 Words words,
+                                 const GlobalLine& line,
+                                 std::string_view base) {
+  if (line.version) {
+    invocation.command = FindCommand("version");
+    return invocation;
+  }
+  if (words.empty()) return AskForHelp(std::move(invocation), {}, base);
+  if (words[0] == "help") return AskForHelp(std::move(invocation), Rest(words), base);
+  if (words[0] == "docker-cli-plugin-hooks") {
+    invocation.request = Request::kHook;
+    return invocation;
+  }
+  if (line.help) return AskForHelp(std::move(invocation), std::move(words), base);
+  TRY(TakeCommand(std::move(words), invocation));
+  if (line.builder.empty()) return invocation;
+  if (invocation.command != FindCommand("build")) {
+    return Fail(ErrorCode::kUsage, "--builder has a meaning for build alone");
+  }
+  invocation.arguments.insert(invocation.arguments.begin(), Cat("--builder=", line.builder));
+  return invocation;
+}
+
+}  // namespace
+
+Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
+                                   const Environment& environment) {
+  Invocation invocation;
+  Words words = argv.empty() ? Words() : Rest(argv);
+  if (!words.empty() && words[0] == "docker-cli-plugin-metadata") {
+    invocation.request = Request::kMetadata;
+    return invocation;
+  }
+  if (!words.empty() && (words[0] == "__complete" || words[0] == "__completeNoDesc")) {
+    invocation.request = Request::kComplete;
+    return invocation;
+  }
+  auto docker = environment.find("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND");
+  bool is_plugin = docker != environment.end() && !docker->second.empty();
+  std::string base = BaseName(argv);
+  invocation.program = is_plugin ? Cat("docker ", kPluginName) : base;
+
+  GlobalLine line;
+  std::vector<flags::Flag> table = GlobalTable(line);
+  auto parse = [&](const Words& from) -> Result<Words> {
+    auto rest = flags::ParseWords(table, from, flags::Placement::kBeforeWord);
+    if (rest) return rest;
+    return Fail(std::move(rest).error().WithHint(Cat("see '", invocation.program, " --help'")));
+  };
+  TRY_ASSIGN(words, parse(words));
+  if (is_plugin && TakePluginName(words, base)) {
+    TRY_ASSIGN(words, parse(words));
+  }
+  invocation.globals = line.globals;
+  return ChooseCommand(std::move(invocation), std::move(words), line, base);
+}
+
+std::string InWordsOf(const std::string& program, std::string_view hint) {
+  constexpr std::string_view kUsual = "docker depot ";
+  std::string out;
+  for (std::size_t at = 0; (at = hint.find(kUsual)) != std::string_view::npos;) {
+    out += Cat(hint.substr(0, at), program, ' ');
+    hint.remove_prefix(at + kUsual.size());
+  }
+  return out.append(hint);
+}
+
+std::string GlobalFlagsHelp() {
+  GlobalLine line;
+  return flags::FormatFlags(GlobalTable(line));
+}
+
+}  // namespace depot::command

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "driver/base/environment.h"
+#include "driver/base/result.h"
+#include "plugin/command/command.h"
+#include "plugin/options/global_flags.h"
+
+namespace depot::command {
+
+/// What docker or the user wants of the program.
+enum class Request {
+  kCommand,   ///< run Invocation::command
+  kMetadata,  ///< print the plugin metadata
+  kComplete,  ///< shell completion: print ":0", no candidates
+  kHook,      ///< docker asks for a hint after a command of its own: print nothing
+};
+
+/// What argv means.
+struct Invocation {
+  Request request = Request::kCommand;
+  const Command* command = nullptr;  ///< of Commands(); set when that is the request
+  options::GlobalFlags globals;
+  std::vector<std::string> arguments;  ///< what follows the command's words
+  std::string program;                 ///< see Call
+};
+
+/// Reads argv by the rules of docker's plugin protocol (docker/cli cli-plugins/plugin): started by
+/// docker (DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND is set) it is [global flags] depot [global flags]
+/// COMMAND ..., else without the word "depot". `docker build` with the alias `builder=depot`
+/// arrives as `depot build`. The metadata request is recognised first and needs nothing else. What
+/// asks for help in any form is the command that prints it. Unknown flags, commands and second
+/// words of commands are kUsage and name the nearest known one; so is a global --builder in front
+/// of anything but a build.
+Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
+                                   const Environment& environment);
+
+/// A hint that names our commands as `docker depot COMMAND`, with the name that the user calls us
+/// by. Where hints are made that name is not known.
+std::string InWordsOf(const std::string& program, std::string_view hint);
+
+/// What help says of docker's own flags.
+std::string GlobalFlagsHelp();
+
+}  // namespace depot::command

@@ -1,0 +1,149 @@
+#include "plugin/command/pull_command.h"
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/docker/engine.h"
+#include "driver/oci/reference.h"
+#include "plugin/command/account.h"
+#include "plugin/command/command_line.h"
+#include "plugin/options/flag_values.h"
+#include "plugin/progress/display.h"
+
+namespace depot::command {
+namespace {
+
+constexpr int kBuildsNamed = 5;
+
+struct PullOptions {
+  Secret token;
+  std::string project;
+  std::string build;  ///< "" = not given
+  std::optional<Platform> platform;
+  std::vector<std::string> tags;
+  options::ProgressMode progress = options::ProgressMode::kAuto;
+};
+
+Result<Platform> ParseOnePlatform(const std::string& value) {
+  TRY_ASSIGN(std::vector<Platform> platforms, options::ParsePlatforms(value));
+  if (platforms.size() == 1) return platforms.front();
+  return Fail(ErrorCode::kUsage, "--platform: an image is pulled for one platform at a time");
+}
+
+CommandLine LineOf(PullOptions& options) {
+  constexpr flags::FlagKind kText = flags::FlagKind::kText;
+  return {
+      .words = "pull",
+      .description = "Bring the image of a build made with --save into the Docker Engine",
+      .flags = {{"platform", 0, kText, "string",
+                 "Pull the image of this platform, as in \"linux/arm64\"",
+                 flags::Parsed(options.platform, ParseOnePlatform)},
+                {"progress", 0, kText, "string",
+                 "Set type of progress output: \"auto\", \"plain\", \"quiet\" (default \"auto\")",
+                 flags::Parsed(options.progress, options::ParseProgress)},
+                {"tag", 't', kText, "list",
+                 "Name the image so in the Engine (format: \"name:tag\")",
+                 flags::Added(options.tags, options::ParseTag)},
+                TokenFlag(options.token),
+                ProjectFlag(options.project)},
+      .argument = "BUILD",
+      .target = &options.build};
+}
+
+/// One pull, shown to `sink`.
+class Pull {
+ public:
+  Pull(job::Workshop& workshop, const PullOptions& options, EventSink& sink, const Cancel& cancel)
+      : workshop_(workshop), options_(options), sink_(sink), cancel_(cancel) {}
+
+  /// The names that the Engine knows the image by, one a line.
+  Result<std::string> Run() {
+    workshop_.SayTo(&sink_);
+    TRY_ASSIGN(account_, Account::Open(workshop_, sink_));
+    TRY_ASSIGN(api::Token token, account_->Token(options_.token, cancel_));
+    if (options_.build.empty()) return Fail(WhichBuild(token));
+    TRY(workshop_.ReadDocker());
+    TRY_ASSIGN(docker::Engine * engine, workshop_.Engine());
+    TRY(engine->Info(cancel_));
+
+    TRY_ASSIGN(api::PullInfo info, account_->api().GetPullInfo(token, options_.build, cancel_));
+    if (!info.saved) {
+      return Fail(Error(ErrorCode::kNotFound,
+                        Cat("the image of the build ", Printable(options_.build), " was not saved"))
+                      .WithHint("build with --save to keep it"));
+    }
+    TRY(PullFrom(*engine, info));
+    std::string names;
+    for (const std::string& tag : options_.tags) {
+      TRY(engine->Tag(info.reference, tag, cancel_));
+      names += Cat(tag, '\n');
+    }
+    return names.empty() ? Cat(Printable(info.reference), '\n') : names;
+  }
+
+ private:
+  Result<> PullFrom(docker::Engine& engine, const api::PullInfo& info) {
+    std::optional<registry::Credential> credential;
+    if (!info.password.empty()) {
+      credential.emplace();
+      credential->username = info.username;
+      credential->password = info.password;
+      credential->source = "the Depot API";
+    }
+    Result<> pulled = engine.Pull(info.reference, options_.platform, credential, sink_, cancel_);
+    if (pulled || !pulled.error().hint().empty()) return pulled;
+    Error error = std::move(pulled).error();
+    if (error.code() == ErrorCode::kDenied) {
+      return Fail(
+          std::move(error).WithHint("the registry refused the credential that the Depot API "
+                                    "gave out for this build"));
+    }
+    if (error.code() != ErrorCode::kNotFound) return Fail(std::move(error));
+    return Fail(std::move(error).WithHint(
+        options_.platform ? "was the build made for that platform?"
+                          : "the saved image may have been removed from the registry"));
+  }
+
+  /// No build was named; the newest of the project, if one is known, help to name it.
+  Error WhichBuild(const api::Token& token) {
+    Error error(ErrorCode::kUsage, "pull needs the ID of a build");
+    Result<std::string> project = account_->Project(options_.project, "");
+    if (!project) return std::move(error).WithHint("the command list builds shows them");
+    Result<api::BuildPage> page =
+        account_->api().ListBuilds(token, *project, kBuildsNamed, "", cancel_);
+    if (!page) return std::move(page).error();
+    std::vector<std::string> ids;
+    for (const api::ListedBuild& build : page->builds)
+      ids.push_back(Printable(build.id));
+    if (ids.empty()) {
+      return std::move(error).WithHint(
+          Cat("the project ", Printable(*project), " has no build yet"));
+    }
+    return std::move(error).WithHint(
+        Cat("the newest of the project ", Printable(*project), " are ", Join(ids, ", ")));
+  }
+
+  job::Workshop& workshop_;
+  const PullOptions& options_;
+  EventSink& sink_;
+  const Cancel& cancel_;
+  std::unique_ptr<Account> account_;
+};
+
+}  // namespace
+
+Result<> RunPull(const Call& call) {
+  PullOptions options;
+  TRY_ASSIGN(bool runs, ReadCommandLine(LineOf(options), call));
+  if (!runs) return {};
+  TRY(call.terminal.CheckResult());
+  bool quiet = options.progress == options::ProgressMode::kQuiet;
+  auto display = MakeDisplay(
+      {quiet ? DisplayMode::kQuiet : DisplayMode::kPlain, call.globals.debug}, call.terminal);
+  job::Workshop workshop(call.environment, call.globals, call.version);
+  Result<std::string> names = Pull(workshop, options, *display, call.cancel).Run();
+  display->Finish(names ? nullptr : &names.error());
+  if (!names) return Fail(std::move(names).error());
+  return call.terminal.WriteResult(*names, call.cancel);
+}
+
+}  // namespace depot::command

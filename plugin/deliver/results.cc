@@ -1,0 +1,160 @@
+#include "plugin/deliver/results.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/files/tree_writer.h"
+#include "driver/oci/digest.h"
+#include "plugin/deliver/merge_archives.h"
+#include "plugin/deliver/stream_targets.h"
+
+namespace depot::deliver {
+namespace {
+
+Result<std::unique_ptr<disk::WholeFile>> Open(const std::string& path,
+                                              bool make_parents,
+                                              std::string_view what) {
+  auto file = disk::OpenWholeFile(path, make_parents);
+  if (!file) return Fail(std::move(file).error().While(Cat(what, " cannot be written")));
+  return file;
+}
+
+Result<> Finish(disk::WholeFile& file, std::string_view content, std::string_view what) {
+  Result<> done = file.Write(content);
+  if (done) done = file.Commit();
+  if (!done) return Fail(std::move(done).error().While(Cat(what, " cannot be written")));
+  return {};
+}
+
+}  // namespace
+
+Result<> Results::OpenReports(const options::BuildOptions& options) {
+  if (!options.iidfile.empty()) {
+    TRY_ASSIGN(id_file_, Open(options.iidfile, false, "--iidfile"));
+    // Never a device: `--iidfile /dev/null` must leave it where it is.
+    struct stat old {};
+    bool regular = ::lstat(options.iidfile.c_str(), &old) == 0 && S_ISREG(old.st_mode);
+    if (regular && ::unlink(options.iidfile.c_str()) != 0 && errno != ENOENT) {
+      return Fail(SystemError(Cat("--iidfile: remove the old ", options.iidfile), errno));
+    }
+  }
+  if (!options.metadata_file.empty()) {
+    TRY_ASSIGN(metadata_file_, Open(options.metadata_file, false, "--metadata-file"));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<session::StreamTarget>> Results::OpenStream(
+    const plan::Destination& destination, docker::Engine* engine, EventSink& sink) {
+  switch (destination.kind) {
+    case plan::DestinationKind::kFile: {
+      TRY_ASSIGN(auto file, Open(destination.path, true, "--output"));
+      archives_.push_back(std::move(file));
+      return MakeFileTarget(*archives_.back());
+    }
+    case plan::DestinationKind::kStandardOutput: {
+      Result<Fd> output = streams_.TakeOutput();
+      if (!output) return Fail(std::move(output).error().While("--output cannot be written"));
+      return MakeDescriptorTarget(*std::move(output));
+    }
+    case plan::DestinationKind::kEngineLoad:
+      return MakeLoadTarget(*engine, sink);
+    case plan::DestinationKind::kNone:
+    case plan::DestinationKind::kDirectory:
+    case plan::DestinationKind::kSbomFiles:
+      break;
+  }
+  return Fail(ErrorCode::kInternal, "this destination takes no stream");
+}
+
+Result<std::unique_ptr<session::StreamTarget>> Results::OpenPart(
+    Joined& joined, const std::vector<Platform>& platforms) {
+  auto file = disk::OpenNamelessFile(temporary_);
+  if (!file)
+    return Fail(std::move(file)
+                    .error()
+                    .While("--output: keeping a builder's part")
+                    .WithHint("TMPDIR names the folder for that"));
+  Fd copy(::fcntl(file->get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return Fail(SystemError("--output: keeping a builder's part", errno));
+  joined.files.push_back(*std::move(file));
+  joined.platforms.push_back(platforms);
+  return MakeDescriptorTarget(std::move(copy));
+}
+
+Result<> Results::OpenTargets(const plan::BuildPlan& plan,
+                              const std::vector<Platform>& platforms,
+                              docker::Engine* engine,
+                              EventSink& sink) {
+  std::map<int, session::ExportTarget>& targets = targets_.emplace_back();
+  for (int index = 0; index < static_cast<int>(plan.destinations.size()); ++index) {
+    const plan::Destination& destination = plan.destinations[static_cast<std::size_t>(index)];
+    bool elsewhere = destination.kind == plan::DestinationKind::kNone ||
+                     destination.kind == plan::DestinationKind::kSbomFiles;
+    if (elsewhere) continue;
+    if (destination.kind == plan::DestinationKind::kDirectory) {
+      Result<> writable = files::CheckTreeRoot(destination.path);
+      if (!writable) return Fail(std::move(writable).error().While("--output cannot be written"));
+      targets[index] = session::DirectoryTarget{
+          destination.path, destination.folder,
+          destination.devices ? files::Devices::kMade : files::Devices::kRefused};
+    } else if (destination.part) {
+      Joined& joined = joined_[index];
+      if (!joined.target) {
+        TRY_ASSIGN(joined.target, OpenStream(destination, engine, sink));
+        joined.image = plan.request.exporters[static_cast<std::size_t>(index)].type == "oci";
+      }
+      TRY_ASSIGN(targets[index], OpenPart(joined, platforms));
+    } else {
+      TRY_ASSIGN(targets[index], OpenStream(destination, engine, sink));
+    }
+  }
+  return {};
+}
+
+Result<std::string> Results::JoinParts(const registry::IndexAnnotations& annotations,
+                                       const Cancel& cancel) {
+  std::string digest;
+  for (auto& [index, joined] : joined_) {
+    std::vector<ArchivePart> parts;
+    for (std::size_t i = 0; i < joined.files.size(); ++i)
+      parts.push_back({joined.files[i].get(), joined.platforms[i]});
+    if (joined.image) {
+      TRY_ASSIGN(digest, MergeImageArchives(parts, annotations, *joined.target, cancel));
+    } else {
+      TRY(MergeTarArchives(parts, *joined.target, cancel));
+    }
+  }
+  return digest;
+}
+
+void Results::CloseTargets() {
+  targets_.clear();
+  joined_.clear();
+}
+
+Result<std::string> Results::Commit(const ExporterResponse& response,
+                                    const std::string& ref,
+                                    ImageIdKind id_kind) {
+  for (auto& archive : archives_) {
+    Result<> committed = archive->Commit();
+    if (!committed) return Fail(std::move(committed).error().While("--output cannot be written"));
+  }
+  std::string id = ImageId(response, id_kind);
+  if (!id.empty() && !IsDigest(id)) {
+    return Fail(ErrorCode::kInvalid,
+                Cat("the builder names the image by what is no digest: ", Printable(id)));
+  }
+  if (metadata_file_) {
+    TRY(Finish(*metadata_file_, MetadataJson(response, ref), "--metadata-file"));
+  }
+  if (id_file_) TRY(Finish(*id_file_, id, "--iidfile"));
+  return id;
+}
+
+}  // namespace depot::deliver

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "driver/base/environment.h"
+#include "driver/docker/contexts.h"
+#include "driver/docker/credential_store.h"
+#include "plugin/options/global_flags.h"
+
+namespace depot::job {
+
+/// Everything about the user's Docker installation that a command reads.
+struct DockerSetup {
+  docker::CredentialPlaces credentials;  ///< with config.json, which says more than these
+  /// Which Engine is meant, or why that is not known: not every command needs one.
+  Result<docker::EngineEndpoint> engine = docker::EngineEndpoint();
+};
+
+/// Reads config.json (of --config, DOCKER_CONFIG or ~/.docker), the variables beside it, and the
+/// Engine's TLS files. What is malformed is kInvalid.
+Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
+                                    const Environment& environment);
+
+}  // namespace depot::job

@@ -1,0 +1,28 @@
+#include "plugin/job/inputs.h"
+
+#include <unistd.h>
+
+#include "plugin/plan/plan.h"
+#include "plugin/plan/source_files.h"
+
+namespace depot::job {
+
+Result<Inputs> ReadInputs(const options::BuildOptions& options,
+                          const Environment& environment,
+                          Streams& streams,
+                          const Cancel& cancel) {
+  Inputs inputs;
+  TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
+  TRY_ASSIGN(inputs.secrets, plan::PlanSecrets(options, environment));
+  TRY(session::CheckSecrets(inputs.secrets));
+  if (options.context == "-" || options.file == "-") {
+    TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
+  }
+  TRY(plan::CheckPipes(options, inputs.secrets, STDIN_FILENO));
+  TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options, inputs.standard_input, cancel));
+  TRY_ASSIGN(inputs.source, plan::DecideSource(options, facts));
+  TRY_ASSIGN(inputs.trees, plan::OpenTrees(inputs.source));
+  return inputs;
+}
+
+}  // namespace depot::job

@@ -1,0 +1,72 @@
+#include "plugin/job/job.h"
+
+#include "driver/base/text.h"
+
+namespace depot::job {
+namespace {
+
+docker::HostCredentials CredentialsOf(const api::CreatedBuild& build) {
+  docker::HostCredentials credentials;
+  for (const api::RegistryCredential& one : build.credentials) {
+    registry::Credential credential;
+    credential.username = one.username;
+    credential.password = one.password;
+    credential.source = "the Depot API";
+    credentials.emplace_back(one.host, std::move(credential));
+  }
+  return credentials;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Job>> Job::Start(Workshop& workshop,
+                                        choice::Choice choice,
+                                        const api::BuildDescription& description,
+                                        EventSink& sink,
+                                        const Cancel& cancel) {
+  std::unique_ptr<Job> job(new Job(workshop, std::move(choice), sink));
+  workshop.SayTo(&sink);
+  sink.Say(job->choice_.line);
+  for (const std::string& warning : job->choice_.warnings)
+    sink.Say(Cat("WARNING: ", warning));
+  docker::HostCredentials handed_out;
+  std::vector<choice::Site> sites = job->choice_.sites;
+  if (job->choice_.hosted) {
+    TRY(job->StartHosted(description, cancel));
+    if (description.save) {
+      for (const api::AdditionalTag& tag : job->hosted_->created().tags)
+        job->save_as_.push_back(tag.name);
+      handed_out = CredentialsOf(job->hosted_->created());
+    }
+    std::shared_ptr<builder::Driver> driver(&job->hosted_->driver(), [](builder::Driver*) {});
+    sites = choice::HostedSites(driver, job->choice_.hosted->machine);
+  }
+  job->registries_ = std::make_unique<RegistryAccess>(workshop, std::move(handed_out), sink);
+  job->crew_ = std::make_unique<choice::Crew>(std::move(sites), sink);
+  return job;
+}
+
+Job::~Job() {
+  workshop_.SayTo(nullptr);
+}
+
+Result<> Job::StartHosted(const api::BuildDescription& description, const Cancel& cancel) {
+  const choice::HostedChoice& hosted = *choice_.hosted;
+  TRY_ASSIGN(api_, workshop_.MakeApi(sink_));
+  TRY_ASSIGN(hosted_, api::StartHostedBuild(*api_, hosted.token, description, hosted.existing_build,
+                                            sink_, cancel));
+  if (const std::string& page = hosted_->created().url; !page.empty()) {
+    sink_.Say(Cat("the build's page: ", page));
+  }
+  return {};
+}
+
+void Job::Finish(const Error* failure) {
+  crew_.reset();
+  if (!hosted_) return;
+  Result<> told = hosted_->Finish(failure);
+  if (!told) sink_.Say(Cat("WARNING: ", told.error().message()));
+  hosted_.reset();
+}
+
+}  // namespace depot::job

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/depot/hosted_build.h"
+#include "plugin/choice/choose.h"
+#include "plugin/choice/crew.h"
+#include "plugin/job/registry_access.h"
+#include "plugin/job/workshop.h"
+
+namespace depot::job {
+
+/// One run of builds: what its targets share. The builders that were chosen, and the user's way
+/// into registries; when the Depot API gives the builders, it knows of the run from Start() to
+/// Finish(). Any thread, except for Finish().
+class Job {
+ public:
+  /// Says what was chosen to `sink`, and tells the Depot API, if that is the choice, of the build
+  /// that `description` describes. `workshop`, `sink` and what `cancel` hangs on must outlive it.
+  static Result<std::unique_ptr<Job>> Start(Workshop& workshop,
+                                            choice::Choice choice,
+                                            const api::BuildDescription& description,
+                                            EventSink& sink,
+                                            const Cancel& cancel);
+  ~Job();  ///< without Finish(): the API hears that it was cancelled
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+
+  Workshop& workshop() { return workshop_; }
+  choice::Crew& crew() { return *crew_; }
+  RegistryAccess& registries() { return *registries_; }
+
+  /// The builder is the local Docker Engine's own.
+  bool builds_in_engine() const { return choice_.engine; }
+  const std::string& node_id() const { return choice_.node_id; }
+  /// What the Depot API wants a saved image to be called; empty when nothing is saved.
+  const std::vector<std::string>& save_as() const { return save_as_; }
+
+  /// Lets go of the builders and tells the Depot API how it ended; `failure` null = success. Once,
+  /// when no target runs any more. That the API cannot be told is a warning.
+  void Finish(const Error* failure);
+
+ private:
+  Job(Workshop& workshop, choice::Choice choice, EventSink& sink)
+      : workshop_(workshop), choice_(std::move(choice)), sink_(sink) {}
+
+  Result<> StartHosted(const api::BuildDescription& description, const Cancel& cancel);
+
+  Workshop& workshop_;
+  choice::Choice choice_;
+  EventSink& sink_;
+  std::unique_ptr<api::Api> api_;
+  std::unique_ptr<api::HostedBuild> hosted_;
+  std::vector<std::string> save_as_;
+  std::unique_ptr<RegistryAccess> registries_;
+  std::unique_ptr<choice::Crew> crew_;  // before the build that its drivers are of
+};
+
+}  // namespace depot::job

@@ -1,0 +1,49 @@
+#include "plugin/job/patient_client.h"
+
+#include "driver/base/shown.h"
+#include "driver/event/patience.h"
+
+namespace depot::job {
+namespace {
+
+// An Engine that unpacks a large layer may say nothing for minutes.
+constexpr std::chrono::minutes kLongestSilence(10);
+
+std::string NameOf(const http::Request& request) {
+  if (!request.peer.empty()) return request.peer;
+  std::size_t host = request.url.find("://");
+  host = host == std::string::npos ? 0 : host + 3;
+  std::string origin = request.url.substr(0, request.url.find_first_of("/?#", host));
+  return RedactUrls(Printable(origin));
+}
+
+}  // namespace
+
+Result<http::Response> PatientClient::Send(const http::Request& request, const Cancel& cancel) {
+  EventSink* sink = sink_;
+  if (sink == nullptr) return client_->Send(request, cancel);
+  Awaited who{NameOf(request)};
+  if (request.body_source || request.body_sink) {
+    who.limit = kLongestSilence;
+    who.hint = "it took the connection and fell silent: is it stopped, or overloaded?";
+  }
+  Patience patience(*sink, std::move(who), cancel);
+  http::Request watched = request;
+  if (request.body_source) {
+    watched.body_source = [&](char* into, std::size_t capacity) {
+      patience.Rest();
+      Result<std::size_t> got = request.body_source(into, capacity);
+      patience.Heard();
+      return got;
+    };
+  }
+  if (request.body_sink) {
+    watched.body_sink = [&](std::string_view data) {
+      patience.Heard();
+      return request.body_sink(data);
+    };
+  }
+  return client_->Send(watched, patience.cancel());
+}
+
+}  // namespace depot::job

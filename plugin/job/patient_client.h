@@ -1,0 +1,28 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "driver/event/sink.h"
+#include "driver/http/client.h"
+
+namespace depot::job {
+
+/// An HTTP client that says who is waited for when a registry, the Engine or the API is silent for
+/// 5 s. A streaming request, which nobody else bounds, ends after 10 min without a byte in either
+/// direction. Any thread.
+class PatientClient final : public http::HttpClient {
+ public:
+  explicit PatientClient(std::unique_ptr<http::HttpClient> client) : client_(std::move(client)) {}
+
+  /// From now on to `sink`; null, as at the beginning, is silence. Call it while no request runs.
+  void SayTo(EventSink* sink) { sink_ = sink; }
+
+  Result<http::Response> Send(const http::Request& request, const Cancel& cancel) override;
+
+ private:
+  std::unique_ptr<http::HttpClient> client_;
+  std::atomic<EventSink*> sink_{nullptr};
+};
+
+}  // namespace depot::job

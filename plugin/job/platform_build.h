@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "driver/event/sink.h"
+#include "driver/rpc/server.h"
+#include "driver/session/faults.h"
+#include "driver/solve/solve.h"
+#include "plugin/choice/crew.h"
+#include "plugin/plan/plan.h"
+
+namespace depot::job {
+
+/// One builder's part of a target. A target has one for each builder that its platforms need; each
+/// phase fills in what is its own.
+struct PlatformBuild {
+  choice::Share share;
+  builder::Builder* builder = nullptr;  ///< the Crew's
+  /// Where the events of its solve go; says the platform when others build other platforms.
+  EventSink* sink = nullptr;
+  std::unique_ptr<EventSink> labelled;  ///< behind `sink`, when that is not the target's itself
+  rpc::ServiceTable services;           ///< what this builder may ask of us
+  session::Faults faults;               ///< what went wrong on our side of that
+  plan::BuildPlan plan;
+  solve::BuildResult solved;
+};
+
+/// The parts for what was assigned, not planned yet; `sink` must outlive them.
+std::vector<PlatformBuild> PartsOf(std::vector<choice::Assignment> assigned, EventSink& sink);
+
+}  // namespace depot::job

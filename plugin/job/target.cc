@@ -1,0 +1,155 @@
+#include "plugin/job/target.h"
+
+#include "driver/base/text.h"
+#include "driver/solve/fan_out.h"
+#include "plugin/job/attestations.h"
+#include "plugin/options/build_flags.h"
+
+namespace depot::job {
+
+Target::Target(const options::BuildOptions& options, Workshop& workshop, Streams& streams)
+    : options_(options),
+      workshop_(workshop),
+      streams_(streams),
+      sboms_(options.sbom_dir),
+      results_(workshop.TemporaryDirectory(), streams) {}
+
+Result<> Target::Prepare(const Cancel& cancel) {
+  if (options::WantsLoad(options_)) {
+    TRY_ASSIGN(engine_, workshop_.Engine());
+  }
+  TRY_ASSIGN(inputs_, ReadInputs(options_, workshop_.environment(), streams_, cancel));
+  TRY(sboms_.CheckDirectory());
+  return results_.OpenReports(options_);
+}
+
+Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
+  if (options_.sbom_implied) sink.Say("--sbom-dir switches --sbom on");
+  Result<Outcome> outcome = BuildAndDeliver(job, sink, cancel);
+  // After a failure too nothing may work on them any more when the sink goes.
+  results_.CloseTargets();
+  return outcome;
+}
+
+Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel& cancel) {
+  auto registries = job.registries().Open(plan::InsecureRegistries(options_));
+  Preflight preflight(*registries, sink, cancel);
+  TRY_ASSIGN(auto pushes, plan::PushTargets(options_, job.save_as()));
+  for (const Reference& push : pushes)
+    job.registries().keyring().WillPush(push.domain, push.path);
+  if (!options_.no_preflight) preflight.Start(pushes);
+  // Everything is known that does not need a builder, and the registries are being asked.
+  auto parts = AcquireAndSolve(job, sink, preflight);
+  preflight.Finish();
+  if (!parts) {
+    // What was ended by a refusal fails in words of its own.
+    std::optional<Error> refusal = preflight.refusal();
+    return Fail(refusal ? *std::move(refusal) : std::move(parts).error());
+  }
+  return Deliver(*parts, job, *registries, sink, cancel);
+}
+
+Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
+                                                           EventSink& sink,
+                                                           Preflight& preflight) {
+  const Cancel& cancel = preflight.cancel();
+  TRY_ASSIGN(plan::PlanFacts facts, LookAround(job, cancel));
+  bool emulate = options_.emulate || options_.build_platform.has_value();
+  TRY_ASSIGN(auto assigned, job.crew().Assign(inputs_.platforms, emulate, cancel));
+  std::vector<PlatformBuild> parts = PartsOf(std::move(assigned), sink);
+
+  // The builders are held, and their features are known: the requests can be made.
+  Services services(inputs_, job, sink);
+  TRY(services.Prepare(parts.size(), cancel));
+  TRY(Plan(parts, std::move(facts), services, sink));
+
+  // Every place that results go to is open, and no registry has said no: the build may start.
+  preflight.Await();
+  TRY(cancel.Check());
+  TRY(Solve(parts, cancel));
+  return parts;
+}
+
+/// Without an Engine to load into the build would be for nothing, so it is asked before a builder.
+Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
+  const DockerSetup& docker = workshop_.docker();
+  plan::PlanFacts facts;
+  facts.frontend.environment = workshop_.environment();
+  facts.frontend.proxies = docker.credentials.config.proxies;
+  // CI jobs that build elsewhere often still carry the settings of an Engine that is not there.
+  if (docker.engine) facts.frontend.engine_host = docker.engine->host;
+  facts.stdout_is_terminal = streams_.output_is_terminal();
+  facts.node_id = job.node_id();
+  facts.save_as = job.save_as();
+  if (engine_ != nullptr && !job.builds_in_engine()) {
+    TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));
+    facts.engine_containerd_store = info.containerd_store;
+  }
+  return facts;
+}
+
+Result<> Target::Plan(std::vector<PlatformBuild>& parts,
+                      plan::PlanFacts facts,
+                      Services& services,
+                      EventSink& sink) {
+  facts.several_builders = parts.size() > 1;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    PlatformBuild& part = parts[i];
+    facts.frontend.platforms = part.share.platforms;
+    facts.frontend.upload_url = services.AddTo(part);
+    TRY_ASSIGN(part.plan,
+               plan::MakePlan(options_, part.builder->features(), inputs_.source, facts));
+    TRY(results_.OpenTargets(part.plan, part.share.platforms, engine_, sink));
+    sboms_.Prepare(part.plan, results_.targets(i));
+  }
+  for (const std::string& warning : parts.front().plan.warnings)
+    sink.Say(Cat("WARNING: ", warning));
+  return {};
+}
+
+Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) {
+  std::vector<std::shared_ptr<const session::ExportLog>> exported;
+  std::vector<solve::Solving> solves;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    PlatformBuild& part = parts[i];
+    exported.push_back(
+        session::AddFileSend(part.services, results_.targets(i), part.faults, *part.sink));
+    solves.push_back({part.builder, &part.plan.request, &part.services, &part.faults, part.sink});
+  }
+  TRY_ASSIGN(auto solved, solve::SolveAll(solves, cancel));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    TRY(exported[i]->CheckComplete(results_.targets(i)));
+    parts[i].solved = std::move(solved[i]);
+  }
+  return {};
+}
+
+Result<Outcome> Target::Deliver(const std::vector<PlatformBuild>& parts,
+                                Job& job,
+                                registry::Registries& registries,
+                                EventSink& sink,
+                                const Cancel& cancel) {
+  TRY(CollectSboms(sboms_, parts, registries, sink, cancel));
+  deliver::ExporterResponse provenance;
+  if (!options_.metadata_file.empty()) {
+    std::string mode = Variable(workshop_.environment(), "BUILDX_METADATA_PROVENANCE");
+    provenance = CollectProvenance(parts, deliver::ParseProvenanceMode(mode), sink, cancel);
+  }
+
+  // The builders are done; what is left happens on this machine, in the Engine and in registries.
+  bool alone = parts.size() == 1;
+  if (alone) results_.CloseTargets();
+  TRY_ASSIGN(Delivered delivered,
+             alone ? FinishAlone(parts.front(), job, sink, cancel)
+                   : JoinPlatforms(parts, {inputs_.platforms, options_.annotations}, results_,
+                                   registries, sink, cancel));
+  delivered.response.merge(provenance);
+  TRY_ASSIGN(std::vector<std::string> sboms, sboms_.Write());
+  for (const std::string& path : sboms)
+    sink.Say(Cat("wrote ", path));
+  Outcome outcome{"", parts.front().solved.ref, std::move(delivered.response)};
+  TRY_ASSIGN(outcome.image_id, results_.Commit(outcome.response, outcome.ref, delivered.id_kind));
+  return outcome;
+}
+
+}  // namespace depot::job

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugin/deliver/results.h"
+#include "plugin/deliver/sbom.h"
+#include "plugin/job/delivery.h"
+#include "plugin/job/inputs.h"
+#include "plugin/job/job.h"
+#include "plugin/job/platform_build.h"
+#include "plugin/job/preflight.h"
+#include "plugin/job/services.h"
+#include "plugin/progress/streams.h"
+
+namespace depot::job {
+
+/// What a target has come to.
+struct Outcome {
+  std::string image_id;  ///< see deliver::ImageId(); "" when there is no image
+  std::string ref;       ///< the build's id on its (first) builder
+  deliver::ExporterResponse response;
+};
+
+/// One build, from what the user said to results that lie where they were asked for. Several can
+/// be built at the same time on one Job: each has its inputs, its plans and its results, and they
+/// share the builders and the credentials. One thread.
+class Target {
+ public:
+  /// All three must outlive it.
+  Target(const options::BuildOptions& options, Workshop& workshop, Streams& streams);
+  Target(const Target&) = delete;
+  Target& operator=(const Target&) = delete;
+
+  /// First: whatever is wrong on the user's own machine ends it here, before anything is connected.
+  Result<> Prepare(const Cancel& cancel);
+
+  /// Then, once: acquire, plan, solve, deliver. Success means that everything is where it was asked
+  /// for. Events go to `sink`; when several targets share a display, each has one that says its
+  /// name (MakeLabelledSink()). Blocks.
+  Result<Outcome> Build(Job& job, EventSink& sink, const Cancel& cancel);
+
+ private:
+  Result<Outcome> BuildAndDeliver(Job& job, EventSink& sink, const Cancel& cancel);
+  Result<std::vector<PlatformBuild>> AcquireAndSolve(Job& job,
+                                                     EventSink& sink,
+                                                     Preflight& preflight);
+  Result<plan::PlanFacts> LookAround(Job& job, const Cancel& cancel);
+  Result<> Plan(std::vector<PlatformBuild>& parts,
+                plan::PlanFacts facts,
+                Services& services,
+                EventSink& sink);
+  Result<> Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel);
+  Result<Outcome> Deliver(const std::vector<PlatformBuild>& parts,
+                          Job& job,
+                          registry::Registries& registries,
+                          EventSink& sink,
+                          const Cancel& cancel);
+
+  const options::BuildOptions& options_;
+  Workshop& workshop_;
+  Streams& streams_;
+  Inputs inputs_;
+  docker::Engine* engine_ = nullptr;  ///< to load into; null when nothing is loaded
+  deliver::Sboms sboms_;              // the targets in results_ send to it
+  deliver::Results results_;
+};
+
+}  // namespace depot::job

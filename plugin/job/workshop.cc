@@ -1,0 +1,80 @@
+#include "plugin/job/workshop.h"
+
+#include <unistd.h>
+
+#include "driver/base/text.h"
+#include "driver/builder/pem.h"
+#include "driver/depot/api_url.h"
+
+namespace depot::job {
+namespace {
+
+constexpr std::chrono::seconds kConnectTimeout(20);
+
+/// Trusts an authority of its own for one server, and the machine's for all others.
+class WithApiAuthority final : public http::HttpClient {
+ public:
+  WithApiAuthority(std::unique_ptr<http::HttpClient> client, std::string api, std::string authority)
+      : client_(std::move(client)), api_(std::move(api)), authority_(std::move(authority)) {}
+
+  Result<http::Response> Send(const http::Request& request, const Cancel& cancel) override {
+    if (!request.url.starts_with(api_)) return client_->Send(request, cancel);
+    http::Request trusting = request;
+    TRY_ASSIGN(trusting.transport.ca_pem, builder::LoadPem(authority_, "DEPOT_API_CACERT"));
+    return client_->Send(trusting, cancel);
+  }
+
+ private:
+  const std::unique_ptr<http::HttpClient> client_;
+  const std::string api_;  ///< with a slash at its end
+  const std::string authority_;
+};
+
+std::unique_ptr<http::HttpClient> MakeHttpClient(const Environment& environment,
+                                                 std::string_view version) {
+  auto client = http::MakeCurlClient(Cat("docker-depot/", version), kConnectTimeout,
+                                     FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
+                                                     Variable(environment, "SSL_CERT_DIR")));
+  std::string authority = Variable(environment, "DEPOT_API_CACERT");
+  if (authority.empty()) return client;
+  std::string base = api::ApiUrl(environment);
+  while (base.ends_with('/'))
+    base.pop_back();
+  return std::make_unique<WithApiAuthority>(std::move(client), base + '/', std::move(authority));
+}
+
+}  // namespace
+
+Workshop::Workshop(const Environment& environment,
+                   const options::GlobalFlags& globals,
+                   std::string_view version)
+    : environment_(environment), globals_(globals), http_(MakeHttpClient(environment, version)) {}
+
+Result<> Workshop::ReadDocker() {
+  TRY_ASSIGN(docker_, ReadDockerSetup(globals_, environment_));
+  return {};
+}
+
+Result<docker::Engine*> Workshop::Engine() {
+  TRY(docker_.engine);
+  std::lock_guard lock(mutex_);
+  if (!engine_) {
+    docker::EngineEndpoint endpoint = *docker_.engine;
+    TRY_ASSIGN(tunnel_, builder::OpenEngineTunnel(endpoint, TemporaryDirectory()));
+    TRY_ASSIGN(engine_, docker::MakeEngine(http_, endpoint));
+  }
+  return engine_.get();
+}
+
+Result<std::unique_ptr<api::Api>> Workshop::MakeApi(EventSink& sink) {
+  return api::MakeApi(http_, api::ApiUrl(environment_),
+                      [&sink](std::string line) { sink.Say(std::move(line)); });
+}
+
+std::string Workshop::TemporaryDirectory() const {
+  std::string said = Variable(environment_, "TMPDIR");
+  if (!said.empty()) return said;
+  return ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
+}
+
+}  // namespace depot::job

@@ -1,0 +1,240 @@
+#include "pool/front/front.h"
+
+#include <algorithm>
+#include <list>
+#include <mutex>
+#include <set>
+
+#include <poll.h>
+
+#include "pool/front/copy.h"
+#include "pool/front/pool_word.h"
+#include "pool/web/listener.h"
+
+#include "driver/base/task_group.h"
+#include "driver/base/text.h"
+#include "driver/rpc/dial.h"
+
+namespace depot::front {
+namespace {
+
+constexpr std::chrono::seconds kConnectTimeout(5);
+constexpr std::chrono::seconds kHandshake(10);
+constexpr std::chrono::seconds kLookEvery(5);
+constexpr std::chrono::seconds kLookAgain(1);
+constexpr std::size_t kStrangers = 64;
+constexpr std::size_t kConnections = 1024;
+constexpr std::size_t kPerBuild = 64;
+
+/// One connection. All but the thread is guarded by the front's mutex.
+struct Visit {
+  bool admitted = false;
+  bool done = false;
+  std::string build;  ///< "" = not admitted yet, or the pool itself
+  TaskGroup thread{Cancel::Never()};
+};
+
+class RunningFront final : public Front {
+ public:
+  RunningFront(FrontOptions options, Entrance entrance, web::Listener listener)
+      : options_(std::move(options)),
+        entrance_(std::move(entrance)),
+        http_(http::MakeCurlClient(
+            Cat("depot-pool/", options_.version), kConnectTimeout, options_.system_roots)),
+        port_(listener.port),
+        listener_(std::move(listener.socket)) {
+    threads_.Start("front", [this](const Cancel& stop) { return Listen(stop); });
+    threads_.Start("watch", [this](const Cancel& stop) { return Watch(stop); });
+  }
+
+  std::uint16_t port() const override { return port_; }
+
+ private:
+  Result<> Listen(const Cancel& cancel) {
+    Cancel::Clock::time_point look{};
+    while (!cancel.cancelled()) {
+      if (Cancel::Clock::now() >= look) {
+        LookAtBuilder(cancel);
+        look = Cancel::Clock::now() + kLookEvery;
+      }
+      if (!listener_.valid()) {
+        (void)cancel.SleepFor(kLookAgain);
+        look = {};
+        continue;
+      }
+      // Whether somebody came or it was long enough is seen below.
+      (void)WaitForFd(listener_.get(), POLLIN, cancel.WithTimeout(kLookAgain, "nobody came"));
+      TakeClients();
+      Reap();
+    }
+    return {};
+  }
+
+  /// Opens or closes the door as buildkitd does.
+  void LookAtBuilder(const Cancel& cancel) {
+    auto builder = rpc::DialUnix(options_.socket, cancel.WithTimeout(kConnectTimeout, "no answer"));
+    if (!builder && listener_.valid()) {
+      listener_.Reset();
+      options_.say(Cat("buildkitd is down: ", builder.error().message()));
+    } else if (builder && !listener_.valid()) {
+      const std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
+      auto again = web::Listen(Cat(host, ':', port_));
+      if (again) listener_ = std::move(again->socket);
+      options_.say(again ? "buildkitd is up" : again.error().message());
+    }
+  }
+
+  void TakeClients() {
+    web::Client client;
+    while (web::Accept(listener_.get(), client) == web::Queue::kClient) {
+      Visit* visit = Enter();
+      if (visit == nullptr) continue;
+      auto socket = std::make_shared<Fd>(std::move(client.socket));
+      visit->thread.Start(
+          "visit", [this, visit, socket, peer = client.address](const Cancel& stop) -> Result<> {
+            Serve(*visit, *socket, peer, stop);
+            socket->Reset();
+            std::lock_guard lock(mutex_);
+            visit->done = true;
+            return {};
+          });
+      std::lock_guard lock(mutex_);
+      // The system may have had no thread for it.
+      visit->done = visit->done || visit->thread.cancel().cancelled();
+    }
+  }
+
+  /// A place for one more, or nullptr: there is none.
+  Visit* Enter() {
+    std::lock_guard lock(mutex_);
+    std::size_t strangers = 0;
+    Visit* oldest = nullptr;
+    for (const auto& other : visits_) {
+      if (other->admitted || other->done) continue;
+      if (strangers++ == 0) oldest = other.get();
+    }
+    if (strangers >= kStrangers) {
+      oldest->done = true;
+      oldest->thread.Stop(Error(ErrorCode::kUnavailable, "others want to come in"));
+    }
+    if (visits_.size() >= kConnections) return nullptr;
+    return visits_.emplace_back(std::make_unique<Visit>()).get();
+  }
+
+  /// Joins the threads of connections that are over.
+  void Reap() {
+    std::list<std::unique_ptr<Visit>> over;
+    {
+      std::lock_guard lock(mutex_);
+      for (auto visit = visits_.begin(); visit != visits_.end();) {
+        const auto next = std::next(visit);
+        if ((*visit)->done) over.splice(over.end(), visits_, visit);
+        visit = next;
+      }
+    }
+  }
+
+  void Serve(Visit& visit, const Fd& socket, const std::string& peer, const Cancel& cancel) {
+    const Entrance::Check check = [&](const identity::Pass& pass) {
+      return MayEnter(pass, cancel);
+    };
+    auto guest = entrance_.Admit(socket.get(), check, cancel.WithTimeout(kHandshake, "no TLS"));
+    if (!guest) {
+      // Who only looks whether somebody listens says nothing.
+      if (guest.error().code() == ErrorCode::kDenied ||
+          guest.error().code() == ErrorCode::kFailed) {
+        options_.say(Cat("refused ", peer, ": ", guest.error().message()));
+      }
+      return;
+    }
+    const identity::Pass& pass = guest->pass;
+    const std::string who = pass.build.empty() ? "the pool" : Cat("build ", pass.build);
+    if (!Admit(visit, pass.build)) return options_.say(Cat(who, " has too many connections"));
+    auto builder = rpc::DialUnix(options_.socket, cancel.WithTimeout(kConnectTimeout, "no answer"));
+    if (!builder) return options_.say(builder.error().message());
+    options_.say(Cat(who, " of project ", pass.project, " comes in from ", peer));
+    CopyBothWays(guest->tls.get(), socket.get(), builder->get(), cancel);
+    options_.say(Cat(who, " goes", cancel.cancelled() ? Cat(": ", cancel.error().message()) : ""));
+  }
+
+  Result<> MayEnter(const identity::Pass& pass, const Cancel& cancel) {
+    if (pass.builder != options_.builder) {
+      return Fail(ErrorCode::kDenied, Cat("the certificate is for builder ", pass.builder));
+    }
+    if (!pass.build.empty()) {
+      const Word word = AskPool(*http_, options_.pool_url, pass.build, options_.builder, cancel);
+      if (word.kind == Word::Kind::kNo) {
+        return Fail(ErrorCode::kFailed, Cat("build ", pass.build, ": ", word.why));
+      }
+    }
+    return {};
+  }
+
+  /// A stranger no more; false: too many are here of its build.
+  bool Admit(Visit& visit, const std::string& build) {
+    std::lock_guard lock(mutex_);
+    const auto same = std::count_if(visits_.begin(), visits_.end(), [&](const auto& other) {
+      return other->admitted && !other->done && other->build == build;
+    });
+    if (static_cast<std::size_t>(same) >= kPerBuild) return false;
+    visit.admitted = true;
+    visit.build = build;
+    return true;
+  }
+
+  Result<> Watch(const Cancel& cancel) {
+    bool answers = true;
+    while (cancel.SleepFor(options_.ask_every)) {
+      for (const std::string& build : Inside()) {
+        const Word word = AskPool(*http_, options_.pool_url, build, options_.builder, cancel);
+        if (word.kind == Word::Kind::kNo) Cut(build, word.why);
+        const bool answered = word.kind != Word::Kind::kUnknown;
+        if (cancel.cancelled()) break;
+        if (answered != answers) {
+          options_.say(answered ? "the pool answers again"
+                                : Cat("who is inside stays, nobody knows better: ", word.why));
+        }
+        answers = answered;
+        // The next question would have to wait as long.
+        if (!answered) break;
+      }
+    }
+    return {};
+  }
+
+  std::set<std::string> Inside() {
+    std::lock_guard lock(mutex_);
+    std::set<std::string> builds;
+    for (const auto& visit : visits_) {
+      if (!visit->done && !visit->build.empty()) builds.insert(visit->build);
+    }
+    return builds;
+  }
+
+  void Cut(const std::string& build, const std::string& why) {
+    std::lock_guard lock(mutex_);
+    for (const auto& visit : visits_) {
+      if (visit->build == build) visit->thread.Stop(Error(ErrorCode::kFailed, why));
+    }
+  }
+
+  const FrontOptions options_;
+  const Entrance entrance_;
+  const std::unique_ptr<http::HttpClient> http_;
+  const std::uint16_t port_;
+  Fd listener_;  ///< of the listening thread; none while buildkitd is down
+  std::mutex mutex_;
+  std::list<std::unique_ptr<Visit>> visits_;  ///< in the order they came
+  TaskGroup threads_{Cancel::Never()};        // last: ends before the rest goes
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Front>> StartFront(FrontOptions options) {
+  TRY_ASSIGN(Entrance entrance, Entrance::Open(options.certificates));
+  TRY_ASSIGN(web::Listener listener, web::Listen(options.listen));
+  return std::make_unique<RunningFront>(std::move(options), std::move(entrance),
+                                        std::move(listener));
+}
+
+}  // namespace depot::front

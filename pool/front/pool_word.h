@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "driver/base/cancel.h"
+#include "driver/http/client.h"
+
+namespace depot::front {
+
+/// What the pool says of a build on a builder.
+struct Word {
+  enum class Kind { kYes, kNo, kUnknown };
+
+  Kind kind = Kind::kUnknown;
+  std::string why;  ///< of kNo, and of kUnknown: what came instead of an answer
+};
+
+/// Asks the pool at `url` whether `build` may be on `builder` (GET URL/builds/BUILD/on/BUILDER);
+/// takes 5 s at most. Both names are safe in a URL. Any thread.
+Word AskPool(http::HttpClient& client,
+             const std::string& url,
+             const std::string& build,
+             const std::string& builder,
+             const Cancel& cancel);
+
+}  // namespace depot::front

@@ -1,0 +1,83 @@
+#include <CLI/CLI.hpp>
+
+#include "pool/commands.h"
+#include "pool/front/front.h"
+#include "pool/service/journal.h"
+#include "pool/settings/secure_url.h"
+#include "pool/stop_signal.h"
+
+#include "driver/base/text.h"
+#include "driver/disk/whole_file.h"
+
+namespace depot {
+namespace {
+
+constexpr std::size_t kLongestPem = 1 << 20;
+
+struct Wanted {
+  std::string builder, pool, certificates;
+  std::string listen = "0.0.0.0:8372";
+  std::string socket = "/run/buildkit/buildkitd.sock";
+};
+
+Result<front::Certificates> ReadCertificates(const std::string& directory) {
+  front::Certificates read;
+  TRY_ASSIGN(read.own_pem, disk::ReadWholeFile(Cat(directory, "/server.pem"), kLongestPem));
+  TRY_ASSIGN(read.clients_pem, disk::ReadWholeFile(Cat(directory, "/clients.pem"), kLongestPem));
+  TRY_ASSIGN(std::string key, disk::ReadWholeFile(Cat(directory, "/server-key.pem"), kLongestPem));
+  read.key_pem = Secret(std::move(key));
+  return read;
+}
+
+Result<Output> RunFront(const Invocation& invocation, const Wanted& wanted) {
+  if (!settings::IsSecureUrl(wanted.pool)) {
+    return Fail(ErrorCode::kUsage,
+                "--pool must be an https:// URL: whoever answers there says who "
+                "stays on the builder");
+  }
+  TRY_ASSIGN(Fd signals, KeepStopSignals());
+  const service::Journal journal(invocation.out, invocation.err);
+  front::FrontOptions options;
+  options.builder = wanted.builder;
+  options.pool_url = wanted.pool;
+  options.listen = wanted.listen;
+  options.socket = wanted.socket;
+  options.version = DEPOT_VERSION;
+  options.system_roots = FindSystemRoots(Variable(invocation.environment, "SSL_CERT_FILE"),
+                                         Variable(invocation.environment, "SSL_CERT_DIR"));
+  options.say = [&journal](std::string_view text) { journal.Say(text); };
+  TRY_ASSIGN(options.certificates, ReadCertificates(wanted.certificates));
+  TRY_ASSIGN(auto front, front::StartFront(std::move(options)));
+  journal.Say(Cat("builder ", wanted.builder, " is on port ", front->port()));
+  WaitForStop(signals);
+  front.reset();
+  return Output{};
+}
+
+}  // namespace
+
+void AddFront(CLI::App& program, Command& chosen) {
+  auto wanted = std::make_shared<Wanted>();
+  CLI::App* front = program.add_subcommand(
+      "front",
+      "run beside buildkitd: let in the builds that have this builder, while they have it");
+  front->add_option("--builder", wanted->builder, "as `builders` of the pool calls it")
+      ->type_name("NAME")
+      ->required();
+  front->add_option("--pool", wanted->pool, "the pool, as clients name it")
+      ->type_name("URL")
+      ->required();
+  front
+      ->add_option("--certificates", wanted->certificates,
+                   "what `ca server-certificate --builder NAME` wrote")
+      ->type_name("DIR")
+      ->required();
+  front->add_option("--listen", wanted->listen, "default: 0.0.0.0:8372")->type_name("ADDRESS:PORT");
+  front->add_option("--socket", wanted->socket, "default: /run/buildkit/buildkitd.sock")
+      ->type_name("PATH");
+  front->callback([&chosen, wanted] {
+    chosen = [wanted](const Invocation& invocation) { return RunFront(invocation, *wanted); };
+  });
+}
+
+}  // namespace depot

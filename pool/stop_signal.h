@@ -1,0 +1,15 @@
+#pragma once
+
+#include "driver/base/fd.h"
+#include "driver/base/result.h"
+
+namespace depot {
+
+/// Keeps SIGINT and SIGTERM for WaitForStop(), and ignores SIGPIPE. Before there are threads: all
+/// of them inherit it.
+Result<Fd> KeepStopSignals();
+
+/// Blocks until one of the two arrives.
+void WaitForStop(const Fd& signals);
+
+}  // namespace depot

@@ -1,0 +1,135 @@
+#include "plugin/choice/choose.h"
+
+#include <gtest/gtest.h>
+
+#include "driver/base/system_roots.h"
+#include "tests/unit/files/temporary_tree.h"
+
+namespace depot::choice {
+namespace {
+
+const Platform kArm64{"linux", "arm64", ""};
+
+class ChooseTest : public ::testing::Test {
+ protected:
+  ChooseTest() {
+    options_.context = tree_.root();
+    engine_->host = "unix:///run/docker.sock";
+    engine_->context_name = "default";
+  }
+
+  Result<Choice> Choose() {
+    return ChooseBuilder({options_, environment_, engine_, tree_.At("config"), log_in_}, *client_,
+                         Cancel::Never());
+  }
+
+  Choice Good() {
+    Result<Choice> choice = Choose();
+    if (choice) return *std::move(choice);
+    ADD_FAILURE() << choice.error().message();
+    return {};
+  }
+
+  Error Bad() {
+    Result<Choice> choice = Choose();
+    if (!choice) return choice.error();
+    ADD_FAILURE() << "chose: " << choice->line;
+    return Error(ErrorCode::kInternal, "");
+  }
+
+  files::TemporaryTree tree_;
+  options::BuildOptions options_;
+  Environment environment_;
+  Result<docker::EngineEndpoint> engine_ = docker::EngineEndpoint();
+  std::function<Result<>()> log_in_;
+  std::unique_ptr<http::HttpClient> client_ =
+      http::MakeCurlClient("test/1", std::chrono::seconds(5), SystemRoots());
+};
+
+TEST_F(ChooseTest, NothingSaidMeansTheEngine) {
+  Choice choice = Good();
+  EXPECT_TRUE(choice.engine);
+  EXPECT_EQ(choice.line, "building on the Docker Engine at unix:///run/docker.sock");
+  ASSERT_EQ(choice.sites.size(), 1u);
+  engine_->context_name = "remote";
+  EXPECT_EQ(Good().line,
+            "building on the Docker Engine at unix:///run/docker.sock (context remote)");
+}
+
+TEST_F(ChooseTest, AnEngineThatIsWronglyNamedMattersOnlyWhenItIsMeant) {
+  engine_ = Fail(ErrorCode::kInvalid, "no such context");
+  EXPECT_EQ(Bad().message(), "no such context");
+  environment_["DEPOT_BUILDER"] = "tcp://b:1";
+  EXPECT_FALSE(Good().engine);
+}
+
+TEST_F(ChooseTest, ABuilderOfOnesOwnComesFirstAndTheFlagBeforeTheVariable) {
+  environment_ = {{"DEPOT_BUILDER", "tcp://variable:1"}, {"DEPOT_TOKEN", "hush"}};
+  options_.project = "p1";
+  EXPECT_EQ(Good().line, "building on tcp://variable:1 (DEPOT_BUILDER)");
+  options_.builder = "tcp://flag:1";
+  Choice choice = Good();
+  EXPECT_EQ(choice.line, "building on tcp://flag:1 (--builder)");
+  EXPECT_FALSE(choice.hosted);
+  EXPECT_FALSE(choice.engine);
+}
+
+TEST_F(ChooseTest, ATokenOrAProjectMeansTheApi) {
+  environment_ = {{"DEPOT_TOKEN", "hush"}, {"DEPOT_API_URL", "https://u:pw@pool.example"}};
+  options_.build_platform = kArm64;
+  Choice choice = Good();
+  ASSERT_TRUE(choice.hosted);
+  EXPECT_EQ(choice.hosted->token.source, "DEPOT_TOKEN");
+  EXPECT_EQ(choice.hosted->machine, kArm64);
+  EXPECT_EQ(choice.line.find("pw"), std::string::npos) << choice.line;
+  EXPECT_EQ(choice.line.find("hush"), std::string::npos) << choice.line;
+  tree_.File("depot.json", R"({"id": "p2"})");
+  EXPECT_EQ(Good().hosted->project.id, "p2");
+  environment_["DEPOT_PROJECT_ID"] = "p3";
+  EXPECT_EQ(Good().hosted->project.id, "p3");
+  options_.project = "p4";
+  EXPECT_EQ(Good().hosted->project.id, "p4");
+}
+
+TEST_F(ChooseTest, AProjectWithoutATokenIsNeverBuiltElsewhere) {
+  tree_.File("depot.json", R"({"id": "p2"})");
+  Error error = Bad();
+  EXPECT_EQ(error.code(), ErrorCode::kDenied);
+  EXPECT_FALSE(error.hint().empty());
+  bool asked = false;
+  log_in_ = [&]() -> Result<> {
+    asked = true;
+    environment_["DEPOT_TOKEN"] = "from the browser";
+    return {};
+  };
+  EXPECT_TRUE(Good().hosted);
+  EXPECT_TRUE(asked);
+}
+
+TEST_F(ChooseTest, TheTokenOfAJobOwnsNoContextButALastingOneDoes) {
+  environment_ = {{"DEPOT_TOKEN", "lasting"}, {"CI_PROJECT_PATH", "g/a"}};
+  std::string lasting = Good().node_id;
+  EXPECT_EQ(Good().node_id, lasting);
+  environment_["DEPOT_TOKEN"] = "head.body.signature";
+  EXPECT_NE(Good().node_id, lasting);
+  EXPECT_TRUE(tree_.Exists("config/buildx/.buildNodeID"));
+}
+
+TEST_F(ChooseTest, SavingNeedsTheApi) {
+  options_.save = true;
+  EXPECT_EQ(Bad().message(), "--save: only the Depot API keeps images");
+}
+
+TEST(HostedSites, OneMachineOfEachKindOrTheOneThatIsForced) {
+  auto sites = HostedSites(nullptr, std::nullopt);
+  ASSERT_EQ(sites.size(), 2u);
+  EXPECT_EQ(sites[0].native.front().architecture,
+            HostPlatform().architecture == "arm64" ? "arm64" : "amd64");
+  auto forced = HostedSites(nullptr, kArm64);
+  ASSERT_EQ(forced.size(), 1u);
+  EXPECT_EQ(forced[0].native, NativeFamily(kArm64));
+  EXPECT_EQ(forced[0].name, "the Depot API's arm64 machine");
+}
+
+}  // namespace
+}  // namespace depot::choice

@@ -1,0 +1,223 @@
+#include "pool/front/front.h"
+
+#include <csignal>
+
+#include <gtest/gtest.h>
+
+#include "pool/identity/authority.h"
+
+#include "driver/base/text.h"
+#include "driver/rpc/dial.h"
+#include "tests/unit/http/certificates.h"
+#include "tests/unit/http/test_server.h"
+
+namespace depot::front {
+namespace {
+
+using identity::Pass;
+using test::Connection;
+using test::TempDir;
+using test::TestServer;
+
+/// A front of builder "first" between clients with certificates and a builder that says everything
+/// back, with a pool that says what the test wants.
+class FrontTest : public ::testing::Test {
+ protected:
+  FrontTest() {
+    std::signal(SIGPIPE, SIG_IGN);
+    auto server = identity::IssueServerCertificate(dir_.path(), {"localhost"}, kLife);
+    auto clients = authorities_.Of("first");
+    EXPECT_TRUE(server && clients);
+    FrontOptions options;
+    options.listen = "127.0.0.1:0";
+    options.socket = dir_.path("builder.sock");
+    options.builder = "first";
+    options.pool_url = pool_.Url("");
+    options.version = "test";
+    options.ask_every = std::chrono::milliseconds(50);
+    options.certificates.own_pem = server->certificate_pem;
+    options.certificates.key_pem = server->key_pem;
+    options.certificates.clients_pem = (*clients)->certificate_pem();
+    options.say = [this](std::string_view text) {
+      std::lock_guard lock(mutex_);
+      log_ += Cat(text, '\n');
+    };
+    auto front = StartFront(std::move(options));
+    EXPECT_TRUE(front) << front.error().message();
+    front_ = *std::move(front);
+  }
+
+  static Cancel Soon() { return Cancel::Never().WithTimeout(std::chrono::seconds(20), "the test"); }
+
+  void Say(const std::string& word) {
+    std::lock_guard lock(mutex_);
+    word_ = word;
+  }
+  /// The front's log, once it has `part`, or what there is after a while.
+  std::string LogWith(std::string_view part) {
+    for (int i = 0; i < 200; ++i) {
+      {
+        std::lock_guard lock(mutex_);
+        if (log_.find(part) != std::string::npos) return log_;
+      }
+      Cancel::Never().SleepFor(std::chrono::milliseconds(50));
+    }
+    std::lock_guard lock(mutex_);
+    return log_;
+  }
+
+  /// A client with a certificate of builder `of` that says `pass`.
+  Result<std::unique_ptr<rpc::ByteStream>> Dial(const Pass& pass, const std::string& of = "first") {
+    TRY_ASSIGN(identity::CertificateAuthority * authority, authorities_.Of(of));
+    TRY_ASSIGN(identity::IssuedCertificate issued, authority->Issue(pass, kLife));
+    return DialWith(issued);
+  }
+  Result<std::unique_ptr<rpc::ByteStream>> DialWith(const identity::IssuedCertificate& issued) {
+    rpc::TlsOptions tls;
+    tls.server_name = "localhost";
+    tls.ca_pem = dir_.Read("ca.pem");
+    tls.certificate_pem = issued.certificate_pem;
+    tls.key_pem = issued.key_pem;
+    tls.alpn = "h2";
+    TRY_ASSIGN(Fd socket, rpc::DialTcp("127.0.0.1", front_->port(), Soon()));
+    return rpc::StartTls(std::move(socket), tls, Soon());
+  }
+
+  /// What comes back of a text, or why nothing does.
+  static std::string Echo(Result<std::unique_ptr<rpc::ByteStream>>& client) {
+    if (!client) return client.error().message();
+    Result<> written = (*client)->Write({rpc::Bytes(std::string("ping"))}, Soon());
+    std::string answer(4, ' ');
+    auto got = (*client)->Read(answer.data(), answer.size(), Soon());
+    if (!got) return got.error().message();
+    return answer.substr(0, *got);
+  }
+  std::string Try(const Pass& pass, const std::string& of = "first") {
+    auto client = Dial(pass, of);
+    return Echo(client);
+  }
+
+  static constexpr std::chrono::minutes kLife{5};
+  TempDir dir_;
+  std::mutex mutex_;
+  std::string word_ = "yes\n";
+  std::string log_;
+  identity::BuilderAuthorities authorities_{dir_.path()};
+  TestServer pool_{TestServer::Always([this](Connection& connection, test::SeenRequest& request) {
+    std::lock_guard lock(mutex_);
+    const bool asked = request.target == "/builds/build1/on/first";
+    connection.Reply(word_.empty() || !asked ? 503 : 200, word_);
+  })};
+  TestServer builder_{[](Connection& connection) {
+                        for (std::string text; !(text = connection.ReadSome()).empty();)
+                          connection.Write(text);
+                      },
+                      dir_.path("builder.sock")};
+  std::unique_ptr<Front> front_;
+};
+
+#define EXPECT_SAYS(text, part) \
+  EXPECT_NE((text).find(part), std::string::npos) << (text) << "\n  lacks: " << (part)
+
+#define EXPECT_LOGGED(part) EXPECT_SAYS(LogWith(part), part)
+
+TEST_F(FrontTest, LetsInABuildThatHasThisBuilder) {
+  EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
+  EXPECT_LOGGED("build build1 of project p comes in from 127.0.0.1");
+}
+
+TEST_F(FrontTest, RefusesABuildThatThePoolDoesNotWantHere) {
+  Say("no: the build is over: failed\n");
+  EXPECT_SAYS(Try({"first", "p", "build1"}), "refused our client certificate");
+  EXPECT_LOGGED("refused 127.0.0.1: build build1: the build is over: failed");
+}
+
+TEST_F(FrontTest, RefusesCertificatesOfOthers) {
+  EXPECT_SAYS(Try({"second", "p", "build1"}, "second"), "refused our client certificate");
+  EXPECT_SAYS(Try({"second", "p", "build1"}), "refused our client certificate");
+  EXPECT_LOGGED("the certificate is for builder second");
+}
+
+TEST_F(FrontTest, ACertificateOpensConnectionsInItsTimeAndEndsNone) {
+  auto issued =
+      (*authorities_.Of("first"))->Issue({"first", "p", "build1"}, std::chrono::seconds(2));
+  ASSERT_TRUE(issued);
+  auto client = DialWith(*issued);
+  EXPECT_EQ(Echo(client), "ping");
+  std::string said = "ping";
+  for (int i = 0; i < 100 && said == "ping"; ++i) {
+    Cancel::Never().SleepFor(std::chrono::milliseconds(100));
+    auto again = DialWith(*issued);
+    said = Echo(again);
+  }
+  EXPECT_SAYS(said, "refused our client certificate");
+  EXPECT_LOGGED("expired");
+  EXPECT_EQ(Echo(client), "ping");
+}
+
+TEST_F(FrontTest, ThePoolItselfNeedsNoWordOfThePool) {
+  Say("");
+  EXPECT_EQ(Try({"first", "p", ""}), "ping");
+  EXPECT_LOGGED("the pool of project p comes in");
+}
+
+TEST_F(FrontTest, CutsOffABuildThatIsOver) {
+  auto client = Dial({"first", "p", "build1"});
+  ASSERT_EQ(Echo(client), "ping");
+  Say("no: the build is over: canceled\n");
+  char byte = 0;
+  auto got = (*client)->Read(&byte, 1, Soon());
+  EXPECT_TRUE(!got || *got == 0);
+  EXPECT_LOGGED("build build1 goes: the build is over: canceled");
+}
+
+TEST_F(FrontTest, WhoIsInsideStaysWhileThePoolDoesNotAnswer) {
+  auto client = Dial({"first", "p", "build1"});
+  ASSERT_EQ(Echo(client), "ping");
+  Say("");
+  EXPECT_LOGGED("who is inside stays");
+  EXPECT_EQ(Echo(client), "ping");
+  EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
+  // An answer that is none is no word of the pool either.
+  Say("<html>no: </html>\n");
+  EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
+}
+
+TEST_F(FrontTest, ABuildHasSixtyFourConnections) {
+  std::vector<Result<std::unique_ptr<rpc::ByteStream>>> clients;
+  for (int i = 0; i < 64; ++i) {
+    clients.push_back(Dial({"first", "p", "build1"}));
+    ASSERT_EQ(Echo(clients.back()), "ping") << i;
+  }
+  EXPECT_NE(Try({"first", "p", "build1"}), "ping");
+  EXPECT_LOGGED("build build1 has too many connections");
+  EXPECT_EQ(Try({"first", "p", ""}), "ping");
+}
+
+TEST_F(FrontTest, StrangersHoldUpNobody) {
+  std::vector<Fd> strangers;
+  for (int i = 0; i < 150; ++i) {
+    auto socket = rpc::DialTcp("127.0.0.1", front_->port(), Soon());
+    ASSERT_TRUE(socket);
+    strangers.push_back(*std::move(socket));
+  }
+  EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
+}
+
+TEST(StartFront, RefusesCertificatesThatAreNone) {
+  FrontOptions options;
+  options.listen = "127.0.0.1:0";
+  EXPECT_FALSE(StartFront(options));
+  TempDir dir;
+  auto server = identity::IssueServerCertificate(dir.path(), {"x"}, std::chrono::hours(1));
+  ASSERT_TRUE(server);
+  options.certificates.own_pem = server->certificate_pem;
+  options.certificates.key_pem = server->key_pem;
+  options.certificates.clients_pem = "nonsense";
+  auto front = StartFront(options);
+  ASSERT_FALSE(front);
+  EXPECT_SAYS(front.error().message(), "authority of clients");
+}
+
+}  // namespace
+}  // namespace depot::front
