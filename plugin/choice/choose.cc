@@ -5,6 +5,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/builder/instances.h"
 #include "driver/depot/api_url.h"
 #include "plugin/choice/node_id.h"
 #include "plugin/choice/self_hosted.h"
@@ -34,17 +35,48 @@ std::string BuilderSetting(const options::BuildOptions& options, const Environme
   return options.builder.empty() ? Variable(environment, "DEPOT_BUILDER") : options.builder;
 }
 
-Result<Choice> ChooseSelfHosted(const std::string& setting, const ChoiceFacts& facts) {
-  TRY_ASSIGN(SelfHosted hosts,
-             ParseSelfHosted(setting, facts.options.build_platform, facts.environment));
+Choice OnHosts(SelfHosted hosts, const std::string& said_by, const ChoiceFacts& facts) {
   std::vector<std::string> names;
   for (const Site& site : hosts.sites)
     names.push_back(site.name);
   Choice choice;
-  choice.line = Cat("building on ", Join(names, ", "), hosts.tls ? " with TLS (" : " (",
-                    facts.options.builder.empty() ? "DEPOT_BUILDER" : "--builder", ')');
+  choice.line =
+      Cat("building on ", Join(names, ", "), hosts.tls ? " with TLS (" : " (", said_by, ')');
   choice.node_id = NodeId(hosts.key, facts.environment, facts.config_directory);
   choice.sites = std::move(hosts.sites);
+  return choice;
+}
+
+/// Not an address, and not PLATFORM=ADDRESS.
+bool IsName(std::string_view setting) {
+  return setting.find_first_of(":=/") == std::string_view::npos;
+}
+
+Result<Choice> ChooseInstance(builder::NamedBuilder named, const ChoiceFacts& facts) {
+  std::vector<std::string> warnings;
+  if (named.instance.default_load) {
+    warnings.push_back(Cat("the option default-load of the builder ",
+                           Printable(named.instance.name), " is not followed: add --load"));
+  }
+  TRY_ASSIGN(SelfHosted hosts, OfInstance(std::move(named.instance), facts.options.build_platform));
+  Choice choice = OnHosts(std::move(hosts), named.said_by, facts);
+  choice.warnings = std::move(warnings);
+  return choice;
+}
+
+Result<Choice> ChooseEngine(const std::string& said_by, const ChoiceFacts& facts) {
+  TRY(facts.engine);
+  Choice choice;
+  const docker::EngineEndpoint& endpoint = *facts.engine;
+  std::vector<std::string> remarks;
+  if (endpoint.context_name != "default") remarks.push_back(Cat("context ", endpoint.context_name));
+  if (!said_by.empty()) remarks.push_back(said_by);
+  const std::string address = Cat("the Docker Engine at ", RedactUrls(endpoint.host));
+  choice.engine = true;
+  choice.line = Cat("building on ", address, remarks.empty() ? "" : " (", Join(remarks, ", "),
+                    remarks.empty() ? "" : ")");
+  choice.node_id = NodeId(Secret(), facts.environment, facts.config_directory);
+  choice.sites.push_back({address, {}, {}, builder::MakeEngineDriver(endpoint)});
   return choice;
 }
 
@@ -92,27 +124,30 @@ Result<bool> ChoosesEngine(const options::BuildOptions& options, const Environme
 }
 
 Result<Choice> Choose(const ChoiceFacts& facts, http::HttpClient& client, const Cancel& cancel) {
-  std::string setting = BuilderSetting(facts.options, facts.environment);
-  if (!setting.empty()) return ChooseSelfHosted(setting, facts);
-  TRY_ASSIGN(bool engine, ChoosesEngine(facts.options, facts.environment));
-  if (!engine) {
-    TRY_ASSIGN(api::ProjectChoice project, ProjectOf(facts.options, facts.environment));
-    return ChooseHosted(std::move(project), facts, client, cancel);
+  const std::string setting = BuilderSetting(facts.options, facts.environment);
+  const std::string said_by = facts.options.builder.empty() ? "DEPOT_BUILDER" : "--builder";
+  if (!setting.empty() && !IsName(setting)) {
+    TRY_ASSIGN(SelfHosted hosts,
+               ParseSelfHosted(setting, facts.options.build_platform, facts.environment));
+    return OnHosts(std::move(hosts), said_by, facts);
   }
-  TRY(facts.engine);
-  Choice choice;
-  const docker::EngineEndpoint& endpoint = *facts.engine;
-  bool named = endpoint.context_name != "default";
-  choice.engine = true;
-  choice.line =
-      Cat("building on the Docker Engine at ", RedactUrls(endpoint.host), named ? " (context " : "",
-          named ? endpoint.context_name : "", named ? ")" : "");
-  choice.node_id = NodeId(Secret(), facts.environment, facts.config_directory);
-  choice.sites.push_back({Cat("the Docker Engine at ", RedactUrls(endpoint.host)),
-                          {},
-                          {},
-                          builder::MakeEngineDriver(endpoint)});
-  return choice;
+  const docker::EngineEndpoint none;
+  const builder::InstanceFacts places{facts.environment, facts.config_directory,
+                                      facts.engine ? *facts.engine : none};
+  std::optional<builder::NamedBuilder> named;
+  if (!setting.empty()) {
+    TRY_ASSIGN(builder::Instance instance, builder::FindInstance(setting, places));
+    named = builder::NamedBuilder{std::move(instance), said_by};
+  } else {
+    TRY_ASSIGN(bool engine, ChoosesEngine(facts.options, facts.environment));
+    if (!engine) {
+      TRY_ASSIGN(api::ProjectChoice project, ProjectOf(facts.options, facts.environment));
+      return ChooseHosted(std::move(project), facts, client, cancel);
+    }
+    TRY_ASSIGN(named, builder::BuilderOfEnvironment(places));
+  }
+  if (named && !named->instance.engine) return ChooseInstance(*std::move(named), facts);
+  return ChooseEngine(named ? named->said_by : "", facts);
 }
 
 }  // namespace

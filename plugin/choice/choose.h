@@ -48,10 +48,11 @@ struct ChoiceFacts {
   std::function<Result<>()> log_in;
 };
 
-/// The first that applies: --builder or DEPOT_BUILDER (self-hosted; one address, or
-/// PLATFORM=ADDRESS,...); a token or a project (the Depot API: a project without a token is an
-/// error, never silently built elsewhere); the Docker Engine. May ask a CI's OIDC provider for the
-/// token. What the chosen builder cannot do at all (--save) is kUsage.
+/// The first that applies: --builder or DEPOT_BUILDER (self-hosted; one address, PLATFORM=ADDRESS,
+/// ..., or the name of an instance of docker buildx); a token or a project (the Depot API: a
+/// project without a token is an error, never silently built elsewhere);
+/// builder::BuilderOfEnvironment(); the Docker Engine. May ask a CI's OIDC provider for the token.
+/// What the chosen builder cannot do at all (--save) is kUsage.
 Result<Choice> ChooseBuilder(const ChoiceFacts& facts,
                              http::HttpClient& client,
                              const Cancel& cancel);

@@ -91,7 +91,35 @@ Result<> Force(const Platform& forced, std::vector<Site>& sites) {
                   .WithHint(Cat("add ", FormatPlatform(forced), "=ADDRESS to the builders")));
 }
 
+Error SaysNoPlatform(const builder::Instance& instance, const builder::InstanceNode& node) {
+  return Error(ErrorCode::kUnsupported,
+               Cat("the builder \"", Printable(instance.name), "\" has several nodes, and ",
+                   Printable(node.name), " does not say for which platforms"))
+      .WithHint(Cat("docker buildx create --append --name ", Printable(instance.name), " --node ",
+                    Printable(node.name),
+                    " --platform PLATFORM, or name the builders by "
+                    "--builder PLATFORM=ADDRESS,..."));
+}
+
 }  // namespace
+
+Result<SelfHosted> OfInstance(builder::Instance instance, const std::optional<Platform>& forced) {
+  SelfHosted hosts;
+  const bool several = instance.nodes.size() > 1;
+  for (builder::InstanceNode& node : instance.nodes) {
+    if (several && node.platforms.empty()) return Fail(SaysNoPlatform(instance, node));
+    if (hosts.key.empty()) hosts.key = node.endpoint.tls_options.key_pem;
+    hosts.tls |= node.endpoint.tls;
+    Site site;
+    site.name = node.endpoint.url;
+    if (several) site.native = std::move(node.platforms);
+    site.driver = builder::MakeRemoteDriver(std::move(node.endpoint));
+    hosts.sites.push_back(std::move(site));
+  }
+  if (several) AddFamilies(hosts.sites);
+  if (forced) TRY(Force(*forced, hosts.sites));
+  return hosts;
+}
 
 Result<SelfHosted> ParseSelfHosted(const std::string& setting,
                                    const std::optional<Platform>& forced,

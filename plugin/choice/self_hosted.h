@@ -6,6 +6,7 @@
 
 #include "driver/base/environment.h"
 #include "driver/base/secret.h"
+#include "driver/builder/instances.h"
 #include "plugin/choice/placement.h"
 
 namespace depot::choice {
@@ -25,5 +26,9 @@ struct SelfHosted {
 Result<SelfHosted> ParseSelfHosted(const std::string& setting,
                                    const std::optional<Platform>& forced,
                                    const Environment& environment);
+
+/// The machines of an instance of docker buildx, not the Engine's. One alone says by itself what it
+/// runs; of several each must say it in the instance's file, else kUnsupported. `forced` as above.
+Result<SelfHosted> OfInstance(builder::Instance instance, const std::optional<Platform>& forced);
 
 }  // namespace depot::choice
