@@ -16,7 +16,7 @@ struct IndexPush {
   /// `containerimage.descriptor` of its answer, a manifest or an index.
   std::vector<Descriptor> pushed;
   std::vector<Platform> platforms;  ///< asked for, in the order of the user
-  std::vector<Reference> names;     ///< not empty; each with a tag, in any repositories
+  std::vector<Reference> names;     ///< not empty; in any repositories, with or without a tag
   IndexAnnotations annotations;
 };
 

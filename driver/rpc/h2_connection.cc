@@ -206,7 +206,12 @@ Result<> H2Connection::WriteLoop(const Cancel& cancel) {
       events = session_.TakeEvents();
     }
     Wake(events);
-    if (!more) return {};
+    if (!more) {
+      // Who has said GOAWAY waits for the end of the connection, and asks (PING) what nobody
+      // answers any more.
+      stream_->Close();
+      return {};
+    }
     std::size_t size = batch.size();
     Cancel::Clock::time_point begin = Cancel::Clock::now();
     Result<> written = stream_->Write(batch.Take(), cancel);

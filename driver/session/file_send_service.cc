@@ -64,6 +64,7 @@ class FileSend {
         whole ? files::OpenTreeWriter(directory.path, directory.devices)
               : files::OpenSubTreeWriter(directory.path, directory.folder, directory.devices);
     if (!writer) return Ours(Fail(std::move(writer).error()), cancel);
+    if (directory.around) *writer = directory.around(*std::move(writer));
     return ReceiveTree(call, **writer, faults_, refusals_, held_, cancel);
   }
 

@@ -36,6 +36,8 @@ struct DirectoryTarget {
   std::string path;
   std::string folder{};  ///< in it; "" = right into it
   files::Devices devices = files::Devices::kRefused;
+  /// Puts something around each stream's writer; called on the session's threads. Empty = nothing.
+  std::function<std::unique_ptr<files::TreeWriter>(std::unique_ptr<files::TreeWriter>)> around{};
 };
 
 /// Another taker of what `type=local` sends: gives the writer for one stream. Called on the

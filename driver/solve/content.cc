@@ -69,6 +69,26 @@ void AddAttestations(const std::string& platform,
   }
 }
 
+/// `take` gets the record of the solve `ref`, whole, once or several times: the last one counts.
+Result<> ReadRecord(builder::Builder& builder,
+                    const std::string& ref,
+                    const std::function<Result<>(const control::BuildHistoryRecord&)>& take,
+                    const Cancel& cancel) {
+  control::BuildHistoryRequest request;
+  request.set_ref(ref);
+  request.set_early_exit(true);
+  auto take_event = [&](const std::string& message) -> Result<> {
+    control::BuildHistoryEvent event;
+    if (message.size() > kMaxRecord || !event.ParseFromString(message)) {
+      return Fail(ErrorCode::kInvalid, "the builder's record of the build is malformed");
+    }
+    return event.record().ref() == ref ? take(event.record()) : Result<>();
+  };
+  return ReadFrom(
+      builder, "/moby.buildkit.v1.Control/ListenBuildHistory", request.SerializeAsString(), [] {},
+      take_event, cancel);
+}
+
 }  // namespace
 
 Result<std::string> ReadBlob(builder::Builder& builder,
@@ -106,27 +126,36 @@ Result<std::string> ReadBlob(builder::Builder& builder,
 Result<std::vector<RecordedAttestation>> ReadBuildRecord(builder::Builder& builder,
                                                          const std::string& ref,
                                                          const Cancel& cancel) {
-  control::BuildHistoryRequest request;
-  request.set_ref(ref);
-  request.set_early_exit(true);
   std::vector<RecordedAttestation> attestations;
-  auto take = [&](const std::string& message) -> Result<> {
-    control::BuildHistoryEvent event;
-    if (message.size() > kMaxRecord || !event.ParseFromString(message)) {
-      return Fail(ErrorCode::kInvalid, "the builder's record of the build is malformed");
-    }
-    if (event.record().ref() != ref) return {};
-    // A later event tells of the whole record again.
+  auto take = [&](const control::BuildHistoryRecord& record) -> Result<> {
     attestations.clear();
-    for (const auto& [platform, info] : event.record().results())
+    for (const auto& [platform, info] : record.results())
       AddAttestations(platform, info, attestations);
-    if (attestations.empty()) AddAttestations("", event.record().result(), attestations);
+    if (attestations.empty()) AddAttestations("", record.result(), attestations);
     return {};
   };
-  TRY(ReadFrom(
-      builder, "/moby.buildkit.v1.Control/ListenBuildHistory", request.SerializeAsString(),
-      [&] { attestations.clear(); }, take, cancel));
+  TRY(ReadRecord(builder, ref, take, cancel));
   return attestations;
+}
+
+Result<std::map<std::int64_t, Descriptor>> ReadRecordedResults(builder::Builder& builder,
+                                                               const std::string& ref,
+                                                               const Cancel& cancel) {
+  std::map<std::int64_t, Descriptor> results;
+  auto take = [&](const control::BuildHistoryRecord& record) -> Result<> {
+    results.clear();
+    for (const auto& [index, recorded] : record.result().results()) {
+      Json json = Json::Object();
+      json.Set("mediaType", Json::String(recorded.media_type()));
+      json.Set("digest", Json::String(recorded.digest()));
+      json.Set("size", Json::Number(recorded.size()));
+      TRY_ASSIGN(Descriptor descriptor, ReadDescriptor(json));
+      results.emplace(index, std::move(descriptor));
+    }
+    return {};
+  };
+  TRY(ReadRecord(builder, ref, take, cancel));
+  return results;
 }
 
 }  // namespace depot::solve

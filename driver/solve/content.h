@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "driver/base/cancel.h"
 #include "driver/builder/builder.h"
+#include "driver/oci/descriptor.h"
 
 namespace depot::solve {
 
@@ -36,5 +39,12 @@ struct RecordedAttestation {
 Result<std::vector<RecordedAttestation>> ReadBuildRecord(builder::Builder& builder,
                                                          const std::string& ref,
                                                          const Cancel& cancel);
+
+/// What each exporter of the solve `ref` made, by its index in the request, as the builder recorded
+/// it: media type, digest and size. Archives and files are not in it. Empty when it has no record
+/// or one without results (BuildKit before 0.13). Otherwise as ReadBuildRecord().
+Result<std::map<std::int64_t, Descriptor>> ReadRecordedResults(builder::Builder& builder,
+                                                               const std::string& ref,
+                                                               const Cancel& cancel);
 
 }  // namespace depot::solve

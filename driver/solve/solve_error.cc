@@ -98,6 +98,10 @@ std::string Hint(std::string_view text) {
       {"makes one output for each build",
        "build once for each output: the later builds come from the cache"},
       {"no match for platform in manifest", "the base image does not exist for this platform"},
+      {"received message larger than max",
+       "a limit of the builder's: every pattern of .dockerignore (or DOCKERFILE.dockerignore) "
+       "travels "
+       "with the step that loads the context; write fewer, for folders instead of files"},
       {"no space left on device", "the builder's disk is full: prune its cache"},
       {"exec format error", "the image is for another CPU than the builder's: check --platform"},
       {"failed to do request", "can the builder reach that registry?"},

@@ -36,6 +36,19 @@ Result<std::vector<Descriptor>> DescriptorsOf(const std::vector<PlatformResult>&
   return descriptors;
 }
 
+Result<Descriptor> RecordedDescriptor(const std::map<std::int64_t, Descriptor>& recorded,
+                                      std::size_t exporter,
+                                      const std::vector<Platform>& platforms) {
+  auto found = recorded.find(static_cast<std::int64_t>(exporter));
+  if (found != recorded.end()) return found->second;
+  return Fail(
+      Error(ErrorCode::kUnsupported,
+            Cat("the builder of ", FormatPlatforms(platforms, ","),
+                " keeps no record of what it pushed, and answers for the last push alone"))
+          .WithHint("it needs BuildKit 0.13 or newer and its history for several pushes; or "
+                    "put all names into one: --push and several --tag"));
+}
+
 ExporterResponse JoinResponses(const std::vector<PlatformResult>& results,
                                const std::string& index,
                                const std::vector<std::string>& names) {

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "driver/oci/descriptor.h"
 #include "driver/oci/platform.h"
 #include "driver/registry/index.h"
 #include "plugin/deliver/metadata.h"
@@ -21,8 +25,13 @@ registry::IndexAnnotations IndexAnnotationsOf(const std::vector<options::Annotat
 
 /// What the builders say that they made, for registry::PushIndex(): `containerimage.descriptor`
 /// (BuildKit exporter/containerimage/exptypes), which is base64 of JSON. kInvalid when a builder
-/// gives none that can be read.
+/// gives none that can be read. A builder answers for its last exporter.
 Result<std::vector<Descriptor>> DescriptorsOf(const std::vector<PlatformResult>& results);
+
+/// The same for the exporter with this index, from what a builder recorded of its solve.
+Result<Descriptor> RecordedDescriptor(const std::map<std::int64_t, Descriptor>& recorded,
+                                      std::size_t exporter,
+                                      const std::vector<Platform>& platforms);
 
 /// One answer for all. `index` is the joined image's digest; "" when nothing was joined. `names`
 /// are those that the index was pushed under. Has `containerimage.digest` (the index, or without

@@ -159,12 +159,13 @@ std::string LayoutIndex(const registry::AssembledIndex& image,
 }  // namespace
 
 Result<> MergeTarArchives(const std::vector<ArchivePart>& parts,
+                          PathClaims* claims,
                           session::StreamTarget& target,
                           const Cancel& cancel) {
   TarWriter writer(target, cancel);
   for (const ArchivePart& part : parts) {
     std::string folder;
-    if (part.platforms.size() == 1) {
+    if (part.platforms.size() == 1 && claims == nullptr) {
       folder = FolderOf(part.platforms.front()) + "/";
       TRY(writer.AddDirectory(folder));
     }
@@ -177,6 +178,7 @@ Result<> MergeTarArchives(const std::vector<ArchivePart>& parts,
             ErrorCode::kInvalid,
             Cat("the builder's tar archive has an entry outside of it: ", Printable(member.path)));
       }
+      if (claims != nullptr) TRY(claims->Claim(path, member.type == '5', part.platforms));
       return writer.Copy(member, Cat(folder, path),
                          hard_link ? Cat(folder, Plain(member.link)) : member.link,
                          part.descriptor);

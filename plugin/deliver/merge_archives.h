@@ -7,6 +7,7 @@
 #include "driver/oci/platform.h"
 #include "driver/registry/index.h"
 #include "driver/session/targets.h"
+#include "plugin/deliver/path_claims.h"
 
 namespace depot::deliver {
 
@@ -19,9 +20,11 @@ struct ArchivePart {
 
 /// Joins tar archives of files (exporter `tar`): the entries of a part with one platform come below
 /// linux_amd64/ and the like, as BuildKit lays out several platforms (exporter/local); those of one
-/// with several have such folders already. Hard links stay within their part. A part that is not a
-/// whole tar archive is kInvalid. Blocks; what is written goes to `target`, which is ended.
+/// with several have such folders already. With `claims` there are no such folders, and what it
+/// does not grant is its error. Hard links stay within their part. A part that is not a whole tar
+/// archive is kInvalid. Blocks; what is written goes to `target`, which is ended.
 Result<> MergeTarArchives(const std::vector<ArchivePart>& parts,
+                          PathClaims* claims,
                           session::StreamTarget& target,
                           const Cancel& cancel);
 

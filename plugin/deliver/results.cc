@@ -87,6 +87,33 @@ Result<std::unique_ptr<session::StreamTarget>> Results::OpenPart(
   return MakePartTarget(std::move(copy));
 }
 
+/// Null when the builders' files do not meet.
+PathClaims* Results::ClaimsFor(int index, const plan::Destination& destination) {
+  if (!destination.together) return nullptr;
+  std::unique_ptr<PathClaims>& claims = joined_[index].claims;
+  bool standard = destination.kind == plan::DestinationKind::kStandardOutput;
+  if (!claims) {
+    claims = std::make_unique<PathClaims>(standard ? "the archive" : destination.path);
+  }
+  return claims.get();
+}
+
+Result<session::DirectoryTarget> Results::OpenDirectory(int index,
+                                                        const plan::Destination& destination,
+                                                        const std::vector<Platform>& platforms) {
+  Result<> writable = files::CheckTreeRoot(destination.path);
+  if (!writable) return Fail(std::move(writable).error().While("--output cannot be written"));
+  session::DirectoryTarget target{
+      destination.path, destination.folder,
+      destination.devices ? files::Devices::kMade : files::Devices::kRefused};
+  if (PathClaims* claims = ClaimsFor(index, destination)) {
+    target.around = [claims, platforms](std::unique_ptr<files::TreeWriter> inner) {
+      return MakeClaimingWriter(std::move(inner), *claims, platforms);
+    };
+  }
+  return target;
+}
+
 Result<> Results::OpenTargets(const plan::BuildPlan& plan,
                               const std::vector<Platform>& platforms,
                               docker::Engine* engine,
@@ -98,16 +125,13 @@ Result<> Results::OpenTargets(const plan::BuildPlan& plan,
                      destination.kind == plan::DestinationKind::kSbomFiles;
     if (elsewhere) continue;
     if (destination.kind == plan::DestinationKind::kDirectory) {
-      Result<> writable = files::CheckTreeRoot(destination.path);
-      if (!writable) return Fail(std::move(writable).error().While("--output cannot be written"));
-      targets[index] = session::DirectoryTarget{
-          destination.path, destination.folder,
-          destination.devices ? files::Devices::kMade : files::Devices::kRefused};
+      TRY_ASSIGN(targets[index], OpenDirectory(index, destination, platforms));
     } else if (destination.part) {
       Joined& joined = joined_[index];
       if (!joined.target) {
         TRY_ASSIGN(joined.target, OpenStream(destination, engine, sink));
         joined.image = plan.request.exporters[static_cast<std::size_t>(index)].type == "oci";
+        ClaimsFor(index, destination);
       }
       TRY_ASSIGN(targets[index], OpenPart(joined, platforms));
     } else {
@@ -121,13 +145,14 @@ Result<std::string> Results::JoinParts(const registry::IndexAnnotations& annotat
                                        const Cancel& cancel) {
   std::string digest;
   for (auto& [index, joined] : joined_) {
+    if (!joined.target) continue;
     std::vector<ArchivePart> parts;
     for (std::size_t i = 0; i < joined.files.size(); ++i)
       parts.push_back({joined.files[i].get(), joined.platforms[i]});
     if (joined.image) {
       TRY_ASSIGN(digest, MergeImageArchives(parts, annotations, *joined.target, cancel));
     } else {
-      TRY(MergeTarArchives(parts, *joined.target, cancel));
+      TRY(MergeTarArchives(parts, joined.claims.get(), *joined.target, cancel));
     }
   }
   return digest;

@@ -10,6 +10,7 @@
 #include "driver/registry/index.h"
 #include "driver/session/targets.h"
 #include "plugin/deliver/metadata.h"
+#include "plugin/deliver/path_claims.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/plan.h"
 #include "plugin/progress/streams.h"
@@ -61,10 +62,11 @@ class Results {
   Streams& streams_;
   std::unique_ptr<disk::WholeFile> id_file_;
   std::unique_ptr<disk::WholeFile> metadata_file_;
-  /// An archive that several builders' parts are joined into.
+  /// An archive, or a tree, that several builders' parts are joined into.
   struct Joined {
-    bool image = false;  ///< OCI archives, not archives of files
-    std::unique_ptr<session::StreamTarget> target;
+    bool image = false;                             ///< OCI archives, not archives of files
+    std::unique_ptr<session::StreamTarget> target;  ///< null: a tree
+    std::unique_ptr<PathClaims> claims;             ///< null: each has a folder of its own
     std::vector<Fd> files;
     std::vector<std::vector<Platform>> platforms;
   };
@@ -72,6 +74,10 @@ class Results {
   Result<std::unique_ptr<session::StreamTarget>> OpenStream(const plan::Destination& destination,
                                                             docker::Engine* engine,
                                                             EventSink& sink);
+  Result<session::DirectoryTarget> OpenDirectory(int index,
+                                                 const plan::Destination& destination,
+                                                 const std::vector<Platform>& platforms);
+  PathClaims* ClaimsFor(int index, const plan::Destination& destination);
   Result<std::unique_ptr<session::StreamTarget>> OpenPart(Joined& joined,
                                                           const std::vector<Platform>& platforms);
 

@@ -13,18 +13,20 @@
 namespace depot::deliver {
 namespace {
 
-/// A name of the image in the registry that it is pushed to; "" when it is not.
+/// A name of the image in the registry that it is pushed to; "" when it is not. The builder answers
+/// for the last of several.
 std::string PushedName(const solve::BuildRequest& request) {
+  std::string pushed_to;
   for (const solve::Exporter& exporter : request.exporters) {
     auto name = exporter.attrs.find("name");
     auto push = exporter.attrs.find("push");
     bool pushed = exporter.type == "image" && push != exporter.attrs.end() &&
                   ParseBool(push->second).value_or(false);
     if (pushed && name != exporter.attrs.end()) {
-      return std::string(Trim(Split(name->second, ',').front()));
+      pushed_to = Trim(Split(name->second, ',').front());
     }
   }
-  return "";
+  return pushed_to;
 }
 
 /// Content that was pushed; the type says how a registry keeps it.

@@ -7,6 +7,7 @@
 #include "driver/event/step.h"
 #include "driver/oci/reference.h"
 #include "driver/registry/push_index.h"
+#include "driver/solve/content.h"
 #include "plugin/deliver/join_platforms.h"
 
 namespace depot::job {
@@ -42,6 +43,52 @@ deliver::ImageIdKind IdKind(const PlatformBuild& part) {
   return config ? deliver::ImageIdKind::kConfig : deliver::ImageIdKind::kManifest;
 }
 
+using Recorded = std::map<std::int64_t, Descriptor>;
+
+/// What every builder recorded, in their order.
+Result<std::vector<Recorded>> ReadRecorded(const std::vector<PlatformBuild>& parts,
+                                           const Cancel& cancel) {
+  std::vector<Recorded> all;
+  for (const PlatformBuild& part : parts) {
+    auto recorded = solve::ReadRecordedResults(*part.builder, part.solved.ref, cancel);
+    if (!recorded) {
+      return Fail(std::move(recorded).error().While(
+          Cat("asking ", part.builder->endpoint(), " what it pushed")));
+    }
+    all.push_back(*std::move(recorded));
+  }
+  return all;
+}
+
+/// The images to be joined in registries, in the order of their outputs; platforms and annotations
+/// are left to the caller.
+Result<std::vector<registry::IndexPush>> PushesOf(
+    const std::vector<PlatformBuild>& parts,
+    const std::vector<deliver::PlatformResult>& answers,
+    const Cancel& cancel) {
+  std::vector<registry::IndexPush> pushes;
+  std::vector<std::size_t> exporters;
+  const std::vector<plan::Destination>& destinations = parts.front().plan.destinations;
+  for (std::size_t i = 0; i < destinations.size(); ++i) {
+    if (destinations[i].index_names.empty()) continue;
+    pushes.emplace_back().names = destinations[i].index_names;
+    exporters.push_back(i);
+  }
+  if (pushes.size() == 1) {
+    TRY_ASSIGN(pushes.front().pushed, deliver::DescriptorsOf(answers));
+  }
+  if (pushes.size() < 2) return pushes;
+  TRY_ASSIGN(std::vector<Recorded> recorded, ReadRecorded(parts, cancel));
+  for (std::size_t i = 0; i < pushes.size(); ++i) {
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      TRY_ASSIGN(Descriptor pushed, deliver::RecordedDescriptor(recorded[part], exporters[i],
+                                                                parts[part].share.platforms));
+      pushes[i].pushed.push_back(std::move(pushed));
+    }
+  }
+  return pushes;
+}
+
 }  // namespace
 
 Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
@@ -53,22 +100,24 @@ Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
   std::vector<deliver::PlatformResult> answers;
   for (const PlatformBuild& part : parts)
     answers.push_back({part.share.platforms, part.solved.exporter_response});
-  registry::IndexPush push;
-  push.annotations = deliver::IndexAnnotationsOf(wanted.annotations);
-  TRY_ASSIGN(std::string digest, results.JoinParts(push.annotations, cancel));
+  registry::IndexAnnotations annotations = deliver::IndexAnnotationsOf(wanted.annotations);
+  TRY_ASSIGN(std::string digest, results.JoinParts(annotations, cancel));
   results.CloseTargets();
-  const std::vector<std::string>& names = parts.front().plan.index_names;
-  if (names.empty()) return Delivered{deliver::JoinResponses(answers, digest, names)};
-  TRY_ASSIGN(push.pushed, deliver::DescriptorsOf(answers));
-  push.platforms = wanted.platforms;
-  for (const std::string& name : names) {
-    TRY_ASSIGN(Reference reference, ParseReference(name));
-    push.names.push_back(std::move(reference));
+  TRY_ASSIGN(std::vector<registry::IndexPush> pushes, PushesOf(parts, answers, cancel));
+  std::vector<std::string> names;
+  for (registry::IndexPush& push : pushes) {
+    push.platforms = wanted.platforms;
+    push.annotations = annotations;
+    Step step(sink, Cat("pushing the image index of ", parts.size(), " builders"));
+    auto log = [&step](std::string line) { step.Log(std::move(line)); };
+    TRY_ASSIGN(auto index, step.Finish(registry::PushIndex(registries, push, log, cancel)));
+    // Of several the last is the answer, as of one builder.
+    digest = index.digest;
+    names.clear();
+    for (const Reference& name : push.names)
+      names.push_back(FormatReference(name));
   }
-  Step step(sink, Cat("pushing the image index of ", parts.size(), " builders"));
-  auto log = [&step](std::string line) { step.Log(std::move(line)); };
-  TRY_ASSIGN(auto index, step.Finish(registry::PushIndex(registries, push, log, cancel)));
-  return Delivered{deliver::JoinResponses(answers, index.digest, names)};
+  return Delivered{deliver::JoinResponses(answers, digest, names)};
 }
 
 Result<Delivered> FinishAlone(const PlatformBuild& part,

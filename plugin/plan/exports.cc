@@ -6,6 +6,8 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/plan/exports_item.h"
+#include "plugin/plan/exports_of_several.h"
 
 namespace depot::plan {
 namespace {
@@ -14,30 +16,6 @@ using options::BuildOptions;
 using options::Output;
 
 constexpr std::string_view kClassic = "an Engine with the classic image store";
-
-/// An output on its way to become an exporter.
-struct Item {
-  std::string type;  ///< local, tar, oci, docker, image
-  std::map<std::string, std::string> attrs;
-  Destination destination;
-};
-
-bool IsOn(const Item& item, const std::string& key) {
-  auto found = item.attrs.find(key);
-  return found != item.attrs.end() && ParseBool(found->second).value_or(false);
-}
-
-bool IsImage(const Item& item) {
-  return item.type == "image";
-}
-
-bool IsPush(const Item& item) {
-  return IsImage(item) && IsOn(item, "push");
-}
-
-bool IsLoad(const Item& item) {
-  return item.destination.kind == DestinationKind::kEngineLoad;
-}
 
 Destination To(DestinationKind kind, const std::string& path) {
   Destination destination;
@@ -63,6 +41,23 @@ Result<std::string> JoinTags(const std::vector<std::string>& tags) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   return Join(names, ",");
+}
+
+/// What BuildKit says once everything is built (util/push), said before.
+Result<> RefuseTagsByDigest(const std::vector<Item>& items) {
+  for (const Item& item : items) {
+    if (!IsPush(item) || !IsOn(item, "push-by-digest")) continue;
+    auto names = item.attrs.find("name");
+    if (names == item.attrs.end()) continue;
+    for (std::string_view part : Split(names->second, ',')) {
+      if (!HasTag(Trim(part))) continue;
+      return Fail(
+          Error(ErrorCode::kUsage, Cat("push-by-digest=true pushes without a tag, but name=",
+                                       Printable(Trim(part)), " has one"))
+              .WithHint("give the repository alone: name=REGISTRY/NAME"));
+    }
+  }
+  return {};
 }
 
 /// What the user asked for, before the builder is looked at.
@@ -167,87 +162,6 @@ void AnnotateItems(const BuildOptions& options,
       item.attrs[AnnotationKey(annotation, name_platform)] = annotation.value;
     }
   }
-}
-
-Result<> PushByDigest(Item& item, Exports& exports) {
-  if (IsOn(item, "push-by-digest")) {
-    return Fail(
-        Error(ErrorCode::kUnsupported,
-              "push-by-digest=true: the platforms of several builders need a tag that joins "
-              "them")
-            .WithHint("build each platform by itself, or leave push-by-digest away"));
-  }
-  std::vector<std::string> repositories;
-  for (std::string_view part : Split(item.attrs["name"], ',')) {
-    if (Trim(part).empty()) continue;
-    TRY_ASSIGN(Reference reference, ParseReference(Trim(part)));
-    std::string name = FormatReference(reference);
-    auto& names = exports.index_names;
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-    std::string repository = RepositoryOf(reference);
-    if (std::find(repositories.begin(), repositories.end(), repository) == repositories.end()) {
-      repositories.push_back(repository);
-    }
-  }
-  item.attrs["name"] = Join(repositories, ",");
-  item.attrs["push-by-digest"] = "true";
-  // A builder with an image store of its own would keep it under a name that says no platform.
-  item.attrs.emplace("store", "false");
-  return {};
-}
-
-std::string FolderOf(const Platform& platform) {
-  std::string folder = FormatPlatform(platform);
-  std::replace(folder.begin(), folder.end(), '/', '_');
-  return folder;
-}
-
-/// What cannot be joined afterwards, so that it would be lost.
-Result<> RefuseToShare(const Item& item) {
-  auto refuse = [](std::string_view what, std::string_view hint) {
-    return Fail(Error(ErrorCode::kUnsupported, Cat("--output ", what)).WithHint(std::string(hint)));
-  };
-  if (item.type == "docker" && !IsLoad(item)) {
-    return refuse("type=docker: such an archive holds one platform",
-                  "use type=oci, or choose one --platform");
-  }
-  for (const auto& [key, value] : item.attrs) {
-    if (key == "platform-split" && !IsOn(item, key)) {
-      return refuse(
-          "platform-split=false: the files of several builders would overwrite each other",
-          "leave it away, or build each platform by itself");
-    }
-    if (key.starts_with("annotation-index") || key.starts_with("annotation-manifest-descriptor")) {
-      return refuse(Cat(Printable(key), ": the index of several builders is not made by them"),
-                    "use --annotation TYPE:KEY=VALUE");
-    }
-  }
-  return {};
-}
-
-/// What each of several builders makes of an item, so that it can be joined afterwards.
-Result<> ShareAmongBuilders(const ExportFacts& facts, std::vector<Item>& items, Exports& exports) {
-  if (std::count_if(items.begin(), items.end(), IsPush) > 1) {
-    return Fail(Error(ErrorCode::kUnsupported,
-                      "--output: several builders can push one output, not two of them")
-                    .WithHint("put all names into one: --push and several --tag"));
-  }
-  // A builder answers for its last output, and what it answers about the pushed one is needed.
-  std::stable_partition(items.begin(), items.end(), [](const Item& item) { return !IsPush(item); });
-  for (Item& item : items) {
-    TRY(RefuseToShare(item));
-    if (IsPush(item)) TRY(PushByDigest(item, exports));
-    if (facts.platforms.size() == 1) {
-      // The folder is ours, and must not come twice.
-      item.attrs.erase("platform-split");
-      if (item.type == "local") item.destination.folder = FolderOf(facts.platforms.front());
-    }
-    bool archive = item.destination.kind == DestinationKind::kFile ||
-                   item.destination.kind == DestinationKind::kStandardOutput ||
-                   item.destination.kind == DestinationKind::kEngineLoad;
-    item.destination.part = archive;
-  }
-  return {};
 }
 
 /// What a store or an archive with room for one platform cannot take.
@@ -421,10 +335,11 @@ Result<Exports> PlanExports(const BuildOptions& options,
   }
   TRY(TakeDevices(items));
   TRY(NameItems(options, items, exports));
+  TRY(RefuseTagsByDigest(items));
   TRY(SaveItems(facts.save_as, items));
   AnnotateItems(options, facts, items);
   TRY(RefuseSeveralPlatforms(features, facts, items));
-  if (facts.several_builders) TRY(ShareAmongBuilders(facts, items, exports));
+  if (facts.several_builders) TRY(ShareAmongBuilders(facts.platforms, items));
   if (features.engine_store) {
     TRY(AdaptToEngine(items, !features.all_exporters, exports));
   } else {

@@ -36,6 +36,11 @@ struct Destination {
   bool devices = false;
   /// One builder's part of an archive that holds every builder's: kept aside and merged afterwards.
   bool part = false;
+  /// Files of several builders that lie in one tree, where none may come from two of them.
+  bool together = false;
+  /// Of what one of several builders pushes by digest: what the index of all is to be called, each
+  /// once; one without a tag is written by digest alone.
+  std::vector<Reference> index_names{};
 };
 
 /// What is known beyond the command line and the builder.
@@ -56,8 +61,6 @@ struct Exports {
   /// Names that the Engine must push after the build, because its BuildKit cannot (an Engine with
   /// the classic image store); normalised, without duplicates.
   std::vector<std::string> engine_pushes;
-  /// Names to be given to the index of what several builders push by digest; normalised.
-  std::vector<std::string> index_names;
   std::vector<std::string> warnings;
 };
 
@@ -65,10 +68,9 @@ struct Exports {
 /// went through options::ParseBuildFlags. What the builder cannot do is kUnsupported and says what
 /// to do instead; an archive to a terminal, and --iidfile without an image, are kUsage. One of
 /// several builders pushes by digest, and what joins their platforms is left to us: the index of
-/// images and its annotations, one sub-folder for each platform in a local output, one archive.
-/// With
-/// --sbom-dir, a build whose image is neither pushed nor kept in the store of an Engine, or that
-/// makes none, gets an exporter more that sends its SBOMs.
+/// images and its annotations, one sub-folder for each platform in a local output (or none, with
+/// platform-split=false), one archive. With --sbom-dir, a build whose image is neither pushed nor
+/// kept in the store of an Engine, or that makes none, gets an exporter more that sends its SBOMs.
 Result<Exports> PlanExports(const options::BuildOptions& options,
                             const builder::Features& features,
                             const ExportFacts& facts);

@@ -72,7 +72,6 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   plan.request.exporters = std::move(exports.exporters);
   plan.destinations = std::move(exports.destinations);
   plan.engine_pushes = std::move(exports.engine_pushes);
-  plan.index_names = std::move(exports.index_names);
   plan.warnings = std::move(exports.warnings);
   if (!source.shared_name.empty() && !facts.node_id.empty()) {
     plan.request.shared_key = Cat(source.shared_name, ":", facts.node_id);

@@ -37,7 +37,6 @@ struct BuildPlan {
   /// Where each of request.exporters goes, by its index.
   std::vector<Destination> destinations;
   std::vector<std::string> engine_pushes;  ///< see Exports
-  std::vector<std::string> index_names;    ///< see Exports
   std::vector<std::string> warnings;       ///< one line each, for the user
 };
 

@@ -108,6 +108,22 @@ class ContextTest(EndToEnd):
 
 
 class Ignoring(ContextTest):
+    def long_list(self, lines):
+        """A context with one file that is named by the last of so many lines of 84 bytes."""
+        patterns = [f"generated/{'x' * 60}/{number:012}" for number in range(lines - 1)]
+        ignored = "\n".join([*patterns, "one"]) + "\n"
+        return self.everything({".dockerignore": ignored, "one": "", "two": ""})
+
+    def test_a_list_of_thousands(self):
+        self.assertEqual(sorted(self.copied(self.long_list(8000))), [".dockerignore", "two"])
+
+    def test_a_list_that_the_builder_does_not_take(self):
+        context = self.long_list(60_000)
+        args = ["-f", self.dockerfile, "-o", "out", context]
+        result = self.build(*args, builder="tls", check=1)
+        self.assertRegex(result.stderr, r"larger than max \(\d+ vs\. 4194304\)")
+        self.assertIn("hint: a limit of the builder's: every pattern of .dockerignore", result.stderr)
+
     def many_files(self):
         """20,000 files in 100 folders."""
         context = self.everything({".dockerignore": IGNORED})

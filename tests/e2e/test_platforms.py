@@ -311,19 +311,97 @@ class Outputs(PlatformsTest):
                     self.assertEqual(member.read(), content)
 
     def test_refused_outputs(self):
-        image = self.image_name(registry="open")
-        for output, complaint in (
-            ("type=local,dest=out,platform-split=false", "platform-split=false"),
-            (f"type=image,name={image},push=true,push-by-digest=true", "push-by-digest"),
-            ("type=oci,dest=x.tar,annotation-index.a=b", "use --annotation"),
+        tagged = f"name={self.image_name(registry='open')},push=true,push-by-digest=true"
+        for output, code, complaint in (
+            ("type=oci,dest=x.tar,annotation-index.a=b", 1, "use --annotation"),
+            (f"type=image,{tagged}", 125, "has one"),
         ):
             with self.subTest(output=output):
-                result = self.build_both("-o", output, self.small(), check=1)
+                result = self.build_both("-o", output, self.small(), check=code)
                 self.assertIn(complaint, result.stderr)
                 self.assertIn("hint:", result.stderr)
-        two = [f"type=image,name={image}{i},push=true" for i in range(2)]
-        result = self.build_both("-o", two[0], "-o", two[1], self.small(), check=1)
-        self.assertIn("several --tag", result.stderr)
+
+    def test_a_push_by_digest_has_no_tag(self):
+        name = self.image_name(registry="open").rpartition(":")[0]
+        output = f"type=image,name={name},push=true,push-by-digest=true"
+        files = ["--iidfile", "id", "--metadata-file", "meta"]
+        self.build_both("-o", output, *files, self.small(), env=WITH_PROVENANCE)
+        repository = self.repository(name)
+        digest = (self.work / "id").read_text()
+        index = repository.document(digest)
+        self.assertEqual(list(self.images_of(index)), [AMD64, ARM64])
+        self.assertEqual(len(index["manifests"]), 4)
+        self.assert_no_tag(name + ":latest")
+        metadata = json.loads((self.work / "meta").read_text())
+        self.assertEqual(metadata["containerimage.digest"], digest)
+        self.assertEqual(metadata["image.name"], name)
+
+    def test_two_images_are_pushed(self):
+        """Each as it was asked for, whatever the other is; the last one is the answer."""
+        first = self.image_name(name="first", registry="open")
+        second = self.image_name(name="second", registry="open")
+        one = f"type=image,name={first},push=true,compression=zstd,force-compression=true"
+        two = f"type=image,name={second},push=true"
+        outputs = ["-o", one, "-o", "type=oci,dest=x.tar", "-o", two]
+        self.build_both(*outputs, "--metadata-file", "meta", self.small(), env=WITH_PROVENANCE)
+        metadata = json.loads((self.work / "meta").read_text())
+        second_digest = self.repository(second).digest("latest")
+        self.assertEqual(metadata["containerimage.digest"], second_digest)
+        self.assertEqual(metadata["image.name"], second)
+        for image, compression in ((first, "zstd"), (second, "gzip")):
+            repository = self.repository(image)
+            index = repository.document("latest")
+            self.assertEqual(list(self.images_of(index)), [AMD64, ARM64])
+            self.assertEqual(len(index["manifests"]), 4)
+            for digest in self.images_of(index).values():
+                layers = json.dumps(repository.document(digest)["layers"])
+                self.assertIn(compression, layers)
+
+    def arch_context(self, name):
+        """Files of each platform, in a folder that both have."""
+        dockerfile = f"FROM {self.rig['BASE']} AS one\nARG TARGETARCH\n"
+        dockerfile += f"RUN mkdir -p /out/bin && uname -m >/out/bin/{name}\n"
+        dockerfile += "FROM scratch\nCOPY --from=one /out /\n"
+        return self.context({"Dockerfile": dockerfile})
+
+    def test_files_of_all_in_one_folder(self):
+        context = self.arch_context("app-$TARGETARCH")
+        expected = {"bin/app-amd64": "x86_64", "bin/app-arm64": "aarch64"}
+        self.build_both("-o", "type=local,dest=out,platform-split=false", context)
+        for path, machine in expected.items():
+            self.assertEqual(trees.text(self.work / "out", path).strip(), machine)
+        self.build_both("-o", "type=tar,dest=out.tar,platform-split=false", context)
+        with tarfile.open(self.work / "out.tar") as archive:
+            for path, machine in expected.items():
+                self.assertEqual(archive.extractfile(path).read().decode().strip(), machine)
+
+    def test_a_file_of_two_platforms_is_named(self):
+        context = self.arch_context("app")
+        for output in ("type=local,dest=out", "type=tar,dest=out.tar"):
+            with self.subTest(output=output):
+                args = ["-o", f"{output},platform-split=false", context]
+                result = self.build_both(*args, check=1, timeout=60)
+                self.assertIn("bin/app in out", result.stderr)
+                self.assertIn(AMD64, result.stderr)
+                self.assertIn(ARM64, result.stderr)
+                self.assertIn("hint: leave platform-split=false away", result.stderr)
+        self.assertFalse((self.work / "out.tar").exists())
+
+    def test_outputs_that_do_not_meet(self):
+        image = self.image_name(registry="open")
+        outputs = ["out", "other", "type=tar,dest=files.tar", "type=oci,dest=one.tar"]
+        outputs += ["type=oci,dest=two.tar", f"type=image,name={image},push=true"]
+        flags = [part for output in outputs for part in ("-o", output)]
+        self.build_both(*flags, self.small())
+        for folder in ("out", "other"):
+            self.assertEqual(self.machine_in(self.work / folder / "linux_arm64"), "aarch64")
+        for archive in ("one.tar", "two.tar"):
+            self.assertEqual(len(OciLayout(self.work / archive).document("latest")["manifests"]), 1)
+        self.assertTrue((self.work / "files.tar").exists())
+        index = self.repository(image).document("latest")
+        self.assertEqual(list(self.images_of(index)), [AMD64, ARM64])
+        result = self.build_both("-o", "out", "-o", "./out/", self.small(), check=125)
+        self.assertIn("several outputs go to out", result.stderr)
 
     def test_load_into_the_containerd_store(self):
         image = self.image_name()

@@ -193,6 +193,7 @@ class Build {
     std::shared_ptr<rpc::Channel> client;
     while (!client && cancel.SleepFor(kPoll)) {
       std::lock_guard lock(mutex_);
+      if (session_over_) return;
       client = client_;
     }
     for (const Script& action : List(script_, when)) {
@@ -222,7 +223,23 @@ class Build {
     }
     while ((!client_ || client_->Alive()) && cancel.SleepFor(kPoll)) {
     }
+    EndClient();
     return {};
+  }
+
+  /// The client's threads work on the call of the session, so they end before it does.
+  void EndClient() {
+    std::shared_ptr<rpc::Channel> last;
+    while (!last) {
+      std::unique_lock lock(mutex_);
+      session_over_ = true;
+      if (!client_) return;
+      client_->Close(Error(ErrorCode::kCancelled, "the session has ended"));
+      if (client_.use_count() == 1) last = std::move(client_);
+      lock.unlock();
+      // Whoever still makes a call on it hears of the end now.
+      if (!last) (void)Cancel::Never().SleepFor(kPoll);
+    }
   }
 
   const Script& script_;
@@ -230,7 +247,8 @@ class Build {
   CancelSource returned_;
   CancelSource ended_;
   std::mutex mutex_;
-  std::shared_ptr<rpc::Channel> client_;  // guarded by mutex_ until it is there
+  std::shared_ptr<rpc::Channel> client_;  // guarded by mutex_ but in Session()
+  bool session_over_ = false;             // guarded by mutex_
 };
 
 }  // namespace

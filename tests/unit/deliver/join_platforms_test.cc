@@ -76,6 +76,19 @@ TEST(JoinPlatforms, ABuilderThatDoesNotSayWhatItPushedIsNamed) {
   }
 }
 
+TEST(JoinPlatforms, WithoutARecordOfAPushItsBuilderIsNamed) {
+  auto json = Json::Parse(DescriptorJson(kFirst));
+  auto descriptor = ReadDescriptor(*json);
+  ASSERT_TRUE(descriptor);
+  auto found = RecordedDescriptor({{1, *descriptor}}, 1, {kAmd64});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->digest, kFirst);
+  auto missing = RecordedDescriptor({{1, *descriptor}}, 0, {kArm64});
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().message().find("linux/arm64"), std::string::npos);
+  EXPECT_FALSE(missing.error().hint().empty());
+}
+
 TEST(JoinPlatforms, AnnotationsOfTheIndexAndAroundIt) {
   std::vector<options::Annotation> asked = {{"index", std::nullopt, "a", "1"},
                                             {"index-descriptor", std::nullopt, "b", "2"},

@@ -64,9 +64,9 @@ class Parts {
   std::vector<ArchivePart> list_;
 };
 
-Result<std::string> MergeTars(const std::vector<Part>& parts) {
+Result<std::string> MergeTars(const std::vector<Part>& parts, PathClaims* claims = nullptr) {
   MemoryTarget target;
-  TRY(MergeTarArchives(Parts(parts).list(), target, Cancel::Never()));
+  TRY(MergeTarArchives(Parts(parts).list(), claims, target, Cancel::Never()));
   EXPECT_TRUE(target.ended);
   return target.bytes;
 }
@@ -85,6 +85,33 @@ TEST(MergeTarArchives, ABuilderOfSeveralPlatformsHasFoldersAlready) {
   ASSERT_TRUE(merged) << merged.error().message();
   EXPECT_EQ(Untar(*merged),
             (Files{{"linux_386/a", "2"}, {"linux_amd64/a", "1"}, {"linux_arm64/a", "3"}}));
+}
+
+TEST(MergeTarArchives, WithoutFoldersOnlyWhatMeetsIsRefused) {
+  PathClaims claims("x.tar");
+  auto merged = MergeTars({{Tar({{"./a-amd64", "1"}, {"bin/amd64", "2"}}), {kAmd64}},
+                           {Tar({{"a-arm64", "3"}, {"bin/arm64", "4"}}), {kArm64}}},
+                          &claims);
+  ASSERT_TRUE(merged) << merged.error().message();
+  EXPECT_EQ(Untar(*merged),
+            (Files{{"a-amd64", "1"}, {"a-arm64", "3"}, {"bin/amd64", "2"}, {"bin/arm64", "4"}}));
+  PathClaims others("x.tar");
+  merged = MergeTars({{Tar({{"a", "1"}}), {kAmd64}}, {Tar({{"./a", "1"}}), {kArm64}}}, &others);
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().message(),
+            "--output: a in x.tar comes from linux/amd64 and from linux/arm64, and "
+            "platform-split=false makes one tree of all");
+  EXPECT_FALSE(merged.error().hint().empty());
+}
+
+TEST(PathClaims, FoldersBelongToAllAndFilesToOne) {
+  PathClaims claims("out");
+  EXPECT_TRUE(claims.Claim("d/", true, {kAmd64}));
+  EXPECT_TRUE(claims.Claim("d", true, {kArm64}));
+  EXPECT_FALSE(claims.Claim("d", false, {kArm64})) << "a file in the place of a folder";
+  EXPECT_TRUE(claims.Claim("d/f", false, {kAmd64, k386}));
+  EXPECT_TRUE(claims.Claim("d/f", false, {kAmd64, k386})) << "what a builder repeats is its own";
+  EXPECT_FALSE(claims.Claim("d/f", true, {kArm64}));
 }
 
 TEST(MergeTarArchives, HardLinksStayInTheirPart) {

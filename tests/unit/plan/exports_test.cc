@@ -260,14 +260,49 @@ ExportFacts OneOfSeveral(const std::vector<Platform>& platforms = {kAmd64}) {
   return facts;
 }
 
+Words IndexNames(const Exports& exports, std::size_t exporter) {
+  Words names;
+  for (const Reference& name : exports.destinations.at(exporter).index_names)
+    names.push_back(FormatReference(name));
+  return names;
+}
+
 TEST(SharedExports, APushIsByDigestAndTheNamesAreForTheIndex) {
   Words words = {"--push", "-t", "r.example/x:1", "-t", "r.example/x:2", "-t", "y"};
   Exports exports = Plan(words, Remote(), OneOfSeveral());
   ASSERT_EQ(exports.exporters.size(), 1u);
   EXPECT_EQ(exports.exporters[0].attrs.at("name"), "r.example/x,docker.io/library/y");
   EXPECT_EQ(exports.exporters[0].attrs.at("push-by-digest"), "true");
-  EXPECT_EQ(exports.index_names,
+  EXPECT_EQ(IndexNames(exports, 0),
             (Words{"r.example/x:1", "r.example/x:2", "docker.io/library/y:latest"}));
+}
+
+TEST(SharedExports, WhoWantsNoTagGetsNone) {
+  Words words = {"-o", "type=image,\"name=r.example/x,r.example/y\",push=true,push-by-digest=true"};
+  Exports exports = Plan(words, Remote(), OneOfSeveral());
+  EXPECT_EQ(exports.exporters[0].attrs.at("name"), "r.example/x,r.example/y");
+  EXPECT_EQ(exports.exporters[0].attrs.at("push-by-digest"), "true");
+  EXPECT_EQ(IndexNames(exports, 0), (Words{"r.example/x", "r.example/y"}));
+  for (const ExportFacts& facts : {OneOfSeveral(), ExportFacts()}) {
+    words[1] = "type=image,name=r.example:5000/x:1,push=true,push-by-digest=true";
+    EXPECT_EQ(Refusal(words, Remote(), facts).message(),
+              "push-by-digest=true pushes without a tag, but name=r.example:5000/x:1 has one");
+    words[1] = "type=image,name=r.example:5000/x,push=true,push-by-digest=true";
+    Plan(words, Remote(), facts);
+  }
+}
+
+TEST(SharedExports, EveryPushHasAnIndexOfItsOwn) {
+  Words words = {"-o", "type=image,name=r/x:1,push=true,compression=zstd",
+                 "-o", "out",
+                 "-o", "type=registry,name=r/x:2"};
+  Exports exports = Plan(words, Remote(), OneOfSeveral());
+  ASSERT_EQ(exports.exporters.size(), 3u);
+  EXPECT_EQ(exports.exporters[0].type, "local");
+  EXPECT_EQ(IndexNames(exports, 0), Words());
+  EXPECT_EQ(IndexNames(exports, 1), (Words{"docker.io/r/x:1"}));
+  EXPECT_EQ(exports.exporters[1].attrs.at("compression"), "zstd");
+  EXPECT_EQ(IndexNames(exports, 2), (Words{"docker.io/r/x:2"}));
 }
 
 TEST(SharedExports, WhatIsPushedComesLast) {
@@ -288,16 +323,28 @@ TEST(SharedExports, FilesGoToAFolderOfThePlatform) {
   // A builder makes the folders of several platforms by itself.
   Exports two = Plan({"-o", "out"}, Remote(), OneOfSeveral({kAmd64, {"linux", "386", ""}}));
   EXPECT_EQ(two.destinations[0].folder, "");
+  EXPECT_FALSE(two.destinations[0].together);
+}
+
+TEST(SharedExports, FilesOfAllLieTogetherWhenAskedFor) {
+  for (const char* output :
+       {"type=local,dest=out,platform-split=false", "type=tar,dest=f,platform-split=false"}) {
+    Exports one = Plan({"-o", output}, Remote(), OneOfSeveral());
+    EXPECT_EQ(one.destinations[0].folder, "");
+    EXPECT_TRUE(one.destinations[0].together);
+    EXPECT_EQ(one.exporters[0].attrs.count("platform-split"), 0u);
+    // What a builder of several platforms makes of its own is its affair.
+    Exports two = Plan({"-o", output}, Remote(), OneOfSeveral({kAmd64, {"linux", "386", ""}}));
+    EXPECT_TRUE(two.destinations[0].together);
+    EXPECT_EQ(two.exporters[0].attrs.at("platform-split"), "false");
+  }
 }
 
 TEST(SharedExports, RefusesWhatCannotBeJoined) {
   ExportFacts facts = OneOfSeveral();
   for (const Words& words :
-       {Words{"-o", "type=docker,dest=f"}, Words{"-o", "type=local,dest=out,platform-split=false"},
-        Words{"-o", "type=image,name=r/x,push=true,push-by-digest=true"},
-        Words{"-o", "type=oci,dest=f,annotation-index.a=b"},
-        Words{"-o", "type=oci,dest=f,annotation-manifest-descriptor.a=b"},
-        Words{"-o", "type=image,name=r/x,push=true", "-o", "type=registry,name=r/y"}}) {
+       {Words{"-o", "type=docker,dest=f"}, Words{"-o", "type=oci,dest=f,annotation-index.a=b"},
+        Words{"-o", "type=oci,dest=f,annotation-manifest-descriptor.a=b"}}) {
     EXPECT_EQ(Refusal(words, Remote(), facts).code(), ErrorCode::kUnsupported);
   }
   Plan({"-o", "type=oci,dest=f,annotation.a=b"}, Remote(), facts);

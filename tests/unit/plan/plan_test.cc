@@ -267,7 +267,9 @@ TEST(Plan, OneOfSeveralBuildersIsAskedForItsOwnPlatforms) {
   run.facts.frontend.platforms = {{"linux", "arm64", ""}};
   BuildPlan plan = run.Good();
   EXPECT_EQ(plan.request.frontend_attrs.at("platform"), "linux/arm64");
-  EXPECT_EQ(plan.index_names, (Words{"r.example/x:1"}));
+  ASSERT_EQ(plan.destinations.size(), 1u);
+  ASSERT_EQ(plan.destinations[0].index_names.size(), 1u);
+  EXPECT_EQ(FormatReference(plan.destinations[0].index_names[0]), "r.example/x:1");
 }
 
 TEST(Plan, SbomsBesideAnImageAreNoFilesOfAResult) {

@@ -317,6 +317,22 @@ TEST_F(ChannelTest, ACallAfterGoawayFailsWhileEarlierOnesGoOn) {
   EXPECT_EQ(earlier->Finish(soon).code, Code::kDeadlineExceeded);
 }
 
+TEST_F(ChannelTest, AfterGoawayTheLastCallEndsTheConnection) {
+  auto call = channel_->Start("/t.T/Last", {});
+  ASSERT_TRUE(call->Write({Bytes("its message")}, cancel_));
+  PeerReads("its message");
+  constexpr std::string_view kGoaway("\0\0\x8\7\0\0\0\0\0\0\0\0\1\0\0\0\0", 17);
+  constexpr std::string_view kReset("\0\0\4\3\0\0\0\0\1\0\0\0\x8", 13);
+  PeerWrites(Cat(kNoSettings, kGoaway, kReset));
+  EXPECT_EQ(call->Finish(cancel_).code, Code::kCancelled);
+  // A server that shuts down waits for that.
+  char bytes[1024];
+  ssize_t size = 1;
+  while (size > 0 && WaitForFd(peer_.get(), POLLIN, cancel_))
+    size = ::read(peer_.get(), bytes, sizeof bytes);
+  EXPECT_EQ(size, 0) << "the connection is still open";
+}
+
 TEST_F(ChannelTest, AResetIsToldLikeTheEndThatItStandsFor) {
   ASSERT_TRUE(WaitForFd(peer_.get(), POLLIN, cancel_));
   peer_ = Fd();  // with that unread

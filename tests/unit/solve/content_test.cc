@@ -252,5 +252,31 @@ TEST_F(ContentTest, ABuilderWithoutHistoryIsUnsupported) {
   EXPECT_EQ(recorded.error().code(), ErrorCode::kUnsupported);
 }
 
+TEST_F(ContentTest, WhatEachExporterMadeIsRecorded) {
+  std::string digest = DigestOf("x");
+  listen_ = [&](rpc::ServerCall& call, const std::string& ref, const Cancel& cancel) {
+    control::BuildHistoryRecord record;
+    record.set_ref("another");
+    (*record.mutable_result()->mutable_results())[0].set_digest("of another");
+    Send(call, record, cancel);
+    record.Clear();
+    record.set_ref(ref);
+    control::Descriptor& made = (*record.mutable_result()->mutable_results())[2];
+    made.set_media_type("application/vnd.oci.image.index.v1+json");
+    made.set_digest(digest);
+    made.set_size(7);
+    Send(call, record, cancel);
+    return rpc::Status{};
+  };
+  auto results = ReadRecordedResults(*this, "r", Cancel::Never());
+  ASSERT_TRUE(results) << results.error().message();
+  ASSERT_EQ(results->size(), 1u);
+  EXPECT_EQ(results->at(2).digest, digest);
+  EXPECT_EQ(results->at(2).size, 7);
+  EXPECT_EQ(results->at(2).media_type, "application/vnd.oci.image.index.v1+json");
+  digest = "no digest";
+  EXPECT_FALSE(ReadRecordedResults(*this, "r", Cancel::Never()));
+}
+
 }  // namespace
 }  // namespace depot::solve

@@ -55,6 +55,10 @@ TEST(SolveError, KeepsWhatTheUserUnderstandsAndSaysWhatToDo) {
                               ""});
   EXPECT_EQ(missing.message(), "build failed: \"/hello.txt\": not found");
   EXPECT_NE(missing.hint().find(".dockerignore"), std::string::npos);
+  Error large = SolveError({rpc::Code::kResourceExhausted,
+                            "grpc: received message larger than max (8202262 vs. 4194304)", ""});
+  EXPECT_NE(large.message().find("4194304"), std::string::npos);
+  EXPECT_NE(large.hint().find(".dockerignore"), std::string::npos);
   Error refused = SolveError({rpc::Code::kUnknown, "failed to push r: 401 Unauthorized", ""});
   EXPECT_NE(refused.hint().find("docker login"), std::string::npos);
 }
