@@ -376,6 +376,39 @@ class Flags(BuildersTest):
         result = self.build("-q", "-o", folder, self.small(), builder="tls")
         self.assertEqual(result.stdout + result.stderr, "")
 
+    def test_what_has_no_effect_is_said(self):
+        env = {"BUILDX_GIT_LABELS": "full", "BUILDX_METADATA_WARNINGS": "1"}
+        env |= {"BUILDKIT_PROGRESS": "tty", "DEPOT_TOKEN": "of the job"}
+        flags = ["--token", "t0ken", "--project", "p1", "--build-platform", "linux/amd64"]
+        result = self.build(*flags, self.small(), builder="tls", env=env)
+        for says in (
+            "BUILDX_GIT_LABELS has no effect",
+            "BUILDX_METADATA_WARNINGS has no effect",
+            "BUILDKIT_PROGRESS=tty has no effect yet",
+            "--token has no effect",
+            "--project has no effect",
+            "--build-platform chooses no machine",
+        ):
+            self.assertEqual(result.stderr.count(says), 1, says)
+        self.assertNotIn("DEPOT_TOKEN", result.stderr)
+        self.assertNotIn("t0ken", result.stderr)
+
+    def test_settings_that_are_no_flags_are_honoured(self):
+        context = self.small()
+        env = {"BUILDKIT_PROGRESS": "quiet"}
+        self.assertEqual(self.build("-o", "out", context, builder="tls", env=env).stderr, "")
+        for variable in ("BUILDX_NO_DEFAULT_LOAD", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING"):
+            warned = self.build(context, builder="tls").stderr
+            quiet = self.build(context, builder="tls", env={variable: "1"}).stderr
+            self.assertIn("WARNING", warned)
+            self.assertNotIn("WARNING", quiet)
+
+    def test_a_disabled_policy_is_none(self):
+        context = self.small()
+        (context / "Dockerfile.rego").write_text("package docker\n")
+        word = self.written("--policy", "disabled=true", context, builder="tls")
+        self.assertEqual(word, "hello\n")
+
     def test_added_hosts(self):
         context = self.context({"Dockerfile": self.dockerfile("RUN cat /etc/hosts >/word")})
         hosts = ["--add-host", "four:10.1.2.3", "--add-host", "six=[2001:db8::7]"]
