@@ -23,7 +23,9 @@ class RemoteDriver final : public Driver {
                                                         : "localhost";
     connection.dial = [endpoint = endpoint_](const Cancel& c) { return Dial(*endpoint, c); };
     auto builder = Hold(std::move(connection), sink, cancel);
-    if (!builder && !endpoint_->program.empty() && builder.error().hint().empty()) {
+    // What a program says without the builder, on its output or not at all, is best seen there.
+    const bool ran = !builder && builder.error().code() != ErrorCode::kNotFound;
+    if (ran && !endpoint_->program.empty() && !cancel.cancelled()) {
       return Fail(std::move(builder).error().WithHint(
           Cat("does this work by hand? ", Join(endpoint_->program, " "))));
     }

@@ -53,6 +53,8 @@ class DirectFile final : public WholeFile {
     return {};
   }
 
+  bool hidden() const override { return false; }
+
  private:
   std::string shown_;
   Fd fd_;
@@ -92,6 +94,8 @@ class ReplacingFile final : public WholeFile {
     const int error = file_.Commit(name_);
     return error == 0 ? Result<>() : Fail(SystemError(Cat("write ", shown_), error));
   }
+
+  bool hidden() const override { return true; }
 
  private:
   std::string shown_;

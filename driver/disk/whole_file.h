@@ -21,6 +21,9 @@ class WholeFile {
 
   /// Flushes and names it; ENOSPC and friends surface here at the latest.
   virtual Result<> Commit() = 0;
+
+  /// Whether nothing of it shows before Commit(). False for what is written directly.
+  virtual bool hidden() const = 0;
 };
 
 /// Checks now that the file can be written: the directory exists (`make_parents`: is made, mode

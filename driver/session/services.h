@@ -9,16 +9,16 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "driver/event/sink.h"
 #include "driver/files/tree.h"
-#include "driver/files/tree_writer.h"
 #include "driver/http/client.h"
 #include "driver/registry/keyring.h"
 #include "driver/rpc/server.h"
 #include "driver/session/faults.h"
+#include "driver/session/secrets.h"
+#include "driver/session/targets.h"
 
 /// The services that a builder may call in its session, one Add function each. What is passed by
 /// reference must outlive the ServiceTable's last call. Handlers run on the session's own threads,
@@ -35,33 +35,6 @@ void AddFileSync(rpc::ServiceTable& table,
                  const std::map<std::string, std::unique_ptr<files::FileTree>>& trees,
                  Faults& faults,
                  EventSink& sink);
-
-/// Where one exporter's bytes go: called in order, from one thread.
-class StreamTarget {
- public:
-  virtual ~StreamTarget() = default;
-
-  /// Takes the next bytes, and waits while the target cannot: the builder then waits too. An error
-  /// ends the export and is what the user is told.
-  virtual Result<> Write(std::string_view data, const Cancel& cancel) = 0;
-
-  /// All bytes arrived; the target is complete, though it may still wait for the build to succeed
-  /// before it shows itself.
-  virtual Result<> End(const Cancel& cancel) = 0;
-};
-
-/// A directory for `type=local`.
-struct DirectoryTarget {
-  std::string path;
-  std::string folder{};  ///< in it; "" = right into it
-  files::Devices devices = files::Devices::kRefused;
-};
-
-/// Another taker of what `type=local` sends: gives the writer for one stream. Called on the
-/// session's threads; writers of several streams (one per platform) are used at the same time.
-using TreeTarget = std::function<std::unique_ptr<files::TreeWriter>()>;
-
-using ExportTarget = std::variant<DirectoryTarget, std::unique_ptr<StreamTarget>, TreeTarget>;
 
 /// Which results have arrived. Any thread may use it.
 class ExportLog {
@@ -97,19 +70,6 @@ std::shared_ptr<Auth> MakeAuth(registry::Keyring& keyring,
 /// moby.filesync.v1.Auth: Credentials for registries that speak Basic; for Bearer registries the
 /// token is fetched here, so that the password does not travel.
 void AddAuth(rpc::ServiceTable& table, const std::shared_ptr<Auth>& auth);
-
-/// A secret offered to RUN --mount=type=secret. Files are read when asked for.
-struct SecretSpec {
-  std::string id;
-  std::string file;             ///< path (files/lookup.h says where links in it may lead), or
-  std::optional<Secret> value;  ///< the variable's value, taken when the command line was read
-  std::string context{};        ///< the local build context, absolute; ""
-};
-
-constexpr std::size_t kMaxSecretSize = 500 << 10;  ///< BuildKit session/secrets
-
-/// Checks that every secret can be read and is small enough, before anything is connected.
-Result<> CheckSecrets(const std::vector<SecretSpec>& secrets);
 
 /// The secrets of one build, which its sessions share: what can be read only once (a pipe) is read
 /// once, whoever asks, under whatever name. Any thread.

@@ -6,7 +6,7 @@
 #include "driver/base/cancel.h"
 #include "driver/oci/platform.h"
 #include "driver/registry/index.h"
-#include "driver/session/services.h"
+#include "driver/session/targets.h"
 
 namespace depot::deliver {
 

@@ -84,7 +84,7 @@ Result<std::unique_ptr<session::StreamTarget>> Results::OpenPart(
   if (!copy.valid()) return Fail(SystemError("--output: keeping a builder's part", errno));
   joined.files.push_back(*std::move(file));
   joined.platforms.push_back(platforms);
-  return MakeDescriptorTarget(std::move(copy));
+  return MakePartTarget(std::move(copy));
 }
 
 Result<> Results::OpenTargets(const plan::BuildPlan& plan,

@@ -8,7 +8,7 @@
 #include "driver/disk/whole_file.h"
 #include "driver/docker/engine.h"
 #include "driver/registry/index.h"
-#include "driver/session/services.h"
+#include "driver/session/targets.h"
 #include "plugin/deliver/metadata.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/plan.h"

@@ -7,7 +7,7 @@
 
 #include "driver/builder/builder.h"
 #include "driver/registry/repository.h"
-#include "driver/session/services.h"
+#include "driver/session/targets.h"
 #include "plugin/deliver/metadata.h"
 #include "plugin/deliver/sbom_documents.h"
 #include "plugin/deliver/sbom_files.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "driver/session/services.h"
+#include "driver/session/targets.h"
 #include "plugin/deliver/sbom_documents.h"
 
 namespace depot::deliver {

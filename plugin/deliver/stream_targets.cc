@@ -18,18 +18,22 @@ class FileTarget final : public session::StreamTarget {
 
   Result<> Write(std::string_view data, const Cancel& cancel) override {
     TRY(cancel.Check());
+    written_ = true;
     return file_.Write(data);
   }
 
   Result<> End(const Cancel&) override { return {}; }
 
+  bool CanStartOver() const override { return !written_ || file_.hidden(); }
+
  private:
   disk::WholeFile& file_;
+  bool written_ = false;
 };
 
 class DescriptorTarget final : public session::StreamTarget {
  public:
-  explicit DescriptorTarget(Fd descriptor) : descriptor_(std::move(descriptor)) {}
+  DescriptorTarget(Fd descriptor, bool ours) : descriptor_(std::move(descriptor)), ours_(ours) {}
 
   Result<> Write(std::string_view data, const Cancel& cancel) override {
     // The descriptor may be shared with other programs, so it is not made non-blocking: a pipe that
@@ -39,6 +43,7 @@ class DescriptorTarget final : public session::StreamTarget {
       TRY(WaitForFd(descriptor_.get(), POLLOUT, cancel));
       ssize_t put = ::write(descriptor_.get(), data.data(), std::min(data.size(), kPiece));
       if (put > 0) data.remove_prefix(static_cast<std::size_t>(put));
+      written_ |= put > 0;
       if (put < 0 && errno != EINTR && errno != EAGAIN) {
         return Fail(SystemError("write the result to standard output", errno));
       }
@@ -48,8 +53,12 @@ class DescriptorTarget final : public session::StreamTarget {
 
   Result<> End(const Cancel&) override { return {}; }
 
+  bool CanStartOver() const override { return ours_ || !written_; }
+
  private:
   Fd descriptor_;
+  const bool ours_;  ///< nobody else reads it
+  bool written_ = false;
 };
 
 /// A bounded pipe between the session's thread, which writes, and the Engine's, which reads.
@@ -92,6 +101,8 @@ class LoadTarget final : public session::StreamTarget {
     }
     return *loaded_;
   }
+
+  bool CanStartOver() const override { return !started_; }
 
  private:
   static constexpr std::size_t kCapacity = 1 << 20;
@@ -146,7 +157,11 @@ std::unique_ptr<session::StreamTarget> MakeFileTarget(disk::WholeFile& file) {
 }
 
 std::unique_ptr<session::StreamTarget> MakeDescriptorTarget(Fd descriptor) {
-  return std::make_unique<DescriptorTarget>(std::move(descriptor));
+  return std::make_unique<DescriptorTarget>(std::move(descriptor), false);
+}
+
+std::unique_ptr<session::StreamTarget> MakePartTarget(Fd file) {
+  return std::make_unique<DescriptorTarget>(std::move(file), true);
 }
 
 std::unique_ptr<session::StreamTarget> MakeLoadTarget(docker::Engine& engine, EventSink& sink) {

@@ -7,7 +7,7 @@
 #include "driver/disk/whole_file.h"
 #include "driver/docker/engine.h"
 #include "driver/event/sink.h"
-#include "driver/session/services.h"
+#include "driver/session/targets.h"
 
 namespace depot::deliver {
 
@@ -17,6 +17,9 @@ std::unique_ptr<session::StreamTarget> MakeFileTarget(disk::WholeFile& file);
 
 /// An exporter's archive on a descriptor that is ours to close (a copy of standard output).
 std::unique_ptr<session::StreamTarget> MakeDescriptorTarget(Fd descriptor);
+
+/// One builder's part of an archive, in a file that nobody else reads before it is whole.
+std::unique_ptr<session::StreamTarget> MakePartTarget(Fd file);
 
 /// An exporter's archive, piped into the Engine while it arrives: nothing is stored in between. The
 /// Engine is called with the first byte; End() waits until it has the image. Both must outlive the

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "driver/base/cancel.h"
-#include "driver/session/services.h"
+#include "driver/session/targets.h"
 
 namespace depot::deliver {
 

@@ -7,7 +7,7 @@
 
 #include "driver/base/environment.h"
 #include "driver/files/tree.h"
-#include "driver/session/services.h"
+#include "driver/session/secrets.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/source.h"
 #include "plugin/progress/streams.h"

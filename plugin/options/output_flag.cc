@@ -39,7 +39,8 @@ Words KnownKeys(std::string_view type) {
   Words keys = {"type"};
   if (type == "cacheonly") return keys;
   if (type == "local" || type == "tar") {
-    keys.insert(keys.end(), {"dest", "attestation-prefix", "platform-split", "source-date-epoch"});
+    keys.insert(keys.end(),
+                {"dest", "attestation-prefix", "platform-split", "source-date-epoch", "devices"});
     if (type == "local") keys.push_back("mode");
     return keys;
   }

@@ -5,7 +5,7 @@
 
 #include "driver/base/result.h"
 #include "driver/builder/features.h"
-#include "driver/session/services.h"
+#include "driver/session/secrets.h"
 #include "driver/solve/request.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/exports.h"

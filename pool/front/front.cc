@@ -91,7 +91,8 @@ class RunningFront final : public Front {
       if (visit == nullptr) continue;
       auto socket = std::make_shared<Fd>(std::move(client.socket));
       visit->thread.Start(
-          "visit", [this, visit, socket, peer = client.address](const Cancel& stop) -> Result<> {
+          "visit",
+          [this, visit, socket, peer = client.peer.address](const Cancel& stop) -> Result<> {
             Serve(*visit, *socket, peer, stop);
             socket->Reset();
             std::lock_guard lock(mutex_);

@@ -1,5 +1,7 @@
 #include "pool/web/body_count.h"
 
+#include "pool/web/routing.h"
+
 namespace depot::web {
 
 BodyCount::~BodyCount() {

@@ -1,6 +1,7 @@
 """Builders and Engines behind a program: ssh, docker, podman, nerdctl, kubectl."""
 
 import contextlib
+import json
 import os
 import signal
 from pathlib import Path
@@ -213,7 +214,22 @@ class Containers(EndpointsTest):
         name = self.container()
         (self.work / "buildctl").chmod(0o644)
         result = self.fails(f"docker-container://{name}", engine="containerd")
-        self.assertRegex(result.stderr, "(?i)ERROR: .*docker ended.*buildctl")
+        # Docker says why on the output that is the connection.
+        self.assertRegex(result.stderr, "ERROR: builder docker-container://.*HTTP/2")
+        self.assertIn(f"does this work by hand? docker exec -i {name} buildctl", result.stderr)
+
+    def test_an_instance_of_buildx(self):
+        name = "e2e-" + self._token
+        node = self.container(f"buildx_buildkit_{name}0")
+        self.instance(name, "docker-container", self.rig["ENGINE_CONTAINERD"])
+        result = self.builds(env={"BUILDX_BUILDER": name}, engine="containerd")
+        self.assertIn(f"docker-container://{node}", result.stderr)
+
+    def instance(self, name, driver, endpoint):
+        folder = self.docker_config / "buildx" / "instances"
+        folder.mkdir(parents=True)
+        node = {"Name": f"{name}0", "Endpoint": endpoint, "Platforms": None}
+        (folder / name).write_text(json.dumps({"Name": name, "Driver": driver, "Nodes": [node]}))
 
 
 class StandIns(EndpointsTest):

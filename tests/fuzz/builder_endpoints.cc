@@ -1,6 +1,5 @@
 // What names a builder: URLs, the addresses of Engines, and the files of docker buildx's instances.
 // Whatever they say, no word of theirs may become an option of the program that is run for them.
-// Links: driver/builder
 
 #include <cstdint>
 #include <cstdlib>

@@ -64,6 +64,42 @@ TEST_F(ChooseTest, AnEngineThatIsWronglyNamedMattersOnlyWhenItIsMeant) {
   EXPECT_FALSE(Good().engine);
 }
 
+TEST_F(ChooseTest, AnInstanceOfBuildxIsABuilderLikeAnother) {
+  auto node = [](const std::string& name, const std::string& platforms) {
+    return R"({"Name":")" + name + R"(","Endpoint":"tcp://)" + name + R"(:1","Platforms":)" +
+           platforms + "}";
+  };
+  auto add = [this](const std::string& name, const std::string& nodes) {
+    tree_.Directory("config/buildx/instances");
+    tree_.File("config/buildx/instances/" + name,
+               R"({"Name":")" + name + R"(","Driver":"remote","Nodes":[)" + nodes + "]}");
+  };
+  add("one", node("a", "null"));
+  environment_["BUILDX_BUILDER"] = "one";
+  EXPECT_EQ(Good().line, "building on tcp://a:1 (BUILDX_BUILDER)");
+  EXPECT_FALSE(Good().engine);
+  options_.builder = "one";
+  EXPECT_EQ(Good().line, "building on tcp://a:1 (--builder one)");
+  options_.builder = "gone";
+  EXPECT_EQ(Bad().code(), ErrorCode::kNotFound);
+  options_.builder = "";
+  environment_["BUILDX_BUILDER"] = "gone";
+  EXPECT_EQ(Bad().code(), ErrorCode::kNotFound) << "never a silent local build";
+  environment_["BUILDX_BUILDER"] = "default";
+  EXPECT_EQ(Good().line,
+            "building on the Docker Engine at unix:///run/docker.sock (BUILDX_BUILDER)");
+  environment_ = {{"BUILDKIT_HOST", "tcp://b:2"}};
+  EXPECT_EQ(Good().line, "building on tcp://b:2 (BUILDKIT_HOST)");
+  environment_ = {{"BUILDKIT_HOST", "tcp://b:2"}, {"DEPOT_TOKEN", "hush"}};
+  EXPECT_TRUE(Good().hosted) << "a token comes before what buildx is told";
+  environment_ = {{"DEPOT_BUILDER", "two"}};
+  add("two", node("a", R"([{"os":"linux","architecture":"amd64"}])") + "," +
+                 node("b", R"([{"os":"linux","architecture":"arm64"}])"));
+  EXPECT_EQ(Good().sites.size(), 2u);
+  add("two", node("a", "null") + "," + node("b", "null"));
+  EXPECT_EQ(Good().sites.size(), 2u) << "they are asked what they run";
+}
+
 TEST_F(ChooseTest, ABuilderOfOnesOwnComesFirstAndTheFlagBeforeTheVariable) {
   environment_ = {{"DEPOT_BUILDER", "tcp://variable:1"}, {"DEPOT_TOKEN", "hush"}};
   options_.project = "p1";

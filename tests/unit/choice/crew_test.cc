@@ -24,7 +24,7 @@ class FakeBuilder final : public builder::Builder {
     features_.platforms = std::move(platforms);
   }
   rpc::Channel& channel() override { std::abort(); }
-  Result<> Reconnect(const Cancel&) override { return {}; }
+  Result<> Reconnect(const Cancel& /*cancel*/) override { return {}; }
   const builder::Features& features() const override { return features_; }
   const std::string& endpoint() const override { return endpoint_; }
 

@@ -23,6 +23,7 @@ class MemoryTarget final : public session::StreamTarget {
     ended = true;
     return {};
   }
+  bool CanStartOver() const override { return true; }
 
   std::string bytes;
   bool ended = false;

@@ -1,6 +1,9 @@
 #include "plugin/deliver/stream_targets.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+
+#include "tests/unit/files/temporary_tree.h"
 
 namespace depot::deliver {
 namespace {
@@ -90,6 +93,34 @@ TEST_F(LoadTarget, AnArchiveThatWasLeftIsNeverCompleteForTheEngine) {
   ASSERT_TRUE(target_->Write("half", Cancel::Never()));
   target_.reset();
   EXPECT_TRUE(engine_.ended_by_error_);
+}
+
+TEST_F(LoadTarget, CanStartOverUntilTheEngineHasBytes) {
+  EXPECT_TRUE(target_->CanStartOver());
+  ASSERT_TRUE(target_->Write("x", Cancel::Never()));
+  EXPECT_FALSE(target_->CanStartOver());
+}
+
+TEST(CanStartOver, IsLostWithTheFirstByteThatOthersSee) {
+  files::TemporaryTree tree;
+  auto file = disk::OpenWholeFile(tree.At("out.tar"), false);
+  auto device = disk::OpenWholeFile("/dev/null", false);
+  ASSERT_TRUE(file && device);
+  auto open = [] { return Fd(::open("/dev/null", O_WRONLY | O_CLOEXEC)); };
+  session::ExportTarget hidden = MakeFileTarget(**file);
+  session::ExportTarget direct = MakeFileTarget(**device);
+  session::ExportTarget output = MakeDescriptorTarget(open());
+  session::ExportTarget part = MakePartTarget(open());
+  for (session::ExportTarget* one : {&hidden, &direct, &output, &part}) {
+    EXPECT_TRUE(session::CanStartOver(*one));
+    auto& stream = std::get<std::unique_ptr<session::StreamTarget>>(*one);
+    ASSERT_TRUE(stream->Write("x", Cancel::Never()));
+  }
+  EXPECT_TRUE(session::CanStartOver(hidden));
+  EXPECT_FALSE(session::CanStartOver(direct));
+  EXPECT_FALSE(session::CanStartOver(output));
+  EXPECT_TRUE(session::CanStartOver(part));
+  EXPECT_TRUE(session::CanStartOver(session::DirectoryTarget{tree.root()}));
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ int InChild(const std::function<int()>& body) {
 }
 
 TEST(WholeFile, HasItsNameOnlyWhenCommitted) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   tree.File("out", "old");
   {
     const auto file = OpenWholeFile(tree.At("out"), false);
@@ -54,7 +54,7 @@ TEST(WholeFile, HasItsNameOnlyWhenCommitted) {
 }
 
 TEST(WholeFile, LeavesNothingNewInTheDirectoryBeforeTheFirstWrite) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   const auto file = OpenWholeFile(tree.At("out"), false);
   ASSERT_TRUE(file.has_value());
   EXPECT_EQ(tree.Names().size(), 0U);
@@ -64,7 +64,7 @@ TEST(WholeFile, LeavesNothingNewInTheDirectoryBeforeTheFirstWrite) {
 }
 
 TEST(WholeFile, ModeIs0666LessUmask) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   const mode_t before = umask(027);
   EXPECT_OK(WriteWholeFile(tree.At("file"), "x"));
   umask(before);
@@ -72,7 +72,7 @@ TEST(WholeFile, ModeIs0666LessUmask) {
 }
 
 TEST(WholeFile, ParentsAreMadeOnlyWhenAsked) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   const auto missing = OpenWholeFile(tree.At("a/b/file"), false);
   ASSERT_FALSE(missing.has_value());
   EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
@@ -86,7 +86,7 @@ TEST(WholeFile, ParentsAreMadeOnlyWhenAsked) {
 }
 
 TEST(WholeFile, ADirectoryIsNotAFile) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   tree.Directory("dir");
   for (const char* path : {"dir", "dir/", "dir/.", "new/", "dir/.."}) {
     const auto file = OpenWholeFile(tree.At(path), false);
@@ -98,7 +98,7 @@ TEST(WholeFile, ADirectoryIsNotAFile) {
 }
 
 TEST(WholeFile, RelativePathsWork) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   EXPECT_EQ(InChild([&] {
               if (chdir(tree.root().c_str()) != 0) return 1;
               if (!WriteWholeFile("plain", "x")) return 2;
@@ -114,7 +114,7 @@ TEST(WholeFile, RelativePathsWork) {
 }
 
 TEST(WholeFile, ASymlinkStaysAndItsTargetIsReplaced) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   tree.File("real/file", "old");
   tree.Symlink("link", "real/file");
   tree.Symlink("dangling", "real/new");
@@ -139,7 +139,7 @@ TEST(WholeFile, DevicesAreWrittenDirectly) {
 }
 
 TEST(WholeFile, OwnDescriptorsAreWrittenWhereTheyStand) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   const int out = open(tree.At("log").c_str(), O_CREAT | O_RDWR, 0644);
   ASSERT_GE(out, 0);
   ASSERT_EQ(write(out, "first ", 6), 6);
@@ -163,7 +163,7 @@ TEST(WholeFile, OwnDescriptorsAreWrittenWhereTheyStand) {
 }
 
 TEST(WholeFile, PipesNeedAReaderAndDoNotHang) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   ASSERT_EQ(mkfifo(tree.At("pipe").c_str(), 0600), 0);
   EXPECT_FALSE(OpenWholeFile(tree.At("pipe"), false).has_value());
   const Fd reader(open(tree.At("pipe").c_str(), O_RDONLY | O_NONBLOCK));
@@ -185,14 +185,14 @@ TEST(WholeFile, NonBlockingDescriptorsGetEverything) {
   close(ends[1]);
   const Fd reader(ends[0]);
   fcntl(reader.get(), F_SETFL, 0);
-  EXPECT_EQ(ReadFd(reader).size(), content.size());
+  EXPECT_EQ(files::ReadFd(reader).size(), content.size());
   int status = 1;
   waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
 }
 
 TEST(WholeFile, AFullDiskIsAnErrorAndLeavesNothing) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   if (mount("none", tree.root().c_str(), "tmpfs", 0, "size=64k") != 0) {
     GTEST_SKIP() << "needs the right to mount a small file system";
   }
@@ -204,7 +204,7 @@ TEST(WholeFile, AFullDiskIsAnErrorAndLeavesNothing) {
 }
 
 TEST(WholeFile, AClosedDirectoryIsFoundOutBeforehand) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   chmod(tree.root().c_str(), 0755);
   EXPECT_EQ(InChild([&] {
               if (getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) return 99;
@@ -216,7 +216,7 @@ TEST(WholeFile, AClosedDirectoryIsFoundOutBeforehand) {
 }
 
 TEST(ReadWholeFile, ReadsUpToTheLimit) {
-  TemporaryTree tree;
+  files::TemporaryTree tree;
   tree.File("file", "12345");
   tree.File("empty", "");
   EXPECT_EQ(ReadWholeFile(tree.At("file"), 5).value(), "12345");

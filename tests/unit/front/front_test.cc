@@ -80,7 +80,7 @@ class FrontTest : public ::testing::Test {
     tls.key_pem = issued.key_pem;
     tls.alpn = "h2";
     TRY_ASSIGN(Fd socket, rpc::DialTcp("127.0.0.1", front_->port(), Soon()));
-    return rpc::StartTls(std::move(socket), tls, Soon());
+    return rpc::StartTls(rpc::MakeSocketStream(std::move(socket)), tls, Soon());
   }
 
   /// What comes back of a text, or why nothing does.

@@ -37,6 +37,7 @@ class MemoryTarget final : public StreamTarget {
     ended_ = true;
     return {};
   }
+  bool CanStartOver() const override { return content_.empty(); }
 
  private:
   std::string& content_;
@@ -474,6 +475,7 @@ TEST_F(FileSendService, AnEngineThatIsGoneIsOurFaultNotTheBuilders) {
       return Fail(Error(ErrorCode::kUnavailable, "the Docker Engine is gone").WithHint("start it"));
     }
     Result<> End(const Cancel&) override { return {}; }
+    bool CanStartOver() const override { return false; }
   };
   targets_.emplace(3, std::make_unique<Gone>());
   log_ = AddFileSend(table_, targets_, faults_, sink_);

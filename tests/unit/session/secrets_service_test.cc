@@ -69,7 +69,7 @@ TEST_F(SecretsService, RefusesWhatWasNotOfferedAndSaysSoOnce) {
 }
 
 TEST_F(SecretsService, WhatIsAskedForInEveryBuildIsNoNews) {
-  AddSecrets(table_, {}, sink_);
+  AddSecrets(table_, MakeSecrets({}, sink_));
   std::string data;
   for (const char* id : {"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "GIT_AUTH_TOKEN.github.com",
                          "GIT_AUTH_HEADER.github.com", "HTTP_AUTH_TOKEN_example.com"}) {

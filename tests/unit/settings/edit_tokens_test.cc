@@ -172,14 +172,6 @@ TEST(AddTokenRecord, KeepsModeAndOwnerAndFollowsLinks) {
       << "nothing is left behind";
 }
 
-TEST(AddTokenRecord, TakesAwayWhatAKilledOneLeft) {
-  TempDir dir;
-  const std::string file = dir.Write("pool.yaml", kTop);
-  dir.Write(".pool.yaml.new", "half");
-  ASSERT_TRUE(AddTokenRecord(file, Record()));
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
-}
-
 TEST(AddTokenRecord, TwoAtATimeLoseNothing) {
   TempDir dir;
   const std::string file = dir.Write("pool.yaml", kTop);

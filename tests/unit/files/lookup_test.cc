@@ -8,7 +8,7 @@
 #include "driver/files/tree_writer.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::disk {
+namespace depot::files {
 namespace {
 
 namespace fs = std::filesystem;
@@ -29,9 +29,9 @@ class LookupTest : public testing::Test {
   }
 
   std::string Read(const std::string& path, const std::string& context = "context") {
-    auto bounds = BoundsOf(path, {(root_ / "sources" / context).string()});
+    auto bounds = disk::BoundsOf(path, {(root_ / "sources" / context).string()});
     if (!bounds) return bounds.error().message();
-    auto found = Lookup(*bounds);
+    auto found = disk::Lookup(*bounds);
     if (!found) return found.error().message();
     auto fd = found->Open();
     return fd ? ReadFd(*fd) : fd.error().message();
@@ -57,8 +57,8 @@ TEST_F(LookupTest, LinksWithinTheRootAreFollowed) {
                            "context/absolute", "./context//sub/../file"}) {
     EXPECT_EQ(Read(path), "plain") << path;
   }
-  auto bounds = BoundsOf("context/absolute", {(root_ / "sources/context").string()});
-  auto found = Lookup(*bounds);
+  auto bounds = disk::BoundsOf("context/absolute", {(root_ / "sources/context").string()});
+  auto found = disk::Lookup(*bounds);
   ASSERT_TRUE(found);
   EXPECT_TRUE(found->by_absolute_link());
   EXPECT_EQ(found->path(), (root_ / "sources/context/file").string());
@@ -124,10 +124,10 @@ TEST_F(LookupTest, LoopsAndWhatIsMissingAreToldApart) {
   Link("context/loop", "loop");
   Link("context/nowhere", "missing");
   EXPECT_NE(Read("context/loop").find("too many levels"), std::string::npos);
-  auto bounds = BoundsOf("context/nowhere", {});
-  EXPECT_EQ(Lookup(*bounds).error().code(), ErrorCode::kNotFound);
-  bounds = BoundsOf("context/file/below", {});
-  EXPECT_EQ(Lookup(*bounds).error().code(), ErrorCode::kNotFound);
+  auto bounds = disk::BoundsOf("context/nowhere", {});
+  EXPECT_EQ(disk::Lookup(*bounds).error().code(), ErrorCode::kNotFound);
+  bounds = disk::BoundsOf("context/file/below", {});
+  EXPECT_EQ(disk::Lookup(*bounds).error().code(), ErrorCode::kNotFound);
 }
 
 TEST_F(LookupTest, PlacesToWriteToStayWithinTheirBounds) {
@@ -135,29 +135,29 @@ TEST_F(LookupTest, PlacesToWriteToStayWithinTheirBounds) {
   Link("deep/link", "../../outside/new");
   Link("inside", "deep");
   for (const char* path : {"out", "out/new/folder", "deep/link"}) {
-    auto within = CheckWithin(path);
+    auto within = disk::CheckWithin(path);
     ASSERT_FALSE(within) << path;
     EXPECT_NE(within.error().message().find("is a symbolic link to ../"), std::string::npos);
-    EXPECT_FALSE(OpenWholeFile(path, true)) << path;
+    EXPECT_FALSE(disk::OpenWholeFile(path, true)) << path;
     EXPECT_FALSE(OpenTreeWriter(path)) << path;
   }
   EXPECT_FALSE(tree_.Exists("outside/new"));
-  EXPECT_TRUE(CheckWithin("inside/file"));
-  EXPECT_TRUE(CheckWithin("new/folder"));
-  EXPECT_TRUE(CheckWithin((root_ / "outside/new").string()));
+  EXPECT_TRUE(disk::CheckWithin("inside/file"));
+  EXPECT_TRUE(disk::CheckWithin("new/folder"));
+  EXPECT_TRUE(disk::CheckWithin((root_ / "outside/new").string()));
 }
 
 TEST_F(LookupTest, FilesBelowADirectoryAreReadWithoutLeavingIt) {
   const std::string context = (root_ / "sources/context").string();
   Link("context/out", "../../outside/secret");
   ASSERT_EQ(mkfifo((context + "/pipe").c_str(), 0600), 0);
-  EXPECT_EQ(ReadBeneath(context, "file", 100).value_or(""), "plain");
-  EXPECT_EQ(ReadBeneath(context, "file", 2).error().code(), ErrorCode::kInvalid);
-  EXPECT_EQ(ReadBeneath(context, "none", 100).error().code(), ErrorCode::kNotFound);
-  EXPECT_EQ(ReadBeneath(context, "out", 100).error().code(), ErrorCode::kDenied);
-  EXPECT_EQ(ReadBeneath(context, "pipe", 100).error().message(),
+  EXPECT_EQ(disk::ReadBeneath(context, "file", 100).value_or(""), "plain");
+  EXPECT_EQ(disk::ReadBeneath(context, "file", 2).error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(disk::ReadBeneath(context, "none", 100).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(disk::ReadBeneath(context, "out", 100).error().code(), ErrorCode::kDenied);
+  EXPECT_EQ(disk::ReadBeneath(context, "pipe", 100).error().message(),
             context + "/pipe is not a regular file");
 }
 
 }  // namespace
-}  // namespace depot::disk
+}  // namespace depot::files
