@@ -35,7 +35,7 @@ std::string BuilderSetting(const options::BuildOptions& options, const Environme
   return options.builder.empty() ? Variable(environment, "DEPOT_BUILDER") : options.builder;
 }
 
-Choice OnHosts(SelfHosted hosts, const std::string& said_by, const ChoiceFacts& facts) {
+Choice OnOwnBuilders(SelfHosted hosts, std::string_view said_by, const ChoiceFacts& facts) {
   std::vector<std::string> names;
   for (const Site& site : hosts.sites)
     names.push_back(site.name);
@@ -47,37 +47,60 @@ Choice OnHosts(SelfHosted hosts, const std::string& said_by, const ChoiceFacts& 
   return choice;
 }
 
-/// Not an address, and not PLATFORM=ADDRESS.
-bool IsName(std::string_view setting) {
-  return setting.find_first_of(":=/") == std::string_view::npos;
-}
-
-Result<Choice> ChooseInstance(builder::NamedBuilder named, const ChoiceFacts& facts) {
-  std::vector<std::string> warnings;
-  if (named.instance.default_load) {
-    warnings.push_back(Cat("the option default-load of the builder ",
-                           Printable(named.instance.name), " is not followed: add --load"));
-  }
-  TRY_ASSIGN(SelfHosted hosts, OfInstance(std::move(named.instance), facts.options.build_platform));
-  Choice choice = OnHosts(std::move(hosts), named.said_by, facts);
-  choice.warnings = std::move(warnings);
-  return choice;
-}
-
-Result<Choice> ChooseEngine(const std::string& said_by, const ChoiceFacts& facts) {
+/// `said_by` is empty when nobody named it.
+Result<Choice> ChooseEngine(std::string_view said_by, const ChoiceFacts& facts) {
   TRY(facts.engine);
-  Choice choice;
   const docker::EngineEndpoint& endpoint = *facts.engine;
-  std::vector<std::string> remarks;
-  if (endpoint.context_name != "default") remarks.push_back(Cat("context ", endpoint.context_name));
-  if (!said_by.empty()) remarks.push_back(said_by);
-  const std::string address = Cat("the Docker Engine at ", RedactUrls(endpoint.host));
+  std::vector<std::string> notes;
+  if (endpoint.context_name != "default") notes.push_back(Cat("context ", endpoint.context_name));
+  if (!said_by.empty()) notes.emplace_back(said_by);
+  Choice choice;
   choice.engine = true;
-  choice.line = Cat("building on ", address, remarks.empty() ? "" : " (", Join(remarks, ", "),
-                    remarks.empty() ? "" : ")");
+  choice.line = Cat("building on the Docker Engine at ", RedactUrls(endpoint.host));
+  if (!notes.empty()) choice.line += Cat(" (", Join(notes, ", "), ')');
   choice.node_id = NodeId(Secret(), facts.environment, facts.config_directory);
-  choice.sites.push_back({address, {}, {}, builder::MakeEngineDriver(endpoint)});
+  choice.sites.push_back({Cat("the Docker Engine at ", RedactUrls(endpoint.host)),
+                          {},
+                          {},
+                          builder::MakeEngineDriver(endpoint)});
   return choice;
+}
+
+bool LoadsByDefault(const builder::Instance& instance, const ChoiceFacts& facts) {
+  const options::BuildOptions& options = facts.options;
+  const std::string off = Variable(facts.environment, "BUILDX_NO_DEFAULT_LOAD");
+  return instance.default_load && options.outputs.empty() && !options.push && !options.load &&
+         !ParseBool(off).value_or(false);
+}
+
+Result<Choice> ChooseInstance(builder::Instance instance,
+                              std::string_view said_by,
+                              const ChoiceFacts& facts) {
+  if (instance.engine) return ChooseEngine(said_by, facts);
+  const bool loads = LoadsByDefault(instance, facts);
+  const std::string name = Printable(instance.name);
+  TRY_ASSIGN(SelfHosted hosts, SelfHostedOf(std::move(instance), facts.options.build_platform));
+  Choice choice = OnOwnBuilders(std::move(hosts), said_by, facts);
+  if (loads) {
+    choice.warnings.push_back(
+        Cat("the default-load of the builder ", name, " has no effect: to load, add --load"));
+  }
+  return choice;
+}
+
+/// `setting` is that of --builder or DEPOT_BUILDER.
+Result<Choice> ChooseSelfHosted(const std::string& setting,
+                                const ChoiceFacts& facts,
+                                const builder::InstanceFacts& instances) {
+  const std::string said_by = facts.options.builder.empty() ? "DEPOT_BUILDER" : "--builder";
+  if (NamesInstance(setting)) {
+    Result<builder::Instance> instance = builder::FindInstance(setting, instances);
+    if (!instance) return Fail(std::move(instance).error().While(said_by));
+    return ChooseInstance(*std::move(instance), Cat(said_by, ' ', Printable(setting)), facts);
+  }
+  TRY_ASSIGN(SelfHosted hosts,
+             ParseSelfHosted(setting, facts.options.build_platform, facts.environment));
+  return OnOwnBuilders(std::move(hosts), said_by, facts);
 }
 
 Result<Choice> ChooseHosted(api::ProjectChoice project,
@@ -114,40 +137,35 @@ Result<Choice> ChooseHosted(api::ProjectChoice project,
   return choice;
 }
 
-/// Neither a builder, nor a token, nor a project is named. Asks nobody.
-Result<bool> ChoosesEngine(const options::BuildOptions& options, const Environment& environment) {
-  if (!BuilderSetting(options, environment).empty()) return false;
-  std::string flag(options.token.Reveal());
-  if (!api::TokenSetting(flag, environment).empty()) return false;
-  TRY_ASSIGN(api::ProjectChoice project, ProjectOf(options, environment));
-  return project.id.empty();
+Result<Choice> Choose(const ChoiceFacts& facts, http::HttpClient& client, const Cancel& cancel) {
+  // An Engine that is not known is none of buildx's, and an error only where it is chosen.
+  const docker::EngineEndpoint unknown;
+  const builder::InstanceFacts instances{facts.environment, facts.config_directory,
+                                         facts.engine ? *facts.engine : unknown};
+  const std::string setting = BuilderSetting(facts.options, facts.environment);
+  if (!setting.empty()) return ChooseSelfHosted(setting, facts, instances);
+  TRY_ASSIGN(api::ProjectChoice project, ProjectOf(facts.options, facts.environment));
+  const std::string flag(facts.options.token.Reveal());
+  if (!project.id.empty() || !api::TokenSetting(flag, facts.environment).empty()) {
+    return ChooseHosted(std::move(project), facts, client, cancel);
+  }
+  TRY_ASSIGN(auto named, builder::BuilderOfEnvironment(instances));
+  if (named) return ChooseInstance(std::move(named->instance), named->said_by, facts);
+  return ChooseEngine("", facts);
 }
 
-Result<Choice> Choose(const ChoiceFacts& facts, http::HttpClient& client, const Cancel& cancel) {
-  const std::string setting = BuilderSetting(facts.options, facts.environment);
-  const std::string said_by = facts.options.builder.empty() ? "DEPOT_BUILDER" : "--builder";
-  if (!setting.empty() && !IsName(setting)) {
-    TRY_ASSIGN(SelfHosted hosts,
-               ParseSelfHosted(setting, facts.options.build_platform, facts.environment));
-    return OnHosts(std::move(hosts), said_by, facts);
+/// Flags of the Depot API beside another builder; that a variable means nothing needs no word.
+void SayWhatHasNoEffect(const options::BuildOptions& options, Choice& choice) {
+  if (choice.hosted) return;
+  for (const auto& [given, flag] :
+       {std::pair{!options.token.empty(), "--token"}, {!options.project.empty(), "--project"}}) {
+    if (!given) continue;
+    choice.warnings.push_back(
+        Cat(flag, " has no effect: it is for the Depot API, and another builder was named"));
   }
-  const docker::EngineEndpoint none;
-  const builder::InstanceFacts places{facts.environment, facts.config_directory,
-                                      facts.engine ? *facts.engine : none};
-  std::optional<builder::NamedBuilder> named;
-  if (!setting.empty()) {
-    TRY_ASSIGN(builder::Instance instance, builder::FindInstance(setting, places));
-    named = builder::NamedBuilder{std::move(instance), said_by};
-  } else {
-    TRY_ASSIGN(bool engine, ChoosesEngine(facts.options, facts.environment));
-    if (!engine) {
-      TRY_ASSIGN(api::ProjectChoice project, ProjectOf(facts.options, facts.environment));
-      return ChooseHosted(std::move(project), facts, client, cancel);
-    }
-    TRY_ASSIGN(named, builder::BuilderOfEnvironment(places));
+  if (options.build_platform && choice.sites.size() == 1 && choice.sites.front().native.empty()) {
+    choice.warnings.push_back("--build-platform chooses no machine: there is one builder");
   }
-  if (named && !named->instance.engine) return ChooseInstance(*std::move(named), facts);
-  return ChooseEngine(named ? named->said_by : "", facts);
 }
 
 }  // namespace
@@ -160,6 +178,7 @@ Result<Choice> ChooseBuilder(const ChoiceFacts& facts,
     return Fail(Error(ErrorCode::kUsage, "--save: only the Depot API keeps images")
                     .WithHint("give a token (DEPOT_TOKEN), or use --push"));
   }
+  SayWhatHasNoEffect(facts.options, choice);
   return choice;
 }
 

@@ -48,11 +48,12 @@ struct ChoiceFacts {
   std::function<Result<>()> log_in;
 };
 
-/// The first that applies: --builder or DEPOT_BUILDER (self-hosted; one address, PLATFORM=ADDRESS,
-/// ..., or the name of an instance of docker buildx); a token or a project (the Depot API: a
-/// project without a token is an error, never silently built elsewhere);
-/// builder::BuilderOfEnvironment(); the Docker Engine. May ask a CI's OIDC provider for the token.
-/// What the chosen builder cannot do at all (--save) is kUsage.
+/// The first that applies: --builder or DEPOT_BUILDER (self-hosted; one address, or
+/// PLATFORM=ADDRESS,..., or the name of an instance of docker buildx); a token or a project (the
+/// Depot API: a project without a token is an error); the builder that the environment names
+/// (builder::BuilderOfEnvironment()); the Docker Engine. One that is named and cannot be used is an
+/// error, never silently built elsewhere. May ask a CI's OIDC provider for the token. What the
+/// chosen builder cannot do at all (--save) is kUsage; flags without an effect there are warnings.
 Result<Choice> ChooseBuilder(const ChoiceFacts& facts,
                              http::HttpClient& client,
                              const Cancel& cancel);

@@ -53,38 +53,42 @@ Result<builder::Builder*> Crew::Get(std::size_t site,
   return slot.builder.get();
 }
 
-/// A single builder says by itself what it is, once it is held.
-Result<std::vector<Assignment>> Crew::AssignOne(const std::vector<Platform>& wanted,
-                                                bool emulate,
-                                                const Cancel& cancel) {
-  TRY_ASSIGN(builder::Builder * builder, Get(0, std::nullopt, cancel));
-  const std::vector<Platform>& listed = builder->features().platforms;
-  Site itself{sites_[0].name, listed.empty() ? wanted : NativePart(listed), listed};
-  TRY_ASSIGN(auto shares, Place(wanted, {itself}, HostPlatform(), emulate));
-  return std::vector<Assignment>{{std::move(shares.front()), builder}};
+/// A builder of which nothing is known says by itself what it is, once it is held.
+Result<std::vector<Site>> Crew::AskSites(const std::vector<Platform>& wanted,
+                                         const Cancel& cancel) {
+  std::vector<Site> sites = sites_;
+  TaskGroup group(cancel);
+  for (std::size_t index = 0; index < sites.size(); ++index) {
+    if (!sites[index].native.empty()) continue;
+    group.Start("acquire", [&, index](const Cancel& stop) -> Result<> {
+      TRY_ASSIGN(builder::Builder * builder, Get(index, std::nullopt, stop));
+      const std::vector<Platform>& listed = builder->features().platforms;
+      sites[index].native = listed.empty() ? wanted : NativePart(listed);
+      sites[index].emulated = listed;
+      return {};
+    });
+  }
+  TRY(group.Wait());
+  return sites;
 }
 
 Result<std::vector<Assignment>> Crew::Assign(const std::vector<Platform>& wanted,
                                              bool emulate,
                                              const Cancel& cancel) {
-  std::vector<Assignment> assigned;
-  if (sites_.size() == 1 && sites_.front().native.empty()) {
-    TRY_ASSIGN(assigned, AssignOne(wanted, emulate, cancel));
-  } else {
-    TRY_ASSIGN(auto shares, Place(wanted, sites_, HostPlatform(), emulate));
-    assigned.resize(shares.size());
-    TaskGroup group(cancel);
-    for (std::size_t index = 0; index < shares.size(); ++index) {
-      assigned[index].share = std::move(shares[index]);
-      group.Start("acquire", [&, index](const Cancel& stop) -> Result<> {
-        Assignment& one = assigned[index];
-        std::size_t site = one.share.site;
-        TRY_ASSIGN(one.builder, Get(site, MachineFor(one.share, sites_[site]), stop));
-        return {};
-      });
-    }
-    TRY(group.Wait());
+  TRY_ASSIGN(const std::vector<Site> sites, AskSites(wanted, cancel));
+  TRY_ASSIGN(auto shares, Place(wanted, sites, HostPlatform(), emulate));
+  std::vector<Assignment> assigned(shares.size());
+  TaskGroup group(cancel);
+  for (std::size_t index = 0; index < shares.size(); ++index) {
+    assigned[index].share = std::move(shares[index]);
+    group.Start("acquire", [&, index](const Cancel& stop) -> Result<> {
+      Assignment& one = assigned[index];
+      std::size_t site = one.share.site;
+      TRY_ASSIGN(one.builder, Get(site, MachineFor(one.share, sites[site]), stop));
+      return {};
+    });
   }
+  TRY(group.Wait());
   for (Assignment& one : assigned) {
     FindEmulated(one);
     if (!one.share.emulated.empty()) {

@@ -27,9 +27,10 @@ class Crew {
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
 
-  /// Gets hold of every builder that the platforms need, side by side; the first that cannot be had
-  /// ends it. One Assignment for each builder; a builder that lists nothing is taken at the user's
-  /// word. Errors as of Place() and Driver::Acquire(). Blocks.
+  /// Gets hold of every builder that the platforms need, and of every one of which is not known
+  /// what it runs, side by side; the first that cannot be had ends it. One Assignment for each
+  /// builder; a builder that lists nothing is taken at the user's word. Errors as of Place() and
+  /// Driver::Acquire(). Blocks.
   Result<std::vector<Assignment>> Assign(const std::vector<Platform>& wanted,
                                          bool emulate,
                                          const Cancel& cancel);
@@ -41,9 +42,7 @@ class Crew {
     std::unique_ptr<builder::Builder> builder;
   };
 
-  Result<std::vector<Assignment>> AssignOne(const std::vector<Platform>& wanted,
-                                            bool emulate,
-                                            const Cancel& cancel);
+  Result<std::vector<Site>> AskSites(const std::vector<Platform>& wanted, const Cancel& cancel);
   Result<builder::Builder*> Get(std::size_t site,
                                 const std::optional<Platform>& machine,
                                 const Cancel& cancel);

@@ -18,18 +18,22 @@ std::optional<std::pair<std::string_view, std::string_view>> PlatformAndAddress(
   return {{Trim(text.substr(0, equals)), Trim(text.substr(equals + 1))}};
 }
 
-Result<Site*> SiteAt(SelfHosted& hosts, std::string_view address, const Environment& environment) {
-  TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(address, environment));
+Site& SiteOf(SelfHosted& hosts, builder::Endpoint endpoint) {
   auto same = std::find_if(hosts.sites.begin(), hosts.sites.end(),
                            [&](const Site& site) { return site.name == endpoint.url; });
-  if (same != hosts.sites.end()) return &*same;
+  if (same != hosts.sites.end()) return *same;
   if (hosts.key.empty()) hosts.key = endpoint.tls_options.key_pem;
   hosts.tls |= endpoint.tls;
   Site site;
   site.name = endpoint.url;
   site.driver = builder::MakeRemoteDriver(std::move(endpoint));
   hosts.sites.push_back(std::move(site));
-  return &hosts.sites.back();
+  return hosts.sites.back();
+}
+
+Result<Site*> SiteAt(SelfHosted& hosts, std::string_view address, const Environment& environment) {
+  TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(address, environment));
+  return &SiteOf(hosts, std::move(endpoint));
 }
 
 /// What else each machine runs, unless another one was named for just that.
@@ -82,41 +86,31 @@ Result<SelfHosted> Parse(const std::string& text, const Environment& environment
 
 /// --build-platform takes one machine for everything.
 Result<> Force(const Platform& forced, std::vector<Site>& sites) {
-  // A builder that was named without a platform is the only one.
-  if (sites.front().native.empty()) return {};
-  std::erase_if(sites, [&](const Site& site) { return !Contains(site.native, forced); });
+  // What was named without a platform may be of any.
+  std::erase_if(sites, [&](const Site& site) {
+    return !site.native.empty() && !Contains(site.native, forced);
+  });
   if (!sites.empty()) return {};
   return Fail(Error(ErrorCode::kUnsupported,
                     Cat("--build-platform: no builder was named for ", FormatPlatform(forced)))
                   .WithHint(Cat("add ", FormatPlatform(forced), "=ADDRESS to the builders")));
 }
 
-Error SaysNoPlatform(const builder::Instance& instance, const builder::InstanceNode& node) {
-  return Error(ErrorCode::kUnsupported,
-               Cat("the builder \"", Printable(instance.name), "\" has several nodes, and ",
-                   Printable(node.name), " does not say for which platforms"))
-      .WithHint(Cat("docker buildx create --append --name ", Printable(instance.name), " --node ",
-                    Printable(node.name),
-                    " --platform PLATFORM, or name the builders by "
-                    "--builder PLATFORM=ADDRESS,..."));
-}
-
 }  // namespace
 
-Result<SelfHosted> OfInstance(builder::Instance instance, const std::optional<Platform>& forced) {
+bool NamesInstance(std::string_view setting) {
+  return setting.find("://") == std::string_view::npos && !PlatformAndAddress(setting);
+}
+
+Result<SelfHosted> SelfHostedOf(builder::Instance instance, const std::optional<Platform>& forced) {
   SelfHosted hosts;
-  const bool several = instance.nodes.size() > 1;
   for (builder::InstanceNode& node : instance.nodes) {
-    if (several && node.platforms.empty()) return Fail(SaysNoPlatform(instance, node));
-    if (hosts.key.empty()) hosts.key = node.endpoint.tls_options.key_pem;
-    hosts.tls |= node.endpoint.tls;
-    Site site;
-    site.name = node.endpoint.url;
-    if (several) site.native = std::move(node.platforms);
-    site.driver = builder::MakeRemoteDriver(std::move(node.endpoint));
-    hosts.sites.push_back(std::move(site));
+    Site& site = SiteOf(hosts, std::move(node.endpoint));
+    for (Platform& platform : node.platforms) {
+      if (!Contains(site.native, platform)) site.native.push_back(std::move(platform));
+    }
   }
-  if (several) AddFamilies(hosts.sites);
+  AddFamilies(hosts.sites);
   if (forced) TRY(Force(*forced, hosts.sites));
   return hosts;
 }

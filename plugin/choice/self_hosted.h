@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "driver/base/environment.h"
@@ -18,6 +19,13 @@ struct SelfHosted {
   bool tls = false;         ///< one of them is reached with TLS
 };
 
+/// Whether --builder or DEPOT_BUILDER says a name, for builder::FindInstance(), not an address.
+bool NamesInstance(std::string_view setting);
+
+/// The nodes of an instance that is not the Engine, each with the platforms that `create` was given
+/// for it and their families as below; without any it is asked what it runs. `forced` as below.
+Result<SelfHosted> SelfHostedOf(builder::Instance instance, const std::optional<Platform>& forced);
+
 /// Reads --builder or DEPOT_BUILDER: one address, or PLATFORM=ADDRESS,..., where a machine also
 /// runs its platform's NativeFamily(), as far as no other one was named for that. `forced`
 /// (--build-platform) leaves the machine that was named for it alone, or the one address. Errors as
@@ -26,9 +34,5 @@ struct SelfHosted {
 Result<SelfHosted> ParseSelfHosted(const std::string& setting,
                                    const std::optional<Platform>& forced,
                                    const Environment& environment);
-
-/// The machines of an instance of docker buildx, not the Engine's. One alone says by itself what it
-/// runs; of several each must say it in the instance's file, else kUnsupported. `forced` as above.
-Result<SelfHosted> OfInstance(builder::Instance instance, const std::optional<Platform>& forced);
 
 }  // namespace depot::choice

@@ -6,6 +6,7 @@
 #include "plugin/job/job.h"
 #include "plugin/job/target.h"
 #include "plugin/options/build_flags.h"
+#include "plugin/options/settings.h"
 #include "plugin/plan/description.h"
 #include "plugin/progress/display.h"
 
@@ -59,6 +60,8 @@ void SayWhyNoId(Terminal& terminal) {
 Result<> RunBuild(const Call& call) {
   TRY_ASSIGN(auto options, options::ParseBuildFlags(call.arguments, call.program));
   if (!options) return call.terminal.WriteResult(options::BuildHelp(call.program), call.cancel);
+  TRY_ASSIGN(const std::string no_display,
+             options::ApplyProgressVariable(call.environment, *options));
   if (options->quiet) TRY(call.terminal.CheckResult());
 
   job::Workshop workshop(call.environment, call.globals, call.version);
@@ -70,6 +73,7 @@ Result<> RunBuild(const Call& call) {
   std::string project = choice.hosted ? choice.hosted->project.id : "";
 
   auto display = MakeDisplay(ChooseDisplay(*options, call.globals.debug), call.terminal);
+  if (!no_display.empty()) display->Say(no_display);
   Result<job::Outcome> outcome =
       Build(target, workshop, std::move(choice), plan::DescribeBuild(*options, project), *display,
             call.cancel);

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include "plugin/options/settings.h"
 #include "plugin/plan/plan.h"
+#include "plugin/plan/policy.h"
 #include "plugin/plan/source_files.h"
 
 namespace depot::job {
@@ -12,6 +14,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
                           Streams& streams,
                           const Cancel& cancel) {
   Inputs inputs;
+  TRY_ASSIGN(inputs.notices, options::CheckSettings(environment));
   TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
   TRY_ASSIGN(inputs.secrets, plan::PlanSecrets(options, environment));
   TRY(session::CheckSecrets(inputs.secrets));
@@ -20,6 +23,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
   }
   TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options, inputs.standard_input, cancel));
+  TRY(plan::CheckPolicyFile(options, facts));
   TRY_ASSIGN(inputs.source, plan::DecideSource(options, facts));
   TRY_ASSIGN(inputs.trees, plan::OpenTrees(inputs.source));
   return inputs;

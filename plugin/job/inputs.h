@@ -20,7 +20,8 @@ struct Inputs {
   std::vector<session::SecretSpec> secrets;
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
-  int standard_input = -1;  ///< when the context or the Dockerfile is there; not owned
+  std::vector<std::string> notices;  ///< what has no effect, for the user
+  int standard_input = -1;           ///< when the context or the Dockerfile is there; not owned
 };
 
 /// Looks at all of it, so that whatever is wrong is known before anything is connected. Blocks for

@@ -24,6 +24,8 @@ Result<> Target::Prepare(const Cancel& cancel) {
 }
 
 Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
+  for (const std::string& notice : inputs_.notices)
+    sink.Say(notice);
   if (options_.sbom_implied) sink.Say("--sbom-dir switches --sbom on");
   Result<Outcome> outcome = BuildAndDeliver(job, sink, cancel);
   // After a failure too nothing may work on them any more when the sink goes.

@@ -95,6 +95,20 @@ flags::FlagSetter OnlyTrue(std::string_view name) {
   };
 }
 
+/// The one policy that needs no engine is none.
+flags::FlagSetter DisablePolicy(BuildOptions& options) {
+  return [&options](const std::string& value) -> Result<> {
+    std::string_view disabled(value);
+    if (disabled.starts_with("disabled=") && ParseBool(disabled.substr(9)) == true) {
+      options.policy_disabled = true;
+      return {};
+    }
+    return Fail(Error(ErrorCode::kUsage, Cat("--policy ", Printable(value),
+                                             " is not supported yet: there is no Rego engine here"))
+                    .WithHint("build with docker buildx, or without a policy: disabled=true"));
+  };
+}
+
 std::vector<flags::Flag> InputFlags(BuildOptions& options) {
   return {
       {"add-host", 0, kText, "list", "Add a host-to-IP mapping (format: \"host:ip\")",
@@ -116,6 +130,9 @@ std::vector<flags::Flag> InputFlags(BuildOptions& options) {
        flags::Into(options.no_cache)},
       {"platform", 0, kText, "list",
        "Set target platforms for build, as in \"linux/amd64,linux/arm64\"", AddPlatforms(options)},
+      {"policy", 0, kText, "string",
+       "\"disabled=true\" builds without the policy beside the Dockerfile (Dockerfile.rego)",
+       DisablePolicy(options)},
       {"pull", 0, kSwitch, "", "Always look for a newer version of referenced images",
        flags::Into(options.pull)},
       {"secret", 0, kText, "list",
@@ -209,12 +226,11 @@ std::vector<flags::Flag> DepotFlags(BuildOptions& options) {
 /// The other flags of `docker buildx build` and `depot build`, refused.
 std::vector<flags::Flag> RefusedFlags() {
   std::vector<flags::Flag> flags;
-  for (std::string_view name : {"build-context", "cache-from",      "cache-to",     "call",
-                                "cgroup-parent", "no-cache-filter", "policy",       "print",
-                                "resource",      "shm-size",        "ssh",          "ulimit",
-                                "memory-swap",   "cpu-period",      "cpu-quota",    "cpuset-cpus",
-                                "cpuset-mems",   "isolation",       "security-opt", "invoke",
-                                "lint-fail-on"}) {
+  for (std::string_view name :
+       {"build-context",   "cache-from",  "cache-to",     "call",      "cgroup-parent",
+        "no-cache-filter", "print",       "resource",     "shm-size",  "ssh",
+        "ulimit",          "memory-swap", "cpu-period",   "cpu-quota", "cpuset-cpus",
+        "cpuset-mems",     "isolation",   "security-opt", "invoke",    "lint-fail-on"}) {
     flags.push_back({name, 0, kText, "", "", {}});
   }
   flags.push_back({"memory", 'm', kText, "", "", {}});

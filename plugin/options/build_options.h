@@ -77,6 +77,7 @@ struct BuildOptions {
   /// In the user's order; of two for the same place and key the later one only.
   std::vector<Annotation> annotations;
 
+  bool policy_disabled = false;            ///< --policy disabled=true
   std::string project;                     ///< --project; "" = not given
   Secret token;                            ///< --token; empty = not given
   std::vector<std::string> save_tags;      ///< tags without a name; only with `save`

@@ -17,6 +17,20 @@ bool HasOnlyImages(const Exports& exports) {
   return true;
 }
 
+bool IsOn(const Environment& environment, const std::string& name) {
+  return ParseBool(TrimmedVariable(environment, name)).value_or(false);
+}
+
+/// Attestations are then described as before OCI 1.1 (buildx build/opt.go).
+void LeaveOutArtifacts(Exports& exports) {
+  for (solve::Exporter& exporter : exports.exporters) {
+    const std::string& type = exporter.type;
+    if (type == "image" || type == "oci" || type == "moby") {
+      exporter.attrs.emplace("oci-artifact", "false");
+    }
+  }
+}
+
 }  // namespace
 
 Result<std::vector<session::SecretSpec>> PlanSecrets(const options::BuildOptions& options,
@@ -58,12 +72,12 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   export_facts.platforms = facts.frontend.platforms;
   export_facts.several_builders = facts.several_builders;
   export_facts.save_as = facts.save_as;
-  auto no_load = facts.frontend.environment.find("BUILDX_NO_DEFAULT_LOAD");
-  if (no_load != facts.frontend.environment.end()) {
-    export_facts.no_default_load = ParseBool(no_load->second).value_or(false);
-  }
-  export_facts.no_default_load |= options.suppress_no_output_warning;
+  const Environment& environment = facts.frontend.environment;
+  export_facts.no_default_load = IsOn(environment, "BUILDX_NO_DEFAULT_LOAD") ||
+                                 IsOn(environment, "DEPOT_SUPPRESS_NO_OUTPUT_WARNING") ||
+                                 options.suppress_no_output_warning;
   TRY_ASSIGN(Exports exports, PlanExports(options, features, export_facts));
+  if (IsOn(environment, "BUILDX_NO_DEFAULT_OCI_ARTIFACT")) LeaveOutArtifacts(exports);
 
   BuildPlan plan;
   FrontendFacts frontend_facts = facts.frontend;

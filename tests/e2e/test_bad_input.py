@@ -340,6 +340,25 @@ class Flags(BadInputTest):
                     *args, context, rc=125, says=f"{flag}.*not supported yet"
                 )
 
+    def test_a_policy_is_never_passed_over(self):
+        context = self.context({"Dockerfile": "FROM scratch\n"})
+        for env, says in (
+            ({"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY": "policy.json"}, "SOURCE_POLICY is not supp"),
+            ({"BUILDX_DEFAULT_POLICY": "1"}, "BUILDX_DEFAULT_POLICY is not supported yet"),
+        ):
+            with self.subTest(env=env):
+                self.fails_before_connecting(context, rc=1, says=says, env=env)
+        context = self.context({"Dockerfile": "FROM scratch\n", "Dockerfile.rego": "package x\n"})
+        self.fails_before_connecting(
+            context, rc=1, says="the policy .*/Dockerfile.rego cannot be applied"
+        )
+
+    def test_a_form_of_output_that_is_not_there(self):
+        context = self.context({"Dockerfile": "FROM scratch\n"})
+        env = {"BUILDKIT_PROGRESS": "rawjson"}
+        says = "BUILDKIT_PROGRESS=rawjson is not supported yet"
+        self.fails_before_connecting(context, rc=125, says=says, env=env)
+
     def test_every_flag_of_buildx_is_known(self):
         usage = self.run_buildx("build", "--help").stdout
         for flag in sorted(set(re.findall(r"(?m)^\s+(?:-\w, )?(--[a-z-]+)", usage))):

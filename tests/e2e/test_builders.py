@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import tarfile
 import unittest
@@ -215,6 +216,55 @@ class RemoteBuilders(BuildersTest):
         self.assertIn(self.rig["BUILDER"], built.stderr)
 
 
+class BuildersOfTheEnvironment(BuildersTest):
+    """What docker buildx and buildctl would build on."""
+
+    def add_instance(self, name, endpoint, driver="remote"):
+        node = {"Name": f"{name}0", "Endpoint": endpoint, "Platforms": None}
+        path = self.docker_config / "buildx" / "instances" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"Name": name, "Driver": driver, "Nodes": [node]}))
+
+    def builds_on_plain(self, *args, said_by, **options):
+        """An Engine is there too, and must not be what is built on."""
+        self.assertEqual(self.written(*args, self.small(), engine="classic", **options), "hello\n")
+        said = f"building on {self.rig['BUILDER_PLAIN']} ({said_by})"
+        self.assertIn(said, self.results[-1].stderr)
+
+    def test_the_instance_of_buildx_builder(self):
+        self.add_instance("far", self.rig["BUILDER_PLAIN"])
+        self.builds_on_plain(env={"BUILDX_BUILDER": "far"}, said_by="BUILDX_BUILDER")
+
+    def test_the_address_of_buildkit_host(self):
+        env = {"BUILDKIT_HOST": self.rig["BUILDER_PLAIN"]}
+        self.builds_on_plain(env=env, said_by="BUILDKIT_HOST")
+
+    def test_an_instance_by_its_name(self):
+        self.add_instance("far", self.rig["BUILDER_PLAIN"])
+        self.builds_on_plain("--builder", "far", said_by="--builder far")
+        self.builds_on_plain(builder="far", said_by="DEPOT_BUILDER far")
+
+    def test_what_buildx_itself_made_and_uses(self):
+        env = {"BUILDX_CONFIG": self.docker_config / "buildx"}
+        create = ["create", "--use", "--driver", "remote", "--name", "theirs"]
+        self.run_buildx(*create, self.rig["BUILDER_PLAIN"], engine="classic", env=env)
+        self.builds_on_plain(said_by="docker buildx use theirs")
+
+    def test_one_that_cannot_be_used_is_never_replaced(self):
+        self.add_instance("odd", "x", driver="cloud")
+        for env, says in (
+            ({"BUILDX_BUILDER": "gone"}, 'BUILDX_BUILDER: no builder "gone" found'),
+            ({"BUILDX_BUILDER": "odd"}, 'its driver "cloud" is not known here'),
+            ({"BUILDKIT_HOST": "gone"}, "BUILDKIT_HOST: "),
+            ({"BUILDKIT_HOST": f"tcp://{self.closed_port()}"}, "refused"),
+        ):
+            with self.subTest(env=env):
+                result = self.build(self.small(), engine="classic", env=env, check=None)
+                self.assertNotEqual(result.rc, 0)
+                self.assertIn(says, result.stderr)
+                self.assertNotIn("building on the Docker Engine", result.stderr)
+
+
 class Together(BuildersTest):
     def test_builds_of_one_context_at_the_same_time(self):
         for options in ({"builder": "tls"}, {"engine": "classic"}):
@@ -325,6 +375,39 @@ class Flags(BuildersTest):
         folder = self.work / "out"
         result = self.build("-q", "-o", folder, self.small(), builder="tls")
         self.assertEqual(result.stdout + result.stderr, "")
+
+    def test_what_has_no_effect_is_said(self):
+        env = {"BUILDX_GIT_LABELS": "full", "BUILDX_METADATA_WARNINGS": "1"}
+        env |= {"BUILDKIT_PROGRESS": "tty", "DEPOT_TOKEN": "of the job"}
+        flags = ["--token", "t0ken", "--project", "p1", "--build-platform", "linux/amd64"]
+        result = self.build(*flags, self.small(), builder="tls", env=env)
+        for says in (
+            "BUILDX_GIT_LABELS has no effect",
+            "BUILDX_METADATA_WARNINGS has no effect",
+            "BUILDKIT_PROGRESS=tty has no effect yet",
+            "--token has no effect",
+            "--project has no effect",
+            "--build-platform chooses no machine",
+        ):
+            self.assertEqual(result.stderr.count(says), 1, says)
+        self.assertNotIn("DEPOT_TOKEN", result.stderr)
+        self.assertNotIn("t0ken", result.stderr)
+
+    def test_settings_that_are_no_flags_are_honoured(self):
+        context = self.small()
+        env = {"BUILDKIT_PROGRESS": "quiet"}
+        self.assertEqual(self.build("-o", "out", context, builder="tls", env=env).stderr, "")
+        for variable in ("BUILDX_NO_DEFAULT_LOAD", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING"):
+            warned = self.build(context, builder="tls").stderr
+            quiet = self.build(context, builder="tls", env={variable: "1"}).stderr
+            self.assertIn("WARNING", warned)
+            self.assertNotIn("WARNING", quiet)
+
+    def test_a_disabled_policy_is_none(self):
+        context = self.small()
+        (context / "Dockerfile.rego").write_text("package docker\n")
+        word = self.written("--policy", "disabled=true", context, builder="tls")
+        self.assertEqual(word, "hello\n")
 
     def test_added_hosts(self):
         context = self.context({"Dockerfile": self.dockerfile("RUN cat /etc/hosts >/word")})

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "driver/base/system_roots.h"
+#include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"
 
 namespace depot::choice {
@@ -78,7 +79,7 @@ TEST_F(ChooseTest, AnInstanceOfBuildxIsABuilderLikeAnother) {
   EXPECT_EQ(Good().line, "building on tcp://a:1 (BUILDX_BUILDER)");
   EXPECT_FALSE(Good().engine);
   options_.builder = "one";
-  EXPECT_EQ(Good().line, "building on tcp://a:1 (--builder)");
+  EXPECT_EQ(Good().line, "building on tcp://a:1 (--builder one)");
   options_.builder = "gone";
   EXPECT_EQ(Bad().code(), ErrorCode::kNotFound);
   options_.builder = "";
@@ -96,7 +97,7 @@ TEST_F(ChooseTest, AnInstanceOfBuildxIsABuilderLikeAnother) {
                  node("b", R"([{"os":"linux","architecture":"arm64"}])"));
   EXPECT_EQ(Good().sites.size(), 2u);
   add("two", node("a", "null") + "," + node("b", "null"));
-  EXPECT_EQ(Bad().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(Good().sites.size(), 2u) << "they are asked what they run";
 }
 
 TEST_F(ChooseTest, ABuilderOfOnesOwnComesFirstAndTheFlagBeforeTheVariable) {
@@ -125,6 +126,101 @@ TEST_F(ChooseTest, ATokenOrAProjectMeansTheApi) {
   EXPECT_EQ(Good().hosted->project.id, "p3");
   options_.project = "p4";
   EXPECT_EQ(Good().hosted->project.id, "p4");
+}
+
+/// An instance of docker buildx with one node, or a node more in `more`.
+std::string InstanceFile(const std::string& driver,
+                         const std::string& endpoint,
+                         const std::string& more = "") {
+  return Cat(R"({"Name":"far","Driver":")", driver, R"(","Nodes":[{"Name":"far0","Endpoint":")",
+             endpoint, R"("})", more, "]}");
+}
+
+TEST_F(ChooseTest, TheEnvironmentsBuilderComesAfterEverythingThatIsSaidToUs) {
+  tree_.File("config/buildx/instances/far", InstanceFile("remote", "tcp://far:1"));
+  tree_.File("config/buildx/current",
+             R"({"Key":"unix:///run/docker.sock","Name":"far","Global":false})");
+  EXPECT_EQ(Good().line, "building on tcp://far:1 (docker buildx use far)");
+  EXPECT_FALSE(Good().engine);
+  environment_["BUILDKIT_HOST"] = "tcp://host:1";
+  EXPECT_EQ(Good().line, "building on tcp://host:1 (BUILDKIT_HOST)");
+  environment_["BUILDX_BUILDER"] = "far";
+  EXPECT_EQ(Good().line, "building on tcp://far:1 (BUILDX_BUILDER)");
+  environment_["DEPOT_TOKEN"] = "hush";
+  EXPECT_TRUE(Good().hosted);
+  environment_["DEPOT_BUILDER"] = "tcp://variable:1";
+  EXPECT_EQ(Good().line, "building on tcp://variable:1 (DEPOT_BUILDER)");
+  options_.builder = "far";
+  EXPECT_EQ(Good().line, "building on tcp://far:1 (--builder far)");
+}
+
+TEST_F(ChooseTest, ABuilderThatIsNamedAndCannotBeUsedIsNeverReplaced) {
+  environment_["BUILDX_BUILDER"] = "gone";
+  EXPECT_EQ(Bad().code(), ErrorCode::kNotFound);
+  EXPECT_NE(Bad().message().find("BUILDX_BUILDER"), std::string::npos) << Bad().message();
+  environment_ = {{"BUILDKIT_HOST", "nonsense"}};
+  EXPECT_NE(Bad().message().find("BUILDKIT_HOST"), std::string::npos) << Bad().message();
+  environment_ = {{"DEPOT_BUILDER", "gone"}};
+  EXPECT_NE(Bad().message().find("DEPOT_BUILDER"), std::string::npos) << Bad().message();
+  EXPECT_FALSE(Bad().hint().empty());
+  environment_.clear();
+  tree_.File("config/buildx/instances/far", InstanceFile("cloud", "cloud://x"));
+  tree_.File("config/buildx/current",
+             R"({"Key":"unix:///run/docker.sock","Name":"far","Global":false})");
+  EXPECT_EQ(Bad().code(), ErrorCode::kUnsupported);
+}
+
+TEST_F(ChooseTest, AnInstanceMayBeTheEngine) {
+  environment_["BUILDX_BUILDER"] = "default";
+  Choice choice = Good();
+  EXPECT_TRUE(choice.engine);
+  EXPECT_EQ(choice.line,
+            "building on the Docker Engine at unix:///run/docker.sock (BUILDX_BUILDER)");
+  engine_ = Fail(ErrorCode::kInvalid, "no such context");
+  tree_.File("config/buildx/instances/far", InstanceFile("remote", "tcp://far:1"));
+  environment_["BUILDX_BUILDER"] = "far";
+  EXPECT_EQ(Good().line, "building on tcp://far:1 (BUILDX_BUILDER)");
+}
+
+TEST_F(ChooseTest, TheNodesOfAnInstanceAreItsMachines) {
+  tree_.File("config/buildx/instances/far",
+             InstanceFile("remote", "tcp://far:1",
+                          R"(,{"Name":"far1","Endpoint":"tcp://arm:1",
+                              "Platforms":[{"os":"linux","architecture":"arm64"}]})"));
+  options_.builder = "far";
+  Choice choice = Good();
+  ASSERT_EQ(choice.sites.size(), 2u);
+  EXPECT_TRUE(choice.sites[0].native.empty()) << "it is asked";
+  EXPECT_EQ(choice.sites[1].native, NativeFamily(kArm64));
+  options_.build_platform = Platform{"linux", "amd64", ""};
+  ASSERT_EQ(Good().sites.size(), 1u);
+  EXPECT_EQ(Good().sites[0].name, "tcp://far:1");
+}
+
+TEST_F(ChooseTest, WhatHasNoEffectIsSaid) {
+  options_.token = Secret("hush");
+  options_.project = "p1";
+  options_.build_platform = kArm64;
+  EXPECT_TRUE(Good().warnings.empty()) << "the Depot API heeds them all";
+  options_.builder = "tcp://flag:1";
+  std::vector<std::string> said = Good().warnings;
+  ASSERT_EQ(said.size(), 3u);
+  EXPECT_TRUE(said[0].starts_with("--token has no effect")) << said[0];
+  EXPECT_TRUE(said[1].starts_with("--project has no effect")) << said[1];
+  EXPECT_TRUE(said[2].starts_with("--build-platform chooses no machine")) << said[2];
+  options_.builder = "arm64=tcp://flag:1";
+  EXPECT_EQ(Good().warnings.size(), 2u);
+}
+
+TEST_F(ChooseTest, AnInstanceThatLoadsByDefaultDoesNotSoHereAndThatIsSaid) {
+  tree_.File("config/buildx/instances/far",
+             R"({"Name":"far","Driver":"remote","Nodes":[{"Name":"far0","Endpoint":"tcp://far:1",
+                 "DriverOpts":{"default-load":"true"}}]})");
+  options_.builder = "far";
+  ASSERT_EQ(Good().warnings.size(), 1u);
+  EXPECT_NE(Good().warnings[0].find("--load"), std::string::npos);
+  options_.push = true;
+  EXPECT_TRUE(Good().warnings.empty());
 }
 
 TEST_F(ChooseTest, AProjectWithoutATokenIsNeverBuiltElsewhere) {

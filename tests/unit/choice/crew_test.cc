@@ -126,6 +126,21 @@ TEST(Crew, OneDriverOfSeveralMachinesGivesOneForEachSite) {
   EXPECT_EQ(asked, (std::vector<std::string>{"linux/amd64", "linux/arm64"}));
 }
 
+TEST(Crew, OfSeveralEachThatIsNotKnownIsAsked) {
+  RecordingSink sink;
+  auto intel = std::make_shared<FakeDriver>(std::vector<Platform>{kAmd64, kArm64});
+  auto arm = std::make_shared<FakeDriver>(std::vector<Platform>{kArm64});
+  Crew crew({{"intel", {}, {}, intel}, {"arm", {}, {}, arm}}, sink);
+  auto assigned = crew.Assign({kArm64}, false, Cancel::Never());
+  ASSERT_TRUE(assigned) << assigned.error().message();
+  ASSERT_EQ(assigned->size(), 1u);
+  EXPECT_EQ(assigned->front().share.site, 1u);
+  EXPECT_TRUE(sink.notices().empty());
+  EXPECT_TRUE(crew.Assign({kAmd64}, false, Cancel::Never()));
+  EXPECT_EQ(intel->asked().size(), 1u);
+  EXPECT_EQ(arm->asked().size(), 1u);
+}
+
 TEST(Crew, TargetsThatComeAtTheSameTimeShareABuilder) {
   RecordingSink sink;
   auto driver = std::make_shared<FakeDriver>(std::vector<Platform>{kAmd64});

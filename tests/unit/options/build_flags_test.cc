@@ -109,12 +109,11 @@ TEST(BuildFlags, NeedExactlyOnePath) {
 }
 
 TEST(BuildFlags, EveryOtherFlagOfBuildxIsRefusedNotIgnored) {
-  for (const char* flag : {"--build-context", "--cache-from",      "--cache-to",    "--call",
-                           "--cgroup-parent", "--no-cache-filter", "--policy",      "--print",
-                           "--resource",      "--shm-size",        "--ssh",         "--ulimit",
-                           "--memory",        "--memory-swap",     "--cpu-shares",  "--cpu-period",
-                           "--cpu-quota",     "--cpuset-cpus",     "--cpuset-mems", "--isolation",
-                           "--security-opt"}) {
+  for (const char* flag :
+       {"--build-context",   "--cache-from",  "--cache-to",    "--call",       "--cgroup-parent",
+        "--no-cache-filter", "--print",       "--resource",    "--shm-size",   "--ssh",
+        "--ulimit",          "--memory",      "--memory-swap", "--cpu-shares", "--cpu-period",
+        "--cpu-quota",       "--cpuset-cpus", "--cpuset-mems", "--isolation",  "--security-opt"}) {
     EXPECT_EQ(Refusal({flag, "x", "."}).message(), Cat(flag, " is not supported yet"));
   }
   for (const char* flag : {"--check", "--compress", "--squash", "--lint", "--debug"}) {
@@ -128,6 +127,15 @@ TEST(BuildFlags, OldScriptsMayAskForWhatHappensAnyway) {
   EXPECT_EQ(Parse({"--rm", "--force-rm", "."}).context, ".");
   EXPECT_EQ(Refusal({"--rm=false", "."}).message(),
             "--rm=false is not supported: BuildKit never keeps intermediate containers");
+}
+
+TEST(BuildFlags, ThePolicyThatIsNoneIsTheOnlyOne) {
+  EXPECT_TRUE(Parse({"--policy", "disabled=true", "."}).policy_disabled);
+  EXPECT_FALSE(Parse({"."}).policy_disabled);
+  for (const char* value : {"x.rego", "disabled=false", "disabled=true,strict=true", ""}) {
+    std::string message = Refusal({"--policy", value, "."}).message();
+    EXPECT_NE(message.find("there is no Rego engine here"), std::string::npos) << message;
+  }
 }
 
 TEST(BuildFlags, HelpWinsOverWhatIsMissingOrRefused) {

@@ -71,6 +71,24 @@ Attributes AttrsOf(CommandLine run) {
   return run.Good().request.frontend_attrs;
 }
 
+TEST(Plan, AttestationsAreNoArtifactsWhereTheEnvironmentSaysSo) {
+  CommandLine run{{"-t", "r.example/a", "--push", "-o", "type=oci,dest=a,oci-artifact=true", "."}};
+  EXPECT_FALSE(run.Good().request.exporters.at(1).attrs.contains("oci-artifact"));
+  run.facts.frontend.environment["BUILDX_NO_DEFAULT_OCI_ARTIFACT"] = "true";
+  const auto exporters = run.Good().request.exporters;
+  EXPECT_EQ(exporters.at(0).attrs.at("oci-artifact"), "true") << "the flag comes first";
+  EXPECT_EQ(exporters.at(1).attrs.at("oci-artifact"), "false");
+}
+
+TEST(Plan, TheWarningAboutAResultThatStaysThereMayBeSwitchedOff) {
+  CommandLine run{{"."}};
+  EXPECT_FALSE(run.Good().warnings.empty());
+  for (const char* name : {"BUILDX_NO_DEFAULT_LOAD", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING"}) {
+    run.facts.frontend.environment = {{name, "1"}};
+    EXPECT_TRUE(run.Good().warnings.empty()) << name;
+  }
+}
+
 TEST(Plan, BuildsTheDirectoryWithTheEngine) {
   CommandLine run{{"."}, Engine(true)};
   run.facts.node_id = "node";

@@ -1,0 +1,156 @@
+#include "plugin/options/settings.h"
+
+#include <optional>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "plugin/options/flag_values.h"
+
+namespace depot::options {
+namespace {
+
+constexpr std::string_view kNoEngine =
+    "what the build takes would not be checked against it: there is no policy engine here; unset "
+    "it to build unchecked, or build with docker buildx";
+
+/// The builder, the way to it, and the Engine.
+void AddBuilders(std::vector<Setting>& all) {
+  for (std::string_view name :
+       {"DEPOT_BUILDER", "DEPOT_BUILDER_CACERT", "DEPOT_BUILDER_CERT", "DEPOT_BUILDER_KEY",
+        "DEPOT_BUILDER_SERVERNAME", "BUILDX_BUILDER", "BUILDKIT_HOST", "BUILDX_CONFIG",
+        "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
+        "DOCKER_CONFIG", "DOCKER_CLI_PLUGIN_SOCKET"}) {
+    all.push_back({name});
+  }
+  all.push_back(
+      {"DOCKER_CUSTOM_HEADERS", Fate::kSaid, Asks::kAlways, "write HttpHeaders into config.json"});
+  // We ask the Engine which version it speaks.
+  all.push_back({"DOCKER_API_VERSION", Fate::kNoMatter});
+}
+
+/// The Depot API, and who may ask it.
+void AddDepot(std::vector<Setting>& all) {
+  for (std::string_view name :
+       {"DEPOT_TOKEN", "DEPOT_API_TOKEN", "DEPOT_OIDC_TOKEN", "DEPOT_JIT_TOKEN",
+        "DEPOT_CACHE_TOKEN", "DEPOT_PROJECT_ID", "DEPOT_BUILD_ID", "DEPOT_API_URL",
+        "DEPOT_API_CACERT", "XDG_CONFIG_HOME", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING"}) {
+    all.push_back({name});
+  }
+  for (std::string_view name : {"DEPOT_PUSH_REGISTRY_USERNAME", "DEPOT_PUSH_REGISTRY_PASSWORD",
+                                "DEPOT_PUSH_REGISTRY_AUTH"}) {
+    all.push_back({name, Fate::kSaid, Asks::kAlways,
+                   "it names no registry, and would go to every one; log in with docker login, or "
+                   "set DOCKER_AUTH_CONFIG"});
+  }
+  // Telemetry, profiles and notices that are not made here; what a broken build does again; what
+  // the Depot CLI has on its own runners, and DEPOT_BUILD_PLATFORM, which it never gets to.
+  for (std::string_view name :
+       {"DEPOT_NO_SUMMARY_LINK", "DEPOT_NO_UPDATE_NOTIFIER", "DEPOT_ERROR_TELEMETRY",
+        "DEPOT_DISABLE_OTEL", "DEPOT_DEBUG", "DEPOT_DEBUG_OIDC", "DEPOT_CPU_PROFILE",
+        "DEPOT_BUILDKIT_ERROR_MAX_RETRY_COUNT", "DEPOT_BUILD_PLATFORM",
+        "UPSTREAM_ACTIONS_CACHE_URL", "UPSTREAM_ACTIONS_RESULTS_URL"}) {
+    all.push_back({name, Fate::kNoMatter});
+  }
+}
+
+/// What is built, and what is said about it.
+void AddBuild(std::vector<Setting>& all) {
+  for (std::string_view name : {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG",
+                                "SOURCE_DATE_EPOCH", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY",
+                                "NO_PROXY", "BUILDKIT_PROGRESS", "BUILDX_METADATA_PROVENANCE"}) {
+    all.push_back({name});
+  }
+  for (std::string_view name : {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
+                                "BUILDX_NO_DEFAULT_OCI_ARTIFACT"}) {
+    all.push_back({name, Fate::kHonoured, Asks::kWhenTrue});
+  }
+  all.push_back({"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", Fate::kRefused, Asks::kAlways, kNoEngine});
+  all.push_back({"BUILDX_DEFAULT_POLICY", Fate::kRefused, Asks::kWhenTrue, kNoEngine});
+  all.push_back({"BUILDX_GIT_LABELS", Fate::kSaid, Asks::kUnlessFalse,
+                 "no labels about the git checkout are made yet; give them with --label"});
+  all.push_back({"BUILDX_GIT_INFO", Fate::kSaid, Asks::kWhenTrue,
+                 "provenance says nothing about the git checkout yet"});
+  all.push_back({"BUILDX_GIT_CHECK_DIRTY", Fate::kSaid, Asks::kWhenTrue,
+                 "provenance says nothing about the git checkout yet"});
+  all.push_back({"BUILDX_METADATA_WARNINGS", Fate::kSaid, Asks::kWhenTrue,
+                 "--metadata-file holds no warnings yet; they are in the output"});
+  all.push_back({"BUILDX_SEND_GIT_QUERY_AS_INPUT", Fate::kSaid, Asks::kWhenTrue,
+                 "a git URL goes to the builder as it is"});
+  all.push_back({"BUILDKIT_NO_CLIENT_TOKEN", Fate::kSaid, Asks::kWhenTrue,
+                 "tokens of registries are fetched from here"});
+  for (std::string_view name : {"BUILDX_CPU_PROFILE", "BUILDX_MEM_PROFILE"})
+    all.push_back({name, Fate::kSaid, Asks::kAlways, "no profile is written"});
+}
+
+/// The screen, traces, credentials of caches: nothing here uses them, and no image is different.
+void AddTheRest(std::vector<Setting>& all) {
+  for (std::string_view name :
+       {"BUILDX_EXPERIMENTAL", "NO_COLOR", "BUILDKIT_COLORS", "BUILDKIT_TTY_LOG_LINES",
+        "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "OTEL_*",
+        "TRACEPARENT", "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME"}) {
+    all.push_back({name, Fate::kNoMatter});
+  }
+}
+
+/// nullopt: neither true nor false, where it should be.
+std::optional<bool> AsksFor(const Setting& setting, std::string_view value) {
+  if (setting.asks == Asks::kWhenTrue) return ParseBool(value);
+  return setting.asks == Asks::kAlways || ParseBool(value).value_or(true);
+}
+
+}  // namespace
+
+const std::vector<Setting>& KnownSettings() {
+  static const std::vector<Setting> known = [] {
+    std::vector<Setting> all;
+    AddBuilders(all);
+    AddDepot(all);
+    AddBuild(all);
+    AddTheRest(all);
+    return all;
+  }();
+  return known;
+}
+
+Result<std::vector<std::string>> CheckSettings(const Environment& environment) {
+  std::vector<std::string> lines;
+  for (const Setting& setting : KnownSettings()) {
+    const std::string name(setting.name);
+    const std::string value = TrimmedVariable(environment, name);
+    if (value.empty()) continue;
+    std::optional<bool> on = AsksFor(setting, value);
+    if (!on) lines.push_back(Cat(name, " is neither true nor false, and taken for false"));
+    if (!on.value_or(false)) continue;
+    if (setting.fate == Fate::kRefused) {
+      return Fail(Error(ErrorCode::kUnsupported, Cat(name, " is not supported yet"))
+                      .WithHint(std::string(setting.text)));
+    }
+    if (setting.fate == Fate::kSaid) {
+      lines.push_back(Cat(name, " has no effect: ", setting.text));
+    }
+  }
+  return lines;
+}
+
+Result<std::string> ApplyProgressVariable(const Environment& environment, BuildOptions& options) {
+  const std::string value = Variable(environment, "BUILDKIT_PROGRESS");
+  if (value.empty() || options.quiet || options.progress != ProgressMode::kAuto) return "";
+  if (value == "tty" || value == "none") {
+    return Cat("BUILDKIT_PROGRESS=", value, " has no effect yet: the output is plain");
+  }
+  Result<ProgressMode> mode = ParseProgress(value);
+  if (!mode) {
+    std::string hint = value == "rawjson" ? "unset it: auto, plain and quiet are supported"
+                                          : "auto, plain and quiet are supported";
+    return Fail(Error(ErrorCode::kUsage,
+                      value == "rawjson"
+                          ? "BUILDKIT_PROGRESS=rawjson is not supported yet"
+                          : Cat("BUILDKIT_PROGRESS: unknown mode \"", Printable(value), '"'))
+                    .WithHint(std::move(hint)));
+  }
+  options.progress = *mode;
+  options.quiet = *mode == ProgressMode::kQuiet;
+  return "";
+}
+
+}  // namespace depot::options

@@ -1,0 +1,88 @@
+#include "plugin/options/settings.h"
+
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "driver/base/text.h"
+
+namespace depot::options {
+namespace {
+
+std::vector<std::string> Lines(const Environment& environment) {
+  auto lines = CheckSettings(environment);
+  if (lines) return *lines;
+  ADD_FAILURE() << lines.error().message();
+  return {};
+}
+
+TEST(Settings, EachStandsInTheListOnceAndWhoIsNotHonouredSaysWhy) {
+  std::set<std::string_view> names;
+  for (const Setting& setting : KnownSettings()) {
+    EXPECT_TRUE(names.insert(setting.name).second) << setting.name << " is there twice";
+    const bool speaks = setting.fate == Fate::kRefused || setting.fate == Fate::kSaid;
+    EXPECT_EQ(setting.text.empty(), !speaks) << setting.name;
+    EXPECT_FALSE(speaks && setting.name.ends_with('*')) << setting.name;
+  }
+}
+
+TEST(Settings, APolicyIsRefusedAndNeverPassedOver) {
+  for (const auto& [name, value] : {std::pair{"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", "policy.json"},
+                                    {"BUILDX_DEFAULT_POLICY", "1"}}) {
+    auto lines = CheckSettings({{name, value}});
+    ASSERT_FALSE(lines);
+    EXPECT_EQ(lines.error().code(), ErrorCode::kUnsupported);
+    EXPECT_NE(lines.error().message().find(name), std::string::npos);
+    EXPECT_FALSE(lines.error().hint().empty());
+  }
+  EXPECT_TRUE(
+      Lines({{"BUILDX_DEFAULT_POLICY", "false"}, {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", ""}})
+          .empty());
+}
+
+TEST(Settings, WhatHasNoEffectIsOneLineWhenItAsksForSomething) {
+  std::vector<std::string> lines = Lines({{"BUILDX_GIT_LABELS", "full"},
+                                          {"BUILDX_METADATA_WARNINGS", "true"},
+                                          {"DEPOT_PUSH_REGISTRY_PASSWORD", "hush"}});
+  ASSERT_EQ(lines.size(), 3u);
+  for (const std::string& line : lines) {
+    EXPECT_NE(line.find(" has no effect: "), std::string::npos) << line;
+    EXPECT_EQ(line.find("hush"), std::string::npos) << line;
+  }
+  EXPECT_TRUE(Lines({{"BUILDX_GIT_LABELS", "0"},
+                     {"BUILDX_METADATA_WARNINGS", "0"},
+                     {"BUILDX_GIT_INFO", "false"},
+                     {"TRACEPARENT", "x"},
+                     {"DEPOT_BUILDER", "tcp://b:1"}})
+                  .empty());
+}
+
+TEST(Settings, ASwitchThatIsNeitherTrueNorFalseIsSaid) {
+  EXPECT_EQ(Lines({{"BUILDX_NO_DEFAULT_LOAD", "yes"}}),
+            std::vector<std::string>{
+                "BUILDX_NO_DEFAULT_LOAD is neither true nor false, and taken for false"});
+}
+
+TEST(Settings, TheProgressVariableReplacesAutoOnly) {
+  BuildOptions options;
+  EXPECT_EQ(*ApplyProgressVariable({{"BUILDKIT_PROGRESS", "quiet"}}, options), "");
+  EXPECT_TRUE(options.quiet);
+  options = BuildOptions();
+  options.progress = ProgressMode::kPlain;
+  EXPECT_EQ(*ApplyProgressVariable({{"BUILDKIT_PROGRESS", "rawjson"}}, options), "");
+  EXPECT_FALSE(options.quiet);
+  options = BuildOptions();
+  EXPECT_EQ(*ApplyProgressVariable({{"BUILDKIT_PROGRESS", "plain"}}, options), "");
+  EXPECT_EQ(options.progress, ProgressMode::kPlain);
+  options = BuildOptions();
+  EXPECT_NE(*ApplyProgressVariable({{"BUILDKIT_PROGRESS", "tty"}}, options), "");
+  for (const char* value : {"rawjson", "fancy"}) {
+    auto refused = ApplyProgressVariable({{"BUILDKIT_PROGRESS", value}}, options);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::kUsage);
+    EXPECT_NE(refused.error().message().find(value), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace depot::options
