@@ -145,13 +145,15 @@ std::string RedactUrls(std::string_view text) {
   while (true) {
     std::size_t scheme = text.find("://");
     if (scheme == std::string_view::npos) break;
+    // A login name of ssh is no credential; in front of other schemes it may be a token.
+    bool login = text.substr(0, scheme).ends_with("ssh");
     out.append(text.substr(0, scheme + 3));
     text.remove_prefix(scheme + 3);
     std::string_view url = text.substr(0, text.find_first_of(kUrlEnd));
     text.remove_prefix(url.size());
     std::size_t user = UserInfoSize(url);
-    if (user != 0) {
-      bool password = url.substr(0, user).find(':') != std::string_view::npos;
+    bool password = url.substr(0, user).find(':') != std::string_view::npos;
+    if (user != 0 && (password || !login)) {
       out.append(password ? "xxxxx:xxxxx" : "xxxxx");
       url.remove_prefix(user);
     }

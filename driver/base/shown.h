@@ -18,7 +18,8 @@ std::string PrintableOutput(std::string_view text);
 
 /// Hides what a URL of unknown origin may carry in front of the host: `https://u:p@h/x` becomes
 /// `https://xxxxx:xxxxx@h/x`, and the value of a query parameter that is a credential by its name
-/// (`?private_token=`, `&X-Amz-Signature=`) becomes xxxxx. Applies to every URL inside `text`;
+/// (`?private_token=`, `&X-Amz-Signature=`) becomes xxxxx. A login name alone stays in `ssh://`
+/// URLs. Applies to every URL inside `text`;
 /// other text is left alone.
 std::string RedactUrls(std::string_view text);
 

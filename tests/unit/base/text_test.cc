@@ -89,7 +89,12 @@ TEST(RedactUrls, HidesUserAndPassword) {
   EXPECT_EQ(RedactUrls("https://user:pass@host/x"), "https://xxxxx:xxxxx@host/x");
   EXPECT_EQ(RedactUrls("https://token@host"), "https://xxxxx@host");
   EXPECT_EQ(RedactUrls("git clone 'https://u:p@a/b' and ssh://git@c/d."),
-            "git clone 'https://xxxxx:xxxxx@a/b' and ssh://xxxxx@c/d.");
+            "git clone 'https://xxxxx:xxxxx@a/b' and ssh://git@c/d.");
+}
+
+TEST(RedactUrls, ALoginNameOfSshIsNoCredential) {
+  EXPECT_EQ(RedactUrls("ssh://root@host:22"), "ssh://root@host:22");
+  EXPECT_EQ(RedactUrls("ssh://root:pass@host"), "ssh://xxxxx:xxxxx@host");
 }
 
 TEST(RedactUrls, PasswordsWithAtSigns) {
