@@ -29,7 +29,7 @@ class Attacks(PoolTest):
         machine = Machine()
         self.addCleanup(machine.close)
         self.pool = self.make_pool()
-        self.pool.bridge = self.bridge(client_ca=self.pool.client_ca)
+        self.pool.bridge = self.bridge(client_ca=self.pool.clients_of("real"))
         self.pool.add_builder("real", self.pool.bridge.url, projects=["one"])
         self.pool.add_builder("simulated", machine.url, slots=HONEST + 1, projects=["two"])
         rule = {"project": "one", "claims": {"sub": "nobody"}}
