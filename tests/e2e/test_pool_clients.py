@@ -180,14 +180,17 @@ class Hostile(PoolTest):
         self.assert_builds_go_on()
 
     def test_bodies_too_large(self):
-        announced = self.connection()
+        kind = "Content-Type: application/proto"
         length = f"Content-Length: {1 << 40}"
-        announced.sendall(self.head("Content-Type: application/proto", length) + b"\r\n")
+        stranger = self.connection()
+        stranger.sendall(self.head(kind, length) + b"\r\n")
+        self.assertEqual(self.status_of(stranger), 401, "its body is nobody's")
+        known = f"Authorization: Bearer {self.client_token}"
+        announced = self.connection()
+        announced.sendall(self.head(kind, known, length) + b"\r\n")
         self.assertEqual(self.status_of(announced), 413)
         chunked = self.connection()
-        chunked.sendall(
-            self.head("Content-Type: application/proto", "Transfer-Encoding: chunked") + b"\r\n"
-        )
+        chunked.sendall(self.head(kind, known, "Transfer-Encoding: chunked") + b"\r\n")
         piece = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
         with contextlib.suppress(OSError):
             for _ in range(64):
