@@ -7,7 +7,8 @@
 #include "driver/base/environment.h"
 #include "driver/base/result.h"
 
-namespace CLI {
+// The library's own name.
+namespace CLI {  // NOLINT(readability-identifier-naming)
 class App;
 }
 

@@ -128,8 +128,11 @@ class CredentialStore final : public registry::CredentialSource {
       if (found.size() > nth) break;
       Result<Answer> answer = one.program.suffix.empty() ? one.known : Ask(one, cancel);
       if (!answer && cancel.cancelled()) return answer;
-      if (!answer) failure = std::move(answer).error();
-      if (answer && *answer) AddNew(**std::move(answer), found);
+      if (!answer) {
+        failure = std::move(answer).error();
+        continue;
+      }
+      if (*answer) AddNew(**std::move(answer), found);
     }
     if (failure && found.empty()) {
       std::erase_if(kept_, [](const auto& kept) { return !kept.second.answer; });

@@ -19,7 +19,7 @@ void AppendMetadata(Headers& headers, const Metadata& metadata) {
   }
 }
 
-Metadata ReadMetadata(Headers headers) {
+Metadata ReadMetadata(Headers&& headers) {
   Metadata metadata;
   for (auto& [key, value] : headers) {
     if (key.starts_with(':') || key.starts_with("grpc-")) continue;

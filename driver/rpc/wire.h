@@ -13,7 +13,7 @@ namespace depot::rpc {
 void AppendMetadata(Headers& headers, const Metadata& metadata);
 
 /// The other way round; pseudo headers and gRPC's own are left out.
-Metadata ReadMetadata(Headers headers);
+Metadata ReadMetadata(Headers&& headers);
 
 /// grpc-message's percent encoding (grpc/doc/PROTOCOL-HTTP2.md).
 std::string EncodeMessage(std::string_view text);

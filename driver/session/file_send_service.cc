@@ -64,8 +64,9 @@ class FileSend {
         whole ? files::OpenTreeWriter(directory.path, directory.devices)
               : files::OpenSubTreeWriter(directory.path, directory.folder, directory.devices);
     if (!writer) return Ours(Fail(std::move(writer).error()), cancel);
-    if (directory.around) *writer = directory.around(*std::move(writer));
-    return ReceiveTree(call, **writer, faults_, refusals_, held_, cancel);
+    std::unique_ptr<files::TreeWriter> opened = *std::move(writer);
+    if (directory.around) opened = directory.around(std::move(opened));
+    return ReceiveTree(call, *opened, faults_, refusals_, held_, cancel);
   }
 
   Result<> ReceiveStream(rpc::ServerCall& call, StreamTarget& target, const Cancel& cancel) {

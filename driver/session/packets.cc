@@ -95,7 +95,7 @@ Result<Packet> ParsePacket(std::string_view message) {
 
 Result<files::FileEntry> ParseStat(std::string_view stat) {
   fsutil::types::Stat message;
-  if (stat.size() > kMaxXattrs + 3 * PATH_MAX) {
+  if (stat.size() > kMaxXattrs + std::size_t{3} * PATH_MAX) {
     return Fail(ErrorCode::kInvalid,
                 Cat("file information of ", stat.size(), " bytes from the builder: no file has a ",
                     "name, a link or extended attributes of that size"));

@@ -51,7 +51,7 @@ std::optional<Error> WhyLost(const rpc::Status& status, const rpc::Channel& chan
   return std::nullopt;
 }
 
-Error LostError(Error why, const LostAt& at, const BuildRequest& request) {
+Error LostError(const Error& why, const LostAt& at, const BuildRequest& request) {
   const std::string known = why.hint().empty() ? "" : Cat(why.hint(), "; ");
   return Error(ErrorCode::kUnavailable, why.message())
       .While(Cat("lost the builder ", at.endpoint, " after ", Duration(at.after)))

@@ -28,6 +28,6 @@ struct LostAt {
 
 /// The kUnavailable Error for a solve that was lost: which hop died and when, what may have
 /// happened already, and what to do.
-Error LostError(Error why, const LostAt& at, const BuildRequest& request);
+Error LostError(const Error& why, const LostAt& at, const BuildRequest& request);
 
 }  // namespace depot::solve

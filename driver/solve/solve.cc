@@ -269,7 +269,7 @@ class Solver {
     std::optional<Error> why = lost_ ? lost_ : WhyLost(status, channel_);
     if (why && IsLoss(why->code())) {
       const auto after = std::chrono::floor<seconds>(Cancel::Clock::now() - begin_);
-      return Lost{LostError(*std::move(why), {endpoint_, after, exporting_}, request_), ref_};
+      return Lost{LostError(*why, {endpoint_, after, exporting_}, request_), ref_};
     }
     if (lost_) return Failed{Error(*lost_).While(Cat("builder ", endpoint_))};
     // Refused, or closed on purpose by somebody here, who had a reason.

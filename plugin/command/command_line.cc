@@ -15,7 +15,7 @@ Result<> Parse(const CommandLine& line, const bool& help, const Call& call) {
                                              " argument, got ", arguments.size()))
                     .WithHint(Cat("usage: ", UsageOf(line, call.program))));
   }
-  if (!arguments.empty()) *line.target = arguments.front();
+  if (!arguments.empty() && line.target != nullptr) *line.target = arguments.front();
   return {};
 }
 

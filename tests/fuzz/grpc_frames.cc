@@ -85,7 +85,7 @@ class End {
   void React() {
     H2Events events = session_.TakeEvents();
     for (const auto& request : events.requests) {
-      (void)ReadMetadata(request->headers);
+      (void)ReadMetadata(rpc::Headers(request->headers));
       session_.Respond(*request, {{":status", "200"}, {"content-type", "application/grpc"}});
       if (H2Session::CanSend(*request)) Send(*request);
     }
