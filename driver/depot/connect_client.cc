@@ -5,7 +5,7 @@
 #include "driver/base/backoff.h"
 #include "driver/base/text.h"
 #include "driver/depot/connect_answer.h"
-#include "driver/registry/http_url.h"
+#include "driver/http/url.h"
 
 namespace depot::api {
 namespace {
@@ -23,8 +23,8 @@ std::string MethodOf(const std::string& path) {
 }
 
 bool IsHere(const std::string& base) {
-  auto url = registry::ParseHttpUrl(base);
-  return url && registry::IsLoopback(registry::HostName(url->authority));
+  auto url = http::ParseUrl(base);
+  return url && http::IsLoopback(http::HostName(url->authority));
 }
 
 std::string Seconds(milliseconds time) {
@@ -189,6 +189,7 @@ Result<std::string> ConnectClient::Run(Kind kind,
                                        const Cancel& cancel) {
   const milliseconds patience = kind == Kind::kServerStream ? times_.login : times_.attempt;
   const Backoff backoff = WaitsOf(call, times_, cancel);
+  std::optional<Error> last;
   for (int failed = 1;; ++failed) {
     Exchange attempt(call, caller, base_);
     // A proxy would see what is meant for this machine.
@@ -200,10 +201,15 @@ Result<std::string> ConnectClient::Run(Kind kind,
             ? attempt.Unary(call, client_, bounded)
             : attempt.Stream(call.message, kind == Kind::kServerStream, client_, bounded);
     if (outcome) return *std::move(outcome);
-    TRY(cancel.Check());
+    if (cancel.cancelled()) {
+      // Time was up in the middle of a try: what the tries before met says more.
+      Error error = cancel.error();
+      return Fail(last && error.code() == ErrorCode::kTimeout ? *std::move(last) : error);
+    }
     const Failure& failure = outcome.error();
     const auto wait = NextWait(call.retry, failure, failed, backoff, times_);
     if (!wait) return Fail(failure.error);
+    last = failure.error;
     say_(Cat(failure.reason, ": trying again in ", Seconds(*wait),
              call.retry == Retry::kUntilCancelled ? std::string()
                                                   : Cat(" (", failed, " of ", kTries, ")")));

@@ -114,6 +114,18 @@ class Honest:
         finally:
             client.close()
 
+    def wait_for_asks(self, seconds=60):
+        """Until each was answered once more than before, or has failed."""
+        before = [life.asks for life in self.lives]
+        deadline = time.monotonic() + seconds
+        while any(
+            life.asks == asks and life.error is None
+            for life, asks in zip(self.lives, before, strict=True)
+        ):
+            if time.monotonic() > deadline:
+                raise TimeoutError("an honest build gets no answer")
+            time.sleep(0.05)
+
     def end(self):
         self._over.set()
         for thread in self._threads:

@@ -57,10 +57,10 @@ class Attacks(PoolTest):
             yield
             newcomer = Honest(self.pool, self.token, "two", 1)
             newcomer.end()
+            crowd.wait_for_asks()
         finally:
             crowd.end()
         self.assertEqual([life.error for life in crowd.lives + newcomer.lives if life.error], [])
-        self.assertGreater(min(life.asks for life in crowd.lives), 0)
         self._finish(real, 0, 60)
         self.assertEqual(self.pool.get("/healthz")[0], 200)
 

@@ -31,9 +31,11 @@ void CheckEndpoint(const depot::Result<depot::docker::EngineEndpoint>& endpoint)
   if (!endpoint) return;
   auto address = depot::docker::ParseEngineHost(*endpoint);
   Require(address.has_value());
-  bool socket = address->socket_path.starts_with('/');
-  Require(socket != !address->address.empty());
-  Require(socket ? !endpoint->tls : address->port != 0);
+  const bool socket = address->socket_path.starts_with('/');
+  const bool ssh = !address->ssh.empty();
+  const bool tcp = !address->address.empty();
+  Require(socket + ssh + tcp == 1);
+  Require(tcp ? address->port != 0 : !endpoint->tls);
 }
 
 }  // namespace

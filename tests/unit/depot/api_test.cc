@@ -315,10 +315,17 @@ TEST_F(DepotApi, FinishBuildIsTriedAsLongAsItMayBe) {
   ASSERT_TRUE(message.ParseFromString(request.body));
   EXPECT_EQ(message.build_id(), "b1");
   EXPECT_EQ(message.error().error(), "it broke");
+}
 
-  FailFirst("FinishBuild", 1000, Busy);
-  told = api_->FinishBuild(build_, Outcome::kSuccess, "",
-                           Cancel::Never().WithTimeout(milliseconds(300), "telling"));
+TEST_F(DepotApi, TheLastReasonIsToldWhenTimeIsUpInTheMiddleOfATry) {
+  auto tries = std::make_shared<std::atomic<int>>(0);
+  server_.On("FinishBuild", [tries](Connection& connection, const SeenRequest& request) {
+    if (tries->fetch_add(1) < 2) return Busy(connection, request);
+    connection.cancel().SleepFor(std::chrono::minutes(1));
+  });
+  const auto told =
+      api_->FinishBuild(build_, Outcome::kSuccess, "",
+                        Cancel::Never().WithTimeout(std::chrono::seconds(3), "telling"));
   ASSERT_FALSE(told);
   EXPECT_NE(told.error().message().find("try later"), std::string::npos) << told.error().message();
 }

@@ -1,10 +1,9 @@
 #include <gtest/gtest.h>
 #include <openssl/hmac.h>
 
-#include "pool/identity/identity.h"
-
 #include "driver/base/encode.h"
 #include "driver/base/text.h"
+#include "pool/identity/identity.h"
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/identity/test_issuer.h"
 
