@@ -41,7 +41,7 @@ void Check(const Endpoint& endpoint) {
 void TakeInput(std::string_view input) {
   // The seeds are files of text.
   if (input.ends_with('\n')) input.remove_suffix(1);
-  if (auto endpoint = ParseEndpoint(input, {})) Check(*endpoint);
+  if (auto endpoint = ParseEndpoint(input, {}, Cancel::Never())) Check(*endpoint);
   docker::EngineEndpoint engine;
   engine.host = input;
   if (auto endpoint = EndpointOfEngine(engine)) Check(*endpoint);
@@ -49,7 +49,7 @@ void TakeInput(std::string_view input) {
   engine.context_name = "default";
   const Environment environment;
   const std::string config_directory = "/";
-  auto instance = ParseInstance(input, {environment, config_directory, engine});
+  auto instance = ParseInstance(input, {environment, config_directory, engine}, Cancel::Never());
   if (!instance) return;
   for (const InstanceNode& node : instance->nodes)
     Check(node.endpoint);

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "driver/http/client.h"
-#include "driver/registry/http_url.h"
+#include "driver/http/url.h"
 #include "driver/registry/refusal.h"
 
 // What a registry, or who answers in its place, says to a request: WWW-Authenticate headers, and a
@@ -40,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Require(!challenge.scheme.empty());
     for (const auto& [name, value] : challenge.parameters)
       Require(!name.empty() && value.size() <= header.size());
-    (void)depot::registry::ParseHttpUrl(challenge.Parameter("realm"));
+    (void)depot::http::ParseUrl(challenge.Parameter("realm"));
   }
   std::string_view line = TakeLine(rest);
   depot::http::Response response;
