@@ -1,13 +1,12 @@
 #include <CLI/CLI.hpp>
 
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
 #include "pool/commands.h"
 #include "pool/records/records.h"
 #include "pool/service/journal.h"
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
-
-#include "driver/base/shown.h"
-#include "driver/base/text.h"
 
 namespace depot {
 namespace {

@@ -3,12 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <sys/stat.h>
 
+#include "driver/base/text.h"
+#include "driver/disk/whole_file.h"
 #include "pool/commands.h"
 #include "pool/identity/authority.h"
 #include "pool/settings/settings.h"
-
-#include "driver/base/text.h"
-#include "driver/disk/whole_file.h"
 
 namespace depot {
 namespace {

@@ -2,10 +2,9 @@
 
 #include <CLI/CLI.hpp>
 
-#include "pool/commands.h"
-
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "pool/commands.h"
 
 namespace depot {
 namespace {

@@ -1,13 +1,12 @@
 #include <CLI/CLI.hpp>
 
+#include "driver/base/text.h"
+#include "driver/disk/read_file.h"
+#include "driver/http/url.h"
 #include "pool/commands.h"
 #include "pool/front/front.h"
 #include "pool/service/journal.h"
-#include "pool/settings/secure_url.h"
 #include "pool/stop_signal.h"
-
-#include "driver/base/text.h"
-#include "driver/disk/whole_file.h"
 
 namespace depot {
 namespace {
@@ -22,15 +21,18 @@ struct Wanted {
 
 Result<front::Certificates> ReadCertificates(const std::string& directory) {
   front::Certificates read;
-  TRY_ASSIGN(read.own_pem, disk::ReadWholeFile(Cat(directory, "/server.pem"), kLongestPem));
-  TRY_ASSIGN(read.clients_pem, disk::ReadWholeFile(Cat(directory, "/clients.pem"), kLongestPem));
-  TRY_ASSIGN(std::string key, disk::ReadWholeFile(Cat(directory, "/server-key.pem"), kLongestPem));
+  TRY_ASSIGN(read.own_pem,
+             disk::ReadWholeFile(Cat(directory, "/server.pem"), kLongestPem, Cancel::Never()));
+  TRY_ASSIGN(read.clients_pem,
+             disk::ReadWholeFile(Cat(directory, "/clients.pem"), kLongestPem, Cancel::Never()));
+  TRY_ASSIGN(std::string key,
+             disk::ReadWholeFile(Cat(directory, "/server-key.pem"), kLongestPem, Cancel::Never()));
   read.key_pem = Secret(std::move(key));
   return read;
 }
 
 Result<Output> RunFront(const Invocation& invocation, const Wanted& wanted) {
-  if (!settings::IsSecureUrl(wanted.pool)) {
+  if (!http::IsSafeUrl(wanted.pool)) {
     return Fail(ErrorCode::kUsage,
                 "--pool must be an https:// URL: whoever answers there says who "
                 "stays on the builder");

@@ -5,10 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pool/commands.h"
-
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "pool/commands.h"
 
 // The program: argv in, exit code out. Exit codes: 0 done; 1 it failed; 2 the command line is
 // wrong.

@@ -1,10 +1,9 @@
 #include <CLI/CLI.hpp>
 
+#include "driver/base/text.h"
 #include "pool/commands.h"
 #include "pool/service/pool_server.h"
 #include "pool/stop_signal.h"
-
-#include "driver/base/text.h"
 
 namespace depot {
 namespace {

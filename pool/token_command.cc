@@ -1,14 +1,13 @@
 #include <CLI/CLI.hpp>
 
+#include "driver/base/encode.h"
+#include "driver/base/random.h"
+#include "driver/base/text.h"
 #include "pool/commands.h"
 #include "pool/identity/identity.h"
 #include "pool/service/journal.h"
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
-
-#include "driver/base/encode.h"
-#include "driver/base/random.h"
-#include "driver/base/text.h"
 
 namespace depot {
 namespace {

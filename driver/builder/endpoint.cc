@@ -53,7 +53,10 @@ void AddEnvironment(const std::map<std::string, std::string>& environment, Setti
   }
 }
 
-Result<> ApplyTls(Endpoint& endpoint, const Settings& settings, SystemRoots system_roots) {
+Result<> ApplyTls(Endpoint& endpoint,
+                  const Settings& settings,
+                  SystemRoots system_roots,
+                  const Cancel& cancel) {
   endpoint.tls = true;
   rpc::TlsOptions& tls = endpoint.tls_options;
   tls.system_roots = std::move(system_roots);
@@ -64,7 +67,7 @@ Result<> ApplyTls(Endpoint& endpoint, const Settings& settings, SystemRoots syst
       tls.server_name = value;
       continue;
     }
-    TRY_ASSIGN(std::string pem, LoadPem(value, Cat("builder ", key)));
+    TRY_ASSIGN(std::string pem, LoadPem(value, Cat("builder ", key), cancel));
     if (key == "cacert") {
       tls.ca_pem = std::move(pem);
     } else if (key == "cert") {
@@ -102,7 +105,8 @@ Error BadScheme(std::string_view url, std::string_view scheme) {
 }  // namespace
 
 Result<Endpoint> ParseEndpoint(std::string_view url,
-                               const std::map<std::string, std::string>& environment) {
+                               const std::map<std::string, std::string>& environment,
+                               const Cancel& cancel) {
   // The query may be key material: no message shows it.
   std::size_t question = url.find('?');
   std::string_view query = question == std::string_view::npos ? "" : url.substr(question + 1);
@@ -121,12 +125,12 @@ Result<Endpoint> ParseEndpoint(std::string_view url,
   if (settings.empty()) return endpoint;
   SystemRoots roots = FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
                                       Variable(environment, "SSL_CERT_DIR"));
-  TRY(ApplyTls(endpoint, settings, std::move(roots)));
+  TRY(ApplyTls(endpoint, settings, std::move(roots), cancel));
   return endpoint;
 }
 
-Result<std::map<std::string, std::string>> ReadPipes(
-    std::map<std::string, std::string> environment) {
+Result<std::map<std::string, std::string>> ReadPipes(std::map<std::string, std::string> environment,
+                                                     const Cancel& cancel) {
   for (const auto& [variable, what] : {std::pair{"DEPOT_BUILDER_CACERT", "builder cacert"},
                                        {"DEPOT_BUILDER_CERT", "builder cert"},
                                        {"DEPOT_BUILDER_KEY", "builder key"}}) {
@@ -134,7 +138,7 @@ Result<std::map<std::string, std::string>> ReadPipes(
     struct stat status {};
     if (found == environment.end() || ::stat(found->second.c_str(), &status) != 0) continue;
     if (!S_ISFIFO(status.st_mode)) continue;
-    TRY_ASSIGN(found->second, LoadPem(found->second, what));
+    TRY_ASSIGN(found->second, LoadPem(found->second, what, cancel));
   }
   return environment;
 }

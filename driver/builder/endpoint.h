@@ -31,14 +31,16 @@ struct Endpoint {
 /// DEPOT_BUILDER_CACERT, _CERT, _KEY, _SERVERNAME. Each of the first three is a path, PEM text, or
 /// base64 of PEM. Any of the four switches TLS on; a certificate needs its key and the other way
 /// round; without a CA the system's roots are used (SSL_CERT_FILE and SSL_CERT_DIR of
-/// `environment`, else the usual places). Files are read here; nothing is written, and no program
-/// is looked for. Unknown schemes and query keys are errors that name the nearest known one.
+/// `environment`, else the usual places). Files are read here, a pipe to its end; nothing is
+/// written, and no program is looked for. Unknown schemes and query keys are errors that name the
+/// nearest known one.
 Result<Endpoint> ParseEndpoint(std::string_view url,
-                               const std::map<std::string, std::string>& environment);
+                               const std::map<std::string, std::string>& environment,
+                               const Cancel& cancel);
 
 /// For several endpoints: `environment`, where those of its PEM variables that name a pipe hold
 /// what it gave, since it gives it once only.
-Result<std::map<std::string, std::string>> ReadPipes(
-    std::map<std::string, std::string> environment);
+Result<std::map<std::string, std::string>> ReadPipes(std::map<std::string, std::string> environment,
+                                                     const Cancel& cancel);
 
 }  // namespace depot::builder

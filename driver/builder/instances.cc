@@ -8,7 +8,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/builder/program.h"
-#include "driver/disk/text_file.h"
+#include "driver/disk/read_file.h"
 #include "driver/docker/contexts.h"
 #include "driver/oci/digest.h"
 
@@ -62,7 +62,7 @@ Result<std::vector<Platform>> PlatformsOf(const Json& node) {
 }
 
 /// buildx driver/remote/factory.go: any TLS option switches TLS on, which then needs an authority.
-Result<> ReadRemote(const Json& node, InstanceNode& into) {
+Result<> ReadRemote(const Json& node, InstanceNode& into, const Cancel& cancel) {
   Json options = node["DriverOpts"];
   Environment tls;
   for (const auto& [option, variable] : {std::pair{"cacert", "DEPOT_BUILDER_CACERT"},
@@ -79,7 +79,7 @@ Result<> ReadRemote(const Json& node, InstanceNode& into) {
   if (!tls.empty() && !tls.contains("DEPOT_BUILDER_CACERT")) {
     return Unusable(into.name, "has TLS options, but no cacert");
   }
-  TRY_ASSIGN(into.endpoint, ParseEndpoint(node["Endpoint"].AsString(), tls));
+  TRY_ASSIGN(into.endpoint, ParseEndpoint(node["Endpoint"].AsString(), tls, cancel));
   if (tls.empty() || into.endpoint.scheme == "tcp") return {};
   return Unusable(into.name, Cat("wants TLS over ", into.endpoint.scheme, "://"));
 }
@@ -124,12 +124,12 @@ Result<> ReadKubernetes(const Json& node, InstanceNode& into) {
   return {};
 }
 
-Result<InstanceNode> ReadNode(const Json& json, const std::string& driver) {
+Result<InstanceNode> ReadNode(const Json& json, const std::string& driver, const Cancel& cancel) {
   InstanceNode node;
   node.name = json["Name"].AsString();
   if (node.name.empty()) return Fail(ErrorCode::kInvalid, "a node has no name");
   TRY_ASSIGN(node.platforms, PlatformsOf(json));
-  Result<> read = driver == "remote"             ? ReadRemote(json, node)
+  Result<> read = driver == "remote"             ? ReadRemote(json, node, cancel)
                   : driver == "docker-container" ? ReadContainer(json, node)
                                                  : ReadKubernetes(json, node);
   if (!read) return Fail(std::move(read).error());
@@ -172,12 +172,14 @@ Error NoSuchBuilder(std::string_view name, const InstanceFacts& facts) {
 }
 
 /// nullopt when there is no such file.
-Result<std::optional<Instance>> ReadInstance(std::string_view name, const InstanceFacts& facts) {
+Result<std::optional<Instance>> ReadInstance(std::string_view name,
+                                             const InstanceFacts& facts,
+                                             const Cancel& cancel) {
   if (!IsInstanceName(name)) return std::nullopt;
   const std::string path = Cat(Folder(facts), "/instances/", LowerAscii(name));
-  TRY_ASSIGN(std::optional<std::string> text, disk::ReadTextFile(path));
+  TRY_ASSIGN(std::optional<std::string> text, disk::ReadFileIfThere(path));
   if (!text) return std::nullopt;
-  Result<Instance> instance = ParseInstance(*text, facts);
+  Result<Instance> instance = ParseInstance(*text, facts, cancel);
   if (instance) return *std::move(instance);
   return Fail(std::move(instance).error().While(Cat(
       "the builder ", Quoted(name), " of docker buildx (", Printable(path), ") cannot be used")));
@@ -185,7 +187,9 @@ Result<std::optional<Instance>> ReadInstance(std::string_view name, const Instan
 
 }  // namespace
 
-Result<Instance> ParseInstance(std::string_view json, const InstanceFacts& facts) {
+Result<Instance> ParseInstance(std::string_view json,
+                               const InstanceFacts& facts,
+                               const Cancel& cancel) {
   TRY_ASSIGN(Json file, Json::Parse(json));
   Instance instance;
   instance.name = file["Name"].AsString();
@@ -206,7 +210,7 @@ Result<Instance> ParseInstance(std::string_view json, const InstanceFacts& facts
             .WithHint("known are docker, docker-container, kubernetes and remote"));
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    TRY_ASSIGN(InstanceNode node, ReadNode(nodes[i], driver));
+    TRY_ASSIGN(InstanceNode node, ReadNode(nodes[i], driver, cancel));
     instance.nodes.push_back(std::move(node));
     std::string load = nodes[i]["DriverOpts"]["default-load"].AsString();
     instance.default_load |= ParseBool(load).value_or(false);
@@ -214,8 +218,10 @@ Result<Instance> ParseInstance(std::string_view json, const InstanceFacts& facts
   return instance;
 }
 
-Result<Instance> FindInstance(std::string_view name, const InstanceFacts& facts) {
-  TRY_ASSIGN(std::optional<Instance> found, ReadInstance(name, facts));
+Result<Instance> FindInstance(std::string_view name,
+                              const InstanceFacts& facts,
+                              const Cancel& cancel) {
+  TRY_ASSIGN(std::optional<Instance> found, ReadInstance(name, facts, cancel));
   if (found) return *std::move(found);
   Instance engine;
   engine.name = name;
@@ -233,42 +239,43 @@ Result<Instance> FindInstance(std::string_view name, const InstanceFacts& facts)
   return engine;
 }
 
-Result<std::optional<Instance>> CurrentInstance(const InstanceFacts& facts) {
+Result<std::optional<Instance>> CurrentInstance(const InstanceFacts& facts, const Cancel& cancel) {
   const std::string folder = Folder(facts);
   const std::string key = EngineKey(facts.engine);
-  TRY_ASSIGN(std::optional<std::string> text, disk::ReadTextFile(folder + "/current"));
+  TRY_ASSIGN(std::optional<std::string> text, disk::ReadFileIfThere(folder + "/current"));
   if (text && !Trim(*text).empty()) {
     Result<Json> current = Json::Parse(*text);
     if (!current) return Fail(std::move(current).error().While(Printable(folder) + "/current"));
     const std::string name = (*current)["Name"].AsString();
     const bool ours = (*current)["Key"].AsString() == key;
     if (!name.empty() && (ours || (*current)["Global"].AsBool())) {
-      TRY_ASSIGN(std::optional<Instance> instance, ReadInstance(name, facts));
+      TRY_ASSIGN(std::optional<Instance> instance, ReadInstance(name, facts, cancel));
       if (instance || ours) return instance;
     }
   }
-  TRY_ASSIGN(text, disk::ReadTextFile(Cat(folder, "/defaults/", Sha256Hex(key).substr(0, 20))));
+  TRY_ASSIGN(text, disk::ReadFileIfThere(Cat(folder, "/defaults/", Sha256Hex(key).substr(0, 20))));
   if (!text) return std::nullopt;
-  return ReadInstance(Trim(*text), facts);
+  return ReadInstance(Trim(*text), facts, cancel);
 }
 
-Result<std::optional<NamedBuilder>> BuilderOfEnvironment(const InstanceFacts& facts) {
+Result<std::optional<NamedBuilder>> BuilderOfEnvironment(const InstanceFacts& facts,
+                                                         const Cancel& cancel) {
   const std::string name = TrimmedVariable(facts.environment, "BUILDX_BUILDER");
   if (!name.empty()) {
-    Result<Instance> instance = FindInstance(name, facts);
+    Result<Instance> instance = FindInstance(name, facts, cancel);
     if (!instance) return Fail(std::move(instance).error().While("BUILDX_BUILDER"));
     return NamedBuilder{*std::move(instance), "BUILDX_BUILDER"};
   }
   const std::string host = TrimmedVariable(facts.environment, "BUILDKIT_HOST");
   if (!host.empty()) {
-    Result<Endpoint> endpoint = ParseEndpoint(host, facts.environment);
+    Result<Endpoint> endpoint = ParseEndpoint(host, facts.environment, cancel);
     if (!endpoint) return Fail(std::move(endpoint).error().While("BUILDKIT_HOST"));
     Instance instance;
     instance.name = endpoint->url;
     instance.nodes.push_back({endpoint->url, *std::move(endpoint), {}});
     return NamedBuilder{std::move(instance), "BUILDKIT_HOST"};
   }
-  TRY_ASSIGN(std::optional<Instance> current, CurrentInstance(facts));
+  TRY_ASSIGN(std::optional<Instance> current, CurrentInstance(facts, cancel));
   if (!current) return std::nullopt;
   std::string said_by = Cat("docker buildx use ", Printable(current->name));
   return NamedBuilder{*std::move(current), std::move(said_by)};

@@ -39,11 +39,13 @@ struct InstanceFacts {
 /// store/storeutil). kNotFound, with the nearest name, when there is neither. An instance that
 /// cannot be used is an Error: a driver or an option that we do not know, a malformed file, another
 /// docker context than the one in use. Reads files, among them TLS material; asks nobody.
-Result<Instance> FindInstance(std::string_view name, const InstanceFacts& facts);
+Result<Instance> FindInstance(std::string_view name,
+                              const InstanceFacts& facts,
+                              const Cancel& cancel);
 
 /// What `docker buildx use` has chosen for the Engine in use; nullopt when that is nothing, or no
 /// longer there: then buildx takes the Engine itself. Errors as of FindInstance().
-Result<std::optional<Instance>> CurrentInstance(const InstanceFacts& facts);
+Result<std::optional<Instance>> CurrentInstance(const InstanceFacts& facts, const Cancel& cancel);
 
 /// A builder that somebody named, and who did: "BUILDX_BUILDER", for people.
 struct NamedBuilder {
@@ -55,9 +57,12 @@ struct NamedBuilder {
 /// name), else BUILDKIT_HOST (an address, see ParseEndpoint()), else CurrentInstance(). nullopt
 /// when nothing does. One that cannot be used is an Error: never may a build go elsewhere in
 /// silence.
-Result<std::optional<NamedBuilder>> BuilderOfEnvironment(const InstanceFacts& facts);
+Result<std::optional<NamedBuilder>> BuilderOfEnvironment(const InstanceFacts& facts,
+                                                         const Cancel& cancel);
 
 /// The instance that the text of a file describes; for FindInstance(), and for fuzzing.
-Result<Instance> ParseInstance(std::string_view json, const InstanceFacts& facts);
+Result<Instance> ParseInstance(std::string_view json,
+                               const InstanceFacts& facts,
+                               const Cancel& cancel);
 
 }  // namespace depot::builder

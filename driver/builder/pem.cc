@@ -1,39 +1,19 @@
 #include "driver/builder/pem.h"
 
-#include <cerrno>
 #include <optional>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "driver/base/encode.h"
-#include "driver/base/fd.h"
 #include "driver/base/text.h"
+#include "driver/disk/read_file.h"
 
 namespace depot::builder {
 namespace {
 
 constexpr std::size_t kMaxPem = 1 << 20;
 
-Result<std::string> ReadPemFile(const std::string& path, std::string_view what) {
-  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return Fail(SystemError(Cat(what, ": open ", path), errno));
-  std::string content;
-  char buffer[8192];
-  while (true) {
-    ssize_t got = ::read(file.get(), buffer, sizeof buffer);
-    if (got < 0) return Fail(SystemError(Cat(what, ": read ", path), errno));
-    if (got == 0) return content;
-    content.append(buffer, static_cast<std::size_t>(got));
-    if (content.size() > kMaxPem) {
-      return Fail(ErrorCode::kInvalid, Cat(what, ": ", path, " is larger than 1 MiB"));
-    }
-  }
-}
-
 }  // namespace
 
-Result<std::string> LoadPem(const std::string& value, std::string_view what) {
+Result<std::string> LoadPem(const std::string& value, std::string_view what, const Cancel& cancel) {
   constexpr std::string_view kBegin = "-----BEGIN ";
   auto as_pem = [&](std::string_view text) -> std::optional<std::string> {
     if (text.find(kBegin) != std::string_view::npos) return std::string(text);
@@ -52,8 +32,9 @@ Result<std::string> LoadPem(const std::string& value, std::string_view what) {
   if (!like_path) {
     return Fail(ErrorCode::kInvalid, Cat(what, " is neither PEM, base64 of PEM, nor a path"));
   }
-  TRY_ASSIGN(std::string content, ReadPemFile(value, what));
-  if (std::optional<std::string> pem = as_pem(content)) return *pem;
+  Result<std::string> content = disk::ReadWholeFile(value, kMaxPem, cancel);
+  if (!content) return Fail(std::move(content).error().While(what));
+  if (std::optional<std::string> pem = as_pem(*content)) return *pem;
   return Fail(ErrorCode::kInvalid, Cat(what, ": ", value, " is neither PEM nor base64 of PEM"));
 }
 

@@ -10,7 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/depot/connect_client.h"
 #include "driver/depot/make_api.h"
-#include "driver/registry/http_url.h"
+#include "driver/http/url.h"
 
 namespace depot::api {
 namespace {
@@ -378,12 +378,10 @@ Result<std::unique_ptr<Api>> MakeApi(http::HttpClient& client,
                                      const Times& times) {
   while (url.ends_with('/'))
     url.pop_back();
-  const Result<registry::HttpUrl> parts = registry::ParseHttpUrl(url);
+  const Result<http::Url> parts = http::ParseUrl(url);
   std::string why = parts ? "" : parts.error().message();
   if (parts && parts->rest.find('?') != std::string::npos) why = "has a query";
-  const bool clear =
-      parts && !parts->encrypted && !registry::IsLoopback(registry::HostName(parts->authority));
-  if (clear) why = "is not encrypted: a token would travel in clear";
+  if (parts && !http::IsSafe(*parts)) why = "is not encrypted: a token would travel in clear";
   if (!why.empty()) {
     // Behind a question mark, or in front of the host, may be a secret.
     const std::string shown = RedactUrls(Printable(url.substr(0, url.find_first_of("?#"))));

@@ -10,7 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/base/yaml.h"
 #include "driver/depot/token.h"
-#include "driver/disk/text_file.h"
+#include "driver/disk/read_file.h"
 #include "driver/disk/whole_file.h"
 
 namespace depot::api {
@@ -30,7 +30,7 @@ struct LoginText {
 
 /// The map in the file; an absent or empty file is an empty map.
 Result<LoginText> Load(const std::string& file) {
-  TRY_ASSIGN(std::optional<std::string> content, disk::ReadTextFile(file));
+  TRY_ASSIGN(std::optional<std::string> content, disk::ReadFileIfThere(file));
   std::string text = content.value_or("");
   Result<Yaml> root = ParseYaml(text);
   if (!root) return Fail(Bad(file, Cat("not YAML: ", root.error().message())));

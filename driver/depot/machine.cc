@@ -204,7 +204,7 @@ Result<builder::Endpoint> MachineEndpoint(const Machine& machine) {
   Result<builder::Endpoint> endpoint = Fail(ErrorCode::kInvalid, "");
   const bool plain_tcp = machine.endpoint.starts_with("tcp://") &&
                          machine.endpoint.find_first_of("?#@ \t\r\n") == std::string::npos;
-  if (plain_tcp) endpoint = builder::ParseEndpoint(machine.endpoint, {});
+  if (plain_tcp) endpoint = builder::ParseEndpoint(machine.endpoint, {}, Cancel::Never());
   if (!endpoint) return Fail(Unusable(Cat("its address \"", shown, "\" is not tcp://HOST:PORT")));
 
   const bool certificate = !machine.certificate_pem.empty();

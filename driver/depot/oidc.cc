@@ -3,7 +3,7 @@
 #include "driver/base/environment.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
-#include "driver/registry/http_url.h"
+#include "driver/http/url.h"
 
 namespace depot::api {
 namespace {
@@ -28,10 +28,10 @@ Error Refused(const Question& question, std::string_view why) {
 Result<std::optional<Token>> Ask(Question question,
                                  http::HttpClient& client,
                                  const Cancel& cancel) {
-  const auto url = registry::ParseHttpUrl(question.request.url);
+  const auto url = http::ParseUrl(question.request.url);
   if (!url) return Fail(Refused(question, Cat(question.url_name, ' ', url.error().message())));
-  const bool here = registry::IsLoopback(registry::HostName(url->authority));
-  if (!url->encrypted && !here) {
+  const bool here = http::IsLoopback(http::HostName(url->authority));
+  if (!http::IsSafe(*url)) {
     return Fail(Refused(question, Cat(question.url_name, " is not encrypted")));
   }
   question.request.transport.use_proxy = !here;

@@ -13,7 +13,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/whole_file.h"
+#include "driver/disk/read_file.h"
 
 namespace depot::disk {
 namespace {
@@ -232,7 +232,7 @@ Result<std::string> ReadBeneath(const std::string& directory,
     return Fail(ErrorCode::kInvalid, Cat(Printable(found.path()), " is not a regular file"));
   }
   TRY_ASSIGN(const Fd file, found.Open());
-  return ReadOpenFile(file.get(), Printable(found.path()), limit);
+  return ReadOpenFile(file.get(), Printable(found.path()), limit, Cancel::Never());
 }
 
 }  // namespace depot::disk

@@ -236,33 +236,4 @@ Result<> CheckPrivateFile(const std::string& path) {
   return Open(path, 0700, 0600).map([](auto&&) {});
 }
 
-Result<std::string> ReadWholeFile(const std::string& path, std::size_t limit) {
-  const std::string shown = Printable(path);
-  const Fd fd(open(path.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));
-  if (!fd.valid()) return Fail(SystemError(Cat("open ", shown), errno));
-  return ReadOpenFile(fd.get(), shown, limit);
-}
-
-Result<std::string> ReadOpenFile(int fd, const std::string& shown, std::size_t limit) {
-  std::string content;
-  struct stat st {};
-  const bool sized = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-  std::size_t block = 64 << 10;
-  if (sized) block = std::min<std::size_t>(static_cast<std::size_t>(st.st_size), limit) + 1;
-  while (true) {
-    const std::size_t used = content.size();
-    content.resize(used + block);
-    const ssize_t got = read(fd, content.data() + used, block);
-    content.resize(used + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Fail(SystemError(Cat("read ", shown), errno));
-    if (got == 0) return content;
-    if (content.size() > limit) {
-      return Fail(ErrorCode::kInvalid,
-                  Cat(shown, " is larger than the ", limit, " bytes that are allowed"));
-    }
-    block = 64 << 10;
-  }
-}
-
 }  // namespace depot::disk

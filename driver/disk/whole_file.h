@@ -48,10 +48,4 @@ Result<> WritePrivateFile(const std::string& path, std::string_view content);
 /// Whether WritePrivateFile() may be expected to work, without writing; makes the directories.
 Result<> CheckPrivateFile(const std::string& path);
 
-/// The content of a file of at most `limit` bytes; larger is kInvalid.
-Result<std::string> ReadWholeFile(const std::string& path, std::size_t limit);
-
-/// The same of a file that is open for reading; `shown` names it in errors.
-Result<std::string> ReadOpenFile(int fd, const std::string& shown, std::size_t limit);
-
 }  // namespace depot::disk

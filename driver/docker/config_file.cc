@@ -6,7 +6,7 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/text_file.h"
+#include "driver/disk/read_file.h"
 
 namespace depot::docker {
 namespace {
@@ -144,7 +144,7 @@ Result<> RefuseUnknown(const Reader& reader,
 }  // namespace
 
 Result<ConfigFile> ReadConfigFile(const std::string& directory) {
-  TRY_ASSIGN(std::optional<std::string> text, disk::ReadTextFile(directory + "/config.json"));
+  TRY_ASSIGN(std::optional<std::string> text, disk::ReadFileIfThere(directory + "/config.json"));
   return ParseConfigFile(directory, text.value_or(""));
 }
 

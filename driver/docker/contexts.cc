@@ -7,7 +7,7 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/text_file.h"
+#include "driver/disk/read_file.h"
 #include "driver/oci/digest.h"
 
 namespace depot::docker {
@@ -41,7 +41,7 @@ Result<Choice> ChooseContext(const EngineFlags& flags,
 }
 
 Result<std::string> ReadRequired(const std::string& path) {
-  TRY_ASSIGN(std::optional<std::string> text, disk::ReadTextFile(path));
+  TRY_ASSIGN(std::optional<std::string> text, disk::ReadFileIfThere(path));
   if (!text) {
     return Fail(ErrorCode::kNotFound, Cat("cannot read ", path, ": no such file or directory"));
   }
@@ -82,7 +82,7 @@ Result<> ReadFlagTls(const EngineFlags& flags,
     endpoint.ca_pem = *std::move(ca);
   }
   auto read = [&](const std::string& flag, const char* name) -> Result<std::optional<std::string>> {
-    if (flag.empty()) return disk::ReadTextFile(Cat(folder, '/', name));
+    if (flag.empty()) return disk::ReadFileIfThere(Cat(folder, '/', name));
     TRY_ASSIGN(std::string text, ReadRequired(flag));
     return std::optional(std::move(text));
   };
@@ -132,7 +132,7 @@ std::vector<std::string> KnownContexts(const ConfigFile& config) {
   std::filesystem::directory_iterator folder(config.directory + "/contexts/meta", error);
   for (; !error && folder != std::filesystem::directory_iterator(); folder.increment(error)) {
     Result<std::optional<std::string>> text =
-        disk::ReadTextFile((folder->path() / "meta.json").string());
+        disk::ReadFileIfThere((folder->path() / "meta.json").string());
     if (!text || !*text) continue;
     Result<Json> json = Json::Parse(**text);
     if (json && (*json)["Name"].is_string()) names.push_back((*json)["Name"].AsString());
@@ -157,7 +157,7 @@ Error UnknownContext(const Choice& choice, const ConfigFile& config) {
 Result<EngineEndpoint> ResolveStored(const Choice& choice, const ConfigFile& config) {
   std::string id = Sha256Hex(choice.name);
   std::string path = Cat(config.directory, "/contexts/meta/", id, "/meta.json");
-  TRY_ASSIGN(std::optional<std::string> text, disk::ReadTextFile(path));
+  TRY_ASSIGN(std::optional<std::string> text, disk::ReadFileIfThere(path));
   if (!text) return Fail(UnknownContext(choice, config));
   Result<Json> json = Json::Parse(*text);
   if (!json) return Fail(Error(json.error()).While(path));
@@ -173,9 +173,9 @@ Result<EngineEndpoint> ResolveStored(const Choice& choice, const ConfigFile& con
   endpoint.verify = !docker["SkipTLSVerify"].AsBool();
 
   std::string folder = Cat(config.directory, "/contexts/tls/", id, "/docker");
-  TRY_ASSIGN(std::optional<std::string> ca, disk::ReadTextFile(folder + "/ca.pem"));
-  TRY_ASSIGN(std::optional<std::string> certificate, disk::ReadTextFile(folder + "/cert.pem"));
-  TRY_ASSIGN(std::optional<std::string> key, disk::ReadTextFile(folder + "/key.pem"));
+  TRY_ASSIGN(std::optional<std::string> ca, disk::ReadFileIfThere(folder + "/ca.pem"));
+  TRY_ASSIGN(std::optional<std::string> certificate, disk::ReadFileIfThere(folder + "/cert.pem"));
+  TRY_ASSIGN(std::optional<std::string> key, disk::ReadFileIfThere(folder + "/key.pem"));
   endpoint.tls = ca || certificate || key || !endpoint.verify;
   Result<> complete = CompleteHost(endpoint);
   if (!complete) {

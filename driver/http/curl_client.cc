@@ -13,6 +13,7 @@
 #include "driver/base/text.h"
 #include "driver/http/client.h"
 #include "driver/http/curl_failure.h"
+#include "driver/http/url.h"
 
 namespace depot::http {
 namespace {
@@ -39,17 +40,6 @@ struct Slot {
   std::unique_ptr<CURL, EasyDeleter> easy{::curl_easy_init()};
   std::string origin;
 };
-
-/// scheme://host[:port] of a URL, without user, path and query, which may hold secrets.
-std::string OriginOf(const std::string& url) {
-  std::size_t scheme = url.find("://");
-  std::size_t start = scheme == std::string::npos ? 0 : scheme + 3;
-  std::size_t end = std::min(url.find_first_of("/?#", start), url.size());
-  std::size_t at = std::string_view(url).substr(start, end - start).rfind('@');
-  std::string host = url.substr(start, end - start);
-  if (at != std::string::npos) host.erase(0, at + 1);
-  return Printable(url.substr(0, start) + host);
-}
 
 std::string PeerOf(const Request& request) {
   if (!request.peer.empty()) return request.peer;

@@ -5,19 +5,24 @@
 
 #include "driver/base/result.h"
 
-namespace depot::registry {
+namespace depot::http {
 
 /// The parts of an http or https URL that decide where a password goes.
-struct HttpUrl {
+struct Url {
   bool encrypted = false;
-  std::string authority;  ///< host[:port] in lower case
-  std::string rest;       ///< path and query, as written
+  std::string authority;  ///< host[:port] in lower case; the port only when it is written
+  std::string rest;       ///< path and query, as written; the path is "/" at least
 };
 
-/// Takes a URL that a server sent apart as libcurl will. What could be read in two ways is refused:
+/// Takes a URL that a person or a server wrote apart, by libcurl's own parser, so that no other
+/// host is judged than the one that is connected to. What could be read in two ways is refused:
 /// blanks, control and non-ASCII characters, backslashes, fragments, user names. The message of the
 /// Error (kInvalid) is the end of a sentence: "is malformed".
-Result<HttpUrl> ParseHttpUrl(const std::string& url);
+Result<Url> ParseUrl(const std::string& url);
+
+/// scheme://host[:port] of any URL, for people: without user, path and query, which may hold
+/// secrets.
+std::string OriginOf(std::string_view url);
 
 /// The name in host[:port]; an IPv6 address keeps its brackets.
 std::string_view HostName(std::string_view authority);
@@ -26,4 +31,11 @@ std::string_view HostName(std::string_view authority);
 /// leave the machine, so that plain HTTP is safe; Docker treats these as insecure registries, too.
 bool IsLoopback(std::string_view host_name);
 
-}  // namespace depot::registry
+/// Whether what this URL gives can be believed, and what it is sent is not seen on the way:
+/// encrypted, or on this machine itself.
+bool IsSafe(const Url& url);
+
+/// The same of a text; false when it is no URL that ParseUrl() takes.
+bool IsSafeUrl(const std::string& url);
+
+}  // namespace depot::http

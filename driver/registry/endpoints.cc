@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "driver/base/text.h"
-#include "driver/registry/http_url.h"
+#include "driver/http/url.h"
 
 namespace depot::registry {
 namespace {
@@ -21,14 +21,14 @@ Endpoints::Endpoints(http::HttpClient& client, std::set<std::string> insecure)
     : client_(client), insecure_(std::move(insecure)) {}
 
 bool Endpoints::IsLenient(const std::string& host) const {
-  return IsLoopback(HostName(host)) || insecure_.contains(LowerAscii(host));
+  return http::IsLoopback(http::HostName(host)) || insecure_.contains(LowerAscii(host));
 }
 
 http::Transport Endpoints::TransportOf(const std::string& host) const {
   http::Transport transport;
   transport.verify = !IsLenient(host);
   // A proxy is another machine: its localhost is not ours.
-  transport.use_proxy = !IsLoopback(HostName(host));
+  transport.use_proxy = !http::IsLoopback(http::HostName(host));
   return transport;
 }
 

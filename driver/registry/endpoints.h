@@ -16,8 +16,8 @@ struct Endpoint {
 };
 
 /// Knows which registries are spoken to in plain HTTP. A registry is reached over HTTPS, except
-/// where that is known to be too much: on this machine (IsLoopback()) and at the hosts that the
-/// user called insecure. Those are asked once whether they answer in plain HTTP, and over HTTPS
+/// where that is known to be too much: on this machine (http::IsLoopback()) and at the hosts that
+/// the user called insecure. Those are asked once whether they answer in plain HTTP, and over HTTPS
 /// their certificate is not checked, as Docker has it. Any thread.
 class Endpoints {
  public:

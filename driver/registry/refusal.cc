@@ -7,8 +7,8 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/http/url.h"
 #include "driver/registry/challenge.h"
-#include "driver/registry/http_url.h"
 
 namespace depot::registry {
 namespace {
@@ -31,7 +31,7 @@ std::optional<Challenge> ChallengeOf(const http::Response& response) {
   for (const auto& [name, value] : response.headers) {
     if (name != "www-authenticate") continue;
     for (Challenge& challenge : ParseChallenges(value)) {
-      bool token_server = ParseHttpUrl(challenge.Parameter("realm")).has_value();
+      bool token_server = http::ParseUrl(challenge.Parameter("realm")).has_value();
       if (challenge.scheme == "basic" || (challenge.scheme == "bearer" && token_server)) {
         return challenge;
       }

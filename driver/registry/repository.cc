@@ -4,9 +4,9 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/http/url.h"
 #include "driver/oci/digest.h"
 #include "driver/oci/manifest.h"
-#include "driver/registry/http_url.h"
 #include "driver/registry/refusal.h"
 #include "driver/registry/requester.h"
 
@@ -62,7 +62,7 @@ std::string RegistryHost(const Reference& name) {
 std::string UploadPath(const std::string& location, const Reference& name) {
   std::string host = LowerAscii(RegistryHost(name));
   bool relative = location.starts_with('/') && !location.starts_with("//");
-  Result<HttpUrl> url = ParseHttpUrl(relative ? Cat("https://", host, location) : location);
+  Result<http::Url> url = http::ParseUrl(relative ? Cat("https://", host, location) : location);
   std::string repository = Cat("/v2/", name.path, '/');
   if (!url || url->authority != host || !url->rest.starts_with(Cat(repository, "blobs/uploads/"))) {
     return "";

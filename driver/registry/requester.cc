@@ -4,7 +4,7 @@
 
 #include "driver/base/backoff.h"
 #include "driver/base/text.h"
-#include "driver/registry/http_url.h"
+#include "driver/http/url.h"
 #include "driver/registry/refusal.h"
 
 namespace depot::registry {
@@ -48,7 +48,9 @@ bool IsRedirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-Result<HttpUrl> Follow(const HttpUrl& from, const std::string& location, const std::string& host) {
+Result<http::Url> Follow(const http::Url& from,
+                         const std::string& location,
+                         const std::string& host) {
   auto refuse = [&](std::string_view why) {
     return Fail(ErrorCode::kInvalid,
                 Cat("the registry ", host, " redirects to a place that ", why));
@@ -57,7 +59,7 @@ Result<HttpUrl> Follow(const HttpUrl& from, const std::string& location, const s
   std::string scheme = from.encrypted ? "https://" : "http://";
   std::string whole = location;
   if (same_host) whole = Cat(scheme, from.authority, location);
-  Result<HttpUrl> to = ParseHttpUrl(whole);
+  Result<http::Url> to = http::ParseUrl(whole);
   if (!to) return refuse(to.error().message());
   if (from.encrypted && !to->encrypted) return refuse("is not encrypted");
   return to;
@@ -124,8 +126,9 @@ Result<Requester::Answer> Requester::SendAlong(const RegistryCall& call,
                                                const Proof& proof,
                                                const Cancel& cancel) {
   TRY_ASSIGN(Endpoint endpoint, endpoints_.Find(host_, cancel));
-  const HttpUrl registry{endpoint.encrypted, LowerAscii(host_), Cat("/v2/", name_, '/', call.path)};
-  HttpUrl at = registry;
+  const http::Url registry{endpoint.encrypted, LowerAscii(host_),
+                           Cat("/v2/", name_, '/', call.path)};
+  http::Url at = registry;
   for (int redirects = 0;; ++redirects) {
     bool at_registry = at.encrypted == registry.encrypted && at.authority == registry.authority;
     http::Request request;

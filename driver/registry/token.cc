@@ -6,7 +6,7 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/registry/http_url.h"
+#include "driver/http/url.h"
 #include "driver/registry/refusal.h"
 
 namespace depot::registry {
@@ -25,13 +25,13 @@ struct Realm {
 
 Result<Realm> ParseRealm(const std::string& url) {
   Realm realm{url, RedactUrls(Printable(url.substr(0, url.find_first_of("?#")))), false, false};
-  Result<HttpUrl> parts = ParseHttpUrl(url);
+  Result<http::Url> parts = http::ParseUrl(url);
   if (!parts) {
     return Fail(ErrorCode::kInvalid, Cat("the registry names the token server \"", realm.shown,
                                          "\", which ", parts.error().message()));
   }
   realm.encrypted = parts->encrypted;
-  realm.loopback = IsLoopback(HostName(parts->authority));
+  realm.loopback = http::IsLoopback(http::HostName(parts->authority));
   return realm;
 }
 

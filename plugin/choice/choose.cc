@@ -91,15 +91,16 @@ Result<Choice> ChooseInstance(builder::Instance instance,
 /// `setting` is that of --builder or DEPOT_BUILDER.
 Result<Choice> ChooseSelfHosted(const std::string& setting,
                                 const ChoiceFacts& facts,
-                                const builder::InstanceFacts& instances) {
+                                const builder::InstanceFacts& instances,
+                                const Cancel& cancel) {
   const std::string said_by = facts.options.builder.empty() ? "DEPOT_BUILDER" : "--builder";
   if (NamesInstance(setting)) {
-    Result<builder::Instance> instance = builder::FindInstance(setting, instances);
+    Result<builder::Instance> instance = builder::FindInstance(setting, instances, cancel);
     if (!instance) return Fail(std::move(instance).error().While(said_by));
     return ChooseInstance(*std::move(instance), Cat(said_by, ' ', Printable(setting)), facts);
   }
   TRY_ASSIGN(SelfHosted hosts,
-             ParseSelfHosted(setting, facts.options.build_platform, facts.environment));
+             ParseSelfHosted(setting, facts.options.build_platform, facts.environment, cancel));
   return OnOwnBuilders(std::move(hosts), said_by, facts);
 }
 
@@ -143,13 +144,13 @@ Result<Choice> Choose(const ChoiceFacts& facts, http::HttpClient& client, const 
   const builder::InstanceFacts instances{facts.environment, facts.config_directory,
                                          facts.engine ? *facts.engine : unknown};
   const std::string setting = BuilderSetting(facts.options, facts.environment);
-  if (!setting.empty()) return ChooseSelfHosted(setting, facts, instances);
+  if (!setting.empty()) return ChooseSelfHosted(setting, facts, instances, cancel);
   TRY_ASSIGN(api::ProjectChoice project, ProjectOf(facts.options, facts.environment));
   const std::string flag(facts.options.token.Reveal());
   if (!project.id.empty() || !api::TokenSetting(flag, facts.environment).empty()) {
     return ChooseHosted(std::move(project), facts, client, cancel);
   }
-  TRY_ASSIGN(auto named, builder::BuilderOfEnvironment(instances));
+  TRY_ASSIGN(auto named, builder::BuilderOfEnvironment(instances, cancel));
   if (named) return ChooseInstance(std::move(named->instance), named->said_by, facts);
   return ChooseEngine("", facts);
 }

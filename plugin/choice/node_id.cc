@@ -8,6 +8,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
+#include "driver/disk/read_file.h"
 #include "driver/disk/whole_file.h"
 #include "driver/oci/digest.h"
 
@@ -26,7 +27,8 @@ std::string NodeId(const Secret& secret,
   std::string directory = Variable(environment, "BUILDX_CONFIG");
   if (directory.empty()) directory = config_directory + "/buildx";
   std::string path = directory + "/.buildNodeID";
-  if (Result<std::string> known = disk::ReadWholeFile(path, 1024); known && !Trim(*known).empty()) {
+  if (Result<std::string> known = disk::ReadWholeFile(path, 1024, Cancel::Never());
+      known && !Trim(*known).empty()) {
     return std::string(Trim(*known));
   }
   std::string fresh = Hex(RandomBytes(8));

@@ -31,8 +31,11 @@ Site& SiteOf(SelfHosted& hosts, builder::Endpoint endpoint) {
   return hosts.sites.back();
 }
 
-Result<Site*> SiteAt(SelfHosted& hosts, std::string_view address, const Environment& environment) {
-  TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(address, environment));
+Result<Site*> SiteAt(SelfHosted& hosts,
+                     std::string_view address,
+                     const Environment& environment,
+                     const Cancel& cancel) {
+  TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(address, environment, cancel));
   return &SiteOf(hosts, std::move(endpoint));
 }
 
@@ -53,13 +56,15 @@ void AddFamilies(std::vector<Site>& sites) {
   }
 }
 
-Result<SelfHosted> Parse(const std::string& text, const Environment& environment) {
+Result<SelfHosted> Parse(const std::string& text,
+                         const Environment& environment,
+                         const Cancel& cancel) {
   SelfHosted hosts;
   if (!PlatformAndAddress(text)) {
-    TRY(SiteAt(hosts, text, environment));
+    TRY(SiteAt(hosts, text, environment, cancel));
     return hosts;
   }
-  TRY_ASSIGN(const Environment read, builder::ReadPipes(environment));
+  TRY_ASSIGN(const Environment read, builder::ReadPipes(environment, cancel));
   for (std::string_view part : Split(text, ',')) {
     auto pair = PlatformAndAddress(part);
     if (!pair) {
@@ -69,7 +74,7 @@ Result<SelfHosted> Parse(const std::string& text, const Environment& environment
               .WithHint("write PLATFORM=ADDRESS,PLATFORM=ADDRESS"));
     }
     TRY_ASSIGN(Platform platform, ParsePlatform(pair->first));
-    TRY_ASSIGN(Site * site, SiteAt(hosts, pair->second, read));
+    TRY_ASSIGN(Site * site, SiteAt(hosts, pair->second, read, cancel));
     bool again = std::any_of(hosts.sites.begin(), hosts.sites.end(), [&](const Site& other) {
       return &other != site && Contains(other.native, platform);
     });
@@ -117,8 +122,9 @@ Result<SelfHosted> SelfHostedOf(builder::Instance instance, const std::optional<
 
 Result<SelfHosted> ParseSelfHosted(const std::string& setting,
                                    const std::optional<Platform>& forced,
-                                   const Environment& environment) {
-  TRY_ASSIGN(SelfHosted hosts, Parse(setting, environment));
+                                   const Environment& environment,
+                                   const Cancel& cancel) {
+  TRY_ASSIGN(SelfHosted hosts, Parse(setting, environment, cancel));
   if (forced) TRY(Force(*forced, hosts.sites));
   return hosts;
 }

@@ -33,6 +33,7 @@ Result<SelfHosted> SelfHostedOf(builder::Instance instance, const std::optional<
 /// others, are kInvalid; none for `forced` is kUnsupported.
 Result<SelfHosted> ParseSelfHosted(const std::string& setting,
                                    const std::optional<Platform>& forced,
-                                   const Environment& environment);
+                                   const Environment& environment,
+                                   const Cancel& cancel);
 
 }  // namespace depot::choice

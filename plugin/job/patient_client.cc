@@ -1,7 +1,7 @@
 #include "plugin/job/patient_client.h"
 
-#include "driver/base/shown.h"
 #include "driver/event/patience.h"
+#include "driver/http/url.h"
 
 namespace depot::job {
 namespace {
@@ -11,10 +11,7 @@ constexpr std::chrono::minutes kLongestSilence(10);
 
 std::string NameOf(const http::Request& request) {
   if (!request.peer.empty()) return request.peer;
-  std::size_t host = request.url.find("://");
-  host = host == std::string::npos ? 0 : host + 3;
-  std::string origin = request.url.substr(0, request.url.find_first_of("/?#", host));
-  return RedactUrls(Printable(origin));
+  return http::OriginOf(request.url);
 }
 
 }  // namespace

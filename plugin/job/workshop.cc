@@ -20,7 +20,7 @@ class WithApiAuthority final : public http::HttpClient {
   Result<http::Response> Send(const http::Request& request, const Cancel& cancel) override {
     if (!request.url.starts_with(api_)) return client_->Send(request, cancel);
     http::Request trusting = request;
-    TRY_ASSIGN(trusting.transport.ca_pem, builder::LoadPem(authority_, "DEPOT_API_CACERT"));
+    TRY_ASSIGN(trusting.transport.ca_pem, builder::LoadPem(authority_, "DEPOT_API_CACERT", cancel));
     return client_->Send(trusting, cancel);
   }
 

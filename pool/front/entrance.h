@@ -5,11 +5,10 @@
 
 #include <openssl/types.h>
 
-#include "pool/identity/pass.h"
-
 #include "driver/base/cancel.h"
 #include "driver/base/openssl.h"
 #include "driver/base/secret.h"
+#include "pool/identity/pass.h"
 
 namespace depot::front {
 

@@ -7,13 +7,12 @@
 
 #include <poll.h>
 
-#include "pool/front/copy.h"
-#include "pool/front/pool_word.h"
-#include "pool/web/listener.h"
-
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "driver/rpc/dial.h"
+#include "pool/front/copy.h"
+#include "pool/front/pool_word.h"
+#include "pool/web/listener.h"
 
 namespace depot::front {
 namespace {

@@ -5,10 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "pool/front/entrance.h"
-
 #include "driver/base/result.h"
 #include "driver/base/system_roots.h"
+#include "pool/front/entrance.h"
 
 /// The door of one builder: lets in the builds that the pool gave it to, as long as they have it.
 namespace depot::front {

@@ -12,14 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pool/settings/durable_file.h"
-
 #include "driver/base/encode.h"
 #include "driver/base/openssl.h"
 #include "driver/base/random.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/whole_file.h"
+#include "driver/disk/read_file.h"
+#include "pool/settings/durable_file.h"
 
 namespace depot::identity {
 namespace {
@@ -189,8 +188,8 @@ Result<> CheckKeyMode(const std::string& path) {
 Result<std::unique_ptr<FileAuthority>> Load(const std::string& certificate_path,
                                             const std::string& key_path) {
   TRY(CheckKeyMode(key_path));
-  TRY_ASSIGN(std::string pem, disk::ReadWholeFile(certificate_path, kMaxPem));
-  TRY_ASSIGN(std::string key_text, disk::ReadWholeFile(key_path, kMaxPem));
+  TRY_ASSIGN(std::string pem, disk::ReadWholeFile(certificate_path, kMaxPem, Cancel::Never()));
+  TRY_ASSIGN(std::string key_text, disk::ReadWholeFile(key_path, kMaxPem, Cancel::Never()));
   const Secret key_pem(std::move(key_text));
   const OpenSslPtr<BIO> certificate_bio = MemoryBio(pem);
   OpenSslPtr<X509> certificate(PEM_read_bio_X509(certificate_bio.get(), nullptr, nullptr, nullptr));

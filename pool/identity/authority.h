@@ -7,10 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "pool/identity/pass.h"
-
 #include "driver/base/result.h"
 #include "driver/base/secret.h"
+#include "pool/identity/pass.h"
 
 namespace depot::identity {
 

@@ -2,12 +2,11 @@
 
 #include <openssl/crypto.h>
 
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
 #include "pool/identity/identity.h"
 #include "pool/identity/issuer_keys.h"
 #include "pool/identity/jwt.h"
-
-#include "driver/base/shown.h"
-#include "driver/base/text.h"
 
 namespace depot::identity {
 namespace {

@@ -6,11 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "pool/settings/settings.h"
-
 #include "driver/base/result.h"
 #include "driver/base/secret.h"
 #include "driver/http/client.h"
+#include "pool/settings/settings.h"
 
 /// Who asks, and what opens for them: stored tokens, JWTs of a CI, and the certificates that builds
 /// get.

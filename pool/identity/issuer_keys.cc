@@ -8,13 +8,12 @@
 
 #include <sys/stat.h>
 
-#include "pool/settings/secure_url.h"
-
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
-#include "driver/disk/whole_file.h"
+#include "driver/disk/read_file.h"
+#include "driver/http/url.h"
 
 namespace depot::identity {
 namespace {
@@ -74,7 +73,7 @@ Result<std::string> Discover(http::HttpClient& client,
                     .WithHint("write `issuer` in the pool's settings exactly as the issuer does"));
   }
   std::string url = (*document)["jwks_uri"].AsString();
-  if (!settings::IsSecureUrl(url)) {
+  if (!http::IsSafeUrl(url)) {
     return Fail(ErrorCode::kInvalid, "the discovery document names no https:// URL of keys");
   }
   return url;
@@ -147,7 +146,8 @@ class FetchedKeys final : public IssuerKeys {
       const Entry& entry = entries_[issuer.jwks_file];
       if (entry.keys && !stamp.empty() && entry.stamp == stamp) return entry.keys;
     }
-    TRY_ASSIGN(const std::string text, disk::ReadWholeFile(issuer.jwks_file, kMaxAnswer));
+    TRY_ASSIGN(const std::string text,
+               disk::ReadWholeFile(issuer.jwks_file, kMaxAnswer, Cancel::Never()));
     Result<Keys> parsed = ParseKeySet(text);
     if (!parsed) return Fail(Error(parsed.error()).While(Printable(issuer.jwks_file)));
     auto keys = std::make_shared<const Keys>(*std::move(parsed));

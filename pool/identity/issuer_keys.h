@@ -5,11 +5,10 @@
 #include <optional>
 #include <string>
 
-#include "pool/identity/public_key.h"
-#include "pool/settings/settings.h"
-
 #include "driver/base/result.h"
 #include "driver/http/client.h"
+#include "pool/identity/public_key.h"
+#include "pool/settings/settings.h"
 
 namespace depot::identity {
 

@@ -3,11 +3,10 @@
 #include <cstdint>
 #include <string>
 
-#include "pool/settings/settings.h"
-
 #include "driver/base/json.h"
 #include "driver/base/result.h"
 #include "driver/base/secret.h"
+#include "pool/settings/settings.h"
 
 namespace depot::identity {
 

@@ -1,9 +1,8 @@
-#include "pool/identity/identity.h"
-
 #include "driver/base/encode.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
+#include "pool/identity/identity.h"
 
 namespace depot::identity {
 

@@ -5,11 +5,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "pool/records/database.h"
-
 #include "driver/base/fd.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "pool/records/database.h"
 
 namespace depot::records {
 namespace {

@@ -8,9 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "pool/records/slots.h"
-
 #include "driver/base/result.h"
+#include "pool/records/slots.h"
 
 namespace depot::records {
 

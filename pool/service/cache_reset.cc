@@ -23,7 +23,8 @@ class SilentSink final : public EventSink {
 Result<> Prune(const settings::BuilderSettings& settings,
                const identity::IssuedCertificate& certificate,
                const Cancel& cancel) {
-  TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(settings.endpoint, {}));
+  TRY_ASSIGN(builder::Endpoint endpoint,
+             builder::ParseEndpoint(settings.endpoint, {}, Cancel::Never()));
   endpoint.tls = true;
   endpoint.tls_options.server_name = settings.server_name;
   endpoint.tls_options.ca_pem = settings.ca_pem;

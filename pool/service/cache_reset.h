@@ -9,9 +9,8 @@
 #include <variant>
 #include <vector>
 
-#include "pool/service/call.h"
-
 #include "driver/base/task_group.h"
+#include "pool/service/call.h"
 
 namespace depot::service {
 

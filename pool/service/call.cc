@@ -2,10 +2,9 @@
 
 #include <algorithm>
 
-#include "pool/web/connect.h"
-
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "pool/web/connect.h"
 
 namespace depot::service {
 namespace {

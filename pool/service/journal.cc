@@ -3,11 +3,10 @@
 #include <chrono>
 #include <utility>
 
-#include "pool/settings/timestamp.h"
-
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "pool/settings/timestamp.h"
 
 namespace depot::service {
 namespace {

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <mutex>
 
-#include "pool/service/services.h"
 #include "proto/depot_account.pb.h"
 
 #include "driver/base/encode.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
+#include "pool/service/services.h"
 
 namespace depot::service {
 namespace {

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <set>
 
-#include "pool/service/services.h"
 #include "proto/depot.pb.h"
 
 #include "driver/base/text.h"
+#include "pool/service/services.h"
 
 namespace depot::service {
 namespace {

@@ -1,12 +1,11 @@
 #include <chrono>
 #include <mutex>
 
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
 #include "pool/service/services.h"
 #include "pool/settings/timestamp.h"
 #include "pool/web/connect.h"
-
-#include "driver/base/shown.h"
-#include "driver/base/text.h"
 
 namespace depot::service {
 namespace {

@@ -1,12 +1,11 @@
 #include "pool/service/pool_server.h"
 
+#include "driver/base/text.h"
+#include "driver/http/client.h"
 #include "pool/service/call.h"
 #include "pool/service/services.h"
 #include "pool/service/upkeep.h"
 #include "pool/web/listener.h"
-
-#include "driver/base/text.h"
-#include "driver/http/client.h"
 
 namespace depot::service {
 namespace {

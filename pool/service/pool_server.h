@@ -4,10 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "pool/service/journal.h"
-
 #include "driver/base/result.h"
 #include "driver/base/system_roots.h"
+#include "pool/service/journal.h"
 
 namespace depot::service {
 

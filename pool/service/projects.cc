@@ -1,8 +1,8 @@
-#include "pool/service/cache_reset.h"
-#include "pool/service/services.h"
 #include "proto/depot_account.pb.h"
 
 #include "driver/base/text.h"
+#include "pool/service/cache_reset.h"
+#include "pool/service/services.h"
 
 namespace depot::service {
 namespace {

@@ -1,11 +1,11 @@
 #include "pool/service/saved_image.h"
 
-#include "pool/service/services.h"
 #include "proto/depot.pb.h"
 
 #include "driver/base/encode.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "pool/service/services.h"
 
 namespace depot::service {
 namespace {

@@ -3,9 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "pool/service/call.h"
-
 #include "driver/base/cancel.h"
+#include "pool/service/call.h"
 
 namespace depot::service {
 

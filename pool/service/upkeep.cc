@@ -2,12 +2,11 @@
 
 #include <mutex>
 
-#include "pool/service/services.h"
-
 #include "driver/base/text.h"
 #include "driver/builder/endpoint.h"
-#include "driver/disk/whole_file.h"
+#include "driver/disk/read_file.h"
 #include "driver/rpc/dial.h"
+#include "pool/service/services.h"
 
 namespace depot::service {
 namespace {
@@ -31,7 +30,7 @@ std::string TlsStamp(const settings::Settings& settings) {
 
 /// A TCP connection, closed at once.
 Result<> Connect(const std::string& address, const Cancel& cancel) {
-  TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(address, {}));
+  TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(address, {}, Cancel::Never()));
   TRY(rpc::DialTcp(endpoint.host, endpoint.port,
                    cancel.WithTimeout(kProbeTimeout, "no connection")));
   return {};
@@ -42,8 +41,9 @@ Result<> Connect(const std::string& address, const Cancel& cancel) {
 Result<web::ServerTls> ReadTls(const settings::Settings& settings) {
   web::ServerTls tls;
   if (settings.tls_certificate.empty()) return tls;
-  TRY_ASSIGN(tls.certificate_pem, disk::ReadWholeFile(settings.tls_certificate, kLongestPem));
-  TRY_ASSIGN(std::string key, disk::ReadWholeFile(settings.tls_key, kLongestPem));
+  TRY_ASSIGN(tls.certificate_pem,
+             disk::ReadWholeFile(settings.tls_certificate, kLongestPem, Cancel::Never()));
+  TRY_ASSIGN(std::string key, disk::ReadWholeFile(settings.tls_key, kLongestPem, Cancel::Never()));
   tls.key_pem = Secret(std::move(key));
   return tls;
 }

@@ -4,10 +4,9 @@
 #include <set>
 #include <string>
 
+#include "driver/base/task_group.h"
 #include "pool/service/call.h"
 #include "pool/web/server.h"
-
-#include "driver/base/task_group.h"
 
 namespace depot::service {
 

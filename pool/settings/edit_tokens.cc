@@ -7,14 +7,13 @@
 
 #include <sys/stat.h>
 
-#include "pool/settings/durable_file.h"
-#include "pool/settings/settings.h"
-#include "pool/settings/timestamp.h"
-
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/base/yaml.h"
-#include "driver/disk/whole_file.h"
+#include "driver/disk/read_file.h"
+#include "pool/settings/durable_file.h"
+#include "pool/settings/settings.h"
+#include "pool/settings/timestamp.h"
 
 // The file belongs to people, with their comments and their order, so it is edited as text: the
 // parsed document says in which line something stands, and after the edit the text is parsed again
@@ -223,7 +222,7 @@ class Edit {
     struct stat st {};
     if (stat(resolved, &st) != 0) return Fail(SystemError(Cat("open ", Printable(path_)), errno));
     rights_ = {st.st_mode & 07777, st.st_uid, st.st_gid};
-    TRY_ASSIGN(text_, disk::ReadWholeFile(path_, kMaxFile));
+    TRY_ASSIGN(text_, disk::ReadWholeFile(path_, kMaxFile, Cancel::Never()));
     TRY_ASSIGN(settings_, ParseSettings(path_, text_));
     TRY_ASSIGN(root_, ParseYaml(text_));
     return {};
@@ -247,7 +246,7 @@ class Edit {
                                              "so it is left alone"))
               .WithHint(by_hand));
     }
-    TRY_ASSIGN(const std::string now, disk::ReadWholeFile(path_, kMaxFile));
+    TRY_ASSIGN(const std::string now, disk::ReadWholeFile(path_, kMaxFile, Cancel::Never()));
     if (now != text_) {
       return Fail(Error(ErrorCode::kUnavailable,
                         Cat(Printable(path_), " was changed by somebody else meanwhile"))

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
-#include "pool/settings/timestamp.h"
-
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/whole_file.h"
+#include "driver/disk/read_file.h"
+#include "pool/settings/timestamp.h"
 
 namespace depot::settings {
 namespace {
@@ -107,7 +106,7 @@ std::string Fields::Path(std::string_view key) {
 }
 
 std::string Fields::Content(const std::string& path) {
-  Result<std::string> content = disk::ReadWholeFile(path, kMaxNamedFile);
+  Result<std::string> content = disk::ReadWholeFile(path, kMaxNamedFile, Cancel::Never());
   if (content) return *std::move(content);
   source_.Wrong(node_.line, Cat(where_, ": ", content.error().message()));
   return "";

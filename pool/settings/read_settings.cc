@@ -3,14 +3,13 @@
 
 #include <arpa/inet.h>
 
-#include "pool/settings/fields.h"
-#include "pool/settings/secure_url.h"
-#include "pool/settings/settings.h"
-
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/whole_file.h"
+#include "driver/disk/read_file.h"
+#include "driver/http/url.h"
 #include "driver/oci/reference.h"
+#include "pool/settings/fields.h"
+#include "pool/settings/settings.h"
 
 namespace depot::settings {
 namespace {
@@ -202,9 +201,10 @@ void ReadKeySource(Source& source, Fields& fields, OidcSettings& oidc) {
     if (!jwks.empty()) oidc.jwks_file = source.Resolve(jwks);
   } else {
     oidc.jwks_url = jwks;
-    if (!IsSecureUrl(jwks)) fields.Wrong("jwks", "must be an https:// URL or the path of a file");
+    if (!http::IsSafeUrl(jwks))
+      fields.Wrong("jwks", "must be an https:// URL or the path of a file");
   }
-  if (jwks.empty() && !IsSecureUrl(oidc.issuer)) {
+  if (jwks.empty() && !http::IsSafeUrl(oidc.issuer)) {
     fields.Wrong("issuer", "must be an https:// URL, unless `jwks` says where its keys are");
   }
   oidc.ca_pem = fields.Certificates("ca");
@@ -308,7 +308,7 @@ Result<Settings> ParseSettings(const std::string& file, std::string_view text) {
 }
 
 Result<Settings> ReadSettings(const std::string& file) {
-  TRY_ASSIGN(const std::string text, disk::ReadWholeFile(file, kMaxFile));
+  TRY_ASSIGN(const std::string text, disk::ReadWholeFile(file, kMaxFile, Cancel::Never()));
   return ParseSettings(file, text);
 }
 

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "pool/web/client_connection.h"
 #include "pool/web/server.h"
-#include "pool/web/session.h"
 
 namespace depot::web {
 

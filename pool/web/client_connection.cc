@@ -1,4 +1,4 @@
-#include "pool/web/session.h"
+#include "pool/web/client_connection.h"
 
 #include <algorithm>
 #include <optional>
@@ -15,15 +15,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "driver/base/text.h"
 #include "pool/web/body_count.h"
 #include "pool/web/request_parser.h"
 #include "pool/web/response_text.h"
 #include "pool/web/routing.h"
 
-#include "driver/base/text.h"
-
-// A session is one coroutine on the loop's thread, so nothing here is locked. Waiting is always for
-// the socket, a worker, or the one timer: Arm() says when waiting for the socket ends as kTimeout.
+// A connection is one coroutine on the loop's thread, so nothing here is locked. Waiting is always
+// for the socket, a worker, or the one timer: Arm() says when waiting for the socket ends as
+// kTimeout.
 
 namespace depot::web {
 namespace {
@@ -33,7 +33,7 @@ template <typename T>
 using Task = asio::awaitable<T>;
 using Clock = std::chrono::steady_clock;
 using Progress = RequestParser::Progress;
-using Outcome = Attempt::Outcome;
+using Outcome = IoResult::Outcome;
 
 constexpr std::size_t kReadAhead = 64 << 10;  // of a client that does not wait for its answer
 constexpr std::chrono::milliseconds kShortestPause{10};
@@ -144,10 +144,10 @@ class Line : public std::enable_shared_from_this<Line> {
 
   Task<bool> Handshake() {
     while (true) {
-      Attempt attempt = transport_->Handshake();
-      if (attempt.outcome == Outcome::kDone) co_return true;
-      if (attempt.outcome == Outcome::kEnd || attempt.outcome == Outcome::kBroken) co_return false;
-      bool ready = co_await WaitFor(attempt.outcome);
+      IoResult result = transport_->Handshake();
+      if (result.outcome == Outcome::kDone) co_return true;
+      if (result.outcome == Outcome::kEnd || result.outcome == Outcome::kBroken) co_return false;
+      bool ready = co_await WaitFor(result.outcome);
       if (!ready) co_return false;
     }
   }
@@ -155,14 +155,14 @@ class Line : public std::enable_shared_from_this<Line> {
   /// More of what the client sends, at the end of in_.
   Task<Got> Fill() {
     while (!expired_ && !closed_) {
-      Attempt attempt = transport_->Read(shared_.read_buffer.data(), shared_.read_buffer.size());
-      if (attempt.outcome == Outcome::kDone) {
-        in_.append(shared_.read_buffer.data(), attempt.bytes);
+      IoResult result = transport_->Read(shared_.read_buffer.data(), shared_.read_buffer.size());
+      if (result.outcome == Outcome::kDone) {
+        in_.append(shared_.read_buffer.data(), result.bytes);
         co_return Got::kData;
       }
-      if (attempt.outcome == Outcome::kEnd) co_return Got::kEnd;
-      if (attempt.outcome == Outcome::kBroken) co_return Got::kGone;
-      bool ready = co_await WaitFor(attempt.outcome);
+      if (result.outcome == Outcome::kEnd) co_return Got::kEnd;
+      if (result.outcome == Outcome::kBroken) co_return Got::kGone;
+      bool ready = co_await WaitFor(result.outcome);
       if (!ready) break;
     }
     co_return WhyNot();
@@ -171,13 +171,13 @@ class Line : public std::enable_shared_from_this<Line> {
   Task<bool> Write(std::string_view bytes) {
     while (!bytes.empty()) {
       if (expired_ || closed_) co_return false;
-      Attempt attempt = transport_->Write(bytes);
-      if (attempt.outcome == Outcome::kDone) {
-        bytes.remove_prefix(attempt.bytes);
+      IoResult result = transport_->Write(bytes);
+      if (result.outcome == Outcome::kDone) {
+        bytes.remove_prefix(result.bytes);
         continue;
       }
-      if (attempt.outcome == Outcome::kEnd || attempt.outcome == Outcome::kBroken) co_return false;
-      bool ready = co_await WaitFor(attempt.outcome);
+      if (result.outcome == Outcome::kEnd || result.outcome == Outcome::kBroken) co_return false;
+      bool ready = co_await WaitFor(result.outcome);
       if (!ready) co_return false;
     }
     co_return true;
@@ -189,8 +189,8 @@ class Line : public std::enable_shared_from_this<Line> {
     Arm(std::min<Clock::duration>(kLingerTime, shared_.limits.write));
     std::unique_ptr<Transport> raw = MakeTransport(socket_.native_handle(), nullptr);
     while (!expired_ && !closed_) {
-      Attempt attempt = raw->Read(shared_.read_buffer.data(), shared_.read_buffer.size());
-      if (attempt.outcome == Outcome::kEnd || attempt.outcome == Outcome::kBroken) co_return;
+      IoResult result = raw->Read(shared_.read_buffer.data(), shared_.read_buffer.size());
+      if (result.outcome == Outcome::kEnd || result.outcome == Outcome::kBroken) co_return;
       // Also after reading: a client that floods must not hold up the loop.
       bool ready = co_await WaitFor(Outcome::kWantRead);
       if (!ready) co_return;
@@ -238,9 +238,9 @@ class Line : public std::enable_shared_from_this<Line> {
 };
 
 /// What is asked on a connection, and how it is answered.
-class ClientSession final : public Session, public Line {
+class BeastConnection final : public ClientConnection, public Line {
  public:
-  ClientSession(Shared& shared, Peer peer) : Line(shared), peer_(std::move(peer)) {}
+  BeastConnection(Shared& shared, Peer peer) : Line(shared), peer_(std::move(peer)) {}
 
   void Start() override {
     asio::co_spawn(
@@ -266,10 +266,10 @@ class ClientSession final : public Session, public Line {
   enum class Next { kRequest, kLinger, kClose };
 
   struct Goodbye {
-    ClientSession& session;
+    BeastConnection& connection;
     ~Goodbye() {
-      session.HangUp();
-      session.shared_.ended(session);
+      connection.HangUp();
+      connection.shared_.ended(connection);
     }
   };
 
@@ -463,10 +463,12 @@ class ClientSession final : public Session, public Line {
 
 }  // namespace
 
-std::shared_ptr<Session> MakeSession(Shared& shared, Client client, const TlsContext& tls) {
-  auto session = std::make_shared<ClientSession>(shared, std::move(client.peer));
-  if (!session->Open(std::move(client.socket), tls)) return nullptr;
-  return session;
+std::shared_ptr<ClientConnection> MakeClientConnection(Shared& shared,
+                                                       Client client,
+                                                       const TlsContext& tls) {
+  auto connection = std::make_shared<BeastConnection>(shared, std::move(client.peer));
+  if (!connection->Open(std::move(client.socket), tls)) return nullptr;
+  return connection;
 }
 
 }  // namespace depot::web

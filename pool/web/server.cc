@@ -16,11 +16,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "pool/web/listener.h"
-#include "pool/web/session.h"
-#include "pool/web/transport.h"
-
 #include "driver/base/task_group.h"
+#include "pool/web/client_connection.h"
+#include "pool/web/listener.h"
+#include "pool/web/transport.h"
 
 namespace depot::web {
 namespace {
@@ -32,15 +31,15 @@ constexpr std::chrono::seconds kStopPatience{5};
 constexpr std::chrono::milliseconds kNoRoomPause{100};
 constexpr int kAcceptsInARow = 32;
 
-class SessionServer final : public Server {
+class BeastServer final : public Server {
  public:
-  SessionServer(const Routes& routes, const Limits& limits, TlsContext tls)
+  BeastServer(const Routes& routes, const Limits& limits, TlsContext tls)
       : routes_(routes), limits_(limits), tls_(std::move(tls)) {
-    shared_.known = [this](Session& session) { Acquaint(session); };
-    shared_.ended = [this](Session& session) { Forget(session); };
+    shared_.known = [this](ClientConnection& connection) { Acquaint(connection); };
+    shared_.ended = [this](ClientConnection& connection) { Forget(connection); };
   }
 
-  ~SessionServer() override {
+  ~BeastServer() override {
     asio::post(loop_, [this] { Stop(); });
     (void)loop_thread_.Wait();
     workers_busy_.reset();
@@ -85,12 +84,12 @@ class SessionServer final : public Server {
  private:
   /// The connections of one client, by their number: those that nobody known has used yet apart.
   struct Crowd {
-    std::map<std::uint64_t, Session*> strangers;
-    std::map<std::uint64_t, Session*> known;
+    std::map<std::uint64_t, ClientConnection*> strangers;
+    std::map<std::uint64_t, ClientConnection*> known;
   };
 
   struct Entry {
-    std::shared_ptr<Session> session;
+    std::shared_ptr<ClientConnection> connection;
     std::string network;
     std::uint64_t number = 0;  // later ones have larger ones
   };
@@ -129,16 +128,16 @@ class SessionServer final : public Server {
       TurnedAway("connections of peer");
       if (!CloseOneOf(mine->second)) return queue;
     }
-    if (sessions_.size() >= limits_.connections) {
+    if (connections_.size() >= limits_.connections) {
       TurnedAway("connections");
       if (!MakeRoom()) return queue;
     }
-    auto session = MakeSession(shared_, std::move(client), tls());
-    if (!session) return Queue::kNoRoom;
+    auto connection = MakeClientConnection(shared_, std::move(client), tls());
+    if (!connection) return Queue::kNoRoom;
     std::uint64_t number = next_number_++;
-    crowds_[network].strangers.emplace(number, session.get());
-    sessions_.emplace(session.get(), Entry{session, network, number});
-    session->Start();
+    crowds_[network].strangers.emplace(number, connection.get());
+    connections_.emplace(connection.get(), Entry{connection, network, number});
+    connection->Start();
     return queue;
   }
 
@@ -164,7 +163,7 @@ class SessionServer final : public Server {
       }
     }
     if (largest != nullptr) return CloseOneOf(*largest);
-    Session* longest = nullptr;
+    ClientConnection* longest = nullptr;
     for (const auto& [network, crowd] : crowds_)
       longest = LongerIdle(longest, LongestIdle(crowd));
     return CloseNow(longest);
@@ -175,44 +174,44 @@ class SessionServer final : public Server {
     return CloseNow(crowd.strangers.empty() ? LongestIdle(crowd) : crowd.strangers.begin()->second);
   }
 
-  static Session* LongestIdle(const Crowd& crowd) {
-    Session* longest = nullptr;
-    for (const auto& [number, session] : crowd.known) {
-      if (session->idle_since() == Clock::time_point::max()) continue;
-      longest = LongerIdle(longest, session);
+  static ClientConnection* LongestIdle(const Crowd& crowd) {
+    ClientConnection* longest = nullptr;
+    for (const auto& [number, connection] : crowd.known) {
+      if (connection->idle_since() == Clock::time_point::max()) continue;
+      longest = LongerIdle(longest, connection);
     }
     return longest;
   }
 
   /// Either may be null.
-  static Session* LongerIdle(Session* one, Session* other) {
+  static ClientConnection* LongerIdle(ClientConnection* one, ClientConnection* other) {
     if (one == nullptr || other == nullptr) return one == nullptr ? other : one;
     return other->idle_since() < one->idle_since() ? other : one;
   }
 
-  bool CloseNow(Session* session) {
-    if (session == nullptr) return false;
-    session->Close();
-    Forget(*session);
+  bool CloseNow(ClientConnection* connection) {
+    if (connection == nullptr) return false;
+    connection->Close();
+    Forget(*connection);
     return true;
   }
 
-  void Acquaint(Session& session) {
-    auto found = sessions_.find(&session);
-    if (found == sessions_.end()) return;
+  void Acquaint(ClientConnection& connection) {
+    auto found = connections_.find(&connection);
+    if (found == connections_.end()) return;
     Crowd& crowd = crowds_[found->second.network];
     crowd.known.insert(crowd.strangers.extract(found->second.number));
   }
 
-  void Forget(Session& session) {
-    auto found = sessions_.find(&session);
-    if (found == sessions_.end()) return;
+  void Forget(ClientConnection& connection) {
+    auto found = connections_.find(&connection);
+    if (found == connections_.end()) return;
     auto crowd = crowds_.find(found->second.network);
     crowd->second.strangers.erase(found->second.number);
     crowd->second.known.erase(found->second.number);
     if (Count(crowd->second) == 0) crowds_.erase(crowd);
-    sessions_.erase(found);
-    if (sessions_.empty()) stop_timer_.cancel();
+    connections_.erase(found);
+    if (connections_.empty()) stop_timer_.cancel();
   }
 
   void Stop() {
@@ -220,16 +219,16 @@ class SessionServer final : public Server {
     boost::system::error_code ignored;
     listener_.close(ignored);
     accept_pause_.cancel();
-    if (sessions_.empty()) return;
+    if (connections_.empty()) return;
     stop_timer_.expires_after(kStopPatience);
     stop_timer_.async_wait([this](boost::system::error_code error) {
       if (error) return;
       worker_threads_.Stop(Error(ErrorCode::kCancelled, "the server is stopping"));
-      for (const auto& [session, entry] : sessions_)
-        session->Close();
+      for (const auto& [connection, entry] : connections_)
+        connection->Close();
     });
-    for (const auto& [session, entry] : sessions_)
-      session->Finish();
+    for (const auto& [connection, entry] : connections_)
+      connection->Finish();
   }
 
   const Routes routes_;
@@ -237,7 +236,7 @@ class SessionServer final : public Server {
   std::uint16_t port_ = 0;
   std::mutex tls_mutex_;
   TlsContext tls_;
-  std::unordered_map<Session*, Entry> sessions_;
+  std::unordered_map<ClientConnection*, Entry> connections_;
   std::unordered_map<std::string, Crowd> crowds_;  // by network; those with connections
   std::uint64_t next_number_ = 0;
   asio::io_context loop_;
@@ -261,7 +260,7 @@ Result<std::unique_ptr<Server>> StartServer(const std::string& address,
   TRY_ASSIGN(Listener listener, Listen(address));
   Limits fitting = limits;
   fitting.connections = std::min(limits.connections, RoomForConnections());
-  auto server = std::make_unique<SessionServer>(routes, fitting, std::move(context));
+  auto server = std::make_unique<BeastServer>(routes, fitting, std::move(context));
   TRY(server->Start(std::move(listener)));
   return server;
 }

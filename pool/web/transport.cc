@@ -12,7 +12,7 @@
 namespace depot::web {
 namespace {
 
-using Outcome = Attempt::Outcome;
+using Outcome = IoResult::Outcome;
 
 int ChooseProtocol(SSL*,
                    const unsigned char** chosen,
@@ -28,7 +28,7 @@ int ChooseProtocol(SSL*,
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-Attempt FromErrno() {
+IoResult FromErrno() {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Outcome::kWantRead};
   return {Outcome::kBroken};
 }
@@ -37,20 +37,20 @@ class PlainTransport final : public Transport {
  public:
   explicit PlainTransport(int socket) : socket_(socket) {}
 
-  Attempt Handshake() override { return {Outcome::kDone}; }
+  IoResult Handshake() override { return {Outcome::kDone}; }
 
-  Attempt Read(char* to, std::size_t size) override {
+  IoResult Read(char* to, std::size_t size) override {
     ssize_t got = ::recv(socket_, to, size, MSG_DONTWAIT);
     if (got < 0) return FromErrno();
     return {got == 0 ? Outcome::kEnd : Outcome::kDone, static_cast<std::size_t>(got)};
   }
 
-  Attempt Write(std::string_view bytes) override {
+  IoResult Write(std::string_view bytes) override {
     ssize_t put = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (put >= 0) return {Outcome::kDone, static_cast<std::size_t>(put)};
-    Attempt attempt = FromErrno();
-    if (attempt.outcome == Outcome::kWantRead) attempt.outcome = Outcome::kWantWrite;
-    return attempt;
+    IoResult result = FromErrno();
+    if (result.outcome == Outcome::kWantRead) result.outcome = Outcome::kWantWrite;
+    return result;
   }
 
   void EndWriting() override { ::shutdown(socket_, SHUT_WR); }
@@ -63,19 +63,19 @@ class TlsTransport final : public Transport {
  public:
   TlsTransport(int socket, const TlsContext& context)
       : socket_(socket), ssl_(SSL_new(context.get())) {
-    // Without memory for it every attempt is kBroken.
+    // Without memory for it everything is kBroken.
     if (ssl_ && SSL_set_fd(ssl_.get(), socket) != 1) ssl_.reset();
   }
 
-  Attempt Handshake() override {
+  IoResult Handshake() override {
     return Try([](SSL* ssl, std::size_t*) { return SSL_accept(ssl); });
   }
 
-  Attempt Read(char* to, std::size_t size) override {
+  IoResult Read(char* to, std::size_t size) override {
     return Try([&](SSL* ssl, std::size_t* got) { return SSL_read_ex(ssl, to, size, got); });
   }
 
-  Attempt Write(std::string_view bytes) override {
+  IoResult Write(std::string_view bytes) override {
     return Try([&](SSL* ssl, std::size_t* put) {
       return SSL_write_ex(ssl, bytes.data(), bytes.size(), put);
     });
@@ -91,7 +91,7 @@ class TlsTransport final : public Transport {
 
  private:
   template <typename Call>
-  Attempt Try(Call call) {
+  IoResult Try(Call call) {
     if (!ssl_ || broken_) return {Outcome::kBroken};
     ERR_clear_error();
     std::size_t bytes = 0;

@@ -18,9 +18,9 @@ using TlsContext = std::shared_ptr<ssl_ctx_st>;
 /// wrong with certificate or key.
 Result<TlsContext> MakeTlsContext(const ServerTls& tls);
 
-/// What one attempt at I/O came to. kWantRead and kWantWrite: nothing was done; try again when the
+/// What one call for I/O came to. kWantRead and kWantWrite: nothing was done; try again when the
 /// socket is readable or writable.
-struct Attempt {
+struct IoResult {
   enum class Outcome { kDone, kWantRead, kWantWrite, kEnd, kBroken };
   Outcome outcome = Outcome::kBroken;
   std::size_t bytes = 0;
@@ -33,13 +33,13 @@ class Transport {
   virtual ~Transport() = default;
 
   /// Before anything else.
-  virtual Attempt Handshake() = 0;
+  virtual IoResult Handshake() = 0;
 
   /// Up to `size` bytes; kEnd when the client sends no more.
-  virtual Attempt Read(char* to, std::size_t size) = 0;
+  virtual IoResult Read(char* to, std::size_t size) = 0;
 
   /// As much of `bytes` (not empty) as fits now. After kWant... the same bytes come again.
-  virtual Attempt Write(std::string_view bytes) = 0;
+  virtual IoResult Write(std::string_view bytes) = 0;
 
   /// Tells the client that nothing follows, as far as that goes without waiting.
   virtual void EndWriting() = 0;

@@ -36,7 +36,7 @@ class EndpointTest : public ::testing::Test {
   }
 
   static std::string Message(const std::string& url, const Environment& environment = {}) {
-    auto endpoint = ParseEndpoint(url, environment);
+    auto endpoint = ParseEndpoint(url, environment, Cancel::Never());
     return endpoint ? "" : endpoint.error().message();
   }
 
@@ -46,15 +46,15 @@ class EndpointTest : public ::testing::Test {
 std::string EndpointTest::directory_;
 
 TEST_F(EndpointTest, ReadsHostPortAndSocketPath) {
-  auto tcp = ParseEndpoint("tcp://builder.example:1234", {});
+  auto tcp = ParseEndpoint("tcp://builder.example:1234", {}, Cancel::Never());
   ASSERT_TRUE(tcp);
   EXPECT_EQ(tcp->host, "builder.example");
   EXPECT_EQ(tcp->port, 1234);
   EXPECT_FALSE(tcp->tls);
-  auto v6 = ParseEndpoint("tcp://[::1]:99", {});
+  auto v6 = ParseEndpoint("tcp://[::1]:99", {}, Cancel::Never());
   ASSERT_TRUE(v6);
   EXPECT_EQ(v6->host, "::1");
-  auto socket = ParseEndpoint("unix:///run/buildkit/buildkitd.sock", {});
+  auto socket = ParseEndpoint("unix:///run/buildkit/buildkitd.sock", {}, Cancel::Never());
   ASSERT_TRUE(socket);
   EXPECT_EQ(socket->path, "/run/buildkit/buildkitd.sock");
 }
@@ -64,9 +64,11 @@ TEST_F(EndpointTest, TlsMaterialIsAPathPemTextOrBase64OfIt) {
        {Path("cert.pem"), Content("cert.pem"), Base64(Content("cert.pem"))}) {
     for (const std::string& key :
          {Path("key.pem"), Content("key.pem"), Base64(Content("key.pem"))}) {
-      auto endpoint = ParseEndpoint("tcp://h:1", {{"DEPOT_BUILDER_CACERT", cert},
-                                                  {"DEPOT_BUILDER_CERT", cert},
-                                                  {"DEPOT_BUILDER_KEY", key}});
+      auto endpoint = ParseEndpoint("tcp://h:1",
+                                    {{"DEPOT_BUILDER_CACERT", cert},
+                                     {"DEPOT_BUILDER_CERT", cert},
+                                     {"DEPOT_BUILDER_KEY", key}},
+                                    Cancel::Never());
       ASSERT_TRUE(endpoint) << endpoint.error().message();
       EXPECT_TRUE(endpoint->tls);
       EXPECT_EQ(endpoint->tls_options.ca_pem, Content("cert.pem"));
@@ -84,12 +86,13 @@ TEST_F(EndpointTest, SeveralEndpointsShareWhatAPipeGave) {
   ::close(ends[1]);
   auto read = ReadPipes({{"DEPOT_BUILDER_CACERT", Path("cert.pem")},
                          {"DEPOT_BUILDER_CERT", Path("cert.pem")},
-                         {"DEPOT_BUILDER_KEY", Cat("/dev/fd/", ends[0])}});
+                         {"DEPOT_BUILDER_KEY", Cat("/dev/fd/", ends[0])}},
+                        Cancel::Never());
   ::close(ends[0]);
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->at("DEPOT_BUILDER_CERT"), Path("cert.pem"));
   for (const char* url : {"tcp://h:1", "tcp://h:2"}) {
-    auto endpoint = ParseEndpoint(url, *read);
+    auto endpoint = ParseEndpoint(url, *read, Cancel::Never());
     ASSERT_TRUE(endpoint) << endpoint.error().message();
     EXPECT_EQ(endpoint->tls_options.key_pem.Reveal(), key);
   }
@@ -98,15 +101,16 @@ TEST_F(EndpointTest, SeveralEndpointsShareWhatAPipeGave) {
 TEST_F(EndpointTest, TheUrlBeatsTheEnvironment) {
   auto endpoint = ParseEndpoint(
       "tcp://h:1?servername=a.test&cacert=" + Path("cert.pem"),
-      {{"DEPOT_BUILDER_SERVERNAME", "b.test"}, {"DEPOT_BUILDER_CACERT", "/no/such/file"}});
+      {{"DEPOT_BUILDER_SERVERNAME", "b.test"}, {"DEPOT_BUILDER_CACERT", "/no/such/file"}},
+      Cancel::Never());
   ASSERT_TRUE(endpoint) << endpoint.error().message();
   EXPECT_EQ(endpoint->tls_options.server_name, "a.test");
   EXPECT_EQ(endpoint->url, "tcp://h:1");
 }
 
 TEST_F(EndpointTest, WithoutACaTheEnvironmentsRootsAreUsed) {
-  auto endpoint =
-      ParseEndpoint("tcp://h:1?servername=a.test", {{"SSL_CERT_FILE", Path("cert.pem")}});
+  auto endpoint = ParseEndpoint("tcp://h:1?servername=a.test",
+                                {{"SSL_CERT_FILE", Path("cert.pem")}}, Cancel::Never());
   ASSERT_TRUE(endpoint) << endpoint.error().message();
   EXPECT_EQ(endpoint->tls_options.system_roots.file, Path("cert.pem"));
   EXPECT_EQ(endpoint->tls_options.ca_pem, "");

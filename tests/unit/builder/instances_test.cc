@@ -36,12 +36,12 @@ class InstancesTest : public ::testing::Test {
 
   /// How its nodes are reached, "engine", or the error.
   std::string Found(const std::string& name) {
-    auto instance = FindInstance(name, Facts());
+    auto instance = FindInstance(name, Facts(), Cancel::Never());
     return instance ? Shown(*instance) : instance.error().message();
   }
 
   std::string Current() {
-    auto instance = CurrentInstance(Facts());
+    auto instance = CurrentInstance(Facts(), Cancel::Never());
     if (!instance) return instance.error().message();
     return *instance ? Shown(**instance) : "none";
   }
@@ -99,7 +99,7 @@ TEST_F(InstancesTest, PlatformsAndDefaultLoadAreRead) {
       {"os":"linux","architecture":"amd64"}],"DriverOpts":{"default-load":"true"}},
     {"Name":"b","Endpoint":"tcp://b:1",
       "Platforms":[{"os":"linux","architecture":"arm","variant":"v7"}]}]})");
-  auto instance = FindInstance("two", Facts());
+  auto instance = FindInstance("two", Facts(), Cancel::Never());
   ASSERT_TRUE(instance) << instance.error().message();
   EXPECT_TRUE(instance->default_load);
   ASSERT_EQ(instance->nodes.size(), 2U);
@@ -141,7 +141,7 @@ TEST_F(InstancesTest, TheCurrentOneIsThatOfTheEngineInUse) {
 
 TEST_F(InstancesTest, TheVariablesComeBeforeTheCurrentOne) {
   auto named = [this]() -> std::string {
-    auto found = BuilderOfEnvironment(Facts());
+    auto found = BuilderOfEnvironment(Facts(), Cancel::Never());
     if (!found) return found.error().message();
     return *found ? Cat(Shown((*found)->instance), " by ", (*found)->said_by) : "none";
   };
@@ -171,12 +171,12 @@ TEST_F(InstancesTest, ADockerContextIsItsEngine) {
 TEST_F(InstancesTest, WhatIsNotThereIsSaidWithWhatIs) {
   EXPECT_NE(Found("nothing").find("no builder \"nothing\" found"), std::string::npos);
   Add("builder", "remote", "tcp://h:1");
-  auto found = FindInstance("bulder", Facts());
+  auto found = FindInstance("bulder", Facts(), Cancel::Never());
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(found.error().hint(), "did you mean builder?");
   for (const char* name : {"../current", "a/b", "", "..", "-x", "a\nb"})
-    EXPECT_FALSE(FindInstance(name, Facts())) << name;
+    EXPECT_FALSE(FindInstance(name, Facts(), Cancel::Never())) << name;
 }
 
 TEST_F(InstancesTest, WhatCannotBeUsedIsAnErrorAndNeverPassedOver) {
@@ -198,11 +198,11 @@ TEST_F(InstancesTest, WhatCannotBeUsedIsAnErrorAndNeverPassedOver) {
         R"({"Driver":"remote","Nodes":[{"Name":"a","Endpoint":"tcp://h:1",
             "Platforms":[{"os":"linux"}]}]})"}) {
     dir_.Write("buildx/instances/bad", json);
-    EXPECT_FALSE(FindInstance("bad", Facts())) << json;
-    EXPECT_FALSE(CurrentInstance(Facts())) << json;
+    EXPECT_FALSE(FindInstance("bad", Facts(), Cancel::Never())) << json;
+    EXPECT_FALSE(CurrentInstance(Facts(), Cancel::Never())) << json;
   }
   dir_.Write("buildx/current", "{");
-  EXPECT_FALSE(CurrentInstance(Facts()));
+  EXPECT_FALSE(CurrentInstance(Facts(), Cancel::Never()));
 }
 
 }  // namespace

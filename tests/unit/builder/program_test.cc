@@ -9,7 +9,7 @@ namespace depot::builder {
 namespace {
 
 std::string CommandOf(const std::string& url) {
-  auto endpoint = ParseEndpoint(url, {});
+  auto endpoint = ParseEndpoint(url, {}, Cancel::Never());
   return endpoint ? Join(endpoint->program, " ") : endpoint.error().message();
 }
 
@@ -74,14 +74,14 @@ TEST(ProgramTest, NothingBecomesAnOptionOrAWordOfAShell) {
                           "kube-pod://b?namespace=-n",
                           "kube-pod://b?container=A",
                           "kube-pod://b?context=a%0Ab"}) {
-    auto endpoint = ParseEndpoint(url, {});
+    auto endpoint = ParseEndpoint(url, {}, Cancel::Never());
     ASSERT_FALSE(endpoint) << url << ": " << Join(endpoint->program, " ");
     EXPECT_EQ(endpoint.error().code(), ErrorCode::kUsage) << url;
   }
 }
 
 TEST(ProgramTest, APasswordIsRefusedAndNotShown) {
-  auto endpoint = ParseEndpoint("ssh://me:hunter2@h", {});
+  auto endpoint = ParseEndpoint("ssh://me:hunter2@h", {}, Cancel::Never());
   ASSERT_FALSE(endpoint);
   EXPECT_NE(endpoint.error().message().find("password"), std::string::npos);
   EXPECT_EQ(endpoint.error().message().find("hunter2"), std::string::npos);

@@ -10,14 +10,14 @@ const Platform kArm64{"linux", "arm64", ""};
 const Platform kArmV7{"linux", "arm", "v7"};
 
 SelfHosted Parse(const std::string& setting, std::optional<Platform> forced = std::nullopt) {
-  auto hosts = ParseSelfHosted(setting, forced, {});
+  auto hosts = ParseSelfHosted(setting, forced, {}, Cancel::Never());
   if (hosts) return *std::move(hosts);
   ADD_FAILURE() << hosts.error().message();
   return {};
 }
 
 Error Refusal(const std::string& setting, std::optional<Platform> forced = std::nullopt) {
-  auto hosts = ParseSelfHosted(setting, forced, {});
+  auto hosts = ParseSelfHosted(setting, forced, {}, Cancel::Never());
   if (!hosts) return hosts.error();
   ADD_FAILURE() << "accepted";
   return Error(ErrorCode::kInternal, "accepted");

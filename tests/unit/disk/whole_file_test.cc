@@ -215,25 +215,5 @@ TEST(WholeFile, AClosedDirectoryIsFoundOutBeforehand) {
             getuid() == 0 ? 0 : 1);
 }
 
-TEST(ReadWholeFile, ReadsUpToTheLimit) {
-  files::TemporaryTree tree;
-  tree.File("file", "12345");
-  tree.File("empty", "");
-  EXPECT_EQ(ReadWholeFile(tree.At("file"), 5).value(), "12345");
-  EXPECT_EQ(ReadWholeFile(tree.At("empty"), 0).value(), "");
-  const auto large = ReadWholeFile(tree.At("file"), 4);
-  ASSERT_FALSE(large.has_value());
-  EXPECT_EQ(large.error().code(), ErrorCode::kInvalid);
-  const auto missing = ReadWholeFile(tree.At("none"), 4);
-  ASSERT_FALSE(missing.has_value());
-  EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
-  EXPECT_FALSE(ReadWholeFile(tree.root(), 4).has_value());
-  EXPECT_FALSE(ReadWholeFile("/proc/self/status", 1 << 20).value().empty());
-  EXPECT_FALSE(ReadWholeFile("/dev/zero", 1 << 20).has_value());
-  const std::string big(300'000, 'y');
-  tree.File("big", big);
-  EXPECT_EQ(ReadWholeFile(tree.At("big"), 1 << 20).value(), big);
-}
-
 }  // namespace
 }  // namespace depot::disk

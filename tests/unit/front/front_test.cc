@@ -4,10 +4,9 @@
 
 #include <gtest/gtest.h>
 
-#include "pool/identity/authority.h"
-
 #include "driver/base/text.h"
 #include "driver/rpc/dial.h"
+#include "pool/identity/authority.h"
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/http/test_server.h"
 

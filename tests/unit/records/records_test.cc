@@ -9,11 +9,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "pool/records/database.h"
-
 #include "driver/base/random.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "pool/records/database.h"
 
 namespace depot::records {
 namespace {

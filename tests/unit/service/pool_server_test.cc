@@ -2,14 +2,14 @@
 
 #include <future>
 
-#include "pool/records/database.h"
-#include "pool/records/records.h"
 #include "proto/depot.pb.h"
 #include "proto/depot_account.pb.h"
 
 #include "driver/base/encode.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "pool/records/database.h"
+#include "pool/records/records.h"
 #include "tests/unit/service/test_pool.h"
 #include "tests/unit/web/raw_client.h"
 

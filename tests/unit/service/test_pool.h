@@ -10,16 +10,15 @@
 
 #include <gtest/gtest.h>
 
-#include "pool/identity/authority.h"
-#include "pool/identity/identity.h"
-#include "pool/service/pool_server.h"
-#include "pool/settings/settings.h"
-
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 #include "driver/http/client.h"
+#include "pool/identity/authority.h"
+#include "pool/identity/identity.h"
+#include "pool/service/pool_server.h"
+#include "pool/settings/settings.h"
 
 namespace depot::service {
 

@@ -4,11 +4,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "pool/settings/durable_file.h"
-#include "pool/settings/settings.h"
-
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "pool/settings/durable_file.h"
+#include "pool/settings/settings.h"
 #include "tests/unit/http/certificates.h"
 
 namespace depot::settings {

@@ -3,10 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "pool/web/server.h"
-
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "pool/web/server.h"
 #include "tests/unit/web/raw_client.h"
 
 namespace depot::web {

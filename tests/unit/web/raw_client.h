@@ -15,11 +15,10 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
-#include "pool/web/server.h"
-
 #include "driver/base/cancel.h"
 #include "driver/base/fd.h"
 #include "driver/base/text.h"
+#include "pool/web/server.h"
 
 namespace depot::test {
 

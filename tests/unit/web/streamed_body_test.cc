@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "pool/web/server.h"
-
 #include "tests/unit/web/raw_client.h"
 
 namespace depot::web {

@@ -4,7 +4,6 @@
 #include <openssl/x509.h>
 
 #include "pool/web/server.h"
-
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/web/raw_client.h"
 
