@@ -44,7 +44,8 @@ Seen ReadIn(std::string_view bytes, std::size_t cut) {
   if (seen.head == Progress::kDone) {
     seen.method = parser->head().method;
     seen.path = parser->head().path;
-    Expect(!seen.method.empty() && !parser->head().Header("host").empty());
+    Expect(!seen.method.empty());
+    if (!parser->old()) Expect(!parser->head().Header("host").empty());
     for (const auto& [name, value] : parser->head().headers) {
       Expect(name.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ \r\n") == name.npos);
       Expect(value.find_first_of("\r\n") == value.npos);
