@@ -56,8 +56,7 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
                                                            Preflight& preflight) {
   const Cancel& cancel = preflight.cancel();
   TRY_ASSIGN(plan::PlanFacts facts, LookAround(job, cancel));
-  bool emulate = options_.emulate || options_.build_platform.has_value();
-  TRY_ASSIGN(auto assigned, job.crew().Assign(inputs_.platforms, emulate, cancel));
+  TRY_ASSIGN(auto assigned, job.crew().Assign(inputs_.platforms, job.emulation(), cancel));
   std::vector<PlatformBuild> parts = PartsOf(std::move(assigned), sink);
 
   // The builders are held, and their features are known: the requests can be made.
