@@ -82,6 +82,7 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   facts.stdout_is_terminal = streams_.output_is_terminal();
   facts.node_id = job.node_id();
   facts.save_as = job.save_as();
+  facts.vcs = inputs_.vcs;
   if (engine_ != nullptr && !job.builds_in_engine()) {
     TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));
     facts.engine_containerd_store = info.containerd_store;
