@@ -7,6 +7,7 @@
 
 #include "driver/base/environment.h"
 #include "driver/files/tree.h"
+#include "driver/session/content_service.h"
 #include "driver/session/secrets.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/source.h"
@@ -20,6 +21,7 @@ struct Inputs {
   std::vector<session::SecretSpec> secrets;
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
+  session::OfferedStores stores;     ///< content, by name, as the builder asks
   std::vector<std::string> notices;  ///< what has no effect, for the user
   int standard_input = -1;           ///< when the context or the Dockerfile is there; not owned
 };
