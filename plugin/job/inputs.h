@@ -7,6 +7,7 @@
 
 #include "driver/base/environment.h"
 #include "driver/files/tree.h"
+#include "driver/session/content_service.h"
 #include "driver/session/secrets.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/source.h"
@@ -21,8 +22,9 @@ struct Inputs {
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
   std::map<std::string, std::string> vcs;                         ///< plan::VcsFacts
-  std::vector<std::string> notices;                               ///< one line each, for the user
-  int standard_input = -1;  ///< when the context or the Dockerfile is there; not owned
+  session::OfferedStores stores;     ///< content, by name, as the builder asks
+  std::vector<std::string> notices;  ///< one line each, for the user
+  int standard_input = -1;           ///< when the context or the Dockerfile is there; not owned
 };
 
 /// Looks at all of it, so that whatever is wrong is known before anything is connected. Blocks for

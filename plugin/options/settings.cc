@@ -58,7 +58,7 @@ void AddBuild(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDX_METADATA_PROVENANCE", "BUILDX_GIT_INFO",
-        "BUILDX_GIT_LABELS"}) {
+        "BUILDX_GIT_LABELS", "AWS_*", "ACTIONS_*", "DEPOT_CACHE_TIMEOUT"}) {
     all.push_back({name});
   }
   for (std::string_view name : {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
@@ -87,10 +87,10 @@ void AddScreen(std::vector<Setting>& all) {
   }
 }
 
-/// Traces, credentials of caches: nothing here uses them, and no image is different.
+/// Traces: nothing here uses them, and no image is different.
 void AddTheRest(std::vector<Setting>& all) {
   for (std::string_view name :
-       {"BUILDX_EXPERIMENTAL", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "OTEL_*", "TRACEPARENT",
+       {"BUILDX_EXPERIMENTAL", "SSH_AUTH_SOCK", "OTEL_*", "TRACEPARENT",
         "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME"}) {
     all.push_back({name, Fate::kNoMatter});
   }
