@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include "plugin/options/settings.h"
+#include "plugin/plan/job_token.h"
 #include "plugin/plan/plan.h"
 #include "plugin/plan/policy.h"
 #include "plugin/plan/source_files.h"
+#include "plugin/plan/ssh_offers.h"
 
 namespace depot::job {
 
@@ -15,9 +17,15 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
                           const Cancel& cancel) {
   Inputs inputs;
   TRY_ASSIGN(inputs.notices, options::CheckSettings(environment));
+  const std::vector<std::string>& said = options.sources.notices;
+  inputs.notices.insert(inputs.notices.end(), said.begin(), said.end());
   TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
   TRY_ASSIGN(inputs.secrets, plan::PlanSecrets(options, environment));
+  for (session::SecretSpec& spec : plan::JobTokenSecrets(options, environment))
+    inputs.secrets.push_back(std::move(spec));
   TRY(session::CheckSecrets(inputs.secrets));
+  TRY_ASSIGN(inputs.ssh, plan::PlanSsh(options, environment));
+  TRY(session::CheckSshAgents(inputs.ssh, cancel));
   TRY(plan::CheckPipes(options, inputs.secrets, STDIN_FILENO));
   if (options.context == "-" || options.file == "-") {
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
@@ -25,6 +33,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options, inputs.standard_input, cancel));
   TRY(plan::CheckPolicyFile(options, facts));
   TRY_ASSIGN(inputs.source, plan::DecideSource(options, facts));
+  TRY_ASSIGN(inputs.source.named, plan::PlanNamedContexts(options.sources.contexts));
   TRY_ASSIGN(inputs.trees, plan::OpenTrees(inputs.source));
   return inputs;
 }

@@ -8,6 +8,7 @@
 #include "driver/base/environment.h"
 #include "driver/files/tree.h"
 #include "driver/session/secrets.h"
+#include "driver/session/ssh_service.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/source.h"
 #include "plugin/progress/streams.h"
@@ -18,6 +19,7 @@ namespace depot::job {
 struct Inputs {
   std::vector<Platform> platforms;  ///< wanted; empty = the builder's own
   std::vector<session::SecretSpec> secrets;
+  std::vector<session::SshOffer> ssh;
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
   std::vector<std::string> notices;  ///< what has no effect, for the user

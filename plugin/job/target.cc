@@ -81,7 +81,7 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   // CI jobs that build elsewhere often still carry the settings of an Engine that is not there.
   if (docker.engine) facts.frontend.engine_host = docker.engine->host;
   facts.stdout_is_terminal = streams_.output_is_terminal();
-  facts.node_id = job.node_id();
+  facts.frontend.node_id = job.node_id();
   facts.save_as = job.save_as();
   if (engine_ != nullptr && !job.builds_in_engine()) {
     TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));

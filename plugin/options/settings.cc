@@ -55,9 +55,10 @@ void AddDepot(std::vector<Setting>& all) {
 
 /// What is built, and what is said about it.
 void AddBuild(std::vector<Setting>& all) {
-  for (std::string_view name : {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG",
-                                "SOURCE_DATE_EPOCH", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY",
-                                "NO_PROXY", "BUILDKIT_PROGRESS", "BUILDX_METADATA_PROVENANCE"}) {
+  for (std::string_view name :
+       {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDKIT_PROGRESS", "BUILDX_METADATA_PROVENANCE",
+        "SSH_AUTH_SOCK"}) {
     all.push_back({name});
   }
   for (std::string_view name : {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
@@ -86,8 +87,8 @@ void AddBuild(std::vector<Setting>& all) {
 void AddTheRest(std::vector<Setting>& all) {
   for (std::string_view name :
        {"BUILDX_EXPERIMENTAL", "NO_COLOR", "BUILDKIT_COLORS", "BUILDKIT_TTY_LOG_LINES",
-        "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "OTEL_*",
-        "TRACEPARENT", "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME"}) {
+        "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC", "AWS_*", "ACTIONS_*", "OTEL_*", "TRACEPARENT",
+        "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME"}) {
     all.push_back({name, Fate::kNoMatter});
   }
 }

@@ -26,8 +26,6 @@ struct PlanFacts {
   bool stdout_is_terminal = false;
   bool several_builders = false;     ///< this plan is for one of them: ExportFacts
   std::vector<std::string> save_as;  ///< ExportFacts
-  /// Names this machine's copy of a local context on the builder; "" = the builder keeps none.
-  std::string node_id;
 };
 
 /// All that is decided before the builder starts, and constant from then on; nothing is opened or

@@ -5,6 +5,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/plan/git_url.h"
 
 namespace depot::plan {
 namespace {
@@ -16,21 +17,6 @@ constexpr std::string_view kDefaultName = "Dockerfile";
 bool StartsWithAny(std::string_view text, std::initializer_list<std::string_view> starts) {
   return std::any_of(starts.begin(), starts.end(),
                      [&](std::string_view start) { return text.starts_with(start); });
-}
-
-/// user@host:path, the form of scp that git takes, too.
-bool IsScpForm(std::string_view text) {
-  std::size_t at = text.find('@');
-  if (at == 0 || at == std::string_view::npos) return false;
-  std::size_t colon = text.find(':', at);
-  if (colon == std::string_view::npos || colon == at + 1) return false;
-  auto word = [](std::string_view part, std::string_view extra) {
-    return std::all_of(part.begin(), part.end(), [&](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             extra.find(c) != std::string_view::npos;
-    });
-  };
-  return word(text.substr(0, at), "-_") && word(text.substr(at + 1, colon - at - 1), "-.");
 }
 
 /// A tar header sums its bytes, its own sum read as blanks (POSIX pax, ustar).
@@ -52,17 +38,6 @@ bool IsTarHeader(std::string_view head) {
     }
   }
   return digits && said == sum;
-}
-
-/// github.com/owner/name is no URL, and as one it would be a web page: git wants the .git.
-std::string ContextUrl(const std::string& context) {
-  if (!context.starts_with("github.com/")) return context;
-  std::size_t end = std::min(context.find_first_of("#?"), context.size());
-  std::string repository = context.substr(0, end);
-  while (repository.ends_with('/'))
-    repository.pop_back();
-  if (!repository.ends_with(".git")) repository += ".git";
-  return Cat("https://", repository, context.substr(end));
 }
 
 Error Invalid(std::string message) {
@@ -207,11 +182,6 @@ fs::path Absolute(const SourceFacts& facts, const std::string& path) {
 }
 
 }  // namespace
-
-bool IsRemoteContext(std::string_view context) {
-  return StartsWithAny(context, {"http://", "https://", "git://", "ssh://", "github.com/"}) ||
-         IsScpForm(context);
-}
 
 bool IsArchive(std::string_view head) {
   using namespace std::string_view_literals;

@@ -13,6 +13,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/lookup.h"
+#include "plugin/plan/git_url.h"
 
 namespace depot::plan {
 namespace {
@@ -264,6 +265,20 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
   return facts;
 }
 
+Result<> CheckContextDirectory(const std::string& path) {
+  TRY_ASSIGN(const PathKind kind, KindOfContext(path));
+  if (kind == PathKind::kMissing) {
+    return Fail(
+        Error(ErrorCode::kNotFound, Cat("the directory ", Printable(path), " does not exist"))
+            .WithHint("give a directory, a URL, docker-image://NAME or "
+                      "oci-layout://PATH"));
+  }
+  if (kind != PathKind::kDirectory) {
+    return Fail(ErrorCode::kInvalid, Cat(Printable(path), " is not a directory"));
+  }
+  return CheckIgnoreFile(path);
+}
+
 Result<> CheckPipes(const options::BuildOptions& options,
                     const std::vector<session::SecretSpec>& secrets,
                     int standard_input) {
@@ -297,6 +312,11 @@ Result<std::map<std::string, std::unique_ptr<files::FileTree>>> OpenTrees(const 
     }
     auto opened = files::OpenDirectoryTree(tree.directory);
     if (!opened) return Fail(std::move(opened).error().While(Cat("build ", name)));
+    trees[name] = *std::move(opened);
+  }
+  for (const auto& [name, directory] : source.named.directories) {
+    auto opened = files::OpenDirectoryTree(directory);
+    if (!opened) return Fail(std::move(opened).error().While(Cat("--build-context ", name)));
     trees[name] = *std::move(opened);
   }
   return trees;
