@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include "plugin/job/remote_dockerfile.h"
 #include "plugin/options/settings.h"
+#include "plugin/plan/git_url.h"
 #include "plugin/plan/job_token.h"
 #include "plugin/plan/plan.h"
 #include "plugin/plan/policy.h"
@@ -14,6 +16,7 @@ namespace depot::job {
 Result<Inputs> ReadInputs(const options::BuildOptions& options,
                           const Environment& environment,
                           Streams& streams,
+                          http::HttpClient& http,
                           const Cancel& cancel) {
   Inputs inputs;
   TRY_ASSIGN(inputs.notices, options::CheckSettings(environment));
@@ -31,6 +34,9 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
   }
   TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options, inputs.standard_input, cancel));
+  if (plan::IsHttpUrl(options.file)) {
+    TRY_ASSIGN(facts.fetched_dockerfile, FetchDockerfile(http, options.file, cancel));
+  }
   TRY(plan::CheckPolicyFile(options, facts));
   TRY_ASSIGN(inputs.source, plan::DecideSource(options, facts));
   TRY_ASSIGN(inputs.source.named, plan::PlanNamedContexts(options.sources.contexts));

@@ -18,7 +18,8 @@ Result<> Target::Prepare(const Cancel& cancel) {
   if (options::WantsLoad(options_)) {
     TRY_ASSIGN(engine_, workshop_.Engine());
   }
-  TRY_ASSIGN(inputs_, ReadInputs(options_, workshop_.environment(), streams_, cancel));
+  TRY_ASSIGN(inputs_,
+             ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), cancel));
   TRY(sboms_.CheckDirectory());
   return results_.OpenReports(options_);
 }

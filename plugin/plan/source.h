@@ -35,6 +35,8 @@ struct SourceFacts {
   std::optional<std::string> dockerfile_text;
   std::optional<std::string> ignore_text;  ///< of NAME.dockerignore, in the same case
 
+  std::string fetched_dockerfile;  ///< what -f URL gave
+
   /// Standard input: everything when it is a Dockerfile, the first bytes when it is an archive.
   std::string standard_input;
 };
