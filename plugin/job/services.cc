@@ -3,6 +3,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/event/step.h"
+#include "driver/session/content_service.h"
 
 namespace depot::job {
 
@@ -11,7 +12,8 @@ Services::Services(Inputs& inputs, Job& job, EventSink& sink)
       job_(job),
       sink_(sink),
       auth_(session::MakeAuth(job.registries().keyring(), job.workshop().http(), sink)),
-      secrets_(session::MakeSecrets(inputs.secrets, sink)) {}
+      secrets_(session::MakeSecrets(inputs.secrets, sink)),
+      ssh_(session::MakeSshAgents(inputs.ssh, sink)) {}
 
 Result<> Services::Prepare(std::size_t builders, bool again, const Cancel& cancel) {
   if (builders > 1) CompareTrees();
@@ -25,7 +27,11 @@ std::string Services::AddTo(rpc::ServiceTable& table, session::Faults& faults) {
   session::AddFileSync(table, inputs_.trees, faults, sink_);
   session::AddAuth(table, auth_);
   session::AddSecrets(table, secrets_);
-  if (!inputs_.stores.empty()) session::AddContent(table, inputs_.stores, faults, sink_);
+  session::AddSsh(table, ssh_);
+  session::OfferedStores stores = inputs_.stores;
+  for (const auto& [name, store] : inputs_.source.named.stores)
+    stores[name] = {store};
+  if (!stores.empty()) session::AddContent(table, std::move(stores), faults, sink_);
   if (!inputs_.source.upload) return "";
   if (stored_context_.valid()) {
     return session::AddStoredUpload(table, stored_context_.get(), faults);

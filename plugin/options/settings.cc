@@ -58,12 +58,12 @@ void AddBuild(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDX_METADATA_PROVENANCE", "BUILDX_GIT_INFO",
-        "BUILDX_GIT_LABELS", "AWS_*", "ACTIONS_*", "DEPOT_CACHE_TIMEOUT"}) {
+        "BUILDX_GIT_LABELS", "AWS_*", "ACTIONS_*", "DEPOT_CACHE_TIMEOUT", "SSH_AUTH_SOCK"}) {
     all.push_back({name});
   }
-  for (std::string_view name : {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
-                                "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS",
-                                "DEPOT_NATIVE_ONLY"}) {
+  for (std::string_view name :
+       {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
+        "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS", "DEPOT_NATIVE_ONLY"}) {
     all.push_back({name, Fate::kHonoured, Asks::kWhenTrue});
   }
   all.push_back({"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", Fate::kRefused, Asks::kAlways, kNoEngine});
@@ -89,9 +89,8 @@ void AddScreen(std::vector<Setting>& all) {
 
 /// Traces: nothing here uses them, and no image is different.
 void AddTheRest(std::vector<Setting>& all) {
-  for (std::string_view name :
-       {"BUILDX_EXPERIMENTAL", "SSH_AUTH_SOCK", "OTEL_*", "TRACEPARENT",
-        "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME"}) {
+  for (std::string_view name : {"BUILDX_EXPERIMENTAL", "OTEL_*", "TRACEPARENT", "TRACESTATE",
+                                "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME"}) {
     all.push_back({name, Fate::kNoMatter});
   }
 }

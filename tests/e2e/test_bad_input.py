@@ -13,7 +13,6 @@ from harness import EndToEnd, fifo, file
 
 # Flags of `docker buildx build` that this program cannot do yet, each with a value or without one.
 REFUSED = {
-    "--build-context": "a=.",
     "--call": "check",
     "--cgroup-parent": "x",
     "--check": None,
@@ -34,7 +33,6 @@ REFUSED = {
     "--security-opt": "x",
     "--shm-size": "1g",
     "--squash": None,
-    "--ssh": "default",
     "--ulimit": "nofile=1",
 }
 
