@@ -28,7 +28,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   for (session::SecretSpec& spec : plan::JobTokenSecrets(options, environment))
     inputs.secrets.push_back(std::move(spec));
   TRY(session::CheckSecrets(inputs.secrets));
-  TRY_ASSIGN(inputs.ssh, plan::PlanSsh(options, environment));
+  TRY_ASSIGN(inputs.ssh, plan::PlanSsh(options, environment, cancel));
   TRY(session::CheckSshAgents(inputs.ssh, cancel));
   TRY(plan::CheckPipes(options, inputs.secrets, STDIN_FILENO));
   if (options.context == "-" || options.file == "-") {

@@ -10,7 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/builder/pem.h"
 #include "driver/disk/lookup.h"
-#include "driver/disk/whole_file.h"
+#include "driver/disk/read_file.h"
 #include "plugin/plan/git_url.h"
 
 namespace depot::plan {
@@ -50,7 +50,8 @@ Result<session::SshIdentity> KeyInFile(const disk::Found& found, const std::stri
     return Fail(ErrorCode::kInvalid, "is neither a file nor a socket");
   }
   TRY_ASSIGN(const Fd file, found.Open());
-  TRY_ASSIGN(std::string text, disk::ReadOpenFile(file.get(), Printable(path), kMaxKeyFile));
+  TRY_ASSIGN(std::string text,
+             disk::ReadOpenFile(file.get(), Printable(path), kMaxKeyFile, Cancel::Never()));
   return Identity(std::move(text), path);
 }
 
@@ -69,6 +70,7 @@ Result<> AddFile(const std::string& path, const std::string& context, session::S
 
 Result<> AddVariable(const std::string& name,
                      const Environment& environment,
+                     const Cancel& cancel,
                      session::SshOffer& offer) {
   const std::string value = Variable(environment, name);
   const std::string what = Cat("the variable ", Printable(name));
@@ -77,7 +79,7 @@ Result<> AddVariable(const std::string& name,
         Error(ErrorCode::kInvalid, Cat(what, " is not set, or empty"))
             .WithHint("in GitLab a protected variable is there in protected branches only"));
   }
-  TRY_ASSIGN(std::string text, builder::LoadPem(value, what));
+  TRY_ASSIGN(std::string text, builder::LoadPem(value, what, cancel));
   auto identity = Identity(std::move(text), name);
   if (!identity) return Fail(std::move(identity).error().While(what));
   offer.identities.push_back(*std::move(identity));
@@ -86,7 +88,8 @@ Result<> AddVariable(const std::string& name,
 
 Result<session::SshOffer> PlanOne(const options::SshSource& source,
                                   const std::string& context,
-                                  const Environment& environment) {
+                                  const Environment& environment,
+                                  const Cancel& cancel) {
   session::SshOffer offer;
   offer.id = source.id;
   std::vector<std::string> files = source.files;
@@ -99,7 +102,7 @@ Result<session::SshOffer> PlanOne(const options::SshSource& source,
     if (!added) return Fail(std::move(added).error().While(Printable(path)));
   }
   for (const std::string& name : source.variables)
-    TRY(AddVariable(name, environment, offer));
+    TRY(AddVariable(name, environment, cancel, offer));
   if (offer.agent_socket.empty() || offer.identities.empty()) return offer;
   return Fail(Error(ErrorCode::kUsage, "an agent and keys cannot be given for one id")
                   .WithHint("give the keys an id of their own, or add them to the agent"));
@@ -116,7 +119,8 @@ Error ContextWithoutKey() {
 }  // namespace
 
 Result<std::vector<session::SshOffer>> PlanSsh(const options::BuildOptions& options,
-                                               const Environment& environment) {
+                                               const Environment& environment,
+                                               const Cancel& cancel) {
   std::vector<options::SshSource> sources = options.sources.ssh;
   const auto git = ParseGitUrl(options.context);
   if (sources.empty() && git && git->over_ssh) {
@@ -131,7 +135,7 @@ Result<std::vector<session::SshOffer>> PlanSsh(const options::BuildOptions& opti
       local ? std::filesystem::absolute(options.context, error).string() : "";
   std::vector<session::SshOffer> offers;
   for (const options::SshSource& source : sources) {
-    auto offer = PlanOne(source, context, environment);
+    auto offer = PlanOne(source, context, environment, cancel);
     if (!offer) return Fail(std::move(offer).error().While(FlagOf(source.id)));
     offers.push_back(*std::move(offer));
   }

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "driver/base/cancel.h"
 #include "driver/base/environment.h"
 #include "driver/base/result.h"
 #include "driver/session/ssh_service.h"
@@ -17,6 +18,7 @@ namespace depot::plan {
 /// variable: not there, not to be read, no key that can be used, a socket among keys; and such a
 /// context with neither.
 Result<std::vector<session::SshOffer>> PlanSsh(const options::BuildOptions& options,
-                                               const Environment& environment);
+                                               const Environment& environment,
+                                               const Cancel& cancel);
 
 }  // namespace depot::plan
