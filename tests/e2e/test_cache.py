@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import signal
 import tarfile
 import unittest
 
@@ -248,6 +249,16 @@ class ImageFirst(CacheTest):
         self.assert_only_the_cache_is_missing(
             f"{self.silent_port()}/a/b", "longer than 2 s", DEPOT_CACHE_TIMEOUT="2"
         )
+
+    def test_ctrl_c_while_the_cache_is_written(self):
+        image = self.image_name(registry="open")
+        to = ("--cache-to", f"{self.silent_port()}/a/b")
+        args = ("build", *to, "-t", image, "--push", self.steps())
+        running = self.start_plugin(*args, builder="tls")
+        running.wait_for_output("exporting cache to registry")
+        running.send(signal.SIGINT)
+        self.assertEqual(running.wait(20).rc, 130)
+        self.assertTrue(self.repository(image).has("latest"))
 
     def test_a_registry_that_is_full(self):
         with FaultyRegistry(target=self.rig["REGISTRY_OPEN"]) as registry:
