@@ -94,7 +94,9 @@ Result<> CacheFolders::Write(const solve::CacheEntry& target,
                              const Cancel& cancel) const {
   TRY_ASSIGN(const Json json, Json::Parse(manifest));
   TRY_ASSIGN(const Descriptor descriptor, ReadDescriptor(json));
-  return stores_.at(Get(target, "dest"))->Put(descriptor, {{TagOf(target)}}, cancel);
+  const auto& store = stores_.at(Get(target, "dest"));
+  TRY(store->Size(descriptor.digest));
+  return store->Put(descriptor, {{TagOf(target)}}, cancel);
 }
 
 }  // namespace depot::job

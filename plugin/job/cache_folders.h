@@ -35,7 +35,7 @@ class CacheFolders {
   solve::CacheEntry ForBuilder(const solve::CacheEntry& entry) const;
 
   /// Notes what the builder has written for `target`: `manifest` is the descriptor that it answered
-  /// with. Any thread.
+  /// with. kInvalid, kNotFound: that is none, or names what is not in the folder. Any thread.
   Result<> Write(const solve::CacheEntry& target,
                  const std::string& manifest,
                  const Cancel& cancel) const;

@@ -267,6 +267,25 @@ TEST(Repository, GivesUpAfterFourAttempts) {
   EXPECT_EQ(server.seen().size(), 4U);
 }
 
+TEST(Repository, WhetherSomethingCanBeReadIsAskedOnce) {
+  RegistryServer server;
+  User user;
+  auto repository = user.Open(server.Name("a/b"));
+  const std::string digest = *repository->PutManifest("cache", std::string(kOciIndexType),
+                                                      std::string(kIndex), Cancel::Never());
+  EXPECT_TRUE(repository->CheckPull("cache", Cancel::Never()));
+  EXPECT_TRUE(repository->CheckPull(digest, Cancel::Never()));
+  EXPECT_EQ(repository->CheckPull("none", Cancel::Never()).error().code(), ErrorCode::kNotFound);
+  const std::size_t before = server.seen().size();
+  server.set_fault([&](Connection& connection, const SeenRequest&, int) {
+    connection.Reply(503, "", "Retry-After: 0\r\n");
+    return true;
+  });
+  EXPECT_EQ(repository->CheckPull("cache", Cancel::Never()).error().code(),
+            ErrorCode::kUnavailable);
+  EXPECT_EQ(server.seen().size(), before + 1);
+}
+
 TEST(Repository, LongPauseIsNotWaitedFor) {
   RegistryServer server;
   server.set_fault([&](Connection& connection, const SeenRequest&, int) {
