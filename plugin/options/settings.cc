@@ -19,13 +19,14 @@ void AddBuilders(std::vector<Setting>& all) {
        {"DEPOT_BUILDER", "DEPOT_BUILDER_CACERT", "DEPOT_BUILDER_CERT", "DEPOT_BUILDER_KEY",
         "DEPOT_BUILDER_SERVERNAME", "BUILDX_BUILDER", "BUILDKIT_HOST", "BUILDX_CONFIG",
         "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
-        "DOCKER_CONFIG", "DOCKER_CLI_PLUGIN_SOCKET"}) {
+        "DOCKER_CONFIG", "DOCKER_CLI_PLUGIN_SOCKET", "KUBECONFIG"}) {
     all.push_back({name});
   }
   all.push_back(
       {"DOCKER_CUSTOM_HEADERS", Fate::kSaid, Asks::kAlways, "write HttpHeaders into config.json"});
-  // We ask the Engine which version it speaks.
+  // We ask the Engine which version it speaks; docker itself decides whether it calls a plugin.
   all.push_back({"DOCKER_API_VERSION", Fate::kNoMatter});
+  all.push_back({"DOCKER_BUILDKIT", Fate::kNoMatter});
 }
 
 /// The Depot API, and who may ask it.
@@ -33,7 +34,9 @@ void AddDepot(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DEPOT_TOKEN", "DEPOT_API_TOKEN", "DEPOT_OIDC_TOKEN", "DEPOT_JIT_TOKEN",
         "DEPOT_CACHE_TOKEN", "DEPOT_PROJECT_ID", "DEPOT_BUILD_ID", "DEPOT_API_URL",
-        "DEPOT_API_CACERT", "XDG_CONFIG_HOME", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING"}) {
+        "DEPOT_API_CACERT", "XDG_CONFIG_HOME", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING", "GITLAB_CI",
+        "CIRCLE_OIDC_TOKEN_V2", "BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_AGENT_ENDPOINT",
+        "BUILDKITE_JOB_ID"}) {
     all.push_back({name});
   }
   for (std::string_view name : {"DEPOT_PUSH_REGISTRY_USERNAME", "DEPOT_PUSH_REGISTRY_PASSWORD",
@@ -87,7 +90,8 @@ void AddTheRest(std::vector<Setting>& all) {
   for (std::string_view name :
        {"BUILDX_EXPERIMENTAL", "NO_COLOR", "BUILDKIT_COLORS", "BUILDKIT_TTY_LOG_LINES",
         "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "OTEL_*",
-        "TRACEPARENT", "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME"}) {
+        "TRACEPARENT", "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME", "DEBUG",
+        "GITHUB_*"}) {
     all.push_back({name, Fate::kNoMatter});
   }
 }
