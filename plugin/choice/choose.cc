@@ -179,7 +179,18 @@ Result<Choice> ChooseBuilder(const ChoiceFacts& facts,
                     .WithHint("give a token (DEPOT_TOKEN), or use --push"));
   }
   SayWhatHasNoEffect(facts.options, choice);
+  choice.emulation = EmulationOf(facts.options, facts.environment, choice.hosted.has_value());
   return choice;
+}
+
+Emulation EmulationOf(const options::BuildOptions& options,
+                      const Environment& environment,
+                      bool hosted) {
+  const std::string said = TrimmedVariable(environment, "DEPOT_NATIVE_ONLY");
+  const bool variable = said.empty() ? hosted : ParseBool(said).value_or(false);
+  if (options.native_only.value_or(false)) return Emulation::kNever;
+  if (options.emulate || options.build_platform) return Emulation::kAnywhere;
+  return options.native_only.value_or(variable) ? Emulation::kNever : Emulation::kListed;
 }
 
 std::vector<Site> HostedSites(const std::shared_ptr<builder::Driver>& driver,

@@ -29,6 +29,7 @@ struct Choice {
   std::vector<Site> sites;             ///< not empty, unless `hosted`
   std::optional<HostedChoice> hosted;  ///< then the sites are HostedSites()
   bool engine = false;                 ///< the one site is the local Docker Engine
+  Emulation emulation = Emulation::kListed;
   std::string line;  ///< for the progress output: "building on tcp://... (--builder)"
   std::vector<std::string> warnings;
   /// Tells this machine's or this project's contexts on the builder from others'; see NodeId().
@@ -57,6 +58,13 @@ struct ChoiceFacts {
 Result<Choice> ChooseBuilder(const ChoiceFacts& facts,
                              http::HttpClient& client,
                              const Cancel& cancel);
+
+/// --emulate and --build-platform, which take one machine for everything: kAnywhere. --native-only,
+/// DEPOT_NATIVE_ONLY, else with the Depot API, whose point native machines are: kNever. A flag
+/// counts before the variable.
+Emulation EmulationOf(const options::BuildOptions& options,
+                      const Environment& environment,
+                      bool hosted);
 
 /// The machines of the Depot API: one for amd64, one for arm64, this machine's kind first; with
 /// `machine` only that one.

@@ -53,30 +53,41 @@ Result<builder::Builder*> Crew::Get(std::size_t site,
   return slot.builder.get();
 }
 
-/// A builder of which nothing is known says by itself what it is, once it is held.
+/// A builder of which too little is known says by itself what it is, once it is held.
 Result<std::vector<Site>> Crew::AskSites(const std::vector<Platform>& wanted,
+                                         Emulation emulation,
                                          const Cancel& cancel) {
   std::vector<Site> sites = sites_;
-  TaskGroup group(cancel);
-  for (std::size_t index = 0; index < sites.size(); ++index) {
-    if (!sites[index].native.empty()) continue;
-    group.Start("acquire", [&, index](const Cancel& stop) -> Result<> {
-      TRY_ASSIGN(builder::Builder * builder, Get(index, std::nullopt, stop));
-      const std::vector<Platform>& listed = builder->features().platforms;
-      sites[index].native = listed.empty() ? wanted : NativePart(listed);
-      sites[index].emulated = listed;
-      return {};
-    });
-  }
-  TRY(group.Wait());
+  auto ask = [&](const std::vector<std::size_t>& indexes) -> Result<> {
+    TaskGroup group(cancel);
+    for (std::size_t index : indexes) {
+      group.Start("acquire", [&, index](const Cancel& stop) -> Result<> {
+        Site& site = sites[index];
+        std::optional<Platform> machine;
+        if (!site.native.empty()) machine = site.native.front();
+        TRY_ASSIGN(builder::Builder * builder, Get(index, machine, stop));
+        const std::vector<Platform>& listed = builder->features().platforms;
+        if (site.native.empty()) site.native = listed.empty() ? wanted : NativePart(listed);
+        site.emulated = listed;
+        return {};
+      });
+    }
+    return group.Wait();
+  };
+  std::vector<std::size_t> unknown;
+  std::vector<std::size_t> named;
+  for (std::size_t index = 0; index < sites.size(); ++index)
+    (sites[index].native.empty() ? unknown : named).push_back(index);
+  TRY(ask(unknown));
+  if (emulation == Emulation::kListed && !RunsNatively(wanted, sites)) TRY(ask(named));
   return sites;
 }
 
 Result<std::vector<Assignment>> Crew::Assign(const std::vector<Platform>& wanted,
-                                             bool emulate,
+                                             Emulation emulation,
                                              const Cancel& cancel) {
-  TRY_ASSIGN(const std::vector<Site> sites, AskSites(wanted, cancel));
-  TRY_ASSIGN(auto shares, Place(wanted, sites, HostPlatform(), emulate));
+  TRY_ASSIGN(const std::vector<Site> sites, AskSites(wanted, emulation, cancel));
+  TRY_ASSIGN(auto shares, Place(wanted, sites, HostPlatform(), emulation));
   std::vector<Assignment> assigned(shares.size());
   TaskGroup group(cancel);
   for (std::size_t index = 0; index < shares.size(); ++index) {

@@ -28,11 +28,12 @@ class Crew {
   Crew& operator=(const Crew&) = delete;
 
   /// Gets hold of every builder that the platforms need, and of every one of which is not known
-  /// what it runs, side by side; the first that cannot be had ends it. One Assignment for each
+  /// what it runs, side by side; the first that cannot be had ends it. With kListed, and a platform
+  /// that none of them runs natively, all are asked what they emulate. One Assignment for each
   /// builder; a builder that lists nothing is taken at the user's word. Errors as of Place() and
   /// Driver::Acquire(). Blocks.
   Result<std::vector<Assignment>> Assign(const std::vector<Platform>& wanted,
-                                         bool emulate,
+                                         Emulation emulation,
                                          const Cancel& cancel);
 
  private:
@@ -42,7 +43,9 @@ class Crew {
     std::unique_ptr<builder::Builder> builder;
   };
 
-  Result<std::vector<Site>> AskSites(const std::vector<Platform>& wanted, const Cancel& cancel);
+  Result<std::vector<Site>> AskSites(const std::vector<Platform>& wanted,
+                                     Emulation emulation,
+                                     const Cancel& cancel);
   Result<builder::Builder*> Get(std::size_t site,
                                 const std::optional<Platform>& machine,
                                 const Cancel& cancel);

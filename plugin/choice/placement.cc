@@ -21,9 +21,32 @@ std::optional<std::size_t> FirstSite(const std::vector<Site>& sites,
 std::string WhatThereIs(const std::vector<Site>& sites) {
   std::vector<std::string> parts;
   for (const Site& site : sites) {
-    parts.push_back(Cat(site.name, " runs ", FormatPlatforms(site.native, ", ")));
+    std::vector<Platform> emulated = site.emulated;
+    std::erase_if(emulated, [&](const Platform& one) { return Contains(site.native, one); });
+    std::string part = Cat(site.name, " runs ", FormatPlatforms(site.native, ", "));
+    if (!emulated.empty()) part += Cat(", and emulates ", FormatPlatforms(emulated, ", "));
+    parts.push_back(std::move(part));
   }
   return Join(parts, "; ");
+}
+
+Error NobodyRuns(const Platform& platform, const std::vector<Site>& sites, Emulation emulation) {
+  const std::string name = FormatPlatform(platform);
+  if (emulation == Emulation::kNever) {
+    return Error(ErrorCode::kUnsupported,
+                 Cat("no builder runs ", name, " natively: ", WhatThereIs(sites)))
+        .WithHint(
+            "name a builder for it (--builder PLATFORM=ADDRESS,...), or add --emulate to run "
+            "it under emulation");
+  }
+  return Error(ErrorCode::kUnsupported, Cat("no builder runs ", name,
+                                            " natively, and none has an "
+                                            "emulator for it: ",
+                                            WhatThereIs(sites)))
+      .WithHint(
+          "name a builder for it (--builder PLATFORM=ADDRESS,...), or register an emulator on "
+          "one (binfmt_misc); --emulate builds it all the same, as far as its steps run "
+          "nothing");
 }
 
 Share& ShareOf(std::vector<Share>& shares, std::size_t site) {
@@ -68,7 +91,7 @@ std::vector<Platform> NativePart(const std::vector<Platform>& listed) {
 Result<std::vector<Share>> Place(const std::vector<Platform>& wanted,
                                  const std::vector<Site>& sites,
                                  const Platform& host,
-                                 bool emulate) {
+                                 Emulation emulation) {
   if (wanted.empty()) {
     return std::vector<Share>{{FirstSite(sites, &Site::native, host).value_or(0), {}, {}}};
   }
@@ -76,18 +99,22 @@ Result<std::vector<Share>> Place(const std::vector<Platform>& wanted,
   for (const Platform& platform : wanted) {
     std::optional<std::size_t> site = FirstSite(sites, &Site::native, platform);
     bool native = site.has_value();
-    if (!native && !emulate) {
-      return Fail(Error(ErrorCode::kUnsupported, Cat("no builder runs ", FormatPlatform(platform),
-                                                     " natively: ", WhatThereIs(sites)))
-                      .WithHint("name a builder for it (--builder PLATFORM=ADDRESS,...), or add "
-                                "--emulate to run it under emulation"));
+    if (!native && emulation != Emulation::kNever) {
+      site = FirstSite(sites, &Site::emulated, platform);
     }
-    if (!native) site = FirstSite(sites, &Site::emulated, platform).value_or(0);
+    if (!site && emulation == Emulation::kAnywhere) site = 0;
+    if (!site) return Fail(NobodyRuns(platform, sites, emulation));
     Share& share = ShareOf(shares, *site);
     share.platforms.push_back(platform);
     if (!native) share.emulated.push_back(platform);
   }
   return shares;
+}
+
+bool RunsNatively(const std::vector<Platform>& wanted, const std::vector<Site>& sites) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const Platform& platform) {
+    return FirstSite(sites, &Site::native, platform).has_value();
+  });
 }
 
 }  // namespace depot::choice

@@ -21,6 +21,13 @@ struct Site {
       driver{};  ///< how to get hold of it; Place() does not look at it
 };
 
+/// What becomes of a platform that no builder runs natively.
+enum class Emulation {
+  kNever,     ///< an error
+  kListed,    ///< built by a builder that lists it as runnable (Control.ListWorkers), else an error
+  kAnywhere,  ///< built all the same: a Dockerfile that runs nothing needs no emulator
+};
+
 /// What one builder builds, in one solve.
 struct Share {
   std::size_t site = 0;             ///< index
@@ -39,12 +46,15 @@ std::vector<Platform> NativePart(const std::vector<Platform>& listed);
 
 /// Gives each of `wanted` to the first site that runs it natively; the platforms of one site become
 /// one share. Nothing wanted: one share, on the site that runs `host` natively, else on the first.
-/// Without a native site a platform is kUnsupported, and the error lists what there is, unless
-/// `emulate`: then it goes to the first site that can emulate it, else to the first. `wanted` has
-/// no duplicates; `sites` is not empty.
+/// Without a native site a platform goes where `emulation` allows: to the first site that can
+/// emulate it, else with kAnywhere to the first; or it is kUnsupported, and the error lists what
+/// there is. `wanted` has no duplicates; `sites` is not empty.
 Result<std::vector<Share>> Place(const std::vector<Platform>& wanted,
                                  const std::vector<Site>& sites,
                                  const Platform& host,
-                                 bool emulate);
+                                 Emulation emulation);
+
+/// Whether every one of `wanted` has a site that is known to run it natively.
+bool RunsNatively(const std::vector<Platform>& wanted, const std::vector<Site>& sites);
 
 }  // namespace depot::choice

@@ -6,6 +6,7 @@
 #include "plugin/plan/plan.h"
 #include "plugin/plan/policy.h"
 #include "plugin/plan/source_files.h"
+#include "plugin/plan/vcs.h"
 
 namespace depot::job {
 
@@ -26,6 +27,9 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   TRY(plan::CheckPolicyFile(options, facts));
   TRY_ASSIGN(inputs.source, plan::DecideSource(options, facts));
   TRY_ASSIGN(inputs.trees, plan::OpenTrees(inputs.source));
+  plan::VcsFacts vcs = plan::DescribeVcs(options, environment, inputs.source);
+  inputs.vcs = std::move(vcs.attributes);
+  inputs.notices.insert(inputs.notices.end(), vcs.notices.begin(), vcs.notices.end());
   return inputs;
 }
 

@@ -20,8 +20,9 @@ struct Inputs {
   std::vector<session::SecretSpec> secrets;
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
-  std::vector<std::string> notices;  ///< what has no effect, for the user
-  int standard_input = -1;           ///< when the context or the Dockerfile is there; not owned
+  std::map<std::string, std::string> vcs;                         ///< plan::VcsFacts
+  std::vector<std::string> notices;                               ///< one line each, for the user
+  int standard_input = -1;  ///< when the context or the Dockerfile is there; not owned
 };
 
 /// Looks at all of it, so that whatever is wrong is known before anything is connected. Blocks for

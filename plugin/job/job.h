@@ -35,6 +35,7 @@ class Job {
 
   /// The builder is the local Docker Engine's own.
   bool builds_in_engine() const { return choice_.engine; }
+  choice::Emulation emulation() const { return choice_.emulation; }
   const std::string& node_id() const { return choice_.node_id; }
   /// What the Depot API wants a saved image to be called; empty when nothing is saved.
   const std::vector<std::string>& save_as() const { return save_as_; }

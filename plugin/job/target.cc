@@ -56,8 +56,7 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
                                                            Preflight& preflight) {
   const Cancel& cancel = preflight.cancel();
   TRY_ASSIGN(plan::PlanFacts facts, LookAround(job, cancel));
-  bool emulate = options_.emulate || options_.build_platform.has_value();
-  TRY_ASSIGN(auto assigned, job.crew().Assign(inputs_.platforms, emulate, cancel));
+  TRY_ASSIGN(auto assigned, job.crew().Assign(inputs_.platforms, job.emulation(), cancel));
   std::vector<PlatformBuild> parts = PartsOf(std::move(assigned), sink);
 
   // The builders are held, and their features are known: the requests can be made.
@@ -83,6 +82,7 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   facts.stdout_is_terminal = streams_.output_is_terminal();
   facts.node_id = job.node_id();
   facts.save_as = job.save_as();
+  facts.vcs = inputs_.vcs;
   if (engine_ != nullptr && !job.builds_in_engine()) {
     TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));
     facts.engine_containerd_store = info.containerd_store;

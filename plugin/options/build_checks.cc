@@ -113,6 +113,11 @@ Result<> CheckAttached(const BuildOptions& options) {
   return {};
 }
 
+Result<> CheckEmulation(const BuildOptions& options) {
+  if (!options.emulate || !options.native_only.value_or(false)) return {};
+  return Fail(Usage("--native-only and --emulate contradict each other"));
+}
+
 Result<> CheckSecretIds(const BuildOptions& options) {
   std::set<std::string> ids;
   for (const SecretSource& secret : options.secrets) {
@@ -133,6 +138,7 @@ Result<> CheckTogether(const BuildOptions& options) {
   TRY(CheckPush(options));
   TRY(CheckPlaces(options));
   TRY(CheckAttached(options));
+  TRY(CheckEmulation(options));
   return CheckImageIdFile(options);
 }
 

@@ -109,6 +109,13 @@ flags::FlagSetter DisablePolicy(BuildOptions& options) {
   };
 }
 
+flags::FlagSetter SetNativeOnly(BuildOptions& options) {
+  return [&options](const std::string& value) -> Result<> {
+    options.native_only = value == "true";
+    return {};
+  };
+}
+
 std::vector<flags::Flag> InputFlags(BuildOptions& options) {
   return {
       {"add-host", 0, kText, "list", "Add a host-to-IP mapping (format: \"host:ip\")",
@@ -207,8 +214,12 @@ std::vector<flags::Flag> DepotFlags(BuildOptions& options) {
        "(default \"dynamic\")",
        flags::Parsed(options.build_platform, ParseBuildPlatform)},
       {"emulate", 0, kSwitch, "",
-       "Build platforms that no builder runs natively on one that emulates them",
+       "Build a platform that no builder runs, natively or with an emulator, all the same",
        flags::Into(options.emulate)},
+      {"native-only", 0, kSwitch, "",
+       "Refuse a platform that no builder runs natively (default with the Depot API, or "
+       "$DEPOT_NATIVE_ONLY)",
+       SetNativeOnly(options)},
       {"project", 0, kText, "string",
        "Depot project to build in (default $DEPOT_PROJECT_ID, or depot.json)",
        flags::Into(options.project)},

@@ -84,7 +84,8 @@ struct BuildOptions {
   std::optional<Platform> build_platform;  ///< linux/amd64 or linux/arm64; unset = dynamic
   bool save = false;                       ///< keep the image in the Depot registry
   bool sbom_implied = false;               ///< the SBOM is on only because of --sbom-dir
-  bool emulate = false;  ///< a platform may be built on a builder that only emulates it
+  bool emulate = false;                    ///< a platform may be built on any builder
+  std::optional<bool> native_only;         ///< --native-only; unset = not given
   bool suppress_no_output_warning = false;
 };
 

@@ -58,25 +58,21 @@ void AddDepot(std::vector<Setting>& all) {
 
 /// What is built, and what is said about it.
 void AddBuild(std::vector<Setting>& all) {
-  for (std::string_view name : {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG",
-                                "SOURCE_DATE_EPOCH", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY",
-                                "NO_PROXY", "BUILDKIT_PROGRESS", "BUILDX_METADATA_PROVENANCE"}) {
+  for (std::string_view name :
+       {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDKIT_PROGRESS", "BUILDX_METADATA_PROVENANCE",
+        "BUILDX_GIT_INFO", "BUILDX_GIT_LABELS"}) {
     all.push_back({name});
   }
   for (std::string_view name : {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
-                                "BUILDX_NO_DEFAULT_OCI_ARTIFACT"}) {
+                                "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS",
+                                "DEPOT_NATIVE_ONLY"}) {
     all.push_back({name, Fate::kHonoured, Asks::kWhenTrue});
   }
   all.push_back({"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", Fate::kRefused, Asks::kAlways, kNoEngine});
   all.push_back({"BUILDX_DEFAULT_POLICY", Fate::kRefused, Asks::kWhenTrue, kNoEngine});
-  all.push_back({"BUILDX_GIT_LABELS", Fate::kSaid, Asks::kUnlessFalse,
-                 "no labels about the git checkout are made yet; give them with --label"});
-  all.push_back({"BUILDX_GIT_INFO", Fate::kSaid, Asks::kWhenTrue,
-                 "provenance says nothing about the git checkout yet"});
   all.push_back({"BUILDX_GIT_CHECK_DIRTY", Fate::kSaid, Asks::kWhenTrue,
-                 "provenance says nothing about the git checkout yet"});
-  all.push_back({"BUILDX_METADATA_WARNINGS", Fate::kSaid, Asks::kWhenTrue,
-                 "--metadata-file holds no warnings yet; they are in the output"});
+                 "the revision is that of HEAD, and only git can say what was changed since"});
   all.push_back({"BUILDX_SEND_GIT_QUERY_AS_INPUT", Fate::kSaid, Asks::kWhenTrue,
                  "a git URL goes to the builder as it is"});
   all.push_back({"BUILDKIT_NO_CLIENT_TOKEN", Fate::kSaid, Asks::kWhenTrue,
@@ -98,8 +94,7 @@ void AddTheRest(std::vector<Setting>& all) {
 
 /// nullopt: neither true nor false, where it should be.
 std::optional<bool> AsksFor(const Setting& setting, std::string_view value) {
-  if (setting.asks == Asks::kWhenTrue) return ParseBool(value);
-  return setting.asks == Asks::kAlways || ParseBool(value).value_or(true);
+  return setting.asks == Asks::kWhenTrue ? ParseBool(value) : true;
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ enum class Fate {
 };
 
 /// When a variable asks for something at all; an empty one never does.
-enum class Asks { kAlways, kWhenTrue, kUnlessFalse };
+enum class Asks { kAlways, kWhenTrue };
 
 /// One variable of docker buildx, docker or the Depot CLI.
 struct Setting {

@@ -83,6 +83,8 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   FrontendFacts frontend_facts = facts.frontend;
   frontend_facts.image_of_several = facts.several_builders && HasOnlyImages(exports);
   TRY(PlanFrontend(options, features, source, frontend_facts, plan.request));
+  // A label that the user gave says what he means.
+  plan.request.frontend_attrs.insert(facts.vcs.begin(), facts.vcs.end());
   plan.request.exporters = std::move(exports.exporters);
   plan.destinations = std::move(exports.destinations);
   plan.engine_pushes = std::move(exports.engine_pushes);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@
 #include "plugin/plan/source.h"
 
 /// From what the user said to what the builder is asked, in two steps around the connection:
-///   before: InspectSource, DecideSource, PlanSecrets (and session::CheckSecrets):
+///   before: InspectSource, DecideSource, DescribeVcs, PlanSecrets (and session::CheckSecrets):
 ///           whatever is wrong with the user's own machine ends the run here
 ///   after:  MakePlan, which needs the builder's Features and, when
 ///           options::WantsLoad(), the Engine
@@ -26,6 +27,8 @@ struct PlanFacts {
   bool stdout_is_terminal = false;
   bool several_builders = false;     ///< this plan is for one of them: ExportFacts
   std::vector<std::string> save_as;  ///< ExportFacts
+  /// Of DescribeVcs(): attributes that nothing else has set.
+  std::map<std::string, std::string> vcs{};
   /// Names this machine's copy of a local context on the builder; "" = the builder keeps none.
   std::string node_id;
 };

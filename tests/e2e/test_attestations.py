@@ -75,7 +75,7 @@ class Attestations(AttestationTest):
 
     def test_two_platforms(self):
         context, image = self.source(), self.image_name(registry="open")
-        flags = ["--provenance=mode=max", "--platform", "linux/amd64,linux/arm64", "--emulate"]
+        flags = ["--provenance=mode=max", "--platform", "linux/amd64,linux/arm64"]
         self.build("-t", image, "--push", *flags, context, builder="tls", env=ON)
         expect = ["provenance max"]
         self.assertEqual(self.described(image), {"amd64": expect, "arm64": expect})
@@ -87,7 +87,6 @@ class MetadataProvenance(AttestationTest):
         context = self.source()
         flags = [*flags, "--metadata-file"]
         self.build(*flags, "ours.json", context, builder="tls", env=env)
-        flags = [flag for flag in flags if flag != "--emulate"]
         self.run_buildx("build", *flags, "theirs.json", context, builder="tls", env=env)
         read = []
         for name in ("ours.json", "theirs.json"):
@@ -109,7 +108,7 @@ class MetadataProvenance(AttestationTest):
         self.assertEqual(sorted(ours["metadata"]), sorted(theirs["metadata"]))
 
     def test_of_two_platforms(self):
-        ours, theirs = self.metadata("--platform", "linux/amd64,linux/arm64", "--emulate")
+        ours, theirs = self.metadata("--platform", "linux/amd64,linux/arm64")
         self.assertEqual(
             sorted(ours), [f"buildx.build.provenance/linux/{arch}" for arch in ("amd64", "arm64")]
         )

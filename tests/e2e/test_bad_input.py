@@ -304,7 +304,10 @@ class Dockerfiles(BadInputTest):
 
     def test_unknown_platform(self):
         context = self.context({"Dockerfile": self.dockerfile()})
-        self.fails("--platform=linux/s390x", context, says="no builder runs linux/s390x natively")
+        says = "no builder runs linux/s390x natively, and none has an emulator for it"
+        self.fails("--platform=linux/s390x", context, says=says)
+        both = ["--emulate", "--native-only"]
+        self.fails_before_connecting(*both, context, rc=125, says="contradict each other")
         for platform in ("foo/bar/baz/qux", ""):
             self.fails_before_connecting(
                 "--platform", platform, context, rc=125, says="platform", never=r"\[A-Za-z0-9"

@@ -282,7 +282,7 @@ class Together(BuildersTest):
 class Flags(BuildersTest):
     def test_platform_that_is_not_the_builders_own(self):
         context = self.context({"Dockerfile": self.dockerfile("RUN uname -m >/word")})
-        flags = ["--platform", "linux/arm64", "--emulate", "-o", "type=oci,dest=image.tar"]
+        flags = ["--platform", "linux/arm64", "-o", "type=oci,dest=image.tar"]
         result = self.build(*flags, context, builder="tls")
         self.assertIn("linux/arm64 is emulated on tcp://", result.stderr)
         layout = self.oci_layout(self.work / "image.tar")
@@ -293,7 +293,7 @@ class Flags(BuildersTest):
     def test_default_platform_variable(self):
         context = self.context({"Dockerfile": self.dockerfile("RUN uname -m >/word")})
         env = {"DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
-        written = self.written("--emulate", context, builder="tls", env=env)
+        written = self.written(context, builder="tls", env=env)
         self.assertEqual(written, "aarch64\n")
 
     def test_target(self):
@@ -377,13 +377,13 @@ class Flags(BuildersTest):
         self.assertEqual(result.stdout + result.stderr, "")
 
     def test_what_has_no_effect_is_said(self):
-        env = {"BUILDX_GIT_LABELS": "full", "BUILDX_METADATA_WARNINGS": "1"}
+        env = {"BUILDX_GIT_CHECK_DIRTY": "1", "BUILDX_CPU_PROFILE": "file"}
         env |= {"BUILDKIT_PROGRESS": "tty", "DEPOT_TOKEN": "of the job"}
         flags = ["--token", "t0ken", "--project", "p1", "--build-platform", "linux/amd64"]
         result = self.build(*flags, self.small(), builder="tls", env=env)
         for says in (
-            "BUILDX_GIT_LABELS has no effect",
-            "BUILDX_METADATA_WARNINGS has no effect",
+            "BUILDX_GIT_CHECK_DIRTY has no effect",
+            "BUILDX_CPU_PROFILE has no effect",
             "BUILDKIT_PROGRESS=tty has no effect yet",
             "--token has no effect",
             "--project has no effect",

@@ -18,7 +18,7 @@ def small_tar():
 
 
 class Parity(EndToEnd):
-    def check(self, lines, files=(), flags=(), ours_only=()):
+    def check(self, lines, files=(), flags=()):
         """Builds with both, and compares configs and layers."""
         lines = lines.replace("BASE", self.rig["BASE"]).replace("OWN", self.image_name())
         context = self.context({"Dockerfile": lines, **dict(files)})
@@ -27,7 +27,7 @@ class Parity(EndToEnd):
         self.run_buildx(
             *("build", "--provenance=false", "-t", theirs, "--push", *flags, context), builder="tls"
         )
-        self.build("-t", ours, "--push", *flags, *ours_only, context, builder="tls")
+        self.build("-t", ours, "--push", *flags, context, builder="tls")
         for image in (ours, theirs):
             self.assertTrue(self.repository(image).has("latest"))
         images = [self.described(image) for image in (ours, theirs)]
@@ -137,7 +137,6 @@ class Parity(EndToEnd):
             "RUN echo $TARGETARCH $BUILDPLATFORM OWN >/word\nFROM BASE\n"
             "COPY --from=build /word /\nRUN uname -m >/machine\n",
             flags=["--platform", "linux/arm64"],
-            ours_only=["--emulate"],
         )
 
     def test_parser_directives(self):

@@ -548,6 +548,32 @@ class Choice(PlatformsTest):
         result = self.build("--platform", AMD64, self.small(), builder="both")
         self.assertNotIn("emulated", result.stderr)
 
+    def test_a_machine_named_for_another_platform_is_asked_what_it_emulates(self):
+        """Only when nothing runs it natively, and never with --native-only."""
+        builder = f"{AMD64}={self.rig['BUILDER_PLAIN']}"
+        flags = ["--platform", ARM64, "-o", self.work / "out", self.small()]
+        for options in (
+            {"args": ["--native-only"]},
+            {"args": [], "env": {"DEPOT_NATIVE_ONLY": "1"}},
+        ):
+            args = options.pop("args")
+            result = self.build(*args, *flags, builder=builder, check=1, **options)
+            self.assertIn(f"no builder runs {ARM64} natively", result.stderr)
+            self.assertIn("--emulate", result.stderr)
+            self.assertFalse((self.work / "out").exists())
+        for args in ([], ["--emulate"], ["--native-only=false"]):
+            env = {"DEPOT_NATIVE_ONLY": "1" if args else None}
+            result = self.build(*args, *flags, builder=builder, env=env)
+            self.assertIn(f"{ARM64} is emulated on {self.rig['BUILDER_PLAIN']}", result.stderr)
+            self.assertEqual(trees.text(self.work / "out", "arch").strip(), "aarch64")
+
+    def test_the_engine_emulates_what_it_says(self):
+        for engine in ("containerd", "classic"):
+            flags = ["--platform", ARM64, "-o", self.work / engine, self.small()]
+            result = self.build(*flags, engine=engine)
+            self.assertRegex(result.stderr, f"{ARM64} is emulated on the Docker Engine")
+            self.assertEqual(trees.text(self.work / engine, "arch").strip(), "aarch64")
+
     def test_one_machine_for_everything(self):
         flags = ["--build-platform", AMD64, *BOTH]
         self.assertEqual(

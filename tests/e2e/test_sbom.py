@@ -53,7 +53,7 @@ class Sbom(EndToEnd):
 
     def test_of_two_platforms_of_one_builder(self):
         image = self.image_name(registry="open")
-        self.scan("-t", image, "--push", "--platform", BOTH, "--emulate")
+        self.scan("-t", image, "--push", "--platform", BOTH)
         self.check("linux_amd64.spdx.json", "linux_arm64.spdx.json")
 
     def test_of_two_builders(self):
@@ -77,7 +77,7 @@ class Sbom(EndToEnd):
         self.check("sbom.spdx.json")
         # The result itself did not travel, and was not made into layers either.
         self.assertNotIn("exporting layers", said)
-        self.scan("--platform", BOTH, "--emulate")
+        self.scan("--platform", BOTH)
         self.check("linux_amd64.spdx.json", "linux_arm64.spdx.json", "sbom.spdx.json")
 
     def test_of_a_local_output(self):

@@ -252,6 +252,20 @@ TEST_F(ChooseTest, SavingNeedsTheApi) {
   EXPECT_EQ(Bad().message(), "--save: only the Depot API keeps images");
 }
 
+TEST(EmulationOf, AFlagCountsBeforeTheVariableAndTheApiIsNative) {
+  options::BuildOptions options;
+  EXPECT_EQ(EmulationOf(options, {}, false), Emulation::kListed);
+  EXPECT_EQ(EmulationOf(options, {}, true), Emulation::kNever);
+  EXPECT_EQ(EmulationOf(options, {{"DEPOT_NATIVE_ONLY", "1"}}, false), Emulation::kNever);
+  EXPECT_EQ(EmulationOf(options, {{"DEPOT_NATIVE_ONLY", "0"}}, true), Emulation::kListed);
+  options.native_only = false;
+  EXPECT_EQ(EmulationOf(options, {{"DEPOT_NATIVE_ONLY", "1"}}, true), Emulation::kListed);
+  options.build_platform = kArm64;
+  EXPECT_EQ(EmulationOf(options, {{"DEPOT_NATIVE_ONLY", "1"}}, true), Emulation::kAnywhere);
+  options.native_only = true;
+  EXPECT_EQ(EmulationOf(options, {}, false), Emulation::kNever);
+}
+
 TEST(HostedSites, OneMachineOfEachKindOrTheOneThatIsForced) {
   auto sites = HostedSites(nullptr, std::nullopt);
   ASSERT_EQ(sites.size(), 2u);

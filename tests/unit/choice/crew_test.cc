@@ -81,11 +81,11 @@ TEST(Crew, ASingleBuilderSaysByItselfWhatItRuns) {
   RecordingSink sink;
   auto driver = std::make_shared<FakeDriver>(std::vector<Platform>{kAmd64, kArm64});
   Crew crew({{"tcp://one:1", {}, {}, driver}}, sink);
-  auto all = crew.Assign({}, false, Cancel::Never());
+  auto all = crew.Assign({}, Emulation::kNever, Cancel::Never());
   ASSERT_TRUE(all) << all.error().message();
   EXPECT_TRUE(all->front().share.platforms.empty());
-  EXPECT_FALSE(crew.Assign({kArm64}, false, Cancel::Never()));
-  auto emulated = crew.Assign({kArm64}, true, Cancel::Never());
+  EXPECT_FALSE(crew.Assign({kArm64}, Emulation::kNever, Cancel::Never()));
+  auto emulated = crew.Assign({kArm64}, Emulation::kListed, Cancel::Never());
   ASSERT_TRUE(emulated);
   EXPECT_EQ(emulated->front().share.emulated, std::vector<Platform>{kArm64});
   EXPECT_EQ(sink.notices(), std::vector<std::string>{"linux/arm64 is emulated on tcp://one:1"});
@@ -95,7 +95,7 @@ TEST(Crew, ASingleBuilderSaysByItselfWhatItRuns) {
 TEST(Crew, ABuilderThatListsNothingIsTakenAtTheUsersWord) {
   RecordingSink sink;
   Crew crew({{"one", {}, {}, std::make_shared<FakeDriver>(std::vector<Platform>{})}}, sink);
-  auto assigned = crew.Assign({kS390x}, false, Cancel::Never());
+  auto assigned = crew.Assign({kS390x}, Emulation::kNever, Cancel::Never());
   ASSERT_TRUE(assigned);
   EXPECT_EQ(assigned->front().share.platforms, std::vector<Platform>{kS390x});
   EXPECT_TRUE(sink.notices().empty());
@@ -105,10 +105,25 @@ TEST(Crew, AMachineThatWasSaidToBeOneMaySayOtherwiseItself) {
   RecordingSink sink;
   auto driver = std::make_shared<FakeDriver>(std::vector<Platform>{kAmd64, kArm64});
   Crew crew({{"arm?", {kArm64}, {}, driver}}, sink);
-  auto assigned = crew.Assign({kArm64}, false, Cancel::Never());
+  auto assigned = crew.Assign({kArm64}, Emulation::kNever, Cancel::Never());
   ASSERT_TRUE(assigned);
   EXPECT_EQ(assigned->front().share.emulated, std::vector<Platform>{kArm64});
   EXPECT_EQ(sink.notices(), std::vector<std::string>{"linux/arm64 is emulated on arm?"});
+}
+
+TEST(Crew, AskedWhatTheyEmulateAreAllWhenNoneRunsItNatively) {
+  RecordingSink sink;
+  auto intel = std::make_shared<FakeDriver>(std::vector<Platform>{kAmd64});
+  auto arm = std::make_shared<FakeDriver>(std::vector<Platform>{kArm64, kS390x});
+  Crew crew({{"intel", {kAmd64}, {}, intel}, {"arm", {kArm64}, {}, arm}}, sink);
+  ASSERT_TRUE(crew.Assign({kAmd64}, Emulation::kListed, Cancel::Never()));
+  EXPECT_TRUE(arm->asked().empty()) << "it is not needed";
+  auto assigned = crew.Assign({kS390x}, Emulation::kListed, Cancel::Never());
+  ASSERT_TRUE(assigned) << assigned.error().message();
+  EXPECT_EQ(assigned->front().share.site, 1u);
+  EXPECT_EQ(sink.notices(), std::vector<std::string>{"linux/s390x is emulated on arm"});
+  EXPECT_EQ(arm->asked(), std::vector<std::string>{"linux/arm64"});
+  EXPECT_FALSE(crew.Assign({kS390x}, Emulation::kNever, Cancel::Never()));
 }
 
 TEST(Crew, OneDriverOfSeveralMachinesGivesOneForEachSite) {
@@ -117,7 +132,7 @@ TEST(Crew, OneDriverOfSeveralMachinesGivesOneForEachSite) {
   Crew crew(
       {{"amd64", NativeFamily(kAmd64), {}, driver}, {"arm64", NativeFamily(kArm64), {}, driver}},
       sink);
-  auto assigned = crew.Assign({kAmd64, kArm64}, false, Cancel::Never());
+  auto assigned = crew.Assign({kAmd64, kArm64}, Emulation::kNever, Cancel::Never());
   ASSERT_TRUE(assigned);
   ASSERT_EQ(assigned->size(), 2u);
   EXPECT_NE((*assigned)[0].builder, (*assigned)[1].builder);
@@ -131,12 +146,12 @@ TEST(Crew, OfSeveralEachThatIsNotKnownIsAsked) {
   auto intel = std::make_shared<FakeDriver>(std::vector<Platform>{kAmd64, kArm64});
   auto arm = std::make_shared<FakeDriver>(std::vector<Platform>{kArm64});
   Crew crew({{"intel", {}, {}, intel}, {"arm", {}, {}, arm}}, sink);
-  auto assigned = crew.Assign({kArm64}, false, Cancel::Never());
+  auto assigned = crew.Assign({kArm64}, Emulation::kNever, Cancel::Never());
   ASSERT_TRUE(assigned) << assigned.error().message();
   ASSERT_EQ(assigned->size(), 1u);
   EXPECT_EQ(assigned->front().share.site, 1u);
   EXPECT_TRUE(sink.notices().empty());
-  EXPECT_TRUE(crew.Assign({kAmd64}, false, Cancel::Never()));
+  EXPECT_TRUE(crew.Assign({kAmd64}, Emulation::kNever, Cancel::Never()));
   EXPECT_EQ(intel->asked().size(), 1u);
   EXPECT_EQ(arm->asked().size(), 1u);
 }
@@ -151,7 +166,7 @@ TEST(Crew, TargetsThatComeAtTheSameTimeShareABuilder) {
   TaskGroup targets(Cancel::Never());
   for (int i = 0; i < 2; ++i) {
     targets.Start("target", [&](const Cancel& cancel) -> Result<> {
-      TRY_ASSIGN(auto assigned, crew.Assign({kAmd64}, false, cancel));
+      TRY_ASSIGN(auto assigned, crew.Assign({kAmd64}, Emulation::kNever, cancel));
       std::lock_guard lock(mutex);
       builders.insert(assigned.front().builder);
       return {};
@@ -169,8 +184,8 @@ TEST(Crew, WhoWaitsForAnotherTargetsFailureTriesByItself) {
   auto driver = std::make_shared<FakeDriver>(std::vector<Platform>{kAmd64});
   driver->FailOnce();
   Crew crew({{"one", {}, {}, driver}}, sink);
-  EXPECT_FALSE(crew.Assign({kAmd64}, false, Cancel::Never()));
-  EXPECT_TRUE(crew.Assign({kAmd64}, false, Cancel::Never()));
+  EXPECT_FALSE(crew.Assign({kAmd64}, Emulation::kNever, Cancel::Never()));
+  EXPECT_TRUE(crew.Assign({kAmd64}, Emulation::kNever, Cancel::Never()));
   EXPECT_EQ(driver->asked().size(), 2u);
 }
 
@@ -181,13 +196,13 @@ TEST(Crew, ACancelEndsTheWaitForAnothersAcquire) {
   Crew crew({{"one", {}, {}, driver}}, sink);
   TaskGroup first(Cancel::Never());
   first.Start("first", [&](const Cancel& cancel) -> Result<> {
-    TRY(crew.Assign({kAmd64}, false, cancel));
+    TRY(crew.Assign({kAmd64}, Emulation::kNever, cancel));
     return {};
   });
   driver->WaitUntilAsked();
   CancelSource user;
   user.Request(Error(ErrorCode::kCancelled, "cancelled (test)"));
-  auto second = crew.Assign({kAmd64}, false, user.cancel());
+  auto second = crew.Assign({kAmd64}, Emulation::kNever, user.cancel());
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), ErrorCode::kCancelled);
   driver->SetOpen(true);

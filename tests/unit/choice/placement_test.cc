@@ -16,7 +16,7 @@ std::vector<Site> TwoSites() {
 }
 
 TEST(Place, GivesEachPlatformToItsNativeBuilder) {
-  auto shares = Place({kArm64, kAmd64}, TwoSites(), kAmd64, false);
+  auto shares = Place({kArm64, kAmd64}, TwoSites(), kAmd64, Emulation::kNever);
   ASSERT_TRUE(shares);
   ASSERT_EQ(shares->size(), 2U);
   EXPECT_EQ((*shares)[0].site, 1U);
@@ -26,7 +26,7 @@ TEST(Place, GivesEachPlatformToItsNativeBuilder) {
 }
 
 TEST(Place, MakesOneShareOfABuilderThatRunsSeveral) {
-  auto shares = Place({kArmV7, kArm64}, TwoSites(), kAmd64, false);
+  auto shares = Place({kArmV7, kArm64}, TwoSites(), kAmd64, Emulation::kNever);
   ASSERT_TRUE(shares);
   ASSERT_EQ(shares->size(), 1U);
   EXPECT_EQ((*shares)[0].platforms, (std::vector<Platform>{kArmV7, kArm64}));
@@ -34,36 +34,47 @@ TEST(Place, MakesOneShareOfABuilderThatRunsSeveral) {
 
 TEST(Place, TheVariantGoesToTheBuilderThatHasIt) {
   std::vector<Site> sites = {{"a", {kAmd64}, {}}, {"b", {kAmd64, kAmd64v2}, {}}};
-  auto shares = Place({kAmd64v2}, sites, kAmd64, false);
+  auto shares = Place({kAmd64v2}, sites, kAmd64, Emulation::kNever);
   ASSERT_TRUE(shares);
   EXPECT_EQ((*shares)[0].site, 1U);
 }
 
 TEST(Place, APlatformWithoutNativeBuilderIsAnErrorThatListsWhatThereIs) {
-  auto shares = Place({kAmd64, kS390x}, TwoSites(), kAmd64, false);
+  auto shares = Place({kAmd64, kS390x}, TwoSites(), kAmd64, Emulation::kNever);
   ASSERT_FALSE(shares);
   const std::string& text = shares.error().message();
   EXPECT_NE(text.find("no builder runs linux/s390x natively"), std::string::npos) << text;
   EXPECT_NE(text.find("tcp://one runs linux/amd64"), std::string::npos) << text;
   EXPECT_NE(shares.error().hint().find("--emulate"), std::string::npos);
+  shares = Place({kAmd64, kS390x}, TwoSites(), kAmd64, Emulation::kListed);
+  ASSERT_FALSE(shares);
+  const std::string& listed = shares.error().message();
+  EXPECT_NE(listed.find("none has an emulator for it"), std::string::npos) << listed;
+  EXPECT_NE(listed.find(", and emulates linux/arm64; tcp://two runs"), std::string::npos) << listed;
 }
 
-TEST(Place, EmulatesOnlyWhenAsked) {
+TEST(Place, EmulatesWhereItIsAllowed) {
   std::vector<Site> sites = {{"a", {kAmd64}, {}}, {"b", {kAmd64v2}, {kArm64}}};
-  EXPECT_FALSE(Place({kArm64}, sites, kAmd64, false));
-  auto shares = Place({kArm64}, sites, kAmd64, true);
-  ASSERT_TRUE(shares);
-  EXPECT_EQ((*shares)[0].site, 1U);
-  EXPECT_EQ((*shares)[0].emulated, std::vector<Platform>{kArm64});
+  EXPECT_FALSE(Place({kArm64}, sites, kAmd64, Emulation::kNever));
+  for (Emulation emulation : {Emulation::kListed, Emulation::kAnywhere}) {
+    auto shares = Place({kArm64}, sites, kAmd64, emulation);
+    ASSERT_TRUE(shares);
+    EXPECT_EQ((*shares)[0].site, 1U);
+    EXPECT_EQ((*shares)[0].emulated, std::vector<Platform>{kArm64});
+  }
+  EXPECT_FALSE(Place({kS390x}, sites, kAmd64, Emulation::kListed));
+  auto anywhere = Place({kS390x}, sites, kAmd64, Emulation::kAnywhere);
+  ASSERT_TRUE(anywhere);
+  EXPECT_EQ((*anywhere)[0].site, 0U);
 }
 
 TEST(Place, NothingWantedIsOneShareOnTheHostsOwnPlatform) {
-  auto shares = Place({}, TwoSites(), kArm64, false);
+  auto shares = Place({}, TwoSites(), kArm64, Emulation::kNever);
   ASSERT_TRUE(shares);
   ASSERT_EQ(shares->size(), 1U);
   EXPECT_EQ((*shares)[0].site, 1U);
   EXPECT_TRUE((*shares)[0].platforms.empty());
-  EXPECT_EQ((*Place({}, TwoSites(), kS390x, false))[0].site, 0U);
+  EXPECT_EQ((*Place({}, TwoSites(), kS390x, Emulation::kNever))[0].site, 0U);
 }
 
 TEST(NativePart, LeavesOutWhatBuildKitEmulates) {

@@ -41,17 +41,17 @@ TEST(Settings, APolicyIsRefusedAndNeverPassedOver) {
 }
 
 TEST(Settings, WhatHasNoEffectIsOneLineWhenItAsksForSomething) {
-  std::vector<std::string> lines = Lines({{"BUILDX_GIT_LABELS", "full"},
-                                          {"BUILDX_METADATA_WARNINGS", "true"},
+  std::vector<std::string> lines = Lines({{"BUILDX_GIT_CHECK_DIRTY", "1"},
+                                          {"BUILDX_CPU_PROFILE", "file"},
                                           {"DEPOT_PUSH_REGISTRY_PASSWORD", "hush"}});
   ASSERT_EQ(lines.size(), 3u);
   for (const std::string& line : lines) {
     EXPECT_NE(line.find(" has no effect: "), std::string::npos) << line;
     EXPECT_EQ(line.find("hush"), std::string::npos) << line;
   }
-  EXPECT_TRUE(Lines({{"BUILDX_GIT_LABELS", "0"},
-                     {"BUILDX_METADATA_WARNINGS", "0"},
-                     {"BUILDX_GIT_INFO", "false"},
+  EXPECT_TRUE(Lines({{"BUILDX_GIT_LABELS", "full"},
+                     {"BUILDX_METADATA_WARNINGS", "1"},
+                     {"BUILDX_GIT_CHECK_DIRTY", "false"},
                      {"TRACEPARENT", "x"},
                      {"DEPOT_BUILDER", "tcp://b:1"}})
                   .empty());
