@@ -12,7 +12,7 @@
 namespace depot {
 
 void OpenSslFree::operator()(BIGNUM* object) const {
-  BN_free(object);
+  BN_clear_free(object);
 }
 void OpenSslFree::operator()(BIO* object) const {
   BIO_free_all(object);

@@ -16,6 +16,8 @@ struct SecretSpec {
   std::string file;             ///< path (files/lookup.h says where links in it may lead), or
   std::optional<Secret> value;  ///< the variable's value, taken when the command line was read
   std::string context{};        ///< the local build context, absolute; ""
+  /// What the user is told when the builder first asks for it: a secret that was not given by name.
+  std::string said{};
 };
 
 constexpr std::size_t kMaxSecretSize = 500 << 10;  ///< BuildKit session/secrets

@@ -100,7 +100,7 @@ Result<> ReadToEnd(Source& source, bool may_wait, const std::string& path, const
 
 class Secrets {
  public:
-  Secrets(std::vector<SecretSpec> secrets, EventSink& sink) : refusals_(sink) {
+  Secrets(std::vector<SecretSpec> secrets, EventSink& sink) : refusals_(sink), notices_(sink) {
     for (SecretSpec& spec : secrets) {
       std::string id = spec.id;
       secrets_.insert_or_assign(std::move(id), std::move(spec));
@@ -117,6 +117,7 @@ class Secrets {
       return Fail(ErrorCode::kNotFound, Cat("secret ", Printable(id), ": not found"));
     }
     const SecretSpec& spec = found->second;
+    if (!spec.said.empty()) notices_.Say(spec.said);
     if (spec.value) {
       if (spec.value->size() > kMaxSecretSize) return Fail(TooLarge().While(NameOf(id)));
       return *spec.value;
@@ -176,6 +177,7 @@ class Secrets {
 
   std::map<std::string, SecretSpec> secrets_;
   Refusals refusals_;
+  Refusals notices_;  // said once, too, and not lost behind many refusals
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::map<Inode, Source> once_;

@@ -93,6 +93,13 @@ std::string Hint(std::string_view text) {
       {"granting entitlement",
        "the builder's own configuration must allow it too (insecure-entitlements)"},
       {"entitlement", "allow it with --allow"},
+      {"frontend capability moby.buildkit.frontend.contexts",
+       "--build-context needs BuildKit 0.10 (Docker 23) or newer, or # syntax=docker/dockerfile:1 "
+       "as the first line of the Dockerfile"},
+      {"frontend capability moby.buildkit.frontend.gitquerystring",
+       "a git URL with ?... needs BuildKit 0.24 or newer; older ones take URL#REF:SUBDIR"},
+      {"unset ssh forward key",
+       "give an ssh agent with --ssh ID, or a key with --ssh ID=KEYFILE or --ssh ID=env=VARIABLE"},
       {"could not read Username",
        "a private repository: give its token with --secret id=GIT_AUTH_TOKEN,env=VARIABLE"},
       {"makes one output for each build",

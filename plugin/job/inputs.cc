@@ -2,10 +2,14 @@
 
 #include <unistd.h>
 
+#include "plugin/job/remote_dockerfile.h"
 #include "plugin/options/settings.h"
+#include "plugin/plan/git_url.h"
+#include "plugin/plan/job_token.h"
 #include "plugin/plan/plan.h"
 #include "plugin/plan/policy.h"
 #include "plugin/plan/source_files.h"
+#include "plugin/plan/ssh_offers.h"
 #include "plugin/plan/vcs.h"
 
 namespace depot::job {
@@ -13,19 +17,30 @@ namespace depot::job {
 Result<Inputs> ReadInputs(const options::BuildOptions& options,
                           const Environment& environment,
                           Streams& streams,
+                          http::HttpClient& http,
                           const Cancel& cancel) {
   Inputs inputs;
   TRY_ASSIGN(inputs.notices, options::CheckSettings(environment));
+  const std::vector<std::string>& said = options.sources.notices;
+  inputs.notices.insert(inputs.notices.end(), said.begin(), said.end());
   TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
   TRY_ASSIGN(inputs.secrets, plan::PlanSecrets(options, environment));
+  for (session::SecretSpec& spec : plan::JobTokenSecrets(options, environment))
+    inputs.secrets.push_back(std::move(spec));
   TRY(session::CheckSecrets(inputs.secrets));
+  TRY_ASSIGN(inputs.ssh, plan::PlanSsh(options, environment));
+  TRY(session::CheckSshAgents(inputs.ssh, cancel));
   TRY(plan::CheckPipes(options, inputs.secrets, STDIN_FILENO));
   if (options.context == "-" || options.file == "-") {
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
   }
   TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options, inputs.standard_input, cancel));
+  if (plan::IsHttpUrl(options.file)) {
+    TRY_ASSIGN(facts.fetched_dockerfile, FetchDockerfile(http, options.file, cancel));
+  }
   TRY(plan::CheckPolicyFile(options, facts));
   TRY_ASSIGN(inputs.source, plan::DecideSource(options, facts));
+  TRY_ASSIGN(inputs.source.named, plan::PlanNamedContexts(options.sources.contexts));
   TRY_ASSIGN(inputs.trees, plan::OpenTrees(inputs.source));
   plan::VcsFacts vcs = plan::DescribeVcs(options, environment, inputs.source);
   inputs.vcs = std::move(vcs.attributes);

@@ -7,7 +7,9 @@
 
 #include "driver/base/environment.h"
 #include "driver/files/tree.h"
+#include "driver/http/client.h"
 #include "driver/session/secrets.h"
+#include "driver/session/ssh_service.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/source.h"
 #include "plugin/progress/streams.h"
@@ -18,6 +20,7 @@ namespace depot::job {
 struct Inputs {
   std::vector<Platform> platforms;  ///< wanted; empty = the builder's own
   std::vector<session::SecretSpec> secrets;
+  std::vector<session::SshOffer> ssh;
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
   std::map<std::string, std::string> vcs;                         ///< plan::VcsFacts
@@ -25,11 +28,13 @@ struct Inputs {
   int standard_input = -1;  ///< when the context or the Dockerfile is there; not owned
 };
 
-/// Looks at all of it, so that whatever is wrong is known before anything is connected. Blocks for
-/// standard input, when that is the context or the Dockerfile.
+/// Looks at all of it, so that whatever is wrong is known before a builder is asked. Blocks for
+/// standard input, when that is the context or the Dockerfile; a Dockerfile at a URL comes by
+/// `http`.
 Result<Inputs> ReadInputs(const options::BuildOptions& options,
                           const Environment& environment,
                           Streams& streams,
+                          http::HttpClient& http,
                           const Cancel& cancel);
 
 }  // namespace depot::job

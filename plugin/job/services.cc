@@ -3,6 +3,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/event/step.h"
+#include "driver/session/content_service.h"
 
 namespace depot::job {
 
@@ -11,7 +12,8 @@ Services::Services(Inputs& inputs, Job& job, EventSink& sink)
       job_(job),
       sink_(sink),
       auth_(session::MakeAuth(job.registries().keyring(), job.workshop().http(), sink)),
-      secrets_(session::MakeSecrets(inputs.secrets, sink)) {}
+      secrets_(session::MakeSecrets(inputs.secrets, sink)),
+      ssh_(session::MakeSshAgents(inputs.ssh, sink)) {}
 
 Result<> Services::Prepare(std::size_t builders, const Cancel& cancel) {
   if (builders == 1) return {};
@@ -26,6 +28,11 @@ std::string Services::AddTo(PlatformBuild& part) {
   session::AddFileSync(table, inputs_.trees, part.faults, sink_);
   session::AddAuth(table, auth_);
   session::AddSecrets(table, secrets_);
+  session::AddSsh(table, ssh_);
+  session::OfferedStores stores;
+  for (const auto& [name, store] : inputs_.source.named.stores)
+    stores[name] = {store};
+  if (!stores.empty()) session::AddContent(table, std::move(stores), part.faults, sink_);
   if (!inputs_.source.upload) return "";
   if (stored_context_.valid()) {
     return session::AddStoredUpload(table, stored_context_.get(), part.faults);

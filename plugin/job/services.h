@@ -7,14 +7,15 @@
 #include "driver/base/fd.h"
 #include "driver/event/sink.h"
 #include "driver/session/services.h"
+#include "driver/session/ssh_service.h"
 #include "plugin/job/inputs.h"
 #include "plugin/job/job.h"
 #include "plugin/job/platform_build.h"
 
 namespace depot::job {
 
-/// What the builders of one target may ask of us in their sessions: files, credentials, secrets, an
-/// uploaded context. Must outlive the sessions. One thread.
+/// What the builders of one target may ask of us in their sessions: files, credentials, secrets,
+/// ssh agents, an uploaded context. Must outlive the sessions. One thread.
 class Services {
  public:
   /// All that is passed must outlive it.
@@ -37,6 +38,7 @@ class Services {
   EventSink& sink_;
   std::shared_ptr<session::Auth> auth_;
   std::shared_ptr<session::Secrets> secrets_;
+  std::shared_ptr<session::SshAgents> ssh_;
   Fd stored_context_;
 };
 

@@ -18,7 +18,8 @@ Result<> Target::Prepare(const Cancel& cancel) {
   if (options::WantsLoad(options_)) {
     TRY_ASSIGN(engine_, workshop_.Engine());
   }
-  TRY_ASSIGN(inputs_, ReadInputs(options_, workshop_.environment(), streams_, cancel));
+  TRY_ASSIGN(inputs_,
+             ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), cancel));
   TRY(sboms_.CheckDirectory());
   return results_.OpenReports(options_);
 }
@@ -80,7 +81,7 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   // CI jobs that build elsewhere often still carry the settings of an Engine that is not there.
   if (docker.engine) facts.frontend.engine_host = docker.engine->host;
   facts.stdout_is_terminal = streams_.output_is_terminal();
-  facts.node_id = job.node_id();
+  facts.frontend.node_id = job.node_id();
   facts.save_as = job.save_as();
   facts.vcs = inputs_.vcs;
   if (engine_ != nullptr && !job.builds_in_engine()) {

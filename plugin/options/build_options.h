@@ -9,6 +9,7 @@
 
 #include "driver/base/secret.h"
 #include "driver/oci/platform.h"
+#include "plugin/options/source_options.h"
 
 namespace depot::options {
 
@@ -77,6 +78,7 @@ struct BuildOptions {
   /// In the user's order; of two for the same place and key the later one only.
   std::vector<Annotation> annotations;
 
+  SourceOptions sources;                   ///< --ssh, --build-context
   bool policy_disabled = false;            ///< --policy disabled=true
   std::string project;                     ///< --project; "" = not given
   Secret token;                            ///< --token; empty = not given

@@ -61,12 +61,12 @@ void AddBuild(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDKIT_PROGRESS", "BUILDX_METADATA_PROVENANCE",
-        "BUILDX_GIT_INFO", "BUILDX_GIT_LABELS"}) {
+        "BUILDX_GIT_INFO", "BUILDX_GIT_LABELS", "SSH_AUTH_SOCK"}) {
     all.push_back({name});
   }
-  for (std::string_view name : {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
-                                "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS",
-                                "DEPOT_NATIVE_ONLY"}) {
+  for (std::string_view name :
+       {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
+        "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS", "DEPOT_NATIVE_ONLY"}) {
     all.push_back({name, Fate::kHonoured, Asks::kWhenTrue});
   }
   all.push_back({"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", Fate::kRefused, Asks::kAlways, kNoEngine});
@@ -85,9 +85,8 @@ void AddBuild(std::vector<Setting>& all) {
 void AddTheRest(std::vector<Setting>& all) {
   for (std::string_view name :
        {"BUILDX_EXPERIMENTAL", "NO_COLOR", "BUILDKIT_COLORS", "BUILDKIT_TTY_LOG_LINES",
-        "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "OTEL_*",
-        "TRACEPARENT", "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME", "DEBUG",
-        "GITHUB_*"}) {
+        "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC", "AWS_*", "ACTIONS_*", "OTEL_*", "TRACEPARENT",
+        "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME", "DEBUG", "GITHUB_*"}) {
     all.push_back({name, Fate::kNoMatter});
   }
 }

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/platform_list.h"
+#include "plugin/plan/git_url.h"
 
 namespace depot::plan {
 namespace {
@@ -120,6 +122,19 @@ Result<> AddAttestations(const options::BuildOptions& options,
   return {};
 }
 
+/// What else is built from, and what the frontend must know for it.
+void AddContexts(const Source& source, const FrontendFacts& facts, Attributes& attrs) {
+  std::set<std::string> caps = source.named.caps;
+  const auto git = ParseGitUrl(source.context_url);
+  if (git && git->has_query) caps.insert("moby.buildkit.frontend.gitquerystring");
+  attrs.insert(source.named.attrs.begin(), source.named.attrs.end());
+  for (const auto& [name, shared] : source.named.shared_names) {
+    if (facts.node_id.empty()) break;
+    attrs[Cat("sharedkey:localdir:", name)] = Cat(shared, ":", facts.node_id);
+  }
+  if (!caps.empty()) attrs["frontend.caps"] = Join({caps.begin(), caps.end()}, ",");
+}
+
 void AddEntitlements(const options::BuildOptions& options, solve::BuildRequest& request) {
   std::vector<std::string> wanted = options.allow;
   if (options.network == "host") wanted.emplace_back("network.host");
@@ -162,6 +177,7 @@ Result<> PlanFrontend(const options::BuildOptions& options,
   attrs["filename"] = source.filename;
   if (!source.context_url.empty()) attrs["context"] = source.context_url;
   if (source.upload) attrs["context"] = facts.upload_url;
+  AddContexts(source, facts, attrs);
   if (source.dockerfile_key) attrs["dockerfilekey"] = "dockerfile";
   if (!options.target.empty()) attrs["target"] = options.target;
   if (options.no_cache) attrs["no-cache"] = "";

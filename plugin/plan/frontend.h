@@ -23,6 +23,8 @@ struct FrontendFacts {
   /// Where the builder gets a context that is uploaded (Source::upload): what
   /// session::AddUpload() gave.
   std::string upload_url;
+  /// Names this machine's copies of local contexts on the builder; "" = the builder keeps none.
+  std::string node_id;
   /// The result is one of several images that become one, and nothing else.
   bool image_of_several = false;
 };

@@ -4,6 +4,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/plan/git_url.h"
 
 namespace depot::plan {
 namespace {
@@ -89,8 +90,9 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   plan.destinations = std::move(exports.destinations);
   plan.engine_pushes = std::move(exports.engine_pushes);
   plan.warnings = std::move(exports.warnings);
-  if (!source.shared_name.empty() && !facts.node_id.empty()) {
-    plan.request.shared_key = Cat(source.shared_name, ":", facts.node_id);
+  const std::string& node_id = facts.frontend.node_id;
+  if (!source.shared_name.empty() && !node_id.empty()) {
+    plan.request.shared_key = Cat(source.shared_name, ":", node_id);
   }
   return plan;
 }

@@ -29,8 +29,6 @@ struct PlanFacts {
   std::vector<std::string> save_as;  ///< ExportFacts
   /// Of DescribeVcs(): attributes that nothing else has set.
   std::map<std::string, std::string> vcs{};
-  /// Names this machine's copy of a local context on the builder; "" = the builder keeps none.
-  std::string node_id;
 };
 
 /// All that is decided before the builder starts, and constant from then on; nothing is opened or

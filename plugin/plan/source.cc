@@ -5,6 +5,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/plan/git_url.h"
 
 namespace depot::plan {
 namespace {
@@ -16,21 +17,6 @@ constexpr std::string_view kDefaultName = "Dockerfile";
 bool StartsWithAny(std::string_view text, std::initializer_list<std::string_view> starts) {
   return std::any_of(starts.begin(), starts.end(),
                      [&](std::string_view start) { return text.starts_with(start); });
-}
-
-/// user@host:path, the form of scp that git takes, too.
-bool IsScpForm(std::string_view text) {
-  std::size_t at = text.find('@');
-  if (at == 0 || at == std::string_view::npos) return false;
-  std::size_t colon = text.find(':', at);
-  if (colon == std::string_view::npos || colon == at + 1) return false;
-  auto word = [](std::string_view part, std::string_view extra) {
-    return std::all_of(part.begin(), part.end(), [&](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             extra.find(c) != std::string_view::npos;
-    });
-  };
-  return word(text.substr(0, at), "-_") && word(text.substr(at + 1, colon - at - 1), "-.");
 }
 
 /// A tar header sums its bytes, its own sum read as blanks (POSIX pax, ustar).
@@ -52,17 +38,6 @@ bool IsTarHeader(std::string_view head) {
     }
   }
   return digits && said == sum;
-}
-
-/// github.com/owner/name is no URL, and as one it would be a web page: git wants the .git.
-std::string ContextUrl(const std::string& context) {
-  if (!context.starts_with("github.com/")) return context;
-  std::size_t end = std::min(context.find_first_of("#?"), context.size());
-  std::string repository = context.substr(0, end);
-  while (repository.ends_with('/'))
-    repository.pop_back();
-  if (!repository.ends_with(".git")) repository += ".git";
-  return Cat("https://", repository, context.substr(end));
 }
 
 Error Invalid(std::string message) {
@@ -146,14 +121,17 @@ Result<> TakeLocalDockerfile(const options::BuildOptions& options,
   return {};
 }
 
-/// A Dockerfile that came on standard input.
-Result<> TakeTextDockerfile(const std::string& text, Source& source) {
+/// A Dockerfile that came on standard input, or from a URL.
+Result<> TakeTextDockerfile(const std::string& text, bool fetched, Source& source) {
+  const std::string_view where = fetched ? "what is at that URL" : "standard input";
   if (text.empty()) {
-    return Fail(Invalid("the Dockerfile on standard input is empty")
-                    .WithHint("standard input ended before any byte arrived"));
+    return Fail(
+        Invalid(Cat("the Dockerfile ", fetched ? "at that URL" : "on standard input", " is empty"))
+            .WithHint(fetched ? "is the URL that of the file itself?"
+                              : "standard input ended before any byte arrived"));
   }
   if (text.find('\0') != std::string::npos) {
-    return Fail(Invalid("standard input is neither a Dockerfile nor an archive that BuildKit reads")
+    return Fail(Invalid(Cat(where, " is neither a Dockerfile nor an archive that BuildKit reads"))
                     .WithHint("BuildKit reads tar, plain or packed by gzip, bzip2 or xz"));
   }
   source.filename = kDefaultName;
@@ -161,14 +139,24 @@ Result<> TakeTextDockerfile(const std::string& text, Source& source) {
   return {};
 }
 
+/// -f that names no file: its text, which must be served from here.
+Result<bool> TakeForeignText(const options::BuildOptions& options,
+                             const SourceFacts& facts,
+                             Source& source) {
+  const bool fetched = IsHttpUrl(options.file);
+  if (!fetched && options.file != "-") return false;
+  TRY(TakeTextDockerfile(fetched ? facts.fetched_dockerfile : facts.standard_input, fetched,
+                         source));
+  return true;
+}
+
 /// -f with a context that is not a local directory.
 Result<> TakeForeignDockerfile(const options::BuildOptions& options,
                                const SourceFacts& facts,
                                Source& source) {
-  if (options.file == "-") {
-    TRY(TakeTextDockerfile(facts.standard_input, source));
-    source.dockerfile_key = true;
-  } else if (!facts.dockerfile_path.empty()) {
+  TRY_ASSIGN(source.dockerfile_key, TakeForeignText(options, facts, source));
+  if (source.dockerfile_key) return {};
+  if (!facts.dockerfile_path.empty()) {
     TRY(TakeLocalDockerfile(options, facts, source));
     source.dockerfile_key = true;
   } else {
@@ -195,7 +183,7 @@ Result<Source> FromStandardInput(const options::BuildOptions& options, const Sou
               Cat("two Dockerfiles: standard input is one, and -f names ", Quoted(options.file)))
             .WithHint("with - as the context, -f names a file inside a tar archive"));
   }
-  TRY(TakeTextDockerfile(facts.standard_input, source));
+  TRY(TakeTextDockerfile(facts.standard_input, false, source));
   source.trees["context"] = SourceTree{};
   return source;
 }
@@ -207,11 +195,6 @@ fs::path Absolute(const SourceFacts& facts, const std::string& path) {
 }
 
 }  // namespace
-
-bool IsRemoteContext(std::string_view context) {
-  return StartsWithAny(context, {"http://", "https://", "git://", "ssh://", "github.com/"}) ||
-         IsScpForm(context);
-}
 
 bool IsArchive(std::string_view head) {
   using namespace std::string_view_literals;
@@ -225,10 +208,6 @@ Result<Source> DecideSource(const options::BuildOptions& options, const SourceFa
                       "standard input cannot be both the build context and the Dockerfile")
                     .WithHint("leave -f out to read a Dockerfile without a context"));
   }
-  if (StartsWithAny(options.file, {"http://", "https://"})) {
-    return Fail(Error(ErrorCode::kUsage, "-f with a URL is not supported yet")
-                    .WithHint("download the Dockerfile and name the file"));
-  }
   if (options.context == "-") return FromStandardInput(options, facts);
   Source source;
   if (facts.context != PathKind::kDirectory) {
@@ -240,11 +219,8 @@ Result<Source> DecideSource(const options::BuildOptions& options, const SourceFa
   fs::path path = Absolute(facts, options.context);
   source.trees["context"] = SourceTree{path.string(), {}};
   source.shared_name = path.has_filename() ? path.filename().string() : "/";
-  if (options.file == "-") {
-    TRY(TakeTextDockerfile(facts.standard_input, source));
-  } else {
-    TRY(TakeLocalDockerfile(options, facts, source));
-  }
+  TRY_ASSIGN(const bool text, TakeForeignText(options, facts, source));
+  if (!text) TRY(TakeLocalDockerfile(options, facts, source));
   return source;
 }
 

@@ -6,6 +6,7 @@
 
 #include "driver/base/result.h"
 #include "plugin/options/build_options.h"
+#include "plugin/plan/named_contexts.h"
 
 namespace depot::plan {
 
@@ -34,6 +35,8 @@ struct SourceFacts {
   std::optional<std::string> dockerfile_text;
   std::optional<std::string> ignore_text;  ///< of NAME.dockerignore, in the same case
 
+  std::string fetched_dockerfile;  ///< what -f URL gave
+
   /// Standard input: everything when it is a Dockerfile, the first bytes when it is an archive.
   std::string standard_input;
 };
@@ -56,11 +59,8 @@ struct Source {
   /// The Dockerfile is in tree "dockerfile" although the context is not local.
   bool dockerfile_key = false;
   std::string shared_name;  ///< base name of a local context, for the session's shared key; ""
+  NamedContexts named;      ///< DecideSource() leaves it empty: PlanNamedContexts()
 };
-
-/// Whether BuildKit takes `context` for a URL, a git repository or the github.com short form
-/// (BuildKit frontend/dockerui/context.go, util/gitutil).
-bool IsRemoteContext(std::string_view context);
 
 /// Whether the first bytes of standard input are an archive: tar, plain or packed by gzip, bzip2 or
 /// xz (the same test as BuildKit's, frontend/dockerui/context.go).

@@ -13,6 +13,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/lookup.h"
+#include "plugin/plan/git_url.h"
 
 namespace depot::plan {
 namespace {
@@ -252,7 +253,8 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
   }
   const bool local = facts.context == PathKind::kDirectory;
   const bool absolute = fs::path(options.file).is_absolute();
-  if (!dockerfile_input && (local || absolute)) {
+  const bool elsewhere = dockerfile_input || IsHttpUrl(options.file);
+  if (!elsewhere && (local || absolute)) {
     const bool named = !options.file.empty();
     const fs::path path = named ? fs::path(options.file) : fs::path(options.context) / "Dockerfile";
     std::vector<std::string> trees;
@@ -262,6 +264,20 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
   }
   if (local && !facts.has_own_ignore_file) TRY(CheckIgnoreFile(options.context));
   return facts;
+}
+
+Result<> CheckContextDirectory(const std::string& path) {
+  TRY_ASSIGN(const PathKind kind, KindOfContext(path));
+  if (kind == PathKind::kMissing) {
+    return Fail(
+        Error(ErrorCode::kNotFound, Cat("the directory ", Printable(path), " does not exist"))
+            .WithHint("give a directory, a URL, docker-image://NAME or "
+                      "oci-layout://PATH"));
+  }
+  if (kind != PathKind::kDirectory) {
+    return Fail(ErrorCode::kInvalid, Cat(Printable(path), " is not a directory"));
+  }
+  return CheckIgnoreFile(path);
 }
 
 Result<> CheckPipes(const options::BuildOptions& options,
@@ -297,6 +313,11 @@ Result<std::map<std::string, std::unique_ptr<files::FileTree>>> OpenTrees(const 
     }
     auto opened = files::OpenDirectoryTree(tree.directory);
     if (!opened) return Fail(std::move(opened).error().While(Cat("build ", name)));
+    trees[name] = *std::move(opened);
+  }
+  for (const auto& [name, directory] : source.named.directories) {
+    auto opened = files::OpenDirectoryTree(directory);
+    if (!opened) return Fail(std::move(opened).error().While(Cat("--build-context ", name)));
     trees[name] = *std::move(opened);
   }
   return trees;

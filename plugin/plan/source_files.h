@@ -22,13 +22,17 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
                                   int standard_input,
                                   const Cancel& cancel);
 
+/// A directory that is a context under a name: kNotFound when it is not there, kInvalid when it is
+/// something else, or has an ignore file that cannot be read.
+Result<> CheckContextDirectory(const std::string& path);
+
 /// A pipe gives what it has once: kUsage when one is to be two of standard input as context or
 /// Dockerfile, -f, and a secret (several secrets may share one). Opens nothing.
 Result<> CheckPipes(const options::BuildOptions& options,
                     const std::vector<session::SecretSpec>& secrets,
                     int standard_input);
 
-/// Opens the trees for session::AddFileSync(), under their names.
+/// Opens the trees for session::AddFileSync(), under their names; those of named contexts, too.
 Result<std::map<std::string, std::unique_ptr<files::FileTree>>> OpenTrees(const Source& source);
 
 }  // namespace depot::plan

@@ -13,7 +13,6 @@ from harness import EndToEnd, fifo, file
 
 # Flags of `docker buildx build` that this program cannot do yet, each with a value or without one.
 REFUSED = {
-    "--build-context": "a=.",
     "--cache-from": "x",
     "--cache-to": "type=inline",
     "--call": "check",
@@ -36,7 +35,6 @@ REFUSED = {
     "--security-opt": "x",
     "--shm-size": "1g",
     "--squash": None,
-    "--ssh": "default",
     "--ulimit": "nofile=1",
 }
 

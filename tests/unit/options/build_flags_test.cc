@@ -110,10 +110,10 @@ TEST(BuildFlags, NeedExactlyOnePath) {
 
 TEST(BuildFlags, EveryOtherFlagOfBuildxIsRefusedNotIgnored) {
   for (const char* flag :
-       {"--build-context",   "--cache-from",  "--cache-to",    "--call",       "--cgroup-parent",
-        "--no-cache-filter", "--print",       "--resource",    "--shm-size",   "--ssh",
-        "--ulimit",          "--memory",      "--memory-swap", "--cpu-shares", "--cpu-period",
-        "--cpu-quota",       "--cpuset-cpus", "--cpuset-mems", "--isolation",  "--security-opt"}) {
+       {"--cache-from", "--cache-to", "--call", "--cgroup-parent", "--no-cache-filter", "--print",
+        "--resource", "--shm-size", "--ulimit", "--memory", "--memory-swap", "--cpu-shares",
+        "--cpu-period", "--cpu-quota", "--cpuset-cpus", "--cpuset-mems", "--isolation",
+        "--security-opt"}) {
     EXPECT_EQ(Refusal({flag, "x", "."}).message(), Cat(flag, " is not supported yet"));
   }
   for (const char* flag : {"--check", "--compress", "--squash", "--lint", "--debug"}) {

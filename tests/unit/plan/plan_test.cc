@@ -91,7 +91,7 @@ TEST(Plan, TheWarningAboutAResultThatStaysThereMayBeSwitchedOff) {
 
 TEST(Plan, BuildsTheDirectoryWithTheEngine) {
   CommandLine run{{"."}, Engine(true)};
-  run.facts.node_id = "node";
+  run.facts.frontend.node_id = "node";
   BuildPlan plan = run.Good();
   EXPECT_EQ(plan.request.frontend, "dockerfile.v0");
   EXPECT_EQ(plan.request.frontend_attrs,
@@ -148,7 +148,7 @@ TEST(Plan, WritesFilesToADirectory) {
 TEST(Plan, BuildsADockerfileFromStandardInput) {
   CommandLine run{{"-t", "x", "-"}, Engine(true), {}, {}};
   run.source.standard_input = "FROM scratch";
-  run.facts.node_id = "node";
+  run.facts.frontend.node_id = "node";
   BuildPlan plan = run.Good();
   EXPECT_EQ(plan.request.frontend_attrs.at("filename"), "Dockerfile");
   EXPECT_EQ(plan.request.frontend_attrs.count("context"), 0u);

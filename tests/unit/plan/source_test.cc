@@ -217,9 +217,19 @@ TEST(Source, StandardInputMistakesSayWhatIsReallyWrong) {
             std::string::npos);
 }
 
-TEST(Source, DockerfileByUrlIsRefused) {
-  EXPECT_EQ(Refusal(Options(".", "https://h/D"), LocalFacts()).message(),
-            "-f with a URL is not supported yet");
+TEST(Source, DockerfileByUrlIsServedFromHere) {
+  SourceFacts facts = LocalFacts();
+  facts.fetched_dockerfile = "FROM a";
+  Source source = Decide(Options(".", "https://h/D"), facts);
+  EXPECT_EQ(source.trees.at("dockerfile").files.at("Dockerfile"), "FROM a");
+  EXPECT_EQ(source.trees.at("context").directory, "/home/u/app");
+  facts.context = PathKind::kMissing;
+  source = Decide(Options("https://h/r.git", "https://h/D"), facts);
+  EXPECT_EQ(source.filename, "Dockerfile");
+  EXPECT_TRUE(source.dockerfile_key);
+  facts = LocalFacts();
+  EXPECT_EQ(Refusal(Options(".", "https://h/D"), facts).message(),
+            "the Dockerfile at that URL is empty");
 }
 
 TEST(Source, KnowsArchivesByTheirFirstBytes) {

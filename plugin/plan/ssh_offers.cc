@@ -1,0 +1,141 @@
+#include "plugin/plan/ssh_offers.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/builder/pem.h"
+#include "driver/disk/lookup.h"
+#include "driver/disk/whole_file.h"
+#include "plugin/plan/git_url.h"
+
+namespace depot::plan {
+namespace {
+
+/// What docker buildx reads of a key file.
+constexpr std::size_t kMaxKeyFile = 100 << 10;
+constexpr std::string_view kSocketVariable = "SSH_AUTH_SOCK";
+
+std::string FlagOf(const std::string& id) {
+  return Cat("--ssh ", Printable(id));
+}
+
+Error NoAgent() {
+  return Error(ErrorCode::kInvalid, "SSH_AUTH_SOCK is not set: there is no ssh agent")
+      .WithHint(
+          "start one (eval $(ssh-agent); ssh-add), or give a key: ID=KEYFILE, or "
+          "ID=env=VARIABLE");
+}
+
+Result<disk::Found> Find(const std::string& path, const std::string& context) {
+  std::vector<std::string> trees;
+  if (!context.empty()) trees.push_back(context);
+  TRY_ASSIGN(const disk::Bounds bounds, disk::BoundsOf(path, trees));
+  return disk::Lookup(bounds);
+}
+
+Result<session::SshIdentity> Identity(std::string text, std::string comment) {
+  const Secret secret(std::move(text));
+  TRY_ASSIGN(session::SshKey key, session::SshKey::Read(secret));
+  return session::SshIdentity{std::move(key), std::move(comment)};
+}
+
+Result<session::SshIdentity> KeyInFile(const disk::Found& found, const std::string& path) {
+  if (S_ISDIR(found.status().st_mode)) return Fail(ErrorCode::kInvalid, "is a directory");
+  if (!S_ISREG(found.status().st_mode)) {
+    return Fail(ErrorCode::kInvalid, "is neither a file nor a socket");
+  }
+  TRY_ASSIGN(const Fd file, found.Open());
+  TRY_ASSIGN(std::string text, disk::ReadOpenFile(file.get(), Printable(path), kMaxKeyFile));
+  return Identity(std::move(text), path);
+}
+
+Result<> AddFile(const std::string& path, const std::string& context, session::SshOffer& offer) {
+  TRY_ASSIGN(const disk::Found found, Find(path, context));
+  if (S_ISSOCK(found.status().st_mode)) {
+    if (!offer.agent_socket.empty()) return Fail(ErrorCode::kUsage, "is a second agent for one id");
+    offer.agent_socket = found.path();
+    return {};
+  }
+  auto identity = KeyInFile(found, path);
+  if (!identity) return Fail(std::move(identity).error());
+  offer.identities.push_back(*std::move(identity));
+  return {};
+}
+
+Result<> AddVariable(const std::string& name,
+                     const Environment& environment,
+                     session::SshOffer& offer) {
+  const std::string value = Variable(environment, name);
+  const std::string what = Cat("the variable ", Printable(name));
+  if (value.empty()) {
+    return Fail(
+        Error(ErrorCode::kInvalid, Cat(what, " is not set, or empty"))
+            .WithHint("in GitLab a protected variable is there in protected branches only"));
+  }
+  TRY_ASSIGN(std::string text, builder::LoadPem(value, what));
+  auto identity = Identity(std::move(text), name);
+  if (!identity) return Fail(std::move(identity).error().While(what));
+  offer.identities.push_back(*std::move(identity));
+  return {};
+}
+
+Result<session::SshOffer> PlanOne(const options::SshSource& source,
+                                  const std::string& context,
+                                  const Environment& environment) {
+  session::SshOffer offer;
+  offer.id = source.id;
+  std::vector<std::string> files = source.files;
+  if (files.empty() && source.variables.empty()) {
+    files.push_back(Variable(environment, std::string(kSocketVariable)));
+    if (files.front().empty()) return Fail(NoAgent());
+  }
+  for (const std::string& path : files) {
+    Result<> added = AddFile(path, context, offer);
+    if (!added) return Fail(std::move(added).error().While(Printable(path)));
+  }
+  for (const std::string& name : source.variables)
+    TRY(AddVariable(name, environment, offer));
+  if (offer.agent_socket.empty() || offer.identities.empty()) return offer;
+  return Fail(Error(ErrorCode::kUsage, "an agent and keys cannot be given for one id")
+                  .WithHint("give the keys an id of their own, or add them to the agent"));
+}
+
+Error ContextWithoutKey() {
+  return Error(ErrorCode::kInvalid,
+               "the build context is fetched over ssh, and no --ssh says by which key")
+      .WithHint(
+          "--ssh default for an ssh-agent, --ssh default=KEYFILE, or --ssh "
+          "default=env=VARIABLE");
+}
+
+}  // namespace
+
+Result<std::vector<session::SshOffer>> PlanSsh(const options::BuildOptions& options,
+                                               const Environment& environment) {
+  std::vector<options::SshSource> sources = options.sources.ssh;
+  const auto git = ParseGitUrl(options.context);
+  if (sources.empty() && git && git->over_ssh) {
+    if (Variable(environment, std::string(kSocketVariable)).empty()) {
+      return Fail(ContextWithoutKey());
+    }
+    sources.push_back({"default", {}, {}});
+  }
+  std::error_code error;
+  const bool local = options.context != "-" && !IsRemoteContext(options.context);
+  const std::string context =
+      local ? std::filesystem::absolute(options.context, error).string() : "";
+  std::vector<session::SshOffer> offers;
+  for (const options::SshSource& source : sources) {
+    auto offer = PlanOne(source, context, environment);
+    if (!offer) return Fail(std::move(offer).error().While(FlagOf(source.id)));
+    offers.push_back(*std::move(offer));
+  }
+  return offers;
+}
+
+}  // namespace depot::plan
