@@ -137,6 +137,16 @@ class RepositoryClient final : public Repository {
     return response.status != 404;
   }
 
+  Result<> CheckPull(const std::string& tag_or_digest, const Cancel& cancel) override {
+    RegistryCall call;
+    call.method = "HEAD";
+    call.path = Cat("manifests/", tag_or_digest);
+    call.headers = {{"Accept", AcceptedTypes()}};
+    TRY_ASSIGN(const Requester::Answer answer, requester_.Ask(call, cancel));
+    const int status = answer.response.status;
+    return status >= 200 && status < 300 ? Result<>() : Fail(requester_.Explain(answer));
+  }
+
   Result<std::string> PutManifest(const std::string& tag_or_digest,
                                   const std::string& media_type,
                                   const std::string& bytes,

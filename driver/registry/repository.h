@@ -49,6 +49,10 @@ class Repository {
   /// Whether the repository itself (not only its registry) has the manifest.
   virtual Result<bool> HasManifest(const std::string& digest, const Cancel& cancel) = 0;
 
+  /// Whether there is something to read under that name: once, however it goes, and whatever it is.
+  /// kNotFound, kDenied as the registry says; what else fails says nothing about it.
+  virtual Result<> CheckPull(const std::string& tag_or_digest, const Cancel& cancel) = 0;
+
   /// Writes a manifest or index; returns its digest. Writing the same again changes nothing.
   virtual Result<std::string> PutManifest(const std::string& tag_or_digest,
                                           const std::string& media_type,

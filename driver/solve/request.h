@@ -12,12 +12,21 @@ struct Exporter {
   std::map<std::string, std::string> attrs;
 };
 
+/// One place that cached steps come from or go to, as it goes on the wire.
+struct CacheEntry {
+  std::string type;                          ///< registry, local, inline, gha, s3, azblob
+  std::map<std::string, std::string> attrs;  ///< may hold credentials
+};
+
 /// Everything that one solve asks of a builder; a value, made by plugin/plan. Secrets, trees and
 /// credentials are not in it: the builder asks for them in the session.
 struct BuildRequest {
   std::string frontend;  ///< "dockerfile.v0" or "gateway.v0"
   std::map<std::string, std::string> frontend_attrs;
   std::vector<Exporter> exporters;  ///< empty: the result stays in the builder's cache
+  std::vector<CacheEntry> cache_imports;
+  std::vector<CacheEntry> cache_exports;  ///< written after the exporters, and part of the solve
+  bool internal = false;                  ///< the builder keeps no record of this solve
   std::vector<std::string> entitlements;
   std::string shared_key;  ///< of the session; "" when there is no local context
 };

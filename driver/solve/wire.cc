@@ -5,6 +5,7 @@
 #include "proto/control.pb.h"
 #include "proto/gateway.pb.h"
 
+#include "driver/base/json.h"
 #include "driver/session/field_reader.h"
 
 namespace depot::solve {
@@ -104,6 +105,35 @@ bool EmitField(std::uint32_t key, std::string_view bytes, EventSink& sink) {
   return key != list(4) || EmitOne<control::VertexWarning>(bytes, sink);
 }
 
+void AddEntry(const CacheEntry& from, control::CacheOptionsEntry& entry) {
+  entry.set_type(from.type);
+  entry.mutable_attrs()->insert(from.attrs.begin(), from.attrs.end());
+}
+
+/// Frontends read the imports from an attribute (BuildKit frontend/dockerui/config.go).
+std::string ImportsAttribute(const std::vector<CacheEntry>& imports) {
+  Json list = Json::Array();
+  for (const CacheEntry& import : imports) {
+    Json attrs = Json::Object();
+    for (const auto& [key, value] : import.attrs)
+      attrs.Set(key, Json::String(value));
+    Json entry = Json::Object();
+    entry.Set("Type", Json::String(import.type));
+    entry.Set("Attrs", std::move(attrs));
+    list.Append(std::move(entry));
+  }
+  return list.Dump();
+}
+
+/// The attributes of the frontend, which the daemon wants in both requests.
+std::map<std::string, std::string> FrontendAttrs(const BuildRequest& request) {
+  std::map<std::string, std::string> attrs = request.frontend_attrs;
+  if (!request.cache_imports.empty()) {
+    attrs["cache-imports"] = ImportsAttribute(request.cache_imports);
+  }
+  return attrs;
+}
+
 }  // namespace
 
 std::string EncodeControlSolve(const BuildRequest& request,
@@ -112,10 +142,15 @@ std::string EncodeControlSolve(const BuildRequest& request,
   control::SolveRequest message;
   message.set_ref(ref);
   message.set_session(session_id);
-  message.mutable_frontend_attrs()->insert(request.frontend_attrs.begin(),
-                                           request.frontend_attrs.end());
+  const auto attrs = FrontendAttrs(request);
+  message.mutable_frontend_attrs()->insert(attrs.begin(), attrs.end());
+  message.set_internal(request.internal);
   // Older daemons read it without asking whether it is there.
-  message.mutable_cache();
+  control::CacheOptions* cache = message.mutable_cache();
+  for (const CacheEntry& entry : request.cache_exports)
+    AddEntry(entry, *cache->add_exports());
+  for (const CacheEntry& entry : request.cache_imports)
+    AddEntry(entry, *cache->add_imports());
   for (const std::string& entitlement : request.entitlements) {
     message.add_entitlements(entitlement);
   }
@@ -135,8 +170,8 @@ std::string EncodeControlSolve(const BuildRequest& request,
 std::string EncodeGatewaySolve(const BuildRequest& request) {
   control::frontend::SolveRequest message;
   message.set_frontend(request.frontend);
-  message.mutable_frontend_opt()->insert(request.frontend_attrs.begin(),
-                                         request.frontend_attrs.end());
+  const auto attrs = FrontendAttrs(request);
+  message.mutable_frontend_opt()->insert(attrs.begin(), attrs.end());
   message.set_allow_result_return(true);
   message.set_allow_result_array_ref(true);
   return message.SerializeAsString();

@@ -36,6 +36,11 @@ Result<choice::Choice> ChooseBuilder(const options::BuildOptions& options,
   return choice::ChooseBuilder(facts, workshop.http(), call.cancel);
 }
 
+const Error* FailureOf(const Result<job::Outcome>& outcome) {
+  if (!outcome) return &outcome.error();
+  return outcome->cache_failure ? &*outcome->cache_failure : nullptr;
+}
+
 Result<job::Outcome> Build(job::Target& target,
                            job::Workshop& workshop,
                            choice::Choice choice,
@@ -44,7 +49,7 @@ Result<job::Outcome> Build(job::Target& target,
                            const Cancel& cancel) {
   TRY_ASSIGN(auto job, job::Job::Start(workshop, std::move(choice), description, sink, cancel));
   Result<job::Outcome> outcome = target.Build(*job, sink, cancel);
-  job->Finish(outcome ? nullptr : &outcome.error());
+  job->Finish(FailureOf(outcome));
   return outcome;
 }
 
@@ -53,6 +58,16 @@ void SayWhyNoId(Terminal& terminal) {
       "note: there is no image ID to print: no output was asked for, and the result stays in the "
       "builder's cache; --load, --push or --output takes it out\n",
       Cancel::Never());
+}
+
+Result<> PrintId(const job::Outcome& outcome,
+                 const options::BuildOptions& options,
+                 Terminal& terminal) {
+  if (!outcome.image_id.empty()) {
+    return terminal.WriteResult(Cat(outcome.image_id, '\n'), Cancel::Never());
+  }
+  if (options.outputs.empty()) SayWhyNoId(terminal);
+  return {};
 }
 
 }  // namespace
@@ -77,14 +92,12 @@ Result<> RunBuild(const Call& call) {
   Result<job::Outcome> outcome =
       Build(target, workshop, std::move(choice), plan::DescribeBuild(*options, project), *display,
             call.cancel);
-  display->Finish(outcome ? nullptr : &outcome.error());
+  display->Finish(FailureOf(outcome));
   if (!outcome) return Fail(std::move(outcome).error());
-  if (!options->quiet) return {};
-  if (outcome->image_id.empty()) {
-    if (options->outputs.empty()) SayWhyNoId(call.terminal);
-    return {};
-  }
-  return call.terminal.WriteResult(Cat(outcome->image_id, '\n'), Cancel::Never());
+  if (options->quiet) TRY(PrintId(*outcome, *options, call.terminal));
+  // The image is there, and a script may go on with it; but not all was done.
+  if (outcome->cache_failure) return Fail(*std::move(outcome->cache_failure));
+  return {};
 }
 
 }  // namespace depot::command

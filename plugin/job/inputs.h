@@ -8,6 +8,7 @@
 #include "driver/base/environment.h"
 #include "driver/files/tree.h"
 #include "driver/http/client.h"
+#include "driver/session/content_service.h"
 #include "driver/session/secrets.h"
 #include "driver/session/ssh_service.h"
 #include "plugin/options/build_options.h"
@@ -23,8 +24,9 @@ struct Inputs {
   std::vector<session::SshOffer> ssh;
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
-  std::map<std::string, std::string> vcs;                         ///< plan::VcsFacts
-  std::vector<std::string> notices;                               ///< one line each, for the user
+  session::OfferedStores stores;           ///< content, by name, as the builder asks
+  std::map<std::string, std::string> vcs;  ///< plan::VcsFacts
+  std::vector<std::string> notices;        ///< one line each, for the user
   int standard_input = -1;  ///< when the context or the Dockerfile is there; not owned
 };
 

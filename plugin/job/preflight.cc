@@ -24,15 +24,33 @@ Error Refused(const std::string& name, const Error& why) {
 Preflight::Preflight(registry::Registries& registries, EventSink& sink, const Cancel& cancel)
     : registries_(registries), sink_(sink), build_(cancel), tasks_(cancel) {}
 
-void Preflight::Start(const std::vector<Reference>& targets) {
-  for (const Reference& target : targets)
-    unanswered_.insert(target.domain);  // no thread yet
+void Preflight::Start(const std::vector<Reference>& targets, const std::vector<Reference>& caches) {
+  std::set<std::string> repositories;
   for (const Reference& target : targets) {
-    tasks_.Start("preflight", [this, target](const Cancel& stop) -> Result<> {
-      Check(target, stop);
-      return {};
-    });
+    unanswered_.insert(target.domain);  // no thread yet
+    repositories.insert(RepositoryOf(target));
   }
+  for (const Reference& target : targets)
+    StartOne(target, false);
+  for (const Reference& cache : caches) {
+    if (repositories.insert(RepositoryOf(cache)).second) StartOne(cache, true);
+  }
+}
+
+void Preflight::StartOne(const Reference& target, bool is_cache) {
+  tasks_.Start("preflight", [this, target, is_cache](const Cancel& stop) -> Result<> {
+    const auto check = Check(target, stop);
+    if (is_cache) {
+      SettleCache(target, check);
+    } else {
+      Settle(target, check);
+    }
+    if (!check || check->upload.empty()) return {};
+    registries_.Open(target, registry::Access::kDelete)
+        ->AbandonUpload(check->upload,
+                        stop.WithTimeout(kAbandonPatience, "giving the upload back"));
+    return {};
+  });
 }
 
 void Preflight::Await() {
@@ -58,16 +76,18 @@ void Preflight::Finish() {
   build_.Request(Error(ErrorCode::kCancelled, "the build has ended"));
 }
 
-void Preflight::Check(const Reference& target, const Cancel& stop) {
+Result<registry::PushCheck> Preflight::Check(const Reference& target, const Cancel& stop) {
   std::string silence =
       Cat("the registry ", target.domain, " gave no answer in ", kPatience.count(), " s");
   auto repository = registries_.Open(target, registry::Access::kPush);
-  Result<registry::PushCheck> check =
-      repository->CheckPush(stop.WithTimeout(kPatience, std::move(silence)));
-  Settle(target, check);
-  if (!check || check->upload.empty()) return;
-  registries_.Open(target, registry::Access::kDelete)
-      ->AbandonUpload(check->upload, stop.WithTimeout(kAbandonPatience, "giving the upload back"));
+  return repository->CheckPush(stop.WithTimeout(kPatience, std::move(silence)));
+}
+
+/// One that could not be asked is no news: writing the cache will say what there is to say.
+void Preflight::SettleCache(const Reference& target, const Result<registry::PushCheck>& check) {
+  if (!check || !check->refusal || build_.cancel().cancelled()) return;
+  sink_.Say(Cat("WARNING: writing the cache to ", RepositoryOf(target),
+                " will not be allowed: ", check->refusal->message()));
 }
 
 void Preflight::Settle(const Reference& target, const Result<registry::PushCheck>& check) {

@@ -24,8 +24,9 @@ class Preflight {
 
   /// Asks about every target, side by side, once, and for at most 10 s. Returns at once. A registry
   /// that gives no clear answer (it cannot be reached from here, has too much to do, ...) is a
-  /// warning to the sink: the builder may be luckier.
-  void Start(const std::vector<Reference>& targets);
+  /// warning to the sink: the builder may be luckier. A refusal of one of `caches`, which are not
+  /// waited for, is a warning too: the image does not need them.
+  void Start(const std::vector<Reference>& targets, const std::vector<Reference>& caches);
 
   /// Waits until every registry has answered or cancel() stops, at most 5 s, and says so when it
   /// lasts. Before that no build should start: its steps may run in vain (and with BuildKit 0.13
@@ -46,7 +47,9 @@ class Preflight {
   void Finish();
 
  private:
-  void Check(const Reference& target, const Cancel& stop);
+  void StartOne(const Reference& target, bool is_cache);
+  Result<registry::PushCheck> Check(const Reference& target, const Cancel& stop);
+  void SettleCache(const Reference& target, const Result<registry::PushCheck>& check);
   void Settle(const Reference& target, const Result<registry::PushCheck>& check);
 
   registry::Registries& registries_;

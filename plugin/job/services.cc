@@ -15,30 +15,25 @@ Services::Services(Inputs& inputs, Job& job, EventSink& sink)
       secrets_(session::MakeSecrets(inputs.secrets, sink)),
       ssh_(session::MakeSshAgents(inputs.ssh, sink)) {}
 
-Result<> Services::Prepare(std::size_t builders, const Cancel& cancel) {
-  if (builders == 1) return {};
-  CompareTrees();
-  if (inputs_.source.upload) TRY(StoreContext(cancel));
+Result<> Services::Prepare(std::size_t builders, bool again, const Cancel& cancel) {
+  if (builders > 1) CompareTrees();
+  const bool twice = builders > 1 || again;
+  if (twice && inputs_.source.upload) TRY(StoreContext(cancel));
   return {};
 }
 
-std::string Services::AddTo(PlatformBuild& part) {
-  rpc::ServiceTable& table = part.services;
+std::string Services::AddTo(rpc::ServiceTable& table, session::Faults& faults) {
   session::AddHealth(table);
-  session::AddFileSync(table, inputs_.trees, part.faults, sink_);
+  session::AddFileSync(table, inputs_.trees, faults, sink_);
   session::AddAuth(table, auth_);
   session::AddSecrets(table, secrets_);
   session::AddSsh(table, ssh_);
-  session::OfferedStores stores;
-  for (const auto& [name, store] : inputs_.source.named.stores)
-    stores[name] = {store};
-  if (!stores.empty()) session::AddContent(table, std::move(stores), part.faults, sink_);
+  if (!inputs_.stores.empty()) session::AddContent(table, inputs_.stores, faults, sink_);
   if (!inputs_.source.upload) return "";
   if (stored_context_.valid()) {
-    return session::AddStoredUpload(table, stored_context_.get(), part.faults);
+    return session::AddStoredUpload(table, stored_context_.get(), faults);
   }
-  return session::AddUpload(table, inputs_.source.already_read, inputs_.standard_input,
-                            part.faults);
+  return session::AddUpload(table, inputs_.source.already_read, inputs_.standard_input, faults);
 }
 
 /// Each builder reads the files by itself: a difference between the platforms must not be silent.

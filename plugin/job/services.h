@@ -10,7 +10,6 @@
 #include "driver/session/ssh_service.h"
 #include "plugin/job/inputs.h"
 #include "plugin/job/job.h"
-#include "plugin/job/platform_build.h"
 
 namespace depot::job {
 
@@ -21,13 +20,14 @@ class Services {
   /// All that is passed must outlive it.
   Services(Inputs& inputs, Job& job, EventSink& sink);
 
-  /// Gets ready for that many builders. For several, a context on standard input is read to its end
-  /// and kept, and files that change in between are said: the platforms may differ in them. Once.
-  Result<> Prepare(std::size_t builders, const Cancel& cancel);
+  /// Gets ready for that many builders. For several, files that change in between are said: the
+  /// platforms may differ in them; for these, or when they will be asked `again`, a context on
+  /// standard input is read to its end and kept. Once.
+  Result<> Prepare(std::size_t builders, bool again, const Cancel& cancel);
 
-  /// Offers everything to one builder. Returns the address of the uploaded context, for the
-  /// plan; "" when nothing is uploaded.
-  std::string AddTo(PlatformBuild& part);
+  /// Offers everything to one builder, for one session. Returns the address of the uploaded
+  /// context, for the plan; "" when nothing is uploaded. Both must outlive the session.
+  std::string AddTo(rpc::ServiceTable& table, session::Faults& faults);
 
  private:
   void CompareTrees();

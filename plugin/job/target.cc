@@ -20,12 +20,16 @@ Result<> Target::Prepare(const Cancel& cancel) {
   }
   TRY_ASSIGN(inputs_,
              ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), cancel));
+  TRY(caches_.Prepare(options_, workshop_.environment()));
+  inputs_.stores.merge(caches_.Stores());
   TRY(sboms_.CheckDirectory());
   return results_.OpenReports(options_);
 }
 
 Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
   for (const std::string& notice : inputs_.notices)
+    sink.Say(notice);
+  for (const std::string& notice : caches_.notices())
     sink.Say(notice);
   if (options_.sbom_implied) sink.Say("--sbom-dir switches --sbom on");
   Result<Outcome> outcome = BuildAndDeliver(job, sink, cancel);
@@ -35,38 +39,51 @@ Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
 }
 
 Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel& cancel) {
-  auto registries = job.registries().Open(plan::InsecureRegistries(options_));
+  std::set<std::string> insecure = plan::InsecureRegistries(options_);
+  insecure.merge(caches_.InsecureRegistries());
+  auto registries = job.registries().Open(std::move(insecure));
   Preflight preflight(*registries, sink, cancel);
+  CacheSources sources(*registries, cancel);
   TRY_ASSIGN(auto pushes, plan::PushTargets(options_, job.save_as()));
+  const std::vector<Reference> cache_pushes = caches_.PushTargets();
   for (const Reference& push : pushes)
     job.registries().keyring().WillPush(push.domain, push.path);
-  if (!options_.no_preflight) preflight.Start(pushes);
+  for (const Reference& push : cache_pushes)
+    job.registries().keyring().WillPush(push.domain, push.path);
+  if (!options_.no_preflight) {
+    preflight.Start(pushes, cache_pushes);
+    caches_.Ask(sources, inputs_.platforms);
+  }
   // Everything is known that does not need a builder, and the registries are being asked.
-  auto parts = AcquireAndSolve(job, sink, preflight);
+  Services services(inputs_, job, sink);
+  auto parts = AcquireAndSolve(job, services, {preflight, sources}, sink);
   preflight.Finish();
   if (!parts) {
     // What was ended by a refusal fails in words of its own.
     std::optional<Error> refusal = preflight.refusal();
     return Fail(refusal ? *std::move(refusal) : std::move(parts).error());
   }
-  return Deliver(*parts, job, *registries, sink, cancel);
+  TRY_ASSIGN(Outcome outcome, Deliver(*parts, job, *registries, sink, cancel));
+  outcome.cache_failure = caches_.Write(*parts, services, sink, cancel);
+  return outcome;
 }
 
 Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
-                                                           EventSink& sink,
-                                                           Preflight& preflight) {
-  const Cancel& cancel = preflight.cancel();
+                                                           Services& services,
+                                                           Questions questions,
+                                                           EventSink& sink) {
+  const Cancel& cancel = questions.preflight.cancel();
   TRY_ASSIGN(plan::PlanFacts facts, LookAround(job, cancel));
   TRY_ASSIGN(auto assigned, job.crew().Assign(inputs_.platforms, job.emulation(), cancel));
   std::vector<PlatformBuild> parts = PartsOf(std::move(assigned), sink);
 
   // The builders are held, and their features are known: the requests can be made.
-  Services services(inputs_, job, sink);
-  TRY(services.Prepare(parts.size(), cancel));
+  TRY(services.Prepare(parts.size(), caches_.WritesAfterwards(), cancel));
   TRY(Plan(parts, std::move(facts), services, sink));
+  TRY(caches_.AddTo(parts, questions.sources, sink));
 
   // Every place that results go to is open, and no registry has said no: the build may start.
-  preflight.Await();
+  questions.preflight.Await();
   TRY(cancel.Check());
   TRY(Solve(parts, cancel));
   return parts;
@@ -99,7 +116,7 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
     facts.frontend.platforms = part.share.platforms;
-    facts.frontend.upload_url = services.AddTo(part);
+    facts.frontend.upload_url = services.AddTo(part.services, part.faults);
     TRY_ASSIGN(part.plan,
                plan::MakePlan(options_, part.builder->features(), inputs_.source, facts));
     TRY(results_.OpenTargets(part.plan, part.share.platforms, engine_, sink));
@@ -150,7 +167,7 @@ Result<Outcome> Target::Deliver(const std::vector<PlatformBuild>& parts,
   TRY_ASSIGN(std::vector<std::string> sboms, sboms_.Write());
   for (const std::string& path : sboms)
     sink.Say(Cat("wrote ", path));
-  Outcome outcome{"", parts.front().solved.ref, std::move(delivered.response)};
+  Outcome outcome{"", parts.front().solved.ref, std::move(delivered.response), {}};
   TRY_ASSIGN(outcome.image_id, results_.Commit(outcome.response, outcome.ref, delivered.id_kind));
   return outcome;
 }

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "plugin/deliver/results.h"
 #include "plugin/deliver/sbom.h"
+#include "plugin/job/caches.h"
 #include "plugin/job/delivery.h"
 #include "plugin/job/inputs.h"
 #include "plugin/job/job.h"
@@ -21,6 +23,8 @@ struct Outcome {
   std::string image_id;  ///< see deliver::ImageId(); "" when there is no image
   std::string ref;       ///< the build's id on its (first) builder
   deliver::ExporterResponse response;
+  /// All results are there, but not a cache that was to be written after them.
+  std::optional<Error> cache_failure;
 };
 
 /// One build, from what the user said to results that lie where they were asked for. Several can
@@ -43,9 +47,16 @@ class Target {
 
  private:
   Result<Outcome> BuildAndDeliver(Job& job, EventSink& sink, const Cancel& cancel);
+  /// What asks registries while the builders are being acquired.
+  struct Questions {
+    Preflight& preflight;
+    CacheSources& sources;
+  };
+
   Result<std::vector<PlatformBuild>> AcquireAndSolve(Job& job,
-                                                     EventSink& sink,
-                                                     Preflight& preflight);
+                                                     Services& services,
+                                                     Questions questions,
+                                                     EventSink& sink);
   Result<plan::PlanFacts> LookAround(Job& job, const Cancel& cancel);
   Result<> Plan(std::vector<PlatformBuild>& parts,
                 plan::PlanFacts facts,
@@ -62,6 +73,7 @@ class Target {
   Workshop& workshop_;
   Streams& streams_;
   Inputs inputs_;
+  Caches caches_;
   docker::Engine* engine_ = nullptr;  ///< to load into; null when nothing is loaded
   deliver::Sboms sboms_;              // the targets in results_ send to it
   deliver::Results results_;

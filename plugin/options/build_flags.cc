@@ -8,6 +8,7 @@
 #include "plugin/options/annotation_flag.h"
 #include "plugin/options/attest_flags.h"
 #include "plugin/options/build_checks.h"
+#include "plugin/options/cache_flags.h"
 #include "plugin/options/flag_values.h"
 #include "plugin/options/output_flag.h"
 #include "plugin/options/source_flags.h"
@@ -239,9 +240,9 @@ std::vector<flags::Flag> DepotFlags(BuildOptions& options) {
 std::vector<flags::Flag> RefusedFlags() {
   std::vector<flags::Flag> flags;
   for (std::string_view name :
-       {"cache-from", "cache-to", "call", "cgroup-parent", "no-cache-filter", "print", "resource",
-        "shm-size", "ulimit", "memory-swap", "cpu-period", "cpu-quota", "cpuset-cpus",
-        "cpuset-mems", "isolation", "security-opt", "invoke", "lint-fail-on"}) {
+       {"call", "cgroup-parent", "no-cache-filter", "print", "resource", "shm-size", "ulimit",
+        "memory-swap", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems", "isolation",
+        "security-opt", "invoke", "lint-fail-on"}) {
     flags.push_back({name, 0, kText, "", "", {}});
   }
   flags.push_back({"memory", 'm', kText, "", "", {}});
@@ -262,6 +263,8 @@ std::vector<flags::Flag> BuildTable(BuildLine& line) {
   for (flags::Flag& flag : DepotFlags(line.options))
     table.push_back(std::move(flag));
   for (flags::Flag& flag : SourceFlags(line.options.sources))
+    table.push_back(std::move(flag));
+  for (flags::Flag& flag : CacheFlags(line.options.caches))
     table.push_back(std::move(flag));
   for (flags::Flag& flag : RefusedFlags())
     table.push_back(std::move(flag));

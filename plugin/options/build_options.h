@@ -9,6 +9,7 @@
 
 #include "driver/base/secret.h"
 #include "driver/oci/platform.h"
+#include "plugin/options/cache_flags.h"
 #include "plugin/options/source_options.h"
 
 namespace depot::options {
@@ -54,6 +55,7 @@ struct BuildOptions {
   std::vector<Platform> platforms;  ///< each once, in the user's order; empty = not given
   std::vector<SecretSource> secrets;
   std::vector<Output> outputs;
+  CacheOptions caches;
   bool no_cache = false;
   bool pull = false;
   bool push = false;

@@ -61,7 +61,8 @@ void AddBuild(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDKIT_PROGRESS", "BUILDX_METADATA_PROVENANCE",
-        "BUILDX_GIT_INFO", "BUILDX_GIT_LABELS", "SSH_AUTH_SOCK"}) {
+        "BUILDX_GIT_INFO", "BUILDX_GIT_LABELS", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*",
+        "DEPOT_CACHE_TIMEOUT"}) {
     all.push_back({name});
   }
   for (std::string_view name :
@@ -81,12 +82,12 @@ void AddBuild(std::vector<Setting>& all) {
     all.push_back({name, Fate::kSaid, Asks::kAlways, "no profile is written"});
 }
 
-/// The screen, traces, credentials of caches: nothing here uses them, and no image is different.
+/// The screen and traces: nothing here uses them, and no image is different.
 void AddTheRest(std::vector<Setting>& all) {
   for (std::string_view name :
        {"BUILDX_EXPERIMENTAL", "NO_COLOR", "BUILDKIT_COLORS", "BUILDKIT_TTY_LOG_LINES",
-        "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC", "AWS_*", "ACTIONS_*", "OTEL_*", "TRACEPARENT",
-        "TRACESTATE", "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME", "DEBUG", "GITHUB_*"}) {
+        "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC", "OTEL_*", "TRACEPARENT", "TRACESTATE", "JAEGER_*",
+        "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME", "DEBUG", "GITHUB_*"}) {
     all.push_back({name, Fate::kNoMatter});
   }
 }

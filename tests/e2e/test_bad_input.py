@@ -13,8 +13,6 @@ from harness import EndToEnd, fifo, file
 
 # Flags of `docker buildx build` that this program cannot do yet, each with a value or without one.
 REFUSED = {
-    "--cache-from": "x",
-    "--cache-to": "type=inline",
     "--call": "check",
     "--cgroup-parent": "x",
     "--check": None,

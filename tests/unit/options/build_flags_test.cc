@@ -110,10 +110,9 @@ TEST(BuildFlags, NeedExactlyOnePath) {
 
 TEST(BuildFlags, EveryOtherFlagOfBuildxIsRefusedNotIgnored) {
   for (const char* flag :
-       {"--cache-from", "--cache-to", "--call", "--cgroup-parent", "--no-cache-filter", "--print",
-        "--resource", "--shm-size", "--ulimit", "--memory", "--memory-swap", "--cpu-shares",
-        "--cpu-period", "--cpu-quota", "--cpuset-cpus", "--cpuset-mems", "--isolation",
-        "--security-opt"}) {
+       {"--call", "--cgroup-parent", "--no-cache-filter", "--print", "--resource", "--shm-size",
+        "--ulimit", "--memory", "--memory-swap", "--cpu-shares", "--cpu-period", "--cpu-quota",
+        "--cpuset-cpus", "--cpuset-mems", "--isolation", "--security-opt"}) {
     EXPECT_EQ(Refusal({flag, "x", "."}).message(), Cat(flag, " is not supported yet"));
   }
   for (const char* flag : {"--check", "--compress", "--squash", "--lint", "--debug"}) {
@@ -158,7 +157,7 @@ TEST(BuildFlags, HelpFitsATerminalAndShowsOnlyWhatWorks) {
        {"-t, --tag list", "-q, --quiet ", "    --rm ", "$DEPOT_BUILDER", "    --no-preflight "}) {
     EXPECT_NE(help.find(shown), std::string::npos) << shown;
   }
-  for (const char* hidden : {"--cache-to", "--memory", "--squash", "--lint"}) {
+  for (const char* hidden : {"--memory", "--squash", "--lint"}) {
     EXPECT_EQ(help.find(hidden), std::string::npos) << hidden;
   }
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "proto/control.pb.h"
+#include "proto/gateway.pb.h"
 
 namespace depot::solve {
 namespace {
@@ -91,6 +92,33 @@ TEST(EmitStatus, RefusesWhatIsMalformedOrTooLarge) {
   message.add_vertexes()->set_name(std::string(5 << 20, 'x'));
   EXPECT_FALSE(EmitStatus(message.SerializeAsString(), sink));
   EXPECT_EQ(sink.count, 0U);
+}
+
+TEST(EncodeSolve, CachesGoWhereDaemonAndFrontendLookForThem) {
+  BuildRequest request;
+  request.internal = true;
+  request.cache_imports = {{"registry", {{"ref", "h/a:b"}}}, {"local", {{"src", "c\"d"}}}};
+  request.cache_exports = {{"inline", {}}};
+  control::SolveRequest solve;
+  ASSERT_TRUE(solve.ParseFromString(EncodeControlSolve(request, "ref", "session")));
+  EXPECT_TRUE(solve.internal());
+  ASSERT_EQ(solve.cache().imports_size(), 2);
+  EXPECT_EQ(solve.cache().imports(0).attrs().at("ref"), "h/a:b");
+  ASSERT_EQ(solve.cache().exports_size(), 1);
+  EXPECT_EQ(solve.cache().exports(0).type(), "inline");
+  const std::string attribute =
+      R"([{"Attrs":{"ref":"h/a:b"},"Type":"registry"},{"Attrs":{"src":"c\"d"},"Type":"local"}])";
+  EXPECT_EQ(solve.frontend_attrs().at("cache-imports"), attribute);
+  control::frontend::SolveRequest gateway;
+  ASSERT_TRUE(gateway.ParseFromString(EncodeGatewaySolve(request)));
+  EXPECT_EQ(gateway.frontend_opt().at("cache-imports"), attribute);
+}
+
+TEST(EncodeSolve, WithoutCachesNothingIsSaidOfThem) {
+  control::SolveRequest solve;
+  ASSERT_TRUE(solve.ParseFromString(EncodeControlSolve({}, "ref", "session")));
+  EXPECT_TRUE(solve.has_cache());
+  EXPECT_FALSE(solve.frontend_attrs().contains("cache-imports"));
 }
 
 }  // namespace
