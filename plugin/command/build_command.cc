@@ -1,21 +1,26 @@
 #include "plugin/command/build_command.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/choice/choose.h"
+#include "plugin/command/chosen_display.h"
 #include "plugin/command/login_command.h"
 #include "plugin/job/job.h"
 #include "plugin/job/target.h"
 #include "plugin/options/build_flags.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/description.h"
-#include "plugin/progress/display.h"
 
 namespace depot::command {
 namespace {
 
-DisplayOptions ChooseDisplay(const options::BuildOptions& options, bool debug) {
-  bool quiet = options.quiet || options.progress == options::ProgressMode::kQuiet;
-  return {quiet ? DisplayMode::kQuiet : DisplayMode::kPlain, debug};
+/// The builders of a build, for the header of its display.
+std::string TitleOf(const choice::Choice& choice) {
+  if (choice.hosted) return Cat("Depot project ", Printable(choice.hosted->project.id));
+  std::vector<std::string> names;
+  for (const choice::Site& site : choice.sites)
+    names.push_back(site.name);
+  return Join(names, ", ");
 }
 
 /// A CI may give its jobs a terminal, but nobody sits at it.
@@ -75,8 +80,8 @@ Result<> PrintId(const job::Outcome& outcome,
 Result<> RunBuild(const Call& call) {
   TRY_ASSIGN(auto options, options::ParseBuildFlags(call.arguments, call.program));
   if (!options) return call.terminal.WriteResult(options::BuildHelp(call.program), call.cancel);
-  TRY_ASSIGN(const std::string no_display,
-             options::ApplyProgressVariable(call.environment, *options));
+  TRY(options::ApplyProgressVariable(call.environment, *options));
+  TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options->progress));
   if (options->quiet) TRY(call.terminal.CheckResult());
 
   job::Workshop workshop(call.environment, call.globals, call.version);
@@ -87,8 +92,10 @@ Result<> RunBuild(const Call& call) {
   TRY_ASSIGN(choice::Choice choice, ChooseBuilder(*options, workshop, call));
   std::string project = choice.hosted ? choice.hosted->project.id : "";
 
-  auto display = MakeDisplay(ChooseDisplay(*options, call.globals.debug), call.terminal);
-  if (!no_display.empty()) display->Say(no_display);
+  chosen.options.title = TitleOf(choice);
+  auto display = MakeDisplay(chosen.options, call.terminal);
+  for (std::string& line : chosen.lines)
+    display->Say(std::move(line));
   Result<job::Outcome> outcome =
       Build(target, workshop, std::move(choice), plan::DescribeBuild(*options, project), *display,
             call.cancel);

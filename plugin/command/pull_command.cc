@@ -5,9 +5,9 @@
 #include "driver/docker/engine.h"
 #include "driver/oci/reference.h"
 #include "plugin/command/account.h"
+#include "plugin/command/chosen_display.h"
 #include "plugin/command/command_line.h"
 #include "plugin/options/flag_values.h"
-#include "plugin/progress/display.h"
 
 namespace depot::command {
 namespace {
@@ -31,22 +31,22 @@ Result<Platform> ParseOnePlatform(const std::string& value) {
 
 CommandLine LineOf(PullOptions& options) {
   constexpr flags::FlagKind kText = flags::FlagKind::kText;
-  return {
-      .words = "pull",
-      .description = "Bring the image of a build made with --save into the Docker Engine",
-      .flags = {{"platform", 0, kText, "string",
-                 "Pull the image of this platform, as in \"linux/arm64\"",
-                 flags::Parsed(options.platform, ParseOnePlatform)},
-                {"progress", 0, kText, "string",
-                 "Set type of progress output: \"auto\", \"plain\", \"quiet\" (default \"auto\")",
-                 flags::Parsed(options.progress, options::ParseProgress)},
-                {"tag", 't', kText, "list",
-                 "Name the image so in the Engine (format: \"name:tag\")",
-                 flags::Added(options.tags, options::ParseTag)},
-                TokenFlag(options.token),
-                ProjectFlag(options.project)},
-      .argument = "BUILD",
-      .target = &options.build};
+  return {.words = "pull",
+          .description = "Bring the image of a build made with --save into the Docker Engine",
+          .flags = {{"platform", 0, kText, "string",
+                     "Pull the image of this platform, as in \"linux/arm64\"",
+                     flags::Parsed(options.platform, ParseOnePlatform)},
+                    {"progress", 0, kText, "string",
+                     "Set type of progress output: \"auto\", \"gitlab\", \"none\", \"plain\", "
+                     "\"quiet\", \"rawjson\", \"tty\" (default \"auto\")",
+                     flags::Parsed(options.progress, options::ParseProgress)},
+                    {"tag", 't', kText, "list",
+                     "Name the image so in the Engine (format: \"name:tag\")",
+                     flags::Added(options.tags, options::ParseTag)},
+                    TokenFlag(options.token),
+                    ProjectFlag(options.project)},
+          .argument = "BUILD",
+          .target = &options.build};
 }
 
 /// One pull, shown to `sink`.
@@ -136,9 +136,11 @@ Result<> RunPull(const Call& call) {
   TRY_ASSIGN(bool runs, ReadCommandLine(LineOf(options), call));
   if (!runs) return {};
   TRY(call.terminal.CheckResult());
-  bool quiet = options.progress == options::ProgressMode::kQuiet;
-  auto display = MakeDisplay(
-      {quiet ? DisplayMode::kQuiet : DisplayMode::kPlain, call.globals.debug}, call.terminal);
+  TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options.progress));
+  chosen.options.title = "the Depot registry";
+  auto display = MakeDisplay(chosen.options, call.terminal);
+  for (std::string& line : chosen.lines)
+    display->Say(std::move(line));
   job::Workshop workshop(call.environment, call.globals, call.version);
   Result<std::string> names = Pull(workshop, options, *display, call.cancel).Run();
   display->Finish(names ? nullptr : &names.error());

@@ -130,8 +130,10 @@ Result<> CheckSecretIds(const BuildOptions& options) {
 }  // namespace
 
 Result<> CheckTogether(const BuildOptions& options) {
-  if (options.quiet && options.progress == ProgressMode::kPlain) {
-    return Fail(Usage("--quiet and --progress plain cannot be used together"));
+  if (options.quiet && options.progress != ProgressMode::kAuto &&
+      options.progress != ProgressMode::kQuiet) {
+    return Fail(
+        Usage("--quiet and a --progress other than auto and quiet cannot be used together"));
   }
   TRY(CheckSecretIds(options));
   TRY(CheckNames(options));

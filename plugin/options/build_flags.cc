@@ -176,7 +176,8 @@ std::vector<flags::Flag> ResultFlags(BuildLine& line) {
        "image, registry; a path alone is local, \"-\" a tar archive to standard output",
        flags::Added(options.outputs, ParseOutput)},
       {"progress", 0, kText, "string",
-       "Set type of progress output: \"auto\", \"plain\", \"quiet\" (default \"auto\")",
+       "Set type of progress output: \"auto\", \"gitlab\", \"none\", \"plain\", \"quiet\", "
+       "\"rawjson\", \"tty\" (default \"auto\")",
        flags::Parsed(options.progress, ParseProgress)},
       {"push", 0, kSwitch, "", "Push the image to its registry", flags::Into(options.push)},
       {"quiet", 'q', kSwitch, "", "Suppress the build output and print image ID on success",

@@ -40,7 +40,7 @@ struct Annotation {
 };
 
 /// --progress. kAuto is chosen when the flag is not given, and leaves the choice to the display.
-enum class ProgressMode { kAuto, kPlain, kQuiet };
+enum class ProgressMode { kAuto, kPlain, kTty, kGitlab, kRawJson, kQuiet, kNone };
 
 /// What the user said on the command line of `build`, by flag. Nothing here was looked up: no file
 /// was read, no variable consulted.

@@ -161,13 +161,15 @@ Result<std::string> ParseEntitlement(const std::string& value) {
 }
 
 Result<ProgressMode> ParseProgress(const std::string& value) {
-  static const std::vector<std::string_view> known = {"auto", "plain", "quiet"};
-  if (value == "auto") return ProgressMode::kAuto;
-  if (value == "plain") return ProgressMode::kPlain;
-  if (value == "quiet") return ProgressMode::kQuiet;
-  if (value == "tty" || value == "rawjson" || value == "none") {
-    return Fail(Usage(Cat("--progress ", value, " is not supported yet"))
-                    .WithHint("auto, plain and quiet are"));
+  static const std::vector<std::pair<std::string_view, ProgressMode>> modes = {
+      {"auto", ProgressMode::kAuto},       {"plain", ProgressMode::kPlain},
+      {"tty", ProgressMode::kTty},         {"gitlab", ProgressMode::kGitlab},
+      {"rawjson", ProgressMode::kRawJson}, {"quiet", ProgressMode::kQuiet},
+      {"none", ProgressMode::kNone}};
+  std::vector<std::string_view> known;
+  for (const auto& [name, mode] : modes) {
+    if (value == name) return mode;
+    known.push_back(name);
   }
   return Fail(
       Usage(Cat("--progress: unknown mode \"", Printable(value), "\"", Suggest(value, known))));

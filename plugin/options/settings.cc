@@ -60,9 +60,8 @@ void AddDepot(std::vector<Setting>& all) {
 void AddBuild(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
-        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDKIT_PROGRESS", "BUILDX_METADATA_PROVENANCE",
-        "BUILDX_GIT_INFO", "BUILDX_GIT_LABELS", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*",
-        "DEPOT_CACHE_TIMEOUT"}) {
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDX_METADATA_PROVENANCE", "BUILDX_GIT_INFO",
+        "BUILDX_GIT_LABELS", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "DEPOT_CACHE_TIMEOUT"}) {
     all.push_back({name});
   }
   for (std::string_view name :
@@ -82,12 +81,20 @@ void AddBuild(std::vector<Setting>& all) {
     all.push_back({name, Fate::kSaid, Asks::kAlways, "no profile is written"});
 }
 
-/// The screen and traces: nothing here uses them, and no image is different.
+/// What is seen of a build; see ReadStyle() of plugin/progress.
+void AddScreen(std::vector<Setting>& all) {
+  for (std::string_view name :
+       {"BUILDKIT_PROGRESS", "NO_COLOR", "BUILDKIT_COLORS", "BUILDKIT_TTY_LOG_LINES",
+        "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC"}) {
+    all.push_back({name});
+  }
+}
+
+/// Traces: nothing here uses them, and no image is different.
 void AddTheRest(std::vector<Setting>& all) {
   for (std::string_view name :
-       {"BUILDX_EXPERIMENTAL", "NO_COLOR", "BUILDKIT_COLORS", "BUILDKIT_TTY_LOG_LINES",
-        "TTY_DISPLAY_RATE", "PROGRESS_NO_TRUNC", "OTEL_*", "TRACEPARENT", "TRACESTATE", "JAEGER_*",
-        "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME", "DEBUG", "GITHUB_*"}) {
+       {"BUILDX_EXPERIMENTAL", "OTEL_*", "TRACEPARENT", "TRACESTATE", "JAEGER_*", "SUDO_UID",
+        "SUDO_GID", "WSL_DISTRO_NAME", "DEBUG", "GITHUB_*"}) {
     all.push_back({name, Fate::kNoMatter});
   }
 }
@@ -105,6 +112,7 @@ const std::vector<Setting>& KnownSettings() {
     AddBuilders(all);
     AddDepot(all);
     AddBuild(all);
+    AddScreen(all);
     AddTheRest(all);
     return all;
   }();
@@ -131,25 +139,18 @@ Result<std::vector<std::string>> CheckSettings(const Environment& environment) {
   return lines;
 }
 
-Result<std::string> ApplyProgressVariable(const Environment& environment, BuildOptions& options) {
+Result<> ApplyProgressVariable(const Environment& environment, BuildOptions& options) {
   const std::string value = Variable(environment, "BUILDKIT_PROGRESS");
-  if (value.empty() || options.quiet || options.progress != ProgressMode::kAuto) return "";
-  if (value == "tty" || value == "none") {
-    return Cat("BUILDKIT_PROGRESS=", value, " has no effect yet: the output is plain");
-  }
+  if (value.empty() || options.quiet || options.progress != ProgressMode::kAuto) return {};
   Result<ProgressMode> mode = ParseProgress(value);
   if (!mode) {
-    std::string hint = value == "rawjson" ? "unset it: auto, plain and quiet are supported"
-                                          : "auto, plain and quiet are supported";
-    return Fail(Error(ErrorCode::kUsage,
-                      value == "rawjson"
-                          ? "BUILDKIT_PROGRESS=rawjson is not supported yet"
-                          : Cat("BUILDKIT_PROGRESS: unknown mode \"", Printable(value), '"'))
-                    .WithHint(std::move(hint)));
+    return Fail(
+        Error(ErrorCode::kUsage, Cat("BUILDKIT_PROGRESS: unknown mode \"", Printable(value), '"'))
+            .WithHint("auto, gitlab, none, plain, quiet, rawjson and tty are known"));
   }
   options.progress = *mode;
   options.quiet = *mode == ProgressMode::kQuiet;
-  return "";
+  return {};
 }
 
 }  // namespace depot::options

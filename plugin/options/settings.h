@@ -39,9 +39,7 @@ const std::vector<Setting>& KnownSettings();
 Result<std::vector<std::string>> CheckSettings(const Environment& environment);
 
 /// BUILDKIT_PROGRESS, which counts when neither --progress nor --quiet says anything (docker buildx
-/// commands/build.go): what it says is written into `options`. The line to say when there is no
-/// such form of output here yet, else "". kUsage for what is no form, and for rawjson, whose reader
-/// would get something else.
-Result<std::string> ApplyProgressVariable(const Environment& environment, BuildOptions& options);
+/// commands/build.go): what it says is written into `options`. kUsage for what is no form.
+Result<> ApplyProgressVariable(const Environment& environment, BuildOptions& options);
 
 }  // namespace depot::options

@@ -1,108 +1,190 @@
 #include "plugin/progress/display.h"
 
 #include <chrono>
+#include <ctime>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "driver/base/task_group.h"
 #include "plugin/progress/event_queue.h"
-#include "plugin/progress/layout.h"
+#include "plugin/progress/gitlab_layout.h"
+#include "plugin/progress/plain_layout.h"
+#include "plugin/progress/quiet_layout.h"
+#include "plugin/progress/raw_json.h"
+#include "plugin/progress/screen.h"
 #include "plugin/progress/trace.h"
+#include "plugin/progress/tty_layout.h"
 
 namespace depot {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
+using Clock = Trace::Clock;
 
-constexpr auto kRefresh = 100ms;
-constexpr auto kTick = 500ms;
+constexpr auto kOpenLineTick = 500ms;
 constexpr auto kCancelledWait = 500ms;
 
-class ThreadedDisplay : public Display {
+std::unique_ptr<Layout> MakeLayout(const DisplayOptions& options, const Trace& trace) {
+  switch (options.mode) {
+    case DisplayMode::kTty:
+      return std::make_unique<TtyLayout>(trace, options.style, options.title,
+                                         options.expand_warnings, Clock::now());
+    case DisplayMode::kGitlab:
+      return std::make_unique<GitlabLayout>(trace, options.style, options.expand_warnings,
+                                            Clock::now(), std::time(nullptr));
+    case DisplayMode::kQuiet:
+    case DisplayMode::kNone:
+      return std::make_unique<QuietLayout>(trace, options.mode == DisplayMode::kNone);
+    default:
+      return std::make_unique<PlainLayout>(trace, options.expand_warnings,
+                                           options.style.name_limit);
+  }
+}
+
+/// Nobody looks at the colours of what is neither a terminal nor GitLab's log.
+bool KeepsColours(const DisplayOptions& options, const Terminal& terminal) {
+  const bool looked_at = options.mode == DisplayMode::kGitlab || terminal.error_is_terminal();
+  return options.style.tools_colours && looked_at;
+}
+
+/// The thread of a display, and how it ends.
+class DisplayThread {
  public:
-  ThreadedDisplay(const DisplayOptions& options, Terminal& terminal)
-      : options_(options),
-        terminal_(terminal),
-        trace_(terminal.error_is_terminal()),
-        layout_(trace_) {
-    thread_.Start("display", [this](const Cancel& cancel) { return Run(cancel); });
+  /// Call last in the display's constructor. `run` ends soon after `close` was called.
+  void Start(std::function<Result<>(const Cancel&)> run, std::function<void()> close) {
+    close_ = std::move(close);
+    thread_.Start("display", [this, run = std::move(run)](const Cancel& cancel) {
+      Result<> ran = run(cancel);
+      ended_.Request(Error(ErrorCode::kCancelled, "the display has ended"));
+      return ran;
+    });
   }
 
-  ~ThreadedDisplay() override {
-    if (finished_) return;
+  /// For the display's destructor.
+  void Leave() {
     Error cancelled(ErrorCode::kCancelled, "the display was left");
-    End(&cancelled);
+    if (!ending_) End(&cancelled);
   }
 
-  void Emit(Event event) override { queue_.Emit(std::move(event)); }
-
-  void Finish(const Error* error) override { End(error); }
-
- private:
   void End(const Error* error) {
-    finished_ = true;
-    queue_.Close();
+    ending_ = true;
+    if (error != nullptr) error_ = *error;
+    close_();
     const bool cancelled = error != nullptr && error->code() == ErrorCode::kCancelled;
     // A reader that has stopped reading must not keep a cancelled build from ending.
     if (cancelled && ended_.cancel().SleepFor(kCancelledWait)) thread_.Stop(*error);
     (void)thread_.Wait();
-    std::string end;
-    if (error != nullptr) {
-      end = FailedSteps(trace_);
-    } else if (options_.mode != DisplayMode::kQuiet) {
-      end = WarningSummary(trace_, options_.expand_warnings);
-    }
-    Cancel patience = Cancel::Never();
-    if (cancelled) patience = patience.WithTimeout(kCancelledWait, "writing to standard error");
-    terminal_.WriteError(end, patience);
   }
 
+  /// Of the build; the thread's own from the time on when `close` was called.
+  const Error* error() const { return error_ ? &*error_ : nullptr; }
+
+ private:
+  std::function<void()> close_;
+  std::optional<Error> error_;
+  bool ending_ = false;
+  CancelSource ended_;
+  TaskGroup thread_{Cancel::Never()};
+};
+
+/// A Layout, drawn by a thread of its own.
+class LayoutDisplay final : public Display {
+ public:
+  LayoutDisplay(const DisplayOptions& options, Terminal& terminal)
+      : terminal_(terminal),
+        pace_(options.style.pace),
+        trace_(KeepsColours(options, terminal)),
+        layout_(MakeLayout(options, trace_)),
+        screen_(options.style.reflows) {
+    thread_.Start([this](const Cancel& cancel) { return Run(cancel); }, [this] { queue_.Close(); });
+  }
+
+  ~LayoutDisplay() override { thread_.Leave(); }
+
+  void Emit(Event event) override { queue_.Emit(std::move(event)); }
+
+  void Finish(const Error* error) override { thread_.End(error); }
+
+ private:
   Result<> Run(const Cancel& cancel) {
-    const bool quiet = options_.mode == DisplayMode::kQuiet;
     Clock::time_point next = Clock::now();
-    while (true) {
-      std::optional<Clock::time_point> tick;
-      if (!quiet && layout_.waiting()) tick = Clock::now() + kTick;
-      if (!queue_.Wait(next, tick) || cancel.cancelled()) break;
-      trace_.Apply(queue_.Take());
-      if (quiet) {
-        Forget();
-      } else {
-        terminal_.WriteError(layout_.Update(Clock::now()), cancel);
-      }
-      next = Clock::now() + kRefresh;
+    while (queue_.Wait(next, NextTick()) && !cancel.cancelled()) {
+      const Clock::time_point now = Clock::now();
+      const ScreenSize size = terminal_.size();
+      layout_->Take(trace_.Apply(queue_.Take(), now), now);
+      terminal_.WriteError(screen_.Show(layout_->Draw(now, size), size), cancel);
+      next = Clock::now() + pace_;
     }
-    if (!quiet) terminal_.WriteError(layout_.Finish(Clock::now()), cancel);
-    ended_.Request(Error(ErrorCode::kCancelled, "the display has ended"));
+    const Clock::time_point now = Clock::now();
+    const ScreenSize size = terminal_.size();
+    layout_->Take(trace_.End(), now);
+    terminal_.WriteError(screen_.Show(layout_->Finish(now, size, thread_.error()), size), cancel);
     return {};
   }
 
-  /// A quiet build shows tails only.
-  void Forget() {
-    for (std::size_t node : trace_.TakeChanged()) {
-      trace_.node(node).lines.clear();
-      trace_.node(node).line_bytes = 0;
-      trace_.node(node).warnings.clear();
-    }
-    (void)trace_.TakeNotices();
+  std::optional<Clock::time_point> NextTick() const {
+    std::optional<Clock::duration> patience = layout_->patience();
+    if (!patience && trace_.waiting()) patience = kOpenLineTick;
+    if (!patience) return std::nullopt;
+    return Clock::now() + *patience;
   }
 
-  const DisplayOptions options_;
   Terminal& terminal_;
+  const std::chrono::milliseconds pace_;
   EventQueue queue_;
-  Trace trace_;         ///< the thread's until it has ended
-  PlainLayout layout_;  ///< the same
-  CancelSource ended_;
-  bool finished_ = false;
-  TaskGroup thread_{Cancel::Never()};
+  Trace trace_;                     ///< the thread's until it has ended
+  std::unique_ptr<Layout> layout_;  ///< the same
+  Screen screen_;                   ///< the same
+  DisplayThread thread_;
+};
+
+/// RawJson, written by a thread of its own.
+class RawJsonDisplay final : public Display {
+ public:
+  explicit RawJsonDisplay(Terminal& terminal) : terminal_(terminal) {
+    thread_.Start([this](const Cancel& cancel) { return Run(cancel); },
+                  [this] { events_.Close(); });
+  }
+
+  ~RawJsonDisplay() override { thread_.Leave(); }
+
+  void Emit(Event event) override { events_.Put(std::move(event)); }
+
+  void Finish(const Error* error) override { thread_.End(error); }
+
+ private:
+  Result<> Run(const Cancel& cancel) {
+    while (events_.Wait() && !cancel.cancelled())
+      terminal_.WriteError(events_.Take(), cancel);
+    return {};
+  }
+
+  Terminal& terminal_;
+  RawJson events_;
+  DisplayThread thread_;
 };
 
 }  // namespace
 
+Result<DisplayMode> ChooseMode(DisplayMode asked,
+                               const Environment& environment,
+                               const Terminal& terminal) {
+  if (asked == DisplayMode::kTty && !terminal.error_is_terminal()) {
+    return Fail(Error(ErrorCode::kInvalid, "--progress tty: standard error is not a terminal")
+                    .WithHint("--progress plain is for logs and pipes; auto finds out by itself"));
+  }
+  if (asked != DisplayMode::kAuto) return asked;
+  if (!TrimmedVariable(environment, "GITLAB_CI").empty()) return DisplayMode::kGitlab;
+  const std::string kind = Variable(environment, "TERM");
+  const bool able = terminal.error_is_terminal() && !kind.empty() && kind != "dumb";
+  return able && Variable(environment, "CI").empty() ? DisplayMode::kTty : DisplayMode::kPlain;
+}
+
 std::unique_ptr<Display> MakeDisplay(const DisplayOptions& options, Terminal& terminal) {
-  return std::make_unique<ThreadedDisplay>(options, terminal);
+  if (options.mode == DisplayMode::kRawJson) return std::make_unique<RawJsonDisplay>(terminal);
+  return std::make_unique<LayoutDisplay>(options, terminal);
 }
 
 }  // namespace depot

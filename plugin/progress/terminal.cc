@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,20 +25,23 @@ bool OpenOrFill(int fd) {
   return false;
 }
 
-/// The next piece to write: whole lines up to PIPE_BUF where possible, so that a pipe takes it in
+/// The next piece to write: whole lines up to `most` bytes where possible. A pipe takes PIPE_BUF in
 /// one go once poll() said that it has room, even when it is a blocking one.
-std::string_view NextPiece(std::string_view text) {
-  if (text.size() <= PIPE_BUF) return text;
-  std::size_t newline = text.rfind('\n', PIPE_BUF - 1);
-  return text.substr(0, newline == std::string_view::npos ? PIPE_BUF : newline + 1);
+std::string_view NextPiece(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t newline = text.rfind('\n', most - 1);
+  return text.substr(0, newline == std::string_view::npos ? most : newline + 1);
 }
 
 Result<> WriteAll(int fd, std::string_view text, const Cancel& cancel) {
   struct stat facts {};
   bool regular = ::fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode);
+  // What a terminal shows is best seen whole.
+  constexpr std::size_t kFrame = 64 << 10;
+  const std::size_t most = ::isatty(fd) == 1 ? kFrame : PIPE_BUF;
   while (!text.empty()) {
     if (!regular) TRY(WaitForFd(fd, POLLOUT, cancel));
-    std::string_view piece = regular ? text : NextPiece(text);
+    std::string_view piece = regular ? text : NextPiece(text, most);
     ssize_t written = ::write(fd, piece.data(), piece.size());
     if (written < 0) {
       if (errno == EINTR || errno == EAGAIN) continue;
@@ -64,6 +68,14 @@ Terminal::Terminal() {
 void Terminal::WriteError(std::string_view text, const Cancel& cancel) {
   if (error_gone_ || text.empty()) return;
   if (!WriteAll(STDERR_FILENO, text, cancel)) error_gone_ = true;
+}
+
+ScreenSize Terminal::size() const {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) {
+    return {};
+  }
+  return {size.ws_col, size.ws_row};
 }
 
 Result<> Terminal::CheckResult() const {

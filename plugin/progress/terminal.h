@@ -5,6 +5,7 @@
 #include "driver/base/cancel.h"
 #include "driver/base/fd.h"
 #include "driver/base/result.h"
+#include "plugin/progress/screen_size.h"
 
 namespace depot {
 
@@ -16,9 +17,10 @@ class Terminal {
   /// that no later file or socket gets its number. From here on SIGPIPE is ignored.
   Terminal();
 
-  /// Writes text made of whole lines to standard error. Lines that fit in PIPE_BUF are never torn.
-  /// Waits for a slow reader, at most until `cancel` says stop. A reader that went away, or that
-  /// was given up, is no failure: the text, and all later text, is dropped.
+  /// Writes text made of whole lines to standard error. Lines that fit in PIPE_BUF are never torn;
+  /// a terminal gets all in one write. Waits for a slow reader, at most until `cancel` says stop. A
+  /// reader that went away, or that was given up, is no failure: the text, and all later text, is
+  /// dropped.
   void WriteError(std::string_view text, const Cancel& cancel);
 
   /// Whether WriteResult can work at all: standard output is open for writing.
@@ -32,6 +34,10 @@ class Terminal {
   /// exported archive). The caller closes it. An Error when standard output is not open for
   /// writing.
   Result<Fd> DuplicateOutput() const;
+
+  /// Of the terminal that standard error is, as it is now; 80 by 24 when it does not know or is
+  /// none.
+  ScreenSize size() const;
 
   bool output_is_terminal() const { return output_is_terminal_; }
   bool error_is_terminal() const { return error_is_terminal_; }

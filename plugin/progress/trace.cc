@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -20,7 +21,6 @@ constexpr std::size_t kMaxLine = 4 << 20;
 constexpr std::size_t kMaxOpenBytes = 16 << 20;
 constexpr std::size_t kShortLine = 4096;
 constexpr std::size_t kMaxMembers = 1000;
-constexpr std::size_t kMaxNodeWarnings = 100;
 constexpr std::size_t kMaxWarnings = 1000;
 constexpr std::size_t kMaxWarningBytes = 8 << 20;
 constexpr std::string_view kCancelled = "context canceled";
@@ -126,9 +126,11 @@ Trace::Trace(bool colours) : colours_(colours), internals_(std::make_unique<Inte
 
 Trace::~Trace() = default;
 
-void Trace::Apply(EventBatch batch) {
+TraceNews Trace::Apply(EventBatch batch, Clock::time_point now) {
+  now_ = now;
+  EndOldLines();
   for (std::string& notice : batch.notices)
-    notices_.push_back(Safe(std::move(notice)));
+    news_.notices.push_back(Safe(std::move(notice)));
   for (const Vertex& vertex : batch.vertices)
     ApplyVertex(vertex);
   for (const VertexStatus& status : batch.statuses)
@@ -141,11 +143,32 @@ void Trace::Apply(EventBatch batch) {
     ApplyVertex(vertex);
   bool overflow = batch.overflow || internals_->keyed_bytes > kMaxKeyedBytes;
   if (overflow && !std::exchange(internals_->overflow_said, true)) {
-    notices_.push_back("the builder reports more steps than can be shown: some are left out");
+    news_.notices.push_back("the builder reports more steps than can be shown: some are left out");
+  }
+  return TakeNews();
+}
+
+TraceNews Trace::End() {
+  while (!open_since_.empty())
+    EndOpenLine(open_since_.begin()->first);
+  return TakeNews();
+}
+
+TraceNews Trace::TakeNews() {
+  for (std::size_t node : news_.changed)
+    internals_->extras[node].changed = false;
+  return std::exchange(news_, {});
+}
+
+void Trace::EndOldLines() {
+  for (auto entry = open_since_.begin(); entry != open_since_.end();) {
+    auto [node, since] = *entry++;
+    if (now_ - since >= kOpenLine) EndOpenLine(node);
   }
 }
 
 void Trace::EndOpenLine(std::size_t node) {
+  open_since_.erase(node);
   Internals::Extra& extra = internals_->extras[node];
   for (auto& stream : extra.streams) {
     if (!stream || !stream->open()) continue;
@@ -158,16 +181,6 @@ bool Trace::HasOpenLine(std::size_t node) const {
   const auto& streams = internals_->extras[node].streams;
   return std::any_of(std::begin(streams), std::end(streams),
                      [](const auto& stream) { return stream && stream->open(); });
-}
-
-std::vector<std::size_t> Trace::TakeChanged() {
-  for (std::size_t node : changed_)
-    internals_->extras[node].changed = false;
-  return std::exchange(changed_, {});
-}
-
-std::vector<std::string> Trace::TakeNotices() {
-  return std::exchange(notices_, {});
 }
 
 std::optional<std::size_t> Trace::FindOrAdd(const Vertex& vertex) {
@@ -290,6 +303,11 @@ void Trace::ApplyLog(const std::string& digest, const LogChunk& chunk) {
   stream->Feed(chunk.data, internals_->open_bytes < kMaxOpenBytes ? kMaxLine : kShortLine, lines);
   internals_->open_bytes -= std::min(internals_->open_bytes, before);
   internals_->open_bytes += stream->size();
+  if (!HasOpenLine(index)) {
+    open_since_.erase(index);
+  } else if (!lines.empty() || !open_since_.contains(index)) {
+    open_since_[index] = now_;
+  }
   AddLines(index, chunk.timestamp, std::move(lines));
   if (nodes_[index].completed) EndOpenLine(index);
   MarkChanged(index);
@@ -302,27 +320,28 @@ void Trace::AddLines(std::size_t index, Timestamp when, std::vector<std::string>
   const std::string prefix = Cat(Seconds(start ? when - *start : Elapsed{0}), ' ');
   std::size_t first_of_tail = lines.size() - std::min(lines.size(), kTailLines);
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    std::string line = Cat(prefix, lines[i]);
+    std::string& line = lines[i];
+    line.insert(0, prefix);
     if (i >= first_of_tail) {
       node.tail.push_back(CutLine(line));
       internals_->tail_bytes += node.tail.back().size();
     }
-    node.line_bytes += line.size() + sizeof(std::string);
-    node.lines.push_back(std::move(line));
   }
   std::size_t most = internals_->tail_bytes < kMaxTailBytes ? kTailLines : 0;
   while (node.tail.size() > most) {
     internals_->tail_bytes -= node.tail.front().size();
     node.tail.pop_front();
   }
+  if (news_.lines.empty() || news_.lines.back().node != index) news_.lines.push_back({index, {}});
+  std::vector<std::string>& news = news_.lines.back().lines;
+  std::move(lines.begin(), lines.end(), std::back_inserter(news));
   MarkChanged(index);
 }
 
 void Trace::ApplyWarning(VertexWarning warning) {
   auto found = internals_->by_digest.find(warning.vertex);
   if (found != internals_->by_digest.end()) {
-    TraceNode& node = nodes_[found->second.node];
-    if (node.warnings.size() < kMaxNodeWarnings) node.warnings.push_back(Safe(warning.short_text));
+    news_.warnings.push_back({found->second.node, Safe(warning.short_text)});
     MarkChanged(found->second.node);
   }
   std::string key = KeyOf(warning);
@@ -336,7 +355,7 @@ void Trace::ApplyWarning(VertexWarning warning) {
 
 void Trace::MarkChanged(std::size_t node) {
   if (std::exchange(internals_->extras[node].changed, true)) return;
-  changed_.push_back(node);
+  news_.changed.push_back(node);
 }
 
 }  // namespace depot

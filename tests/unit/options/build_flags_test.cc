@@ -333,11 +333,12 @@ TEST(BuildFlags, NetworkAllowAndProgressKnowTheirWords) {
             "--allow: unknown entitlement \"network.hots\", did you mean network.host?");
   EXPECT_EQ(Refusal({"--allow=device=gpu", "."}).message(),
             "--allow device=gpu is not supported yet");
-  EXPECT_EQ(Refusal({"--progress=tty", "."}).message(), "--progress tty is not supported yet");
+  EXPECT_EQ(Parse({"--progress=tty", "."}).progress, ProgressMode::kTty);
+  EXPECT_EQ(Parse({".", "--progress", "rawjson"}).progress, ProgressMode::kRawJson);
   EXPECT_EQ(Refusal({"--progress=plan", "."}).message(),
             "--progress: unknown mode \"plan\", did you mean plain?");
   EXPECT_EQ(Refusal({"-q", "--progress=plain", "."}).message(),
-            "--quiet and --progress plain cannot be used together");
+            "--quiet and a --progress other than auto and quiet cannot be used together");
 }
 
 TEST(BuildFlags, PushNeedsAName) {

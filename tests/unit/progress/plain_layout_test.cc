@@ -1,82 +1,33 @@
-#include "plugin/progress/layout.h"
+#include "plugin/progress/plain_layout.h"
 
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "plugin/progress/closing.h"
+#include "tests/unit/progress/event_player.h"
 
 namespace depot {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// Plays events against a layout; the builder's clock is far off ours.
-class Player {
+class Player : public EventPlayer {
  public:
-  explicit Player(bool colours = false) : trace_(colours), layout_(trace_) {}
+  explicit Player(bool colours = false) : EventPlayer(colours), layout_(trace()) {}
 
-  Timestamp At(double seconds) const {
-    return Timestamp(std::chrono::hours(24 * 365 * 80)) +
-           std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-  }
-  Player& Begin(const std::string& id, double at, const std::string& name = "") {
-    Vertex vertex = Make(id, name);
-    vertex.started = starts_[id] = At(at);
-    queue_.Emit(vertex);
-    return *this;
-  }
-  Player& End(const std::string& id, double at, const std::string& error = "") {
-    Vertex vertex = Make(id, "");
-    vertex.started = starts_[id];
-    vertex.completed = At(at);
-    vertex.error = error;
-    queue_.Emit(vertex);
-    return *this;
-  }
-  Player& Log(const std::string& id, double at, const std::string& text, int stream = 1) {
-    queue_.Emit(VertexLog{id, At(at), stream, text});
-    return *this;
-  }
-  Player& Status(const std::string& id,
-                 const std::string& label,
-                 std::int64_t current,
-                 std::int64_t total,
-                 double from,
-                 double at,
-                 bool done = false) {
-    VertexStatus status{label, id, "", current, total, At(at), At(from), {}};
-    if (done) status.completed = At(at);
-    queue_.Emit(status);
-    return *this;
-  }
-  Player& Put(Event event) {
-    queue_.Emit(std::move(event));
-    return *this;
-  }
   std::string Show(std::chrono::milliseconds later = 100ms) {
-    now_ += later;
-    trace_.Apply(queue_.Take());
-    return layout_.Update(now_);
+    return Draw(layout_, {}, later).lines;
   }
-  std::string Finish() { return Show() + layout_.Finish(now_); }
-
-  Trace& trace() { return trace_; }
-  PlainLayout& layout() { return layout_; }
+  std::string Finish() {
+    std::string shown = Show();
+    Error cancelled(ErrorCode::kCancelled, "no more");
+    return shown + EventPlayer::Finish(layout_, {}, &cancelled).lines;
+  }
+  bool waiting() const { return layout_.patience() || trace().waiting(); }
 
  private:
-  Vertex Make(const std::string& id, const std::string& name) {
-    if (!name.empty()) names_[id] = name;
-    Vertex vertex;
-    vertex.digest = id;
-    vertex.name = names_.contains(id) ? names_[id] : id;
-    return vertex;
-  }
-
-  EventQueue queue_;
-  Trace trace_;
   PlainLayout layout_;
-  std::map<std::string, std::string> names_;
-  std::map<std::string, Timestamp> starts_;
-  PlainLayout::Clock::time_point now_{};
 };
 
 TEST(PlainLayout, DrawsABuildAsItsUsersKnowIt) {
@@ -128,11 +79,49 @@ TEST(PlainLayout, LeavesTheScreenToOneStepForAWhile) {
   EXPECT_EQ(play.Show(), "#1 RUN a\n#1 0.000 a1\n");
   play.Log("a", 1, "a2\n");
   EXPECT_EQ(play.Show(1s), "#1 1.000 a2\n");
-  EXPECT_TRUE(play.layout().waiting());
+  EXPECT_TRUE(play.waiting());
   play.Log("a", 5, "a3\n");
   EXPECT_EQ(play.Show(4s), "#1 5.000 a3\n#1 ...\n\n#2 RUN b\n#2 0.000 b1\n");
   play.Log("a", 6, "a4\n").Log("b", 6, "b2\n").End("b", 6);
   EXPECT_EQ(play.Show(), "#2 6.000 b2\n#2 DONE 6.0s\n\n#1 RUN a\n#1 6.000 a4\n");
+}
+
+TEST(PlainLayout, NoParallelStepWaitsLongerThanTwoSeconds) {
+  Player play;
+  play.Begin("a", 0, "RUN a").Begin("b", 0, "RUN b").Log("b", 0, "b1\n");
+  for (int tenth = 0; tenth < 19; ++tenth) {
+    play.Log("a", tenth / 10.0, "a\n");
+    EXPECT_EQ(play.Show().find("RUN b"), std::string::npos);
+  }
+  play.Log("a", 2, "a\n");
+  EXPECT_NE(play.Show(200ms).find("#2 RUN b\n#2 0.000 b1\n"), std::string::npos);
+}
+
+TEST(PlainLayout, CutsNamesWhenItIsToldTo) {
+  EventPlayer play(false);
+  PlainLayout layout(play.trace(), false, 5);
+  play.Begin("a", 0, "RUN \u00e9x");
+  EXPECT_EQ(play.Draw(layout, {}, 100ms).lines, "#1 RUN ...\n");
+}
+
+TEST(PlainLayout, TwoReadersOfOneTraceSeeTheSame) {
+  EventQueue queue;
+  Trace trace(false);
+  PlainLayout one(trace);
+  PlainLayout two(trace);
+  Vertex vertex;
+  vertex.digest = "a";
+  vertex.name = "RUN a";
+  vertex.started = Timestamp(1s);
+  queue.Emit(vertex);
+  queue.Emit(VertexLog{"a", Timestamp(2s), 1, "hello\n"});
+  Trace::Clock::time_point now{};
+  TraceNews news = trace.Apply(queue.Take(), now);
+  one.Take(news, now);
+  two.Take(std::move(news), now);
+  const std::string shown = one.Draw(now, {}).lines;
+  EXPECT_EQ(shown, "#1 RUN a\n#1 1.000 hello\n");
+  EXPECT_EQ(two.Draw(now, {}).lines, shown);
 }
 
 TEST(PlainLayout, GivesTheScreenAwayWhenTheStepOnItIsSilent) {
@@ -157,7 +146,7 @@ TEST(PlainLayout, SaysHowAStepEnded) {
   play.Begin("b", 0, "RUN b").End("b", 1, "rpc: context canceled");
   EXPECT_EQ(play.Finish(),
             "#1 RUN a\n#1 ERROR: process \"/bin/sh -c a\" failed: exit code: 1\n"
-            "\n#2 RUN b\n#2 CANCELED\n");
+            "\n#2 RUN b\n#2 CANCELED\n------\n > RUN a:\n------\n");
   EXPECT_TRUE(play.trace().node(0).failed());
   EXPECT_FALSE(play.trace().node(1).failed());
 }
@@ -211,8 +200,8 @@ TEST(PlainLayout, NamesAndErrorsAreSafeAndCarryNoCredentials) {
   play.Begin("a", 0, "load https://me:geheim@host/x?private_token=geheim\x1b[2J\nfake #9");
   play.Status("a", "get https://t:geheim@h\r", 1, 0, 0, 0);
   play.End("a", 1, "fetch http://u:geheim@h: no\x1b]0;x\x07");
-  std::string out = play.Put(Notice{"using https://geheim@h"}).Finish();
-  out += FailedSteps(play.trace());
+  play.Put(Notice{"using https://geheim@h"});
+  std::string out = play.Finish();
   EXPECT_EQ(out,
             "#0 using https://xxxxx@h\n"
             "\n"
@@ -228,9 +217,9 @@ TEST(PlainLayout, AnUnfinishedLineIsShownAfterAWhileAndAtTheEnd) {
   Player play;
   play.Begin("a", 0, "RUN a").Log("a", 0, "password: ").Log("a", 0, "warn", 2);
   EXPECT_EQ(play.Show(), "#1 RUN a\n");
-  EXPECT_TRUE(play.layout().waiting());
+  EXPECT_TRUE(play.waiting());
   EXPECT_EQ(play.Show(5s), "#1 0.000 password: \n#1 0.000 warn\n");
-  EXPECT_FALSE(play.layout().waiting());
+  EXPECT_FALSE(play.waiting());
   play.Log("a", 6, "last");
   EXPECT_EQ(play.Show(), "");
   play.End("a", 7);
