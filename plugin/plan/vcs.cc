@@ -5,6 +5,7 @@
 
 #include "driver/base/text.h"
 #include "driver/git/checkout.h"
+#include "plugin/plan/git_url.h"
 
 namespace depot::plan {
 namespace {
