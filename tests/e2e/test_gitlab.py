@@ -107,6 +107,27 @@ class Templates(Jobs):
         self.assertRegex(result.stderr, r"credentials for .*: config.json")
         self.assertIsNone(self.engine("classic").inspect(image))
 
+    def test_a_cache_travels_as_an_artifact_to_an_empty_builder(self):
+        ci = """
+stages: [one, two]
+warm:
+  stage: one
+  artifacts: {paths: [cache/]}
+  script:
+    - wget -qO- "$DEPOT_PLUGIN_URL/install.sh" | sh
+    - docker depot build --cache-to type=local,dest=cache,mode=max .
+again:
+  stage: two
+  script:
+    - env -u DEPOT_BUILDER DOCKER_TLS_VERIFY=1 docker depot build --cache-from type=local,src=cache .
+"""
+        project = self.project(ci, self.files(**{".dockerignore": "cache\n"}))
+        result = self.pipeline(project, self.builder(), self.engine_of_the_service())
+        again = "\n".join(re.findall(r"^.*\bagain\b.*$", result.stdout + result.stderr, re.M))
+        self.assertIn("importing cache manifest", again)
+        number = re.search(rf"#(\d+) \[.*RUN echo {self.image_name()}", again)[1]
+        self.assertRegex(again, rf"#{number} CACHED")
+
     def test_two_platforms(self):
         registry = self.registry("bearer")
         variables = (registry, self.builder("both"))
@@ -245,7 +266,7 @@ class Guide(Jobs):
     def test_gitlab_takes_every_example(self):
         files = {path.name: path.read_text() for path in TEMPLATES.glob("*.yml")}
         files[_COMPONENT] = template(_COMPONENT)
-        self.assertEqual(len(self.examples), 5)
+        self.assertEqual(len(self.examples), 6)
         for ci in self.examples:
             with self.subTest(ci):
                 self.assertTrue(self.jobs(self.project(ci, files)))
@@ -257,6 +278,16 @@ class Guide(Jobs):
             project = self.project(spelled(self.examples[0], spelling), files)
             self.pipeline(project, registry, self.builder())
             self.check_pushed(registry["CI_REGISTRY_IMAGE"], self.commit_of(project))
+
+    def test_a_cache_in_the_projects_registry(self):
+        registry = self.registry("bearer")
+        ci = next(ci for ci in self.examples if "--cache-to" in ci)
+        project = self.project(ci, self.files())
+        first = self.pipeline(project, registry, self.builder())
+        self.assertRegex(first.stderr, r"the cache in \S+/cache:main is not there \(yet\)")
+        self.assertTrue(self.repository(f"{registry['CI_REGISTRY_IMAGE']}/cache:main").has("main"))
+        second = self.pipeline(project, registry, self.builder())
+        self.assertIn("importing cache manifest from", second.stderr)
 
     def test_the_authority_of_a_pool_is_one_variable(self):
         pool = self.start_pool()
