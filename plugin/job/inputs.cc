@@ -41,6 +41,8 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   TRY(plan::CheckPolicyFile(options, facts));
   TRY_ASSIGN(inputs.source, plan::DecideSource(options, facts));
   TRY_ASSIGN(inputs.source.named, plan::PlanNamedContexts(options.sources.contexts));
+  for (const auto& [name, store] : inputs.source.named.stores)
+    inputs.stores[name] = {store};
   TRY_ASSIGN(inputs.trees, plan::OpenTrees(inputs.source));
   plan::VcsFacts vcs = plan::DescribeVcs(options, environment, inputs.source);
   inputs.vcs = std::move(vcs.attributes);

@@ -24,10 +24,10 @@ struct Inputs {
   std::vector<session::SshOffer> ssh;
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
-  std::map<std::string, std::string> vcs;                         ///< plan::VcsFacts
-  session::OfferedStores stores;     ///< content, by name, as the builder asks
-  std::vector<std::string> notices;  ///< one line each, for the user
-  int standard_input = -1;           ///< when the context or the Dockerfile is there; not owned
+  session::OfferedStores stores;           ///< content, by name, as the builder asks
+  std::map<std::string, std::string> vcs;  ///< plan::VcsFacts
+  std::vector<std::string> notices;        ///< one line each, for the user
+  int standard_input = -1;  ///< when the context or the Dockerfile is there; not owned
 };
 
 /// Looks at all of it, so that whatever is wrong is known before a builder is asked. Blocks for

@@ -28,10 +28,7 @@ std::string Services::AddTo(rpc::ServiceTable& table, session::Faults& faults) {
   session::AddAuth(table, auth_);
   session::AddSecrets(table, secrets_);
   session::AddSsh(table, ssh_);
-  session::OfferedStores stores = inputs_.stores;
-  for (const auto& [name, store] : inputs_.source.named.stores)
-    stores[name] = {store};
-  if (!stores.empty()) session::AddContent(table, std::move(stores), faults, sink_);
+  if (!inputs_.stores.empty()) session::AddContent(table, inputs_.stores, faults, sink_);
   if (!inputs_.source.upload) return "";
   if (stored_context_.valid()) {
     return session::AddStoredUpload(table, stored_context_.get(), faults);

@@ -263,9 +263,9 @@ std::vector<flags::Flag> BuildTable(BuildLine& line) {
     table.push_back(std::move(flag));
   for (flags::Flag& flag : DepotFlags(line.options))
     table.push_back(std::move(flag));
-  for (flags::Flag& flag : CacheFlags(line.options.caches))
-    table.push_back(std::move(flag));
   for (flags::Flag& flag : SourceFlags(line.options.sources))
+    table.push_back(std::move(flag));
+  for (flags::Flag& flag : CacheFlags(line.options.caches))
     table.push_back(std::move(flag));
   for (flags::Flag& flag : RefusedFlags())
     table.push_back(std::move(flag));

@@ -19,13 +19,14 @@ void AddBuilders(std::vector<Setting>& all) {
        {"DEPOT_BUILDER", "DEPOT_BUILDER_CACERT", "DEPOT_BUILDER_CERT", "DEPOT_BUILDER_KEY",
         "DEPOT_BUILDER_SERVERNAME", "BUILDX_BUILDER", "BUILDKIT_HOST", "BUILDX_CONFIG",
         "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
-        "DOCKER_CONFIG", "DOCKER_CLI_PLUGIN_SOCKET"}) {
+        "DOCKER_CONFIG", "DOCKER_CLI_PLUGIN_SOCKET", "KUBECONFIG"}) {
     all.push_back({name});
   }
   all.push_back(
       {"DOCKER_CUSTOM_HEADERS", Fate::kSaid, Asks::kAlways, "write HttpHeaders into config.json"});
-  // We ask the Engine which version it speaks.
+  // We ask the Engine which version it speaks; docker itself decides whether it calls a plugin.
   all.push_back({"DOCKER_API_VERSION", Fate::kNoMatter});
+  all.push_back({"DOCKER_BUILDKIT", Fate::kNoMatter});
 }
 
 /// The Depot API, and who may ask it.
@@ -33,7 +34,9 @@ void AddDepot(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DEPOT_TOKEN", "DEPOT_API_TOKEN", "DEPOT_OIDC_TOKEN", "DEPOT_JIT_TOKEN",
         "DEPOT_CACHE_TOKEN", "DEPOT_PROJECT_ID", "DEPOT_BUILD_ID", "DEPOT_API_URL",
-        "DEPOT_API_CACERT", "XDG_CONFIG_HOME", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING"}) {
+        "DEPOT_API_CACERT", "XDG_CONFIG_HOME", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING", "GITLAB_CI",
+        "CIRCLE_OIDC_TOKEN_V2", "BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_AGENT_ENDPOINT",
+        "BUILDKITE_JOB_ID"}) {
     all.push_back({name});
   }
   for (std::string_view name : {"DEPOT_PUSH_REGISTRY_USERNAME", "DEPOT_PUSH_REGISTRY_PASSWORD",
@@ -58,7 +61,7 @@ void AddBuild(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDX_METADATA_PROVENANCE", "BUILDX_GIT_INFO",
-        "BUILDX_GIT_LABELS", "AWS_*", "ACTIONS_*", "DEPOT_CACHE_TIMEOUT", "SSH_AUTH_SOCK"}) {
+        "BUILDX_GIT_LABELS", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "DEPOT_CACHE_TIMEOUT"}) {
     all.push_back({name});
   }
   for (std::string_view name :
@@ -89,8 +92,9 @@ void AddScreen(std::vector<Setting>& all) {
 
 /// Traces: nothing here uses them, and no image is different.
 void AddTheRest(std::vector<Setting>& all) {
-  for (std::string_view name : {"BUILDX_EXPERIMENTAL", "OTEL_*", "TRACEPARENT", "TRACESTATE",
-                                "JAEGER_*", "SUDO_UID", "SUDO_GID", "WSL_DISTRO_NAME"}) {
+  for (std::string_view name :
+       {"BUILDX_EXPERIMENTAL", "OTEL_*", "TRACEPARENT", "TRACESTATE", "JAEGER_*", "SUDO_UID",
+        "SUDO_GID", "WSL_DISTRO_NAME", "DEBUG", "GITHUB_*"}) {
     all.push_back({name, Fate::kNoMatter});
   }
 }

@@ -519,7 +519,16 @@ class EndToEnd(unittest.TestCase):
                 self.fail(f"{complaint} after {seconds} s\n{told}")
             time.sleep(0.05)
 
-    # Endpoints with faults.
+    # Engines and endpoints of few tests.
+
+    def start_newest_engine(self):
+        """Starts the engine "newest" unless it runs, Docker 28 with a BuildKit of today; engine="newest" is it then."""
+        if not self.rig["BUILDX"]:
+            self.skipTest("the machine's Debian mirror has no sid")
+        engines = Path(__file__).resolve().parents[1] / "engines"
+        started = subprocess.run([engines, "newest"], stdout=subprocess.PIPE, text=True, timeout=150, check=True)
+        self.rig["ENGINE_NEWEST"] = started.stdout.strip()
+
 
     def bridge(self, kind="tls", engine="containerd", certificate="SERVER", client_ca="CACERT"):
         """A builder of the test's own: kind "tls", "plain" or "unix". `certificate` "STRANGER"

@@ -126,6 +126,21 @@ def remove_bridge(name):
         run(["ip", "link", "del", name])
 
 
+def make_newest(unpacked):
+    """The engine `newest`, beside the others; it takes its runc from the engine `containerd`."""
+    programs = _programs(unpacked["docker.io"][1], unpacked["containerd"][1])
+    beside = RIG / "engines" / "containerd" / "bin"
+    for name in ("runc", "docker-init"):
+        programs[name] = (beside / name).resolve()
+    return Engine("newest", 4, programs, {"features": {"containerd-snapshotter": True}})
+
+
+def _programs(docker, containerd):
+    names = {"dockerd": docker / "usr/sbin", "docker-proxy": docker / "usr/sbin"}
+    names |= {name: containerd / "usr/bin" for name in ("containerd", "containerd-shim-runc-v2")}
+    return {name: folder / name for name, folder in names.items()}
+
+
 def make_engines(packages, ports):
     shared = {
         "runc": packages["bookworm", "amd64", "runc"][1] / "usr/sbin/runc",
@@ -133,15 +148,8 @@ def make_engines(packages, ports):
     }
 
     def programs(suite):
-        docker = packages[suite, "amd64", "docker.io"][1] / "usr/sbin"
-        containerd = packages[suite, "amd64", "containerd"][1] / "usr/bin"
-        return {
-            **shared,
-            "dockerd": docker / "dockerd",
-            "docker-proxy": docker / "docker-proxy",
-            "containerd": containerd / "containerd",
-            "containerd-shim-runc-v2": containerd / "containerd-shim-runc-v2",
-        }
+        docker, containerd = (packages[suite, "amd64", name][1] for name in ("docker.io", "containerd"))
+        return {**shared, **_programs(docker, containerd)}
 
     snapshotter = {"features": {"containerd-snapshotter": True}}
     # It would make the key of a long gone feature in /etc/docker.

@@ -51,6 +51,11 @@ UNPACKED = {
 }
 # Without these a part of the tests cannot run, but the rest can.
 OPTIONAL = {("sid", "amd64")}
+# The newest engine, which only a few tests start: unpacked when the first of them does.
+NEWEST = {
+    "docker.io": ["usr/sbin/dockerd", "usr/sbin/docker-proxy"],
+    "containerd": ["usr/bin/containerd", "usr/bin/containerd-shim-runc-v2"],
+}
 NEEDED_MAJOR = {("trixie", "docker.io"): 26, ("bookworm", "docker.io"): 20}
 
 
@@ -83,6 +88,13 @@ def unpack_all():
         for package, version in versions.items():
             found[suite, arch, package] = (version, _root(folder, package, version))
     return found
+
+
+def unpack_newest():
+    """The same for NEWEST, which is of sid."""
+    folder = CACHE / "packages" / "sid-amd64-engine"
+    versions = _cached(folder, NEWEST) or _download("sid", "amd64", folder, NEWEST)
+    return {package: (version, _root(folder, package, version)) for package, version in versions.items()}
 
 
 def _root(folder, package, version):

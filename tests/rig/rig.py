@@ -34,7 +34,7 @@ from settings import (
 )
 from steps import run, say, step
 
-_ENGINES = 4
+_ENGINES = 5
 # Only a folder that holds this file is ever removed.
 _MARK = RIG / ".depot-rig"
 
@@ -96,6 +96,16 @@ def env():
     _need_up()
     for name, value in json.loads(ENV_FILE.read_text())["env"].items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+def newest():
+    """Starts the engine `newest` unless it runs, and prints where it is."""
+    _need_up()
+    with _alone():
+        one = engine.make_newest(packages.unpack_newest())
+        if not processes.pid_of(one.name) or not engine.answers(one.socket):
+            one.start()
+    print(f"unix://{one.socket}")
 
 
 def status():
@@ -203,13 +213,13 @@ def _write_environment(unpacked, ports, engines, program, fetched):
 
 
 def main(arguments):
-    commands = {"up": up, "down": down, "env": env, "status": status}
+    commands = {"up": up, "down": down, "env": env, "status": status, "newest": newest}
     if len(arguments) != 1 or arguments[0] not in commands:
-        print("usage: tests/engines up|down|env|status", file=sys.stderr)
+        print("usage: tests/engines up|down|env|status|newest", file=sys.stderr)
         return 125
     try:
         check_folders()
-        if os.geteuid() != 0 and arguments[0] in ("up", "down"):
+        if os.geteuid() != 0 and arguments[0] in ("up", "down", "newest"):
             raise RigError("the engines need root")
         return commands[arguments[0]]() or 0
     except RigError as error:
