@@ -82,7 +82,8 @@ std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets, EventSink&
 void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets);
 
 /// moby.upload.v1.Upload: hands the tar archive on `input` (bytes already read first, then the
-/// descriptor until its end) to the builder, once. Returns the URL for the `context` attribute.
+/// descriptor until its end) to the builder, once; zstd is unpacked here. Returns the URL for the
+/// `context` attribute.
 std::string AddUpload(rpc::ServiceTable& table,
                       std::string already_read,
                       int input,

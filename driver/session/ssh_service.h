@@ -30,8 +30,8 @@ class SshAgents;
 /// `sink` must outlive it. It hears what was refused, and for whom an agent is waited for.
 std::shared_ptr<SshAgents> MakeSshAgents(std::vector<SshOffer> offers, EventSink& sink);
 
-/// moby.sshforward.v1.SSH (BuildKit session/sshforward): CheckAgent, ForwardAgent. A builder has at
-/// most 32 conversations at a time, and 10,000 signatures of one build.
+/// moby.sshforward.v1.SSH (BuildKit session/sshforward): CheckAgent, ForwardAgent. The builders of
+/// one build have at most 32 conversations at a time, and 10,000 signatures, together.
 void AddSsh(rpc::ServiceTable& table, const std::shared_ptr<SshAgents>& agents);
 
 }  // namespace depot::session

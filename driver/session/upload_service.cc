@@ -1,6 +1,7 @@
 #include <atomic>
 #include <cerrno>
 #include <functional>
+#include <optional>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include "driver/session/block_pool.h"
 #include "driver/session/packets.h"
 #include "driver/session/services.h"
+#include "driver/session/zstd_reader.h"
 
 namespace depot::session {
 namespace {
@@ -84,10 +86,39 @@ void EnlargePipe(int input) {
   ::fcntl(input, F_SETPIPE_SZ, 1 << 20);
 }
 
+/// The archive on standard input in a form that BuildKit takes: bytes that were read already, the
+/// rest, and all of it unpacked when it is zstd.
+class Archive {
+ public:
+  Archive(std::string already_read, int input)
+      : already_read_(std::move(already_read)), input_(input) {
+    if (IsZstd(already_read_)) zstd_.emplace();
+  }
+
+  Result<std::size_t> Read(char* into, std::size_t size, const Cancel& cancel) {
+    if (!zstd_) return ReadPacked(into, size, cancel);
+    return zstd_->Read(into, size, [&](char* packed, std::size_t most) {
+      return ReadPacked(packed, most, cancel);
+    });
+  }
+
+ private:
+  Result<std::size_t> ReadPacked(char* into, std::size_t size, const Cancel& cancel) {
+    if (already_read_.empty()) return ReadInput(input_, into, size, cancel);
+    const std::size_t count = already_read_.copy(into, size);
+    already_read_.erase(0, count);
+    return count;
+  }
+
+  std::string already_read_;
+  const int input_;
+  std::optional<ZstdReader> zstd_;
+};
+
 class StreamedUpload final : public Upload {
  public:
   StreamedUpload(std::string already_read, int input, Faults& faults)
-      : Upload(faults), already_read_(std::move(already_read)), input_(input) {}
+      : Upload(faults), archive_(std::move(already_read), input), input_(input) {}
 
  private:
   Result<> Serve(rpc::ServerCall& call, const Cancel& cancel) override {
@@ -95,15 +126,12 @@ class StreamedUpload final : public Upload {
       return Fail(ErrorCode::kNotFound, "the context from standard input was sent already");
     }
     EnlargePipe(input_);
-    if (!already_read_.empty()) {
-      TRY(Send(rpc::Bytes(std::exchange(already_read_, {})), call, cancel));
-    }
-    auto read = [&](char* into, std::size_t size) { return ReadInput(input_, into, size, cancel); };
+    auto read = [&](char* into, std::size_t size) { return archive_.Read(into, size, cancel); };
     return SendAll(read, call, cancel);
   }
 
-  std::string already_read_;
-  int input_;
+  Archive archive_;
+  const int input_;
   std::atomic<bool> pulled_{false};
 };
 
@@ -145,10 +173,10 @@ Result<Fd> Store(std::string_view already_read,
                  const Cancel& cancel) {
   TRY_ASSIGN(Fd file, disk::OpenNamelessFile(directory));
   EnlargePipe(input);
-  TRY(WriteAll(file.get(), already_read));
+  Archive archive(std::string(already_read), input);
   std::string block(kChunk, '\0');
   while (true) {
-    TRY_ASSIGN(std::size_t count, ReadInput(input, block.data(), block.size(), cancel));
+    TRY_ASSIGN(std::size_t count, archive.Read(block.data(), block.size(), cancel));
     if (count == 0) return file;
     TRY(WriteAll(file.get(), std::string_view(block).substr(0, count)));
   }

@@ -102,6 +102,9 @@ std::string Hint(std::string_view text) {
        "give an ssh agent with --ssh ID, or a key with --ssh ID=KEYFILE or --ssh ID=env=VARIABLE"},
       {"could not read Username",
        "a private repository: give its token with --secret id=GIT_AUTH_TOKEN,env=VARIABLE"},
+      {"Authentication failed for",
+       "git's credentials were refused: --secret id=GIT_AUTH_TOKEN,env=VARIABLE gives others; in a "
+       "GitLab job the other project must let this one's job token in"},
       {"makes one output for each build",
        "build once for each output: the later builds come from the cache"},
       {"no match for platform in manifest", "the base image does not exist for this platform"},

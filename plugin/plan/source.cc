@@ -5,6 +5,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/session/zstd_reader.h"
 #include "plugin/plan/git_url.h"
 
 namespace depot::plan {
@@ -131,8 +132,8 @@ Result<> TakeTextDockerfile(const std::string& text, bool fetched, Source& sourc
                               : "standard input ended before any byte arrived"));
   }
   if (text.find('\0') != std::string::npos) {
-    return Fail(Invalid(Cat(where, " is neither a Dockerfile nor an archive that BuildKit reads"))
-                    .WithHint("BuildKit reads tar, plain or packed by gzip, bzip2 or xz"));
+    return Fail(Invalid(Cat(where, " is neither a Dockerfile nor an archive that can be read"))
+                    .WithHint("tar is read, plain or packed by gzip, bzip2, xz or zstd"));
   }
   source.filename = kDefaultName;
   source.trees["dockerfile"] = SourceTree{"", {{source.filename, text}}};
@@ -198,7 +199,8 @@ fs::path Absolute(const SourceFacts& facts, const std::string& path) {
 
 bool IsArchive(std::string_view head) {
   using namespace std::string_view_literals;
-  return StartsWithAny(head, {"\x42\x5a\x68"sv, "\x1f\x8b\x08"sv, "\xfd\x37\x7a\x58\x5a\x00"sv}) ||
+  return session::IsZstd(head) ||
+         StartsWithAny(head, {"\x42\x5a\x68"sv, "\x1f\x8b\x08"sv, "\xfd\x37\x7a\x58\x5a\x00"sv}) ||
          IsTarHeader(head);
 }
 

@@ -63,7 +63,8 @@ struct Source {
 };
 
 /// Whether the first bytes of standard input are an archive: tar, plain or packed by gzip, bzip2 or
-/// xz (the same test as BuildKit's, frontend/dockerui/context.go).
+/// xz (the same test as BuildKit's, frontend/dockerui/context.go), or by zstd, which is unpacked
+/// on the way.
 bool IsArchive(std::string_view head);
 
 /// Decides what is built from where; pure. What is missing or has the wrong kind is an error that

@@ -149,6 +149,15 @@ class GitContexts(EndToEnd):
                 with place.open("rb") as stdin:
                     self.assertEqual(trees.text(self.out("-", stdin=stdin), "word"), "from git\n")
 
+    def test_zstd_is_unpacked_on_the_way(self):
+        place = self.work / "packed.zst"
+        place.write_bytes(subprocess.run(["zstd", "-q"], input=self.archive("w:"), capture_output=True, check=True).stdout)
+        with place.open("rb") as stdin:
+            self.assertEqual(trees.text(self.out("-", stdin=stdin), "word"), "from git\n")
+        with place.open("rb") as stdin:
+            out = self.out("--platform", "linux/amd64,linux/arm64", "-", stdin=stdin, builder="both")
+        self.assertEqual(trees.text(out, "linux_arm64/word"), "from git\n")
+
     def test_archives_that_cannot_be_read_are_told(self):
         for name, content, words in (
             ("zstd", b"\x28\xb5\x2f\xfd" + bytes(200), "zstd"),

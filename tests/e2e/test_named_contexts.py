@@ -2,14 +2,13 @@
 
 import json
 import shutil
+import subprocess
 import tarfile
 import unittest
 
 import trees
 from git_server import GIT, GitServer, commit
 from harness import EndToEnd
-
-import subprocess
 
 
 class NamedContexts(EndToEnd):
