@@ -171,7 +171,7 @@ class Caches(CacheTest):
 class WithoutACache(CacheTest):
     """A source that is of no use is one line, and ends nothing."""
 
-    def assert_built_without(self, source, why, seconds=None, **options):
+    def assert_built_without(self, source, why, **options):
         context = self.steps()
         result = self.build("--cache-from", source, context, builder="tls", **options)
         told = re.findall(r"^#0 the cache in .*$", result.stderr, re.M)
