@@ -20,6 +20,7 @@ struct BuildRequest {
   std::vector<Exporter> exporters;  ///< empty: the result stays in the builder's cache
   std::vector<std::string> entitlements;
   std::string shared_key;  ///< of the session; "" when there is no local context
+  std::string ref;         ///< the build's id, new to the builder; "" = Solve() makes one up
 };
 
 }  // namespace depot::solve
