@@ -55,8 +55,8 @@ Features ReadFeatures(const control::ListWorkersResponse& workers, bool engine) 
 Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
   Cancel bounded =
       cancel.WithTimeout(kAnswerTimeout, Cat("no answer within ", kAnswerTimeout.count(), " s"));
-  // Control.Info came with BuildKit 0.11, and so did attestations. It is asked at the same time, so
-  // that a slow link is waited for once.
+  // Control.Info came with BuildKit 0.11, and so did attestations and records. It is asked at the
+  // same time, so that a slow link is waited for once.
   auto info = channel.Start("/moby.buildkit.v1.Control/Info", {});
   bool asked = info->Write({}, bounded).has_value();
   info->CloseWrites();
@@ -86,7 +86,8 @@ Result<Features> Ask(rpc::Channel& channel, bool engine, const Cancel& cancel) {
                     .WithHint("look into the builder's log"));
   }
   Features features = ReadFeatures(workers, engine);
-  features.attestations = asked && features.all_exporters && info->Finish(bounded).ok();
+  features.history = asked && info->Finish(bounded).ok();
+  features.attestations = features.history && features.all_exporters;
   return features;
 }
 

@@ -18,6 +18,8 @@ struct Features {
   bool all_exporters = true;
   /// Makes attestations of images (BuildKit 0.11 and newer, with exporters that can carry them).
   bool attestations = false;
+  /// Keeps a record of each build, with its provenance (BuildKit 0.11 and newer).
+  bool history = false;
   std::string host_gateway_ip;  ///< value of `host-gateway` in --add-host; "" = unknown
 };
 

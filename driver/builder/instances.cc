@@ -27,8 +27,7 @@ auto Unusable(std::string_view node, std::string_view why) {
 }
 
 std::string Folder(const InstanceFacts& facts) {
-  std::string said = Variable(facts.environment, "BUILDX_CONFIG");
-  return said.empty() ? Cat(facts.config_directory, "/buildx") : said;
+  return BuildxFolder(facts.environment, facts.config_directory);
 }
 
 /// What is no name for buildx either, and could be a path for us (buildx store/util.go).
@@ -185,7 +184,21 @@ Result<std::optional<Instance>> ReadInstance(std::string_view name,
       "the builder ", Quoted(name), " of docker buildx (", Printable(path), ") cannot be used")));
 }
 
+/// kubectl chooses the pod, where buildx has two ways of its own (driver/kubernetes/podchooser).
+void SayLoadBalance(const Json& node, Instance& instance) {
+  const std::string said = node["DriverOpts"]["loadbalance"].AsString();
+  if (said.empty()) return;
+  instance.notices.push_back(Cat("the loadbalance=", Printable(said.substr(0, 100)),
+                                 " of the node ", Printable(instance.nodes.back().name),
+                                 " has no effect: kubectl chooses the pod"));
+}
+
 }  // namespace
+
+std::string BuildxFolder(const Environment& environment, const std::string& config_directory) {
+  std::string said = Variable(environment, "BUILDX_CONFIG");
+  return said.empty() ? Cat(config_directory, "/buildx") : said;
+}
 
 Result<Instance> ParseInstance(std::string_view json,
                                const InstanceFacts& facts,
@@ -212,6 +225,7 @@ Result<Instance> ParseInstance(std::string_view json,
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     TRY_ASSIGN(InstanceNode node, ReadNode(nodes[i], driver, cancel));
     instance.nodes.push_back(std::move(node));
+    if (driver == "kubernetes") SayLoadBalance(nodes[i], instance);
     std::string load = nodes[i]["DriverOpts"]["default-load"].AsString();
     instance.default_load |= ParseBool(load).value_or(false);
   }

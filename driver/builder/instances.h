@@ -25,8 +25,13 @@ struct Instance {
   /// The driver `docker`: it is the Docker Engine that is in use anyway, and has no nodes here.
   bool engine = false;
   std::vector<InstanceNode> nodes;
-  bool default_load = false;  ///< a driver option: a build without an output is loaded
+  bool default_load = false;         ///< a driver option: a build without an output is loaded
+  std::vector<std::string> notices;  ///< options that mean nothing here, one line each
 };
+
+/// docker buildx's own folder: BUILDX_CONFIG, else the one beside config.json (buildx
+/// util/confutil).
+std::string BuildxFolder(const Environment& environment, const std::string& config_directory);
 
 /// Where instances are looked for.
 struct InstanceFacts {

@@ -47,10 +47,12 @@ struct VertexLog {
   std::string data;
 };
 
-/// Lines are 1-based; 0 = unknown.
+/// Lines are 1-based; 0 = unknown, also as a character.
 struct SourceRange {
   int start_line = 0;
   int end_line = 0;
+  int start_character = 0;
+  int end_character = 0;
 };
 
 /// A warning of the frontend about the Dockerfile. (control.proto, VertexWarning)
@@ -63,6 +65,7 @@ struct VertexWarning {
   std::string filename;
   std::string source;  ///< the whole file, to show an excerpt
   std::vector<SourceRange> ranges;
+  std::string language{};  ///< of `source`, as the frontend calls it
 };
 
 /// One line of ours beside the build's own steps: which builder, which credentials, what is waited

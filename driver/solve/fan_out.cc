@@ -9,8 +9,10 @@ Result<std::vector<BuildResult>> SolveAll(const std::vector<Solving>& solves,
   std::vector<BuildResult> results(solves.size());
   auto run = [&](std::size_t index, const Cancel& stop) -> Result<> {
     const Solving& one = solves[index];
+    BuildRequest request = *one.request;
+    request.ref = one.ref;
     SolveOutcome outcome =
-        Solve(*one.builder, *one.request, *one.services, *one.faults, *one.sink, stop);
+        Solve(*one.builder, request, *one.services, *one.faults, *one.sink, stop);
     if (auto* failed = std::get_if<Failed>(&outcome)) return Fail(std::move(failed->error));
     if (auto* lost = std::get_if<Lost>(&outcome)) return Fail(std::move(lost->error));
     results[index] = std::get<BuildResult>(std::move(outcome));

@@ -12,6 +12,7 @@ namespace depot::solve {
 struct Solving {
   builder::Builder* builder = nullptr;
   const BuildRequest* request = nullptr;
+  std::string ref;  ///< BuildRequest::ref of this solve
   const rpc::ServiceTable* services = nullptr;
   session::Faults* faults = nullptr;
   EventSink* sink = nullptr;

@@ -29,6 +29,7 @@ struct BuildRequest {
   bool internal = false;                  ///< the builder keeps no record of this solve
   std::vector<std::string> entitlements;
   std::string shared_key;  ///< of the session; "" when there is no local context
+  std::string ref;         ///< the build's id, new to the builder; "" = Solve() makes one up
 };
 
 }  // namespace depot::solve

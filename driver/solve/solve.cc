@@ -69,7 +69,7 @@ class Solver {
         cancel_(cancel),
         stop_(cancel),
         gateway_stop_(stop_.cancel()),
-        ref_(RandomId()) {}
+        ref_(request.ref.empty() ? RandomId() : request.ref) {}
 
   SolveOutcome Run() {
     session::SessionIdentity identity{RandomId(), request_.shared_key};

@@ -82,8 +82,11 @@ VertexWarning ToEvent(control::VertexWarning& from) {
   warning.url = std::move(*from.mutable_url());
   warning.filename = from.info().filename();
   warning.source = from.info().data();
+  warning.language = from.info().language();
   for (const control::Range& range : from.ranges()) {
-    warning.ranges.push_back({LineNumber(range.start().line()), LineNumber(range.end().line())});
+    warning.ranges.push_back({LineNumber(range.start().line()), LineNumber(range.end().line()),
+                              LineNumber(range.start().character()),
+                              LineNumber(range.end().character())});
   }
   return warning;
 }

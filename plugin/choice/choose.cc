@@ -62,29 +62,21 @@ Result<Choice> ChooseEngine(std::string_view said_by, const ChoiceFacts& facts) 
   choice.sites.push_back({Cat("the Docker Engine at ", RedactUrls(endpoint.host)),
                           {},
                           {},
-                          builder::MakeEngineDriver(endpoint)});
+                          builder::MakeEngineDriver(endpoint),
+                          {endpoint.context_name, endpoint.context_name}});
   return choice;
-}
-
-bool LoadsByDefault(const builder::Instance& instance, const ChoiceFacts& facts) {
-  const options::BuildOptions& options = facts.options;
-  const std::string off = Variable(facts.environment, "BUILDX_NO_DEFAULT_LOAD");
-  return instance.default_load && options.outputs.empty() && !options.push && !options.load &&
-         !ParseBool(off).value_or(false);
 }
 
 Result<Choice> ChooseInstance(builder::Instance instance,
                               std::string_view said_by,
                               const ChoiceFacts& facts) {
   if (instance.engine) return ChooseEngine(said_by, facts);
-  const bool loads = LoadsByDefault(instance, facts);
-  const std::string name = Printable(instance.name);
+  const bool loads = instance.default_load;
+  std::vector<std::string> notices = std::move(instance.notices);
   TRY_ASSIGN(SelfHosted hosts, SelfHostedOf(std::move(instance), facts.options.build_platform));
   Choice choice = OnOwnBuilders(std::move(hosts), said_by, facts);
-  if (loads) {
-    choice.warnings.push_back(
-        Cat("the default-load of the builder ", name, " has no effect: to load, add --load"));
-  }
+  choice.default_load = loads;
+  choice.warnings = std::move(notices);
   return choice;
 }
 

@@ -30,7 +30,8 @@ struct Choice {
   std::optional<HostedChoice> hosted;  ///< then the sites are HostedSites()
   bool engine = false;                 ///< the one site is the local Docker Engine
   Emulation emulation = Emulation::kListed;
-  std::string line;  ///< for the progress output: "building on tcp://... (--builder)"
+  bool default_load = false;  ///< a build without an output is loaded (`create --driver-opt`)
+  std::string line;           ///< for the progress output: "building on tcp://... (--builder)"
   std::vector<std::string> warnings;
   /// Tells this machine's or this project's contexts on the builder from others'; see NodeId().
   std::string node_id;

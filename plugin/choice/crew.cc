@@ -95,6 +95,7 @@ Result<std::vector<Assignment>> Crew::Assign(const std::vector<Platform>& wanted
     group.Start("acquire", [&, index](const Cancel& stop) -> Result<> {
       Assignment& one = assigned[index];
       std::size_t site = one.share.site;
+      one.buildx = sites[site].buildx;
       TRY_ASSIGN(one.builder, Get(site, MachineFor(one.share, sites[site]), stop));
       return {};
     });

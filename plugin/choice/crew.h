@@ -15,6 +15,7 @@ namespace depot::choice {
 struct Assignment {
   Share share;
   builder::Builder* builder = nullptr;  ///< the Crew's, and gone with it
+  BuildxName buildx;
 };
 
 /// The builders of a run: each is acquired when the first target needs it, and shared by all that

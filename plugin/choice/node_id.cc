@@ -8,6 +8,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
+#include "driver/builder/instances.h"
 #include "driver/disk/read_file.h"
 #include "driver/disk/whole_file.h"
 #include "driver/oci/digest.h"
@@ -24,8 +25,7 @@ std::string NodeId(const Secret& secret,
     return Sha256Hex(Cat("context owner\n", secret.Reveal(), '\n', project, '\n', host))
         .substr(0, 16);
   }
-  std::string directory = Variable(environment, "BUILDX_CONFIG");
-  if (directory.empty()) directory = config_directory + "/buildx";
+  const std::string directory = builder::BuildxFolder(environment, config_directory);
   std::string path = directory + "/.buildNodeID";
   if (Result<std::string> known = disk::ReadWholeFile(path, 1024, Cancel::Never());
       known && !Trim(*known).empty()) {

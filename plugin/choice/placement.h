@@ -11,6 +11,12 @@
 
 namespace depot::choice {
 
+/// What docker buildx knows a builder by; both are empty when it knows nothing of it.
+struct BuildxName {
+  std::string builder;
+  std::string node;
+};
+
 /// A builder that may be had.
 struct Site {
   std::string name;  ///< for people: an endpoint, "the Depot API's amd64 machine"
@@ -19,6 +25,7 @@ struct Site {
   std::vector<Platform> emulated;  ///< what else it says it can run
   std::shared_ptr<builder::Driver>
       driver{};  ///< how to get hold of it; Place() does not look at it
+  BuildxName buildx{};
 };
 
 /// What becomes of a platform that no builder runs natively.

@@ -109,8 +109,11 @@ bool NamesInstance(std::string_view setting) {
 
 Result<SelfHosted> SelfHostedOf(builder::Instance instance, const std::optional<Platform>& forced) {
   SelfHosted hosts;
+  // What an address names has no other name.
+  const bool named = NamesInstance(instance.name);
   for (builder::InstanceNode& node : instance.nodes) {
     Site& site = SiteOf(hosts, std::move(node.endpoint));
+    if (named && site.buildx.node.empty()) site.buildx = {instance.name, node.name};
     for (Platform& platform : node.platforms) {
       if (!Contains(site.native, platform)) site.native.push_back(std::move(platform));
     }

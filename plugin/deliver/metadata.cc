@@ -4,7 +4,6 @@
 
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
-#include "driver/base/text.h"
 
 namespace depot::deliver {
 namespace {
@@ -46,8 +45,15 @@ std::string MetadataJson(const ExporterResponse& response, const std::string& re
     // It tells where the SBOMs are on the builder, which nobody can reach by then.
     if (key != "depot/sboms") metadata.Set(key, ToJson(key, value));
   }
-  metadata.Set("buildx.build.ref", Json::String(Cat("depot/depot0/", ref)));
+  if (!ref.empty()) metadata.Set("buildx.build.ref", Json::String(ref));
   return metadata.Dump(2);
+}
+
+std::string DepotBuildValue(const std::string& build, const std::string& project) {
+  Json value = Json::Object();
+  value.Set("buildID", Json::String(build));
+  value.Set("projectID", Json::String(project));
+  return Base64(value.Dump());
 }
 
 }  // namespace depot::deliver

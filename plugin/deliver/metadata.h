@@ -17,7 +17,12 @@ std::string ImageId(const ExporterResponse& response, ImageIdKind kind);
 
 /// The content of --metadata-file: one JSON object, keys sorted, indented by two blanks, as `docker
 /// buildx build` writes it; values that are base64 of a JSON object or of an array of objects are
-/// embedded (buildx util/buildflags, build/metadata). `ref` is the build's id on the builder.
+/// embedded (buildx util/buildflags, build/metadata). `ref` is of BuildRefOf(); "" = the builder
+/// has no record.
 std::string MetadataJson(const ExporterResponse& response, const std::string& ref);
+
+/// The value of `depot.build`, as the Depot CLI writes it (depot/cli pkg/buildx/commands/build.go):
+/// base64 of {"buildID","projectID"}.
+std::string DepotBuildValue(const std::string& build, const std::string& project);
 
 }  // namespace depot::deliver

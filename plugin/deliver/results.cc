@@ -10,6 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/files/tree_writer.h"
 #include "driver/oci/digest.h"
+#include "plugin/deliver/join_platforms.h"
 #include "plugin/deliver/merge_archives.h"
 #include "plugin/deliver/stream_targets.h"
 
@@ -130,6 +131,7 @@ Result<> Results::OpenTargets(const plan::BuildPlan& plan,
       Joined& joined = joined_[index];
       if (!joined.target) {
         TRY_ASSIGN(joined.target, OpenStream(destination, engine, sink));
+        joined.annotations = IndexAnnotationsOf(destination.annotations);
         joined.image = plan.request.exporters[static_cast<std::size_t>(index)].type == "oci";
         ClaimsFor(index, destination);
       }
@@ -141,8 +143,7 @@ Result<> Results::OpenTargets(const plan::BuildPlan& plan,
   return {};
 }
 
-Result<std::string> Results::JoinParts(const registry::IndexAnnotations& annotations,
-                                       const Cancel& cancel) {
+Result<std::string> Results::JoinParts(const Cancel& cancel) {
   std::string digest;
   for (auto& [index, joined] : joined_) {
     if (!joined.target) continue;
@@ -150,7 +151,7 @@ Result<std::string> Results::JoinParts(const registry::IndexAnnotations& annotat
     for (std::size_t i = 0; i < joined.files.size(); ++i)
       parts.push_back({joined.files[i].get(), joined.platforms[i]});
     if (joined.image) {
-      TRY_ASSIGN(digest, MergeImageArchives(parts, annotations, *joined.target, cancel));
+      TRY_ASSIGN(digest, MergeImageArchives(parts, joined.annotations, *joined.target, cancel));
     } else {
       TRY(MergeTarArchives(parts, joined.claims.get(), *joined.target, cancel));
     }

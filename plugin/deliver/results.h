@@ -42,10 +42,9 @@ class Results {
   /// CloseTargets().
   std::map<int, session::ExportTarget>& targets(std::size_t builder) { return targets_[builder]; }
 
-  /// Joins what several builders sent as parts of one archive. Gives the digest of a joined image,
-  /// or "".
-  Result<std::string> JoinParts(const registry::IndexAnnotations& annotations,
-                                const Cancel& cancel);
+  /// Joins what several builders sent as parts of one archive, with its Destination's annotations.
+  /// Gives the digest of a joined image, or "".
+  Result<std::string> JoinParts(const Cancel& cancel);
 
   /// Call when the solves are over, before the sink given to OpenTargets() goes: waits for whoever
   /// still works on a target.
@@ -64,7 +63,8 @@ class Results {
   std::unique_ptr<disk::WholeFile> metadata_file_;
   /// An archive, or a tree, that several builders' parts are joined into.
   struct Joined {
-    bool image = false;                             ///< OCI archives, not archives of files
+    bool image = false;  ///< OCI archives, not archives of files
+    registry::IndexAnnotations annotations;
     std::unique_ptr<session::StreamTarget> target;  ///< null: a tree
     std::unique_ptr<PathClaims> claims;             ///< null: each has a folder of its own
     std::vector<Fd> files;

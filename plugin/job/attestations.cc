@@ -48,13 +48,13 @@ deliver::ExporterResponse CollectProvenance(const std::vector<PlatformBuild>& pa
                                             const Cancel& cancel) {
   deliver::ExporterResponse all;
   bool possible = std::any_of(parts.begin(), parts.end(), [](const PlatformBuild& part) {
-    return part.builder->features().attestations;
+    return part.builder->features().history;
   });
   if (mode == deliver::ProvenanceMode::kDisabled || !possible) return all;
   Step step(sink, "resolving provenance for metadata file");
   Cancel bounded = cancel.WithTimeout(std::chrono::seconds(30), "reading the provenance");
   for (const PlatformBuild& part : parts) {
-    if (!part.builder->features().attestations) continue;
+    if (!part.builder->features().history) continue;
     auto values = deliver::ReadProvenance(*part.builder, part.solved.ref, mode, bounded);
     if (values) {
       AddOwn(part, parts.size() > 1, *values, all);

@@ -19,7 +19,7 @@ Result<> CollectSboms(deliver::Sboms& sboms,
 
 /// The provenance of all that was built, for the metadata file; of several builders each under its
 /// platform. Shown as a step. What cannot be had within 30 s is a warning and no more: the build is
-/// done. Builders without attestations are not asked.
+/// done. Builders that keep no records are not asked.
 deliver::ExporterResponse CollectProvenance(const std::vector<PlatformBuild>& parts,
                                             deliver::ProvenanceMode mode,
                                             EventSink& sink,

@@ -60,8 +60,8 @@ Result<std::vector<Recorded>> ReadRecorded(const std::vector<PlatformBuild>& par
   return all;
 }
 
-/// The images to be joined in registries, in the order of their outputs; platforms and annotations
-/// are left to the caller.
+/// The images to be joined in registries, in the order of their outputs; platforms are left to the
+/// caller.
 Result<std::vector<registry::IndexPush>> PushesOf(
     const std::vector<PlatformBuild>& parts,
     const std::vector<deliver::PlatformResult>& answers,
@@ -71,7 +71,9 @@ Result<std::vector<registry::IndexPush>> PushesOf(
   const std::vector<plan::Destination>& destinations = parts.front().plan.destinations;
   for (std::size_t i = 0; i < destinations.size(); ++i) {
     if (destinations[i].index_names.empty()) continue;
-    pushes.emplace_back().names = destinations[i].index_names;
+    registry::IndexPush& push = pushes.emplace_back();
+    push.names = destinations[i].index_names;
+    push.annotations = deliver::IndexAnnotationsOf(destinations[i].annotations);
     exporters.push_back(i);
   }
   if (pushes.size() == 1) {
@@ -92,7 +94,7 @@ Result<std::vector<registry::IndexPush>> PushesOf(
 }  // namespace
 
 Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
-                                const Joined& wanted,
+                                const std::vector<Platform>& platforms,
                                 deliver::Results& results,
                                 registry::Registries& registries,
                                 EventSink& sink,
@@ -100,14 +102,12 @@ Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
   std::vector<deliver::PlatformResult> answers;
   for (const PlatformBuild& part : parts)
     answers.push_back({part.share.platforms, part.solved.exporter_response});
-  registry::IndexAnnotations annotations = deliver::IndexAnnotationsOf(wanted.annotations);
-  TRY_ASSIGN(std::string digest, results.JoinParts(annotations, cancel));
+  TRY_ASSIGN(std::string digest, results.JoinParts(cancel));
   results.CloseTargets();
   TRY_ASSIGN(std::vector<registry::IndexPush> pushes, PushesOf(parts, answers, cancel));
   std::vector<std::string> names;
   for (registry::IndexPush& push : pushes) {
-    push.platforms = wanted.platforms;
-    push.annotations = annotations;
+    push.platforms = platforms;
     Step step(sink, Cat("pushing the image index of ", parts.size(), " builders"));
     auto log = [&step](std::string line) { step.Log(std::move(line)); };
     TRY_ASSIGN(auto index, step.Finish(registry::PushIndex(registries, push, log, cancel)));

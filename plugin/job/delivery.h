@@ -17,16 +17,11 @@ struct Delivered {
   deliver::ImageIdKind id_kind = deliver::ImageIdKind::kManifest;
 };
 
-/// What an image of several platforms is to have.
-struct Joined {
-  const std::vector<Platform>& platforms;  ///< in the order of the user
-  const std::vector<options::Annotation>& annotations;
-};
-
-/// Every platform is built: now, and not earlier, they become one image, in the archives of
-/// `results`, whose targets are closed then, and under the names in registries. Blocks.
+/// Every one of `platforms`, in the user's order, is built: now, and not earlier, they become one
+/// image, in the archives of `results`, whose targets are closed then, and under the names in
+/// registries. Blocks.
 Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
-                                const Joined& wanted,
+                                const std::vector<Platform>& platforms,
                                 deliver::Results& results,
                                 registry::Registries& registries,
                                 EventSink& sink,

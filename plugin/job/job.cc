@@ -1,6 +1,7 @@
 #include "plugin/job/job.h"
 
 #include "driver/base/text.h"
+#include "plugin/deliver/metadata.h"
 
 namespace depot::job {
 namespace {
@@ -59,6 +60,13 @@ Result<> Job::StartHosted(const api::BuildDescription& description, const Cancel
     sink_.Say(Cat("the build's page: ", page));
   }
   return {};
+}
+
+std::string Job::depot_build() const {
+  if (!hosted_) return "";
+  const api::CreatedBuild& build = hosted_->created();
+  return deliver::DepotBuildValue(
+      build.id, build.project.empty() ? choice_.hosted->project.id : build.project);
 }
 
 void Job::Finish(const Error* failure) {

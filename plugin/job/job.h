@@ -35,10 +35,15 @@ class Job {
 
   /// The builder is the local Docker Engine's own.
   bool builds_in_engine() const { return choice_.engine; }
+  bool loads_by_default() const { return choice_.default_load; }
   choice::Emulation emulation() const { return choice_.emulation; }
   const std::string& node_id() const { return choice_.node_id; }
   /// What the Depot API wants a saved image to be called; empty when nothing is saved.
   const std::vector<std::string>& save_as() const { return save_as_; }
+
+  /// What the Depot API knows the build by, for the metadata file: deliver::DepotBuildValue(); ""
+  /// without the API.
+  std::string depot_build() const;
 
   /// Lets go of the builders and tells the Depot API how it ended; `failure` null = success. Once,
   /// when no target runs any more. That the API cannot be told is a warning.

@@ -11,6 +11,7 @@ std::vector<PlatformBuild> PartsOf(std::vector<choice::Assignment> assigned, Eve
     PlatformBuild& part = parts[i];
     part.share = std::move(assigned[i].share);
     part.builder = assigned[i].builder;
+    part.buildx = std::move(assigned[i].buildx);
     part.sink = &sink;
     if (assigned.size() == 1) continue;
     part.labelled = MakeLabelledSink(sink, FormatPlatforms(part.share.platforms, ", "));

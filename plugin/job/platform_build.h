@@ -17,6 +17,7 @@ namespace depot::job {
 struct PlatformBuild {
   choice::Share share;
   builder::Builder* builder = nullptr;  ///< the Crew's
+  choice::BuildxName buildx;
   /// Where the events of its solve go; says the platform when others build other platforms.
   EventSink* sink = nullptr;
   std::unique_ptr<EventSink> labelled;  ///< behind `sink`, when that is not the target's itself

@@ -1,9 +1,13 @@
 #include "plugin/job/target.h"
 
+#include "driver/base/random.h"
 #include "driver/base/text.h"
+#include "driver/builder/instances.h"
 #include "driver/solve/fan_out.h"
+#include "plugin/deliver/build_record.h"
 #include "plugin/job/attestations.h"
 #include "plugin/options/build_flags.h"
+#include "plugin/plan/attached.h"
 
 namespace depot::job {
 
@@ -32,7 +36,9 @@ Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
   for (const std::string& notice : caches_.notices())
     sink.Say(notice);
   if (options_.sbom_implied) sink.Say("--sbom-dir switches --sbom on");
-  Result<Outcome> outcome = BuildAndDeliver(job, sink, cancel);
+  const std::string warnings = TrimmedVariable(workshop_.environment(), "BUILDX_METADATA_WARNINGS");
+  const bool keep = !options_.metadata_file.empty() && ParseBool(warnings).value_or(false);
+  Result<Outcome> outcome = BuildAndDeliver(job, keep ? warnings_.emplace(sink) : sink, cancel);
   // After a failure too nothing may work on them any more when the sink goes.
   results_.CloseTargets();
   return outcome;
@@ -100,6 +106,11 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   facts.stdout_is_terminal = streams_.output_is_terminal();
   facts.frontend.node_id = job.node_id();
   facts.save_as = job.save_as();
+  facts.default_load =
+      job.loads_by_default() && plan::LeavesLoadToTheBuilder(options_, workshop_.environment());
+  if (facts.default_load) {
+    TRY_ASSIGN(engine_, workshop_.Engine());
+  }
   facts.vcs = inputs_.vcs;
   if (engine_ != nullptr && !job.builds_in_engine()) {
     TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));
@@ -134,7 +145,9 @@ Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) 
     PlatformBuild& part = parts[i];
     exported.push_back(
         session::AddFileSend(part.services, results_.targets(i), part.faults, *part.sink));
-    solves.push_back({part.builder, &part.plan.request, &part.services, &part.faults, part.sink});
+    solves.push_back(
+        {part.builder, &part.plan.request, RandomId(), &part.services, &part.faults, part.sink});
+    Record(part, solves.back().ref);
   }
   TRY_ASSIGN(auto solved, solve::SolveAll(solves, cancel));
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -144,30 +157,55 @@ Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) 
   return {};
 }
 
+/// The builder has a record of the build, also when it fails, and docker buildx shows it.
+void Target::Record(const PlatformBuild& part, const std::string& ref) {
+  if (!part.builder->features().history) return;
+  const Environment& environment = workshop_.environment();
+  const std::string& config = workshop_.docker().credentials.config.directory;
+  deliver::WriteBuildRecord(builder::BuildxFolder(environment, config),
+                            {part.buildx.builder, part.buildx.node, ref}, options_, environment);
+}
+
+/// What the metadata file says beside the builders' own answers.
+deliver::ExporterResponse Target::Metadata(const std::vector<PlatformBuild>& parts,
+                                           const Job& job,
+                                           EventSink& sink,
+                                           const Cancel& cancel) {
+  if (options_.metadata_file.empty()) return {};
+  const std::string mode = Variable(workshop_.environment(), "BUILDX_METADATA_PROVENANCE");
+  deliver::ExporterResponse values =
+      CollectProvenance(parts, deliver::ParseProvenanceMode(mode), sink, cancel);
+  const std::string warnings = warnings_ ? warnings_->Value() : "";
+  if (!warnings.empty()) values["buildx.build.warnings"] = warnings;
+  const std::string build = job.depot_build();
+  if (!build.empty()) values["depot.build"] = build;
+  return values;
+}
+
 Result<Outcome> Target::Deliver(const std::vector<PlatformBuild>& parts,
                                 Job& job,
                                 registry::Registries& registries,
                                 EventSink& sink,
                                 const Cancel& cancel) {
   TRY(CollectSboms(sboms_, parts, registries, sink, cancel));
-  deliver::ExporterResponse provenance;
-  if (!options_.metadata_file.empty()) {
-    std::string mode = Variable(workshop_.environment(), "BUILDX_METADATA_PROVENANCE");
-    provenance = CollectProvenance(parts, deliver::ParseProvenanceMode(mode), sink, cancel);
-  }
+  deliver::ExporterResponse metadata = Metadata(parts, job, sink, cancel);
 
   // The builders are done; what is left happens on this machine, in the Engine and in registries.
   bool alone = parts.size() == 1;
   if (alone) results_.CloseTargets();
   TRY_ASSIGN(Delivered delivered,
              alone ? FinishAlone(parts.front(), job, sink, cancel)
-                   : JoinPlatforms(parts, {inputs_.platforms, options_.annotations}, results_,
-                                   registries, sink, cancel));
-  delivered.response.merge(provenance);
+                   : JoinPlatforms(parts, inputs_.platforms, results_, registries, sink, cancel));
+  delivered.response.merge(metadata);
   TRY_ASSIGN(std::vector<std::string> sboms, sboms_.Write());
   for (const std::string& path : sboms)
     sink.Say(Cat("wrote ", path));
-  Outcome outcome{"", parts.front().solved.ref, std::move(delivered.response), {}};
+  const PlatformBuild& first = parts.front();
+  const std::string provenance = plan::DescribeProvenance(options_, first.plan);
+  if (!provenance.empty()) sink.Say(provenance);
+  const std::string ref =
+      deliver::BuildRefOf({first.buildx.builder, first.buildx.node, first.solved.ref});
+  Outcome outcome{"", ref, std::move(delivered.response), {}};
   TRY_ASSIGN(outcome.image_id, results_.Commit(outcome.response, outcome.ref, delivered.id_kind));
   return outcome;
 }

@@ -7,6 +7,7 @@
 
 #include "plugin/deliver/results.h"
 #include "plugin/deliver/sbom.h"
+#include "plugin/deliver/warning_log.h"
 #include "plugin/job/caches.h"
 #include "plugin/job/delivery.h"
 #include "plugin/job/inputs.h"
@@ -21,7 +22,7 @@ namespace depot::job {
 /// What a target has come to.
 struct Outcome {
   std::string image_id;  ///< see deliver::ImageId(); "" when there is no image
-  std::string ref;       ///< the build's id on its (first) builder
+  std::string ref;       ///< of the build on its (first) builder: deliver::BuildRefOf()
   deliver::ExporterResponse response;
   /// All results are there, but not a cache that was to be written after them.
   std::optional<Error> cache_failure;
@@ -63,6 +64,11 @@ class Target {
                 Services& services,
                 EventSink& sink);
   Result<> Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel);
+  void Record(const PlatformBuild& part, const std::string& ref);
+  deliver::ExporterResponse Metadata(const std::vector<PlatformBuild>& parts,
+                                     const Job& job,
+                                     EventSink& sink,
+                                     const Cancel& cancel);
   Result<Outcome> Deliver(const std::vector<PlatformBuild>& parts,
                           Job& job,
                           registry::Registries& registries,
@@ -77,6 +83,7 @@ class Target {
   docker::Engine* engine_ = nullptr;  ///< to load into; null when nothing is loaded
   deliver::Sboms sboms_;              // the targets in results_ send to it
   deliver::Results results_;
+  std::optional<deliver::WarningLog> warnings_;  ///< when the metadata file is to have them
 };
 
 }  // namespace depot::job

@@ -64,10 +64,25 @@ Result<std::vector<Annotation>> ParseAnnotation(std::string_view value) {
   return annotations;
 }
 
-std::string AnnotationAttribute(const Annotation& annotation) {
-  std::string platform =
-      annotation.platform ? Cat('[', FormatPlatform(*annotation.platform), ']') : "";
-  return Cat("annotation-", annotation.type, platform, '.', annotation.key);
+std::optional<Annotation> AnnotationOfAttribute(std::string_view key, std::string_view value) {
+  constexpr std::string_view kPrefix = "annotation";
+  // A platform may have a dot in it, a type has none.
+  const bool platform = key.find('[') < key.find('.');
+  const std::size_t dot = key.find('.', platform ? key.find(']') : 0);
+  if (!key.starts_with(kPrefix) || dot == std::string_view::npos || dot + 1 == key.size()) {
+    return std::nullopt;
+  }
+  std::string place(key.substr(kPrefix.size(), dot - kPrefix.size()));
+  if (place.starts_with('-')) {
+    place.erase(0, 1);
+  } else {
+    place.insert(0, "manifest");
+  }
+  auto annotation = ParsePlace(place);
+  if (!annotation) return std::nullopt;
+  annotation->key = key.substr(dot + 1);
+  annotation->value = value;
+  return *std::move(annotation);
 }
 
 }  // namespace depot::options

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,7 +16,9 @@ namespace depot::options {
 /// util/buildflags/export.go). kUsage otherwise.
 Result<std::vector<Annotation>> ParseAnnotation(std::string_view value);
 
-/// The attribute of an image exporter that sets it: "annotation-manifest[linux/amd64].KEY".
-std::string AnnotationAttribute(const Annotation& annotation);
+/// What an attribute of an image exporter sets: "annotation-manifest[linux/amd64].KEY", or
+/// "annotation.KEY" of every manifest (BuildKit exporter/containerimage/exptypes/annotations.go).
+/// nullopt: it is no annotation.
+std::optional<Annotation> AnnotationOfAttribute(std::string_view key, std::string_view value);
 
 }  // namespace depot::options

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "driver/base/shown.h"
@@ -81,13 +82,22 @@ std::string PlaceOf(const Output& output) {
   return path;
 }
 
+std::string InWords(const Output& output) {
+  std::string words = Cat("type=", output.type);
+  return output.dest.empty() ? words : Cat(words, ",dest=", Printable(output.dest));
+}
+
 Result<> CheckPlaces(const BuildOptions& options) {
-  std::set<std::string> places;
+  std::map<std::string, const Output*> places;
   for (const Output& output : options.outputs) {
     std::string place = PlaceOf(output);
-    if (place.empty() || places.insert(place).second) continue;
+    if (place.empty()) continue;
+    auto [first, alone] = places.emplace(place, &output);
+    if (alone) continue;
     std::string where = place == "-" ? "standard output" : Printable(place);
-    return Fail(Usage(Cat("several outputs go to ", where)).WithHint("give each its own dest"));
+    return Fail(Usage(Cat("several outputs go to ", where, ": ", InWords(*first->second), " and ",
+                          InWords(output)))
+                    .WithHint("give each its own dest"));
   }
   return {};
 }

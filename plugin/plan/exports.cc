@@ -6,6 +6,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/options/annotation_flag.h"
 #include "plugin/plan/exports_item.h"
 #include "plugin/plan/exports_of_several.h"
 
@@ -134,6 +135,20 @@ Result<> SaveItems(const std::vector<std::string>& save_as, std::vector<Item>& i
   return {};
 }
 
+/// An archive of the exporter `docker` holds one platform; of several, docker load takes an OCI
+/// archive.
+void WidenArchives(const ExportFacts& facts, std::vector<Item>& items, Exports& exports) {
+  if (facts.platforms.size() < 2 && !facts.several_builders) return;
+  for (Item& item : items) {
+    if (item.type != "docker" || IsLoad(item)) continue;
+    item.type = "oci";
+    exports.warnings.emplace_back(
+        "--output type=docker of several platforms is an OCI archive: docker load takes it into "
+        "the "
+        "containerd image store");
+  }
+}
+
 /// The exporter's attribute (BuildKit exporter/containerimage/exptypes/annotations.go).
 std::string AnnotationKey(const options::Annotation& annotation, bool name_platform) {
   bool plain = annotation.type == "manifest" && !name_platform;
@@ -142,23 +157,43 @@ std::string AnnotationKey(const options::Annotation& annotation, bool name_platf
   return Cat(place, ".", annotation.key);
 }
 
+/// What the output says itself, then what --annotation says of all, each once; those of one
+/// platform come last, as they win over those of all.
+std::vector<options::Annotation> AnnotationsOf(const BuildOptions& options, Item& item) {
+  std::vector<options::Annotation> all;
+  for (auto attr = item.attrs.begin(); attr != item.attrs.end();) {
+    auto own = options::AnnotationOfAttribute(attr->first, attr->second);
+    attr = own ? item.attrs.erase(attr) : std::next(attr);
+    if (own) all.push_back(*std::move(own));
+  }
+  for (const options::Annotation& one : options.annotations) {
+    std::erase_if(all, [&](const options::Annotation& other) {
+      return other.type == one.type && other.platform == one.platform && other.key == one.key;
+    });
+    all.push_back(one);
+  }
+  std::stable_partition(all.begin(), all.end(),
+                        [](const options::Annotation& one) { return !one.platform; });
+  return all;
+}
+
 void AnnotateItems(const BuildOptions& options,
                    const ExportFacts& facts,
                    std::vector<Item>& items) {
   const std::vector<Platform>& here = facts.platforms;
-  // Those of one platform come last: they win over those of all.
-  std::vector<options::Annotation> annotations = options.annotations;
-  std::stable_partition(annotations.begin(), annotations.end(),
-                        [](const options::Annotation& one) { return !one.platform; });
-  for (const options::Annotation& annotation : annotations) {
-    const std::optional<Platform>& meant = annotation.platform;
-    bool elsewhere = meant && std::find(here.begin(), here.end(), *meant) == here.end();
-    // The index of several builders is ours, and so are the descriptors in it.
-    if (facts.several_builders && (annotation.type != "manifest" || elsewhere)) continue;
-    // A builder that makes one platform looks only at what is said without one.
-    bool name_platform = meant && (elsewhere || here.size() > 1);
-    for (Item& item : items) {
-      if (item.type == "local" || item.type == "tar") continue;
+  for (Item& item : items) {
+    if (item.type == "local" || item.type == "tar") continue;
+    for (options::Annotation& annotation : AnnotationsOf(options, item)) {
+      const std::optional<Platform>& meant = annotation.platform;
+      bool elsewhere = meant && std::find(here.begin(), here.end(), *meant) == here.end();
+      // The index of several builders is ours, and so are the descriptors in it.
+      if (facts.several_builders && annotation.type != "manifest") {
+        item.destination.annotations.push_back(std::move(annotation));
+        continue;
+      }
+      if (facts.several_builders && elsewhere) continue;
+      // A builder that makes one platform looks only at what is said without one.
+      bool name_platform = meant && (elsewhere || here.size() > 1);
       item.attrs[AnnotationKey(annotation, name_platform)] = annotation.value;
     }
   }
@@ -327,6 +362,8 @@ Result<Exports> PlanExports(const BuildOptions& options,
   if (nothing && !SaysCacheOnly(options) && !facts.no_default_load) {
     if (features.engine_store) {
       items.push_back({"image", {}, {}});
+    } else if (facts.default_load) {
+      items.push_back({"docker", {}, To(DestinationKind::kEngineLoad, "")});
     } else if (!options.suppress_no_output_warning) {
       exports.warnings.push_back(
           "no output was asked for: the result stays in the builder's cache; "
@@ -337,6 +374,7 @@ Result<Exports> PlanExports(const BuildOptions& options,
   TRY(NameItems(options, items, exports));
   TRY(RefuseTagsByDigest(items));
   TRY(SaveItems(facts.save_as, items));
+  WidenArchives(facts, items, exports);
   AnnotateItems(options, facts, items);
   TRY(RefuseSeveralPlatforms(features, facts, items));
   if (facts.several_builders) TRY(ShareAmongBuilders(facts.platforms, items));
@@ -352,6 +390,12 @@ Result<Exports> PlanExports(const BuildOptions& options,
     exports.destinations.push_back(std::move(item.destination));
   }
   return exports;
+}
+
+bool LeavesLoadToTheBuilder(const BuildOptions& options, const Environment& environment) {
+  const std::string off = TrimmedVariable(environment, "BUILDX_NO_DEFAULT_LOAD");
+  return Asked(options).empty() && !options.save && !SaysCacheOnly(options) &&
+         !ParseBool(off).value_or(false);
 }
 
 Result<std::vector<Reference>> PushTargets(const BuildOptions& options,

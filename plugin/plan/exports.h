@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "driver/base/environment.h"
 #include "driver/base/result.h"
 #include "driver/builder/features.h"
 #include "driver/oci/reference.h"
@@ -41,6 +42,8 @@ struct Destination {
   /// Of what one of several builders pushes by digest: what the index of all is to be called, each
   /// once; one without a tag is written by digest alone.
   std::vector<Reference> index_names{};
+  /// One of several builders' image: annotations of the index of all, and of the descriptors in it.
+  std::vector<options::Annotation> annotations{};
 };
 
 /// What is known beyond the command line and the builder.
@@ -49,6 +52,7 @@ struct ExportFacts {
   bool engine_containerd_store = false;
   bool stdout_is_terminal = false;
   bool no_default_load = false;      ///< BUILDX_NO_DEFAULT_LOAD
+  bool default_load = false;         ///< the builder was made so that what has no output is loaded
   std::vector<Platform> platforms;   ///< what this builder builds; empty = its own
   bool several_builders = false;     ///< others build the other platforms
   std::vector<std::string> save_as;  ///< names that the Depot API wants a saved image to have
@@ -74,6 +78,9 @@ struct Exports {
 Result<Exports> PlanExports(const options::BuildOptions& options,
                             const builder::Features& features,
                             const ExportFacts& facts);
+
+/// Whether a build that asked for no output is to be loaded, when its builder was made so.
+bool LeavesLoadToTheBuilder(const options::BuildOptions& options, const Environment& environment);
 
 /// One name in each repository that the build will push to, whoever pushes: known before there is a
 /// builder; pure. `save_as` as in ExportFacts.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::plan {
@@ -38,24 +37,6 @@ std::string FolderOf(const Platform& platform) {
   return folder;
 }
 
-/// What cannot be joined afterwards, so that it would be lost.
-Result<> RefuseToShare(const Item& item) {
-  auto refuse = [](std::string_view what, std::string_view hint) {
-    return Fail(Error(ErrorCode::kUnsupported, Cat("--output ", what)).WithHint(std::string(hint)));
-  };
-  if (item.type == "docker" && !IsLoad(item)) {
-    return refuse("type=docker: such an archive holds one platform",
-                  "use type=oci, or choose one --platform");
-  }
-  for (const auto& [key, value] : item.attrs) {
-    if (key.starts_with("annotation-index") || key.starts_with("annotation-manifest-descriptor")) {
-      return refuse(Cat(Printable(key), ": the index of several builders is not made by them"),
-                    "use --annotation TYPE:KEY=VALUE");
-    }
-  }
-  return {};
-}
-
 /// Files lie in a folder for each platform, unless the user wants them all in one.
 void PlaceFiles(const std::vector<Platform>& platforms, Item& item) {
   auto said = item.attrs.find("platform-split");
@@ -75,7 +56,6 @@ Result<> ShareAmongBuilders(const std::vector<Platform>& platforms, std::vector<
   // A builder answers for its last output, and what it answers about a pushed one is needed.
   std::stable_partition(items.begin(), items.end(), [](const Item& item) { return !IsPush(item); });
   for (Item& item : items) {
-    TRY(RefuseToShare(item));
     if (IsPush(item)) TRY(PushByDigest(item));
     PlaceFiles(platforms, item);
     item.destination.part = item.destination.kind == DestinationKind::kFile ||

@@ -9,7 +9,7 @@ namespace depot::plan {
 
 /// Turns what the user asked for into what one of several builders, which builds `platforms`, makes
 /// of it, so that it can be joined afterwards; the destinations say how. Pushes come last, in their
-/// order. What cannot be joined is kUnsupported. Pure.
+/// order. Pure.
 Result<> ShareAmongBuilders(const std::vector<Platform>& platforms, std::vector<Item>& items);
 
 }  // namespace depot::plan

@@ -73,6 +73,7 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   export_facts.platforms = facts.frontend.platforms;
   export_facts.several_builders = facts.several_builders;
   export_facts.save_as = facts.save_as;
+  export_facts.default_load = facts.default_load;
   const Environment& environment = facts.frontend.environment;
   export_facts.no_default_load = IsOn(environment, "BUILDX_NO_DEFAULT_LOAD") ||
                                  IsOn(environment, "DEPOT_SUPPRESS_NO_OUTPUT_WARNING") ||

@@ -45,7 +45,7 @@ std::size_t CostOf(const VertexStatus& status) {
 
 std::size_t CostOf(const VertexWarning& warning) {
   std::size_t cost = warning.short_text.size() + warning.url.size() + warning.filename.size() +
-                     warning.source.size();
+                     warning.source.size() + warning.language.size();
   for (const std::string& line : warning.detail)
     cost += line.size();
   return cost;

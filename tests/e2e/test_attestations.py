@@ -126,12 +126,3 @@ class MetadataProvenance(AttestationTest):
         for value in ("disabled", "false", "0"):
             said = self.metadata(BUILDX_METADATA_PROVENANCE=value)
             self.assertEqual(said, [{}, {}])
-
-    def test_no_classic_engine_is_asked(self):
-        for engine in ("classic", "oldest"):
-            image = self.image_name()
-            flags = ["-t", image, "--metadata-file", "m.json"]
-            said = self.build(*flags, self.source(), engine=engine).stderr
-            self.assertNotIn("provenance", said)
-            self.assertNotIn("provenance", (self.work / "m.json").read_text())
-            self.engine(engine).remove(image)

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import os
 import signal
 import time
@@ -63,6 +64,14 @@ class ApiTest(EndToEnd):
 
 
 class DepotApi(ApiTest):
+    def test_the_metadata_file_names_the_build(self):
+        """As the Depot CLI's does; a platform that no machine runs natively is not emulated there."""
+        self.builds("--metadata-file", self.work / "m.json")
+        said = json.loads((self.work / "m.json").read_text())["depot.build"]
+        self.assertEqual(said, {"buildID": "build1", "projectID": "proj1"})
+        result = self.builds("--platform", "linux/s390x", check=1)
+        self.assertIn("no builder runs linux/s390x natively: the Depot API's", result.stderr)
+
     def test_a_build_tells_its_life(self):
         self.builds()
         methods = [request.method for request in self.api.asked()]

@@ -212,15 +212,28 @@ TEST_F(ChooseTest, WhatHasNoEffectIsSaid) {
   EXPECT_EQ(Good().warnings.size(), 2u);
 }
 
-TEST_F(ChooseTest, AnInstanceThatLoadsByDefaultDoesNotSoHereAndThatIsSaid) {
+TEST_F(ChooseTest, AnInstanceThatLoadsByDefaultDoesSoHere) {
   tree_.File("config/buildx/instances/far",
              R"({"Name":"far","Driver":"remote","Nodes":[{"Name":"far0","Endpoint":"tcp://far:1",
                  "DriverOpts":{"default-load":"true"}}]})");
   options_.builder = "far";
-  ASSERT_EQ(Good().warnings.size(), 1u);
-  EXPECT_NE(Good().warnings[0].find("--load"), std::string::npos);
-  options_.push = true;
+  EXPECT_TRUE(Good().default_load);
   EXPECT_TRUE(Good().warnings.empty());
+  EXPECT_EQ(Good().sites[0].buildx.builder, "far");
+  EXPECT_EQ(Good().sites[0].buildx.node, "far0");
+  options_.builder = "tcp://far:1";
+  EXPECT_FALSE(Good().default_load);
+  EXPECT_EQ(Good().sites[0].buildx.builder, "") << "an address has no name";
+}
+
+TEST_F(ChooseTest, HowPodsWouldBeChosenIsSaid) {
+  tree_.File("config/buildx/instances/pods",
+             R"({"Name":"pods","Driver":"kubernetes","Nodes":[{"Name":"pods0",
+                 "DriverOpts":{"loadbalance":"random"}}]})");
+  options_.builder = "pods";
+  ASSERT_EQ(Good().warnings.size(), 1u);
+  EXPECT_EQ(Good().warnings[0],
+            "the loadbalance=random of the node pods0 has no effect: kubectl chooses the pod");
 }
 
 TEST_F(ChooseTest, AProjectWithoutATokenIsNeverBuiltElsewhere) {

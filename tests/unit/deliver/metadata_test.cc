@@ -17,14 +17,14 @@ TEST(Metadata, ObjectsAreEmbeddedAndTextStaysText) {
       {"empty", ""},
       {"result.json", Base64(R"({"x":1})")},
       {"image.name", "docker.io/library/x:latest"}};
-  auto json = Json::Parse(MetadataJson(response, "ref1"));
+  auto json = Json::Parse(MetadataJson(response, "b/b0/ref1"));
   ASSERT_TRUE(json);
   EXPECT_EQ((*json)["containerimage.digest"].AsString(), "sha256:aa");
   EXPECT_EQ((*json)["containerimage.descriptor"]["size"].AsInt(), 7);
   EXPECT_TRUE((*json)["list"].is_array());
   EXPECT_EQ((*json)["numbers"].AsString(), Base64("[1,2]"));
   EXPECT_EQ((*json)["result.json"].AsString(), Base64(R"({"x":1})"));
-  EXPECT_EQ((*json)["buildx.build.ref"].AsString(), "depot/depot0/ref1");
+  EXPECT_EQ((*json)["buildx.build.ref"].AsString(), "b/b0/ref1");
 }
 
 TEST(Metadata, WhereTheSbomsAreOnTheBuilderIsNotTold) {

@@ -5,6 +5,13 @@
 namespace depot::options {
 namespace {
 
+/// As BuildKit's exporters are told.
+std::string AttributeOf(const Annotation& annotation) {
+  std::string platform =
+      annotation.platform ? "[" + FormatPlatform(*annotation.platform) + "]" : "";
+  return "annotation-" + annotation.type + platform + "." + annotation.key;
+}
+
 std::vector<std::string> Attributes(std::string_view text) {
   auto annotations = ParseAnnotation(text);
   std::vector<std::string> attributes;
@@ -13,7 +20,7 @@ std::vector<std::string> Attributes(std::string_view text) {
     return {annotations.error().message()};
   }
   for (const Annotation& annotation : *annotations)
-    attributes.push_back(AnnotationAttribute(annotation) + "=" + annotation.value);
+    attributes.push_back(AttributeOf(annotation) + "=" + annotation.value);
   return attributes;
 }
 
@@ -44,6 +51,27 @@ TEST(AnnotationFlag, WrongFormsAreSaid) {
   EXPECT_EQ(Attributes("manifest[linux/amd64:k=v"),
             Words{"--annotation: \"manifest[linux/amd64\" has no closing bracket"});
   EXPECT_EQ(Attributes("manifest[]:k=v"), Words{"--annotation: the platform is empty"});
+}
+
+TEST(AnnotationOfAttribute, ReadsWhatExportersRead) {
+  for (const char* attribute :
+       {"annotation-manifest.org.x/y.z", "annotation-index.k", "annotation-index-descriptor.k",
+        "annotation-manifest-descriptor[linux/arm/v7].k.l",
+        "annotation-manifest[linux/amd64].a]b"}) {
+    auto annotation = AnnotationOfAttribute(attribute, "v");
+    ASSERT_TRUE(annotation) << attribute;
+    EXPECT_EQ(AttributeOf(*annotation), attribute);
+    EXPECT_EQ(annotation->value, "v");
+  }
+  EXPECT_EQ(AttributeOf(*AnnotationOfAttribute("annotation.k.l]", "v")),
+            "annotation-manifest.k.l]");
+  EXPECT_EQ(AttributeOf(*AnnotationOfAttribute("annotation[linux/amd64].k", "v")),
+            "annotation-manifest[linux/amd64].k");
+  for (const char* other :
+       {"name", "annotation", "annotation.", "annotation-foo.k", "annotations.k",
+        "annotation-index[linux/amd64].k", "annotation-manifest[.k", "annotation-manifest[a"}) {
+    EXPECT_FALSE(AnnotationOfAttribute(other, "v")) << other;
+  }
 }
 
 }  // namespace

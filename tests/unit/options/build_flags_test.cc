@@ -360,9 +360,9 @@ TEST(BuildFlags, PushNeedsAName) {
 
 TEST(BuildFlags, OutputsMustNotShareAPlace) {
   EXPECT_EQ(Refusal({"-o", "-", "-o", "type=oci", "."}).message(),
-            "several outputs go to standard output");
+            "several outputs go to standard output: type=tar,dest=- and type=oci");
   EXPECT_EQ(Refusal({"-o", "type=tar,dest=a/../f", "-o", "type=oci,dest=./f", "."}).message(),
-            "several outputs go to f");
+            "several outputs go to f: type=tar,dest=a/../f and type=oci,dest=./f");
   EXPECT_EQ(Parse({"-o", "out", "-o", "type=tar,dest=f", "."}).outputs.size(), 2u);
 }
 

@@ -340,14 +340,48 @@ TEST(SharedExports, FilesOfAllLieTogetherWhenAskedFor) {
   }
 }
 
-TEST(SharedExports, RefusesWhatCannotBeJoined) {
-  ExportFacts facts = OneOfSeveral();
-  for (const Words& words :
-       {Words{"-o", "type=docker,dest=f"}, Words{"-o", "type=oci,dest=f,annotation-index.a=b"},
-        Words{"-o", "type=oci,dest=f,annotation-manifest-descriptor.a=b"}}) {
-    EXPECT_EQ(Refusal(words, Remote(), facts).code(), ErrorCode::kUnsupported);
+TEST(SharedExports, AnArchiveForDockerOfSeveralPlatformsIsAnOciArchive) {
+  ExportFacts two;
+  two.platforms = {kAmd64, kArm64};
+  for (const ExportFacts& facts : {OneOfSeveral(), two}) {
+    Exports exports = Plan({"-o", "type=docker,dest=f"}, Remote(), facts);
+    EXPECT_EQ(exports.exporters[0].type, "oci");
+    EXPECT_EQ(exports.destinations[0].part, facts.several_builders);
+    ASSERT_EQ(exports.warnings.size(), 1u);
+    EXPECT_NE(exports.warnings[0].find("docker load takes it"), std::string::npos);
   }
-  Plan({"-o", "type=oci,dest=f,annotation.a=b"}, Remote(), facts);
+}
+
+TEST(SharedExports, WhatAnOutputSaysOfTheIndexStaysWithUs) {
+  const Words words = {"-o",
+                       "type=oci,dest=f,annotation-index.a=1,annotation-index.b=2,"
+                       "annotation-manifest-descriptor[linux/arm64].c=3,annotation.d=4,"
+                       "annotation-manifest[linux/amd64].e=5,annotation-manifest[linux/arm64].e=6",
+                       "--annotation", "index:b=flag"};
+  Exports exports = Plan(words, Remote(), OneOfSeveral());
+  Attributes attrs = exports.exporters[0].attrs;
+  std::erase_if(attrs, [](const auto& one) { return !one.first.starts_with("annotation"); });
+  EXPECT_EQ(attrs, (Attributes{{"annotation.d", "4"}, {"annotation.e", "5"}}));
+  Words said;
+  for (const options::Annotation& one : exports.destinations[0].annotations)
+    said.push_back(one.type + " " + one.key + "=" + one.value);
+  EXPECT_EQ(said, (Words{"index a=1", "index b=flag", "manifest-descriptor c=3"}));
+}
+
+TEST(Exports, WhatHasNoOutputIsLoadedWhereTheBuilderWasMadeSo) {
+  ExportFacts facts;
+  facts.default_load = true;
+  Exports exports = Plan({}, Remote(), facts);
+  ASSERT_EQ(exports.destinations.size(), 1u);
+  EXPECT_EQ(exports.destinations[0].kind, DestinationKind::kEngineLoad);
+  EXPECT_TRUE(exports.warnings.empty());
+  facts.no_default_load = true;
+  EXPECT_TRUE(Plan({}, Remote(), facts).exporters.empty());
+  options::BuildOptions options;
+  EXPECT_TRUE(LeavesLoadToTheBuilder(options, {}));
+  EXPECT_FALSE(LeavesLoadToTheBuilder(options, {{"BUILDX_NO_DEFAULT_LOAD", "1"}}));
+  options.push = true;
+  EXPECT_FALSE(LeavesLoadToTheBuilder(options, {}));
 }
 
 TEST(SharedExports, TheClassicStoreTakesOnePlatform) {

@@ -50,7 +50,7 @@ class FakeBuilder final : public builder::Builder {
   const builder::Features& features() const override { return features_; }
   const std::string& endpoint() const override { return endpoint_; }
 
-  Solving With(EventSink& sink) { return {this, &request_, &services_, &faults_, &sink}; }
+  Solving With(EventSink& sink) { return {this, &request_, "", &services_, &faults_, &sink}; }
 
   session::Faults& faults() { return faults_; }
 
