@@ -34,7 +34,7 @@ class KeptLines {
     std::size_t dropped = 0;
   };
 
-  void DropFirst(Lines& lines);
+  void DropFirst(Lines& kept);
 
   std::vector<Lines> steps_;  ///< by node
   std::size_t bytes_ = 0;

@@ -194,9 +194,11 @@ class Programs(TerminalTest):
             for kind, entries in status.items():
                 keys |= {(kind, key) for entry in entries for key in entry}
             for vertex in status.get("vertexes", []):
-                names[vertex["digest"]] = vertex["name"]
+                # The base of two stages has the name of the one that came first.
+                name = re.sub(r"^\[[^]]*1/\d\] FROM", "[1] FROM", vertex["name"])
+                names[vertex["digest"]] = name
                 cached, error = vertex.get("cached", False), vertex.get("error", "")
-                steps[vertex["name"]] = (cached, "completed" in vertex, error)
+                steps[name] = (cached, "completed" in vertex, error)
             for one in status.get("statuses", []):
                 ids.setdefault(names[one["vertex"]], set()).add(re.sub(r"[0-9a-f]{64}", "", one["id"]))
             for log in status.get("logs", []):
