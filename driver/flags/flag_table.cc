@@ -34,7 +34,7 @@ Error UnknownFlag(const std::vector<Flag>& table, std::string_view word) {
   if (name.starts_with("--")) {
     std::vector<std::string_view> known;
     for (const Flag& flag : table) {
-      if (flag.set) known.push_back(flag.name);
+      if (!flag.help.empty()) known.push_back(flag.name);
     }
     std::string_view nearest = Nearest(std::string_view(name).substr(2), known);
     if (!nearest.empty()) message += Cat(", did you mean --", nearest, "?");
@@ -161,7 +161,7 @@ std::string FormatFlags(const std::vector<Flag>& table) {
   std::vector<const Flag*> shown;
   std::size_t column = 0;
   for (const Flag& flag : table) {
-    if (!flag.set) continue;
+    if (flag.help.empty()) continue;
     shown.push_back(&flag);
     column = std::max(column, LeftColumn(flag).size() + 3);
   }

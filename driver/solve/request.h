@@ -12,6 +12,13 @@ struct Exporter {
   std::map<std::string, std::string> attrs;
 };
 
+/// Something that not every BuildKit can do, and that one which cannot leaves out without a word.
+struct Capability {
+  std::string id;        ///< in BuildKit's own list (solver/pb/caps.go)
+  std::string lacking;   ///< what to say of a builder without it, one line
+  bool required = true;  ///< without it the solve fails; else the line is a warning
+};
+
 /// Everything that one solve asks of a builder; a value, made by plugin/plan. Secrets, trees and
 /// credentials are not in it: the builder asks for them in the session.
 struct BuildRequest {
@@ -19,7 +26,12 @@ struct BuildRequest {
   std::map<std::string, std::string> frontend_attrs;
   std::vector<Exporter> exporters;  ///< empty: the result stays in the builder's cache
   std::vector<std::string> entitlements;
-  std::string shared_key;  ///< of the session; "" when there is no local context
+  std::vector<Capability> capabilities;  ///< asked for before the frontend runs
+  /// What the frontend is asked instead of being told to build (`lint`, `outline`; BuildKit
+  /// frontend/subrequests): nothing is built, and its answer is in BuildResult::answer. "" = build.
+  std::string call;
+  std::string source_policy;  ///< for the builder to obey: of ParseSourcePolicy(); "" = none
+  std::string shared_key;     ///< of the session; "" when there is no local context
 };
 
 }  // namespace depot::solve

@@ -114,6 +114,8 @@ std::string EncodeControlSolve(const BuildRequest& request,
   message.set_session(session_id);
   message.mutable_frontend_attrs()->insert(request.frontend_attrs.begin(),
                                            request.frontend_attrs.end());
+  message.set_internal(!request.call.empty());
+  message.set_source_policy(request.source_policy);
   // Older daemons read it without asking whether it is there.
   message.mutable_cache();
   for (const std::string& entitlement : request.entitlements) {
@@ -137,6 +139,14 @@ std::string EncodeGatewaySolve(const BuildRequest& request) {
   message.set_frontend(request.frontend);
   message.mutable_frontend_opt()->insert(request.frontend_attrs.begin(),
                                          request.frontend_attrs.end());
+  if (!request.call.empty()) {
+    auto& attrs = *message.mutable_frontend_opt();
+    attrs["requestid"] = "frontend." + request.call;
+    // A frontend that does not know the capability says so; others would build.
+    std::string& capabilities = attrs["frontend.caps"];
+    if (!capabilities.empty()) capabilities += ',';
+    capabilities += "moby.buildkit.frontend.subrequests+forward";
+  }
   message.set_allow_result_return(true);
   message.set_allow_result_array_ref(true);
   return message.SerializeAsString();

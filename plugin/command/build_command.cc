@@ -1,13 +1,17 @@
 #include "plugin/command/build_command.h"
 
+#include <filesystem>
+
 #include "driver/base/text.h"
 #include "plugin/choice/choose.h"
 #include "plugin/command/login_command.h"
+#include "plugin/deliver/call_answer.h"
 #include "plugin/job/job.h"
 #include "plugin/job/target.h"
 #include "plugin/options/build_flags.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/description.h"
+#include "plugin/plan/source.h"
 #include "plugin/progress/display.h"
 
 namespace depot::command {
@@ -48,6 +52,25 @@ Result<job::Outcome> Build(job::Target& target,
   return outcome;
 }
 
+/// The Dockerfile as the user would name it; "" when it is no file of this machine.
+std::string NameOfDockerfile(const options::BuildOptions& options) {
+  if (options.context == "-" || options.file == "-" || plan::IsRemoteContext(options.context)) {
+    return "";
+  }
+  if (!options.file.empty()) return options.file;
+  return (std::filesystem::path(options.context) / "Dockerfile").lexically_normal().string();
+}
+
+Result<> ShowCall(const options::BuildOptions& options,
+                  const std::map<std::string, std::string>& metadata,
+                  Terminal& terminal) {
+  TRY_ASSIGN(deliver::CallAnswer answer,
+             deliver::ShowAnswer(options.call, metadata, NameOfDockerfile(options)));
+  if (!answer.text.empty()) TRY(terminal.WriteResult(answer.text, Cancel::Never()));
+  if (answer.failure) return Fail(*std::move(answer.failure));
+  return {};
+}
+
 void SayWhyNoId(Terminal& terminal) {
   terminal.WriteError(
       "note: there is no image ID to print: no output was asked for, and the result stays in the "
@@ -62,9 +85,13 @@ Result<> RunBuild(const Call& call) {
   if (!options) return call.terminal.WriteResult(options::BuildHelp(call.program), call.cancel);
   TRY_ASSIGN(const std::string no_display,
              options::ApplyProgressVariable(call.environment, *options));
-  if (options->quiet) TRY(call.terminal.CheckResult());
+  const bool asks = !options->call.method.empty();
+  if (options->quiet || asks) TRY(call.terminal.CheckResult());
 
-  job::Workshop workshop(call.environment, call.globals, call.version);
+  options::GlobalFlags globals = call.globals;
+  globals.debug |= options->debug;
+  if (!options->docker_config.empty()) globals.config = options->docker_config;
+  job::Workshop workshop(call.environment, globals, call.version);
   TRY(workshop.ReadDocker());
   Streams streams(call.terminal);
   job::Target target(*options, workshop, streams);
@@ -72,13 +99,14 @@ Result<> RunBuild(const Call& call) {
   TRY_ASSIGN(choice::Choice choice, ChooseBuilder(*options, workshop, call));
   std::string project = choice.hosted ? choice.hosted->project.id : "";
 
-  auto display = MakeDisplay(ChooseDisplay(*options, call.globals.debug), call.terminal);
+  auto display = MakeDisplay(ChooseDisplay(*options, globals.debug), call.terminal);
   if (!no_display.empty()) display->Say(no_display);
   Result<job::Outcome> outcome =
       Build(target, workshop, std::move(choice), plan::DescribeBuild(*options, project), *display,
             call.cancel);
   display->Finish(outcome ? nullptr : &outcome.error());
   if (!outcome) return Fail(std::move(outcome).error());
+  if (asks) return ShowCall(*options, outcome->answer, call.terminal);
   if (!options->quiet) return {};
   if (outcome->image_id.empty()) {
     if (options->outputs.empty()) SayWhyNoId(call.terminal);

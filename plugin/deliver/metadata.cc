@@ -46,7 +46,7 @@ std::string MetadataJson(const ExporterResponse& response, const std::string& re
     // It tells where the SBOMs are on the builder, which nobody can reach by then.
     if (key != "depot/sboms") metadata.Set(key, ToJson(key, value));
   }
-  metadata.Set("buildx.build.ref", Json::String(Cat("depot/depot0/", ref)));
+  if (!ref.empty()) metadata.Set("buildx.build.ref", Json::String(Cat("depot/depot0/", ref)));
   return metadata.Dump(2);
 }
 

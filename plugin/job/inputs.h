@@ -21,6 +21,7 @@ struct Inputs {
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
   std::vector<std::string> notices;  ///< what has no effect, for the user
+  std::string source_policy;         ///< plan::ReadSourcePolicy()
   int standard_input = -1;           ///< when the context or the Dockerfile is there; not owned
 };
 

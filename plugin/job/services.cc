@@ -13,10 +13,9 @@ Services::Services(Inputs& inputs, Job& job, EventSink& sink)
       auth_(session::MakeAuth(job.registries().keyring(), job.workshop().http(), sink)),
       secrets_(session::MakeSecrets(inputs.secrets, sink)) {}
 
-Result<> Services::Prepare(std::size_t builders, const Cancel& cancel) {
-  if (builders == 1) return {};
-  CompareTrees();
-  if (inputs_.source.upload) TRY(StoreContext(cancel));
+Result<> Services::Prepare(std::size_t builders, bool twice, const Cancel& cancel) {
+  if (builders > 1) CompareTrees();
+  if (inputs_.source.upload && (builders > 1 || twice)) TRY(StoreContext(cancel));
   return {};
 }
 

@@ -20,9 +20,10 @@ class Services {
   /// All that is passed must outlive it.
   Services(Inputs& inputs, Job& job, EventSink& sink);
 
-  /// Gets ready for that many builders. For several, a context on standard input is read to its end
-  /// and kept, and files that change in between are said: the platforms may differ in them. Once.
-  Result<> Prepare(std::size_t builders, const Cancel& cancel);
+  /// Gets ready for that many builders. For several, files that change in between are said: the
+  /// platforms may differ in them. For several, or when one reads it `twice`, a context on standard
+  /// input is read to its end and kept. Once.
+  Result<> Prepare(std::size_t builders, bool twice, const Cancel& cancel);
 
   /// Offers everything to one builder. Returns the address of the uploaded context, for the
   /// plan; "" when nothing is uploaded.

@@ -2,6 +2,8 @@
 
 #include "driver/base/text.h"
 #include "driver/solve/fan_out.h"
+#include "plugin/deliver/call_answer.h"
+#include "plugin/deliver/tree_clearing.h"
 #include "plugin/job/attestations.h"
 #include "plugin/options/build_flags.h"
 
@@ -19,6 +21,7 @@ Result<> Target::Prepare(const Cancel& cancel) {
     TRY_ASSIGN(engine_, workshop_.Engine());
   }
   TRY_ASSIGN(inputs_, ReadInputs(options_, workshop_.environment(), streams_, cancel));
+  TRY(deliver::CheckClearing(options_));
   TRY(sboms_.CheckDirectory());
   return results_.OpenReports(options_);
 }
@@ -48,6 +51,7 @@ Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel&
     std::optional<Error> refusal = preflight.refusal();
     return Fail(refusal ? *std::move(refusal) : std::move(parts).error());
   }
+  if (!options_.call.method.empty()) return DeliverAnswer(parts->front());
   return Deliver(*parts, job, *registries, sink, cancel);
 }
 
@@ -62,12 +66,13 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
 
   // The builders are held, and their features are known: the requests can be made.
   Services services(inputs_, job, sink);
-  TRY(services.Prepare(parts.size(), cancel));
+  TRY(services.Prepare(parts.size(), options_.lint.wanted, cancel));
   TRY(Plan(parts, std::move(facts), services, sink));
 
   // Every place that results go to is open, and no registry has said no: the build may start.
   preflight.Await();
   TRY(cancel.Check());
+  if (options_.lint.wanted) TRY(Check(parts.front(), sink, cancel));
   TRY(Solve(parts, cancel));
   return parts;
 }
@@ -82,6 +87,7 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   if (docker.engine) facts.frontend.engine_host = docker.engine->host;
   facts.stdout_is_terminal = streams_.output_is_terminal();
   facts.node_id = job.node_id();
+  facts.source_policy = inputs_.source_policy;
   facts.save_as = job.save_as();
   if (engine_ != nullptr && !job.builds_in_engine()) {
     TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));
@@ -107,6 +113,43 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
   for (const std::string& warning : parts.front().plan.warnings)
     sink.Say(Cat("WARNING: ", warning));
   return {};
+}
+
+/// --lint: what the frontend finds wrong, said before a step runs.
+Result<> Target::Check(PlatformBuild& part, EventSink& sink, const Cancel& cancel) {
+  const options::FrontendCall call{"lint", false, true};
+  const bool may_fail = options_.lint.fails_on != options::LintFailure::kNone;
+  solve::BuildRequest request = part.plan.request;
+  request.call = call.method;
+  request.exporters.clear();
+  std::erase_if(request.frontend_attrs,
+                [](const auto& attr) { return attr.first.starts_with("attest:"); });
+  auto solved =
+      solve::SolveAll({{part.builder, &request, &part.services, &part.faults, part.sink}}, cancel);
+  if (!solved) {
+    if (may_fail || cancel.cancelled()) return Fail(std::move(solved).error().While("--lint"));
+    sink.Say(Cat("WARNING: --lint: ", solved.error().message()));
+    return {};
+  }
+  TRY_ASSIGN(const deliver::CallAnswer answer,
+             deliver::ShowAnswer(call, solved->front().answer, ""));
+  for (std::string_view line : Split(answer.text, '\n'))
+    if (!line.empty()) sink.Say(Cat("lint: ", line));
+  const bool warned =
+      answer.warnings > 0 && options_.lint.fails_on == options::LintFailure::kWarning;
+  if (!may_fail || (!answer.failure && !warned)) return {};
+  if (answer.failure) return Fail(Error(*answer.failure).While("--lint"));
+  return Fail(Error(ErrorCode::kFailed, "linting failed: the check found warnings")
+                  .WithHint("--lint-fail-on=error builds all the same"));
+}
+
+/// A call has no result but its answer.
+Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
+  Outcome outcome{"", part.solved.ref, part.solved.exporter_response, part.solved.answer};
+  deliver::ExporterResponse reported = outcome.response;
+  reported.insert(outcome.answer.begin(), outcome.answer.end());
+  TRY(results_.Commit(reported, "", deliver::ImageIdKind::kManifest));
+  return outcome;
 }
 
 Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) {
@@ -149,7 +192,7 @@ Result<Outcome> Target::Deliver(const std::vector<PlatformBuild>& parts,
   TRY_ASSIGN(std::vector<std::string> sboms, sboms_.Write());
   for (const std::string& path : sboms)
     sink.Say(Cat("wrote ", path));
-  Outcome outcome{"", parts.front().solved.ref, std::move(delivered.response)};
+  Outcome outcome{"", parts.front().solved.ref, std::move(delivered.response), {}};
   TRY_ASSIGN(outcome.image_id, results_.Commit(outcome.response, outcome.ref, delivered.id_kind));
   return outcome;
 }

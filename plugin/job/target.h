@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct Outcome {
   std::string image_id;  ///< see deliver::ImageId(); "" when there is no image
   std::string ref;       ///< the build's id on its (first) builder
   deliver::ExporterResponse response;
+  /// Of --call: the metadata of the frontend's answer, for deliver::ShowAnswer().
+  std::map<std::string, std::string> answer;
 };
 
 /// One build, from what the user said to results that lie where they were asked for. Several can
@@ -51,7 +54,9 @@ class Target {
                 plan::PlanFacts facts,
                 Services& services,
                 EventSink& sink);
+  Result<> Check(PlatformBuild& part, EventSink& sink, const Cancel& cancel);
   Result<> Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel);
+  Result<Outcome> DeliverAnswer(const PlatformBuild& part);
   Result<Outcome> Deliver(const std::vector<PlatformBuild>& parts,
                           Job& job,
                           registry::Registries& registries,

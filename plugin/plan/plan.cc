@@ -4,6 +4,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/plan/policy.h"
 
 namespace depot::plan {
 namespace {
@@ -83,6 +84,7 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   FrontendFacts frontend_facts = facts.frontend;
   frontend_facts.image_of_several = facts.several_builders && HasOnlyImages(exports);
   TRY(PlanFrontend(options, features, source, frontend_facts, plan.request));
+  AddSourcePolicy(facts.source_policy, plan.request);
   plan.request.exporters = std::move(exports.exporters);
   plan.destinations = std::move(exports.destinations);
   plan.engine_pushes = std::move(exports.engine_pushes);

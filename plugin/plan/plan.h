@@ -28,6 +28,7 @@ struct PlanFacts {
   std::vector<std::string> save_as;  ///< ExportFacts
   /// Names this machine's copy of a local context on the builder; "" = the builder keeps none.
   std::string node_id;
+  std::string source_policy;  ///< ReadSourcePolicy()
 };
 
 /// All that is decided before the builder starts, and constant from then on; nothing is opened or
