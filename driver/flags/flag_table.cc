@@ -34,7 +34,7 @@ Error UnknownFlag(const std::vector<Flag>& table, std::string_view word) {
   if (name.starts_with("--")) {
     std::vector<std::string_view> known;
     for (const Flag& flag : table) {
-      if (flag.set) known.push_back(flag.name);
+      if (!flag.help.empty()) known.push_back(flag.name);
     }
     std::string_view nearest = Nearest(std::string_view(name).substr(2), known);
     if (!nearest.empty()) message += Cat(", did you mean --", nearest, "?");
@@ -128,15 +128,8 @@ class Tokeniser {
 };
 
 Result<> Apply(const std::vector<Given>& given) {
-  bool help = std::any_of(given.begin(), given.end(),
-                          [](const Given& one) { return one.flag->name == "help"; });
-  for (const Given& one : given) {
-    if (one.flag->set || help) continue;
-    return Fail(ErrorCode::kUsage, Cat("--", one.flag->name, " is not supported yet"));
-  }
-  for (const Given& one : given) {
-    if (one.flag->set) TRY(SetOne(*one.flag, one.value));
-  }
+  for (const Given& one : given)
+    TRY(SetOne(*one.flag, one.value));
   return {};
 }
 
@@ -161,7 +154,7 @@ std::string FormatFlags(const std::vector<Flag>& table) {
   std::vector<const Flag*> shown;
   std::size_t column = 0;
   for (const Flag& flag : table) {
-    if (!flag.set) continue;
+    if (flag.help.empty()) continue;
     shown.push_back(&flag);
     column = std::max(column, LeftColumn(flag).size() + 3);
   }

@@ -22,8 +22,8 @@ struct Flag {
   char letter = 0;        ///< its short form; 0 = none
   FlagKind kind = FlagKind::kText;
   std::string_view value_name;  ///< what help calls the value: "string", "list", ...
-  std::string_view help;
-  FlagSetter set;  ///< empty: known, but refused with "--x is not supported yet"
+  std::string_view help;        ///< "" = help does not show it, and no message suggests it
+  FlagSetter set;
 };
 
 /// Where flags may stand.
@@ -42,7 +42,7 @@ Result<std::vector<std::string>> ParseWords(const std::vector<Flag>& table,
                                             const std::vector<std::string>& words,
                                             Placement placement);
 
-/// The flags of `table` that are not refused, sorted, in two columns of at most 80 together.
+/// The flags of `table` that have a help text, sorted, in two columns of at most 80 together.
 std::string FormatFlags(const std::vector<Flag>& table);
 
 /// A setter for a switch, a plain text, a secret text; `target` must outlive it. The last value

@@ -76,6 +76,27 @@ bool IsVariant(std::string_view text) {
   });
 }
 
+/// What stands in parentheses behind a system (containerd platforms/platforms.go): taken off
+/// `system`, and "" when there is none.
+Result<std::string> TakeVersion(std::string_view text, std::string_view& system) {
+  const std::size_t open = system.find('(');
+  if (open == std::string_view::npos) return std::string();
+  const std::string_view version = system.substr(open + 1);
+  const bool good = version.size() > 1 && version.ends_with(')') &&
+                    std::all_of(version.begin(), version.end() - 1, [](char c) {
+                      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                             (c >= 'A' && c <= 'Z') ||
+                             std::string_view("_.%+-").find(c) != std::string_view::npos;
+                    });
+  if (!good) {
+    return Fail(Error(ErrorCode::kInvalid, Cat("platform \"", Printable(text),
+                                               "\": the system's version has a wrong form"))
+                    .WithHint("write it as in windows(10.0.17763)/amd64"));
+  }
+  system = system.substr(0, open);
+  return std::string(version.substr(0, version.size() - 1));
+}
+
 /// One word alone: an architecture (linux assumed) or a system (this machine's architecture).
 Result<Platform> ParseWord(std::string_view text) {
   auto [architecture, variant] = NormalArchitecture(text, "");
@@ -106,6 +127,7 @@ Result<Platform> ParsePlatform(std::string_view text) {
                       Cat("platform \"", Printable(trimmed), "\" has more than three parts"))
                     .WithHint("write OS/ARCHITECTURE[/VARIANT], as in linux/arm64"));
   }
+  TRY_ASSIGN(std::string version, TakeVersion(trimmed, parts[0]));
   std::string system = NormalSystem(parts[0]);
   if (!Contains(SystemNames(), system)) {
     return Refuse(trimmed, "operating system", parts[0], SystemNames());
@@ -119,11 +141,12 @@ Result<Platform> ParsePlatform(std::string_view text) {
     return Fail(ErrorCode::kInvalid,
                 Cat("platform \"", Printable(trimmed), "\": the variant has a wrong form"));
   }
-  return Platform{system, architecture, variant};
+  return Platform{system, architecture, variant, version};
 }
 
 std::string FormatPlatform(const Platform& platform) {
-  std::string text = Cat(platform.os, '/', platform.architecture);
+  const std::string version = platform.os_version.empty() ? "" : Cat('(', platform.os_version, ')');
+  std::string text = Cat(platform.os, version, '/', platform.architecture);
   return platform.variant.empty() ? text : Cat(text, '/', platform.variant);
 }
 

@@ -13,15 +13,19 @@ struct Platform {
   std::string os;
   std::string architecture;
   std::string variant;  ///< empty = none
+  /// Of Windows above all: its version, and features behind plus signs, as in "10.0.17763"; empty =
+  /// any.
+  std::string os_version{};
 
   friend bool operator==(const Platform&, const Platform&) = default;
 };
 
-/// "linux/arm64", "linux/arm/v7", "arm64" (linux assumed), "local". Unknown OS or architecture
+/// "linux/arm64", "linux/arm/v7", "windows(10.0.17763)/amd64", "arm64" (linux assumed), "local".
+/// Unknown OS or architecture
 /// names are errors that name the nearest known one.
 Result<Platform> ParsePlatform(std::string_view text);
 
-/// os/architecture[/variant].
+/// os[(version)]/architecture[/variant].
 std::string FormatPlatform(const Platform& platform);
 
 /// The machine this program runs on.

@@ -3,13 +3,14 @@
 #include <atomic>
 
 #include "proto/control.pb.h"
-#include "proto/gateway.pb.h"
 
 #include "driver/base/random.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "driver/event/patience.h"
 #include "driver/session/session.h"
+#include "driver/solve/frontend_call.h"
+#include "driver/solve/gateway.h"
 #include "driver/solve/lost.h"
 #include "driver/solve/solve_error.h"
 #include "driver/solve/wire.h"
@@ -40,16 +41,10 @@ constexpr milliseconds kLastWords(500);
 /// After a failed gateway call the daemon ends Control.Solve by itself, with the better error.
 constexpr seconds kSolveAfterGateway(5);
 
-/// A daemon before 0.13 makes the first output only and says nothing.
-rpc::Status SeveralExporters(const std::string& pong_response) {
-  control::frontend::PongResponse pong;
-  if (!pong.ParseFromString(pong_response)) return {};
-  for (const control::frontend::ApiCap& cap : pong.llb_caps()) {
-    if (cap.id() == "exporter.multiple" && cap.enabled()) return {};
-  }
-  return {rpc::Code::kUnimplemented,
-          "this builder's BuildKit is older than 0.13 and makes one output for each build", "",
-          true};
+/// The daemon has judged the request alone: no build has begun, and nobody else knows more.
+bool IsRefusal(const rpc::Status& status) {
+  return status.told && (status.message.find("granting entitlement ") != std::string::npos ||
+                         status.message.find("unknown entitlement ") != std::string::npos);
 }
 
 class Solver {
@@ -69,7 +64,8 @@ class Solver {
         cancel_(cancel),
         stop_(cancel),
         gateway_stop_(stop_.cancel()),
-        ref_(request.ref.empty() ? RandomId() : request.ref) {}
+        ref_(request.ref.empty() ? RandomId() : request.ref),
+        gateway_(channel_, ref_, request_, sink_, gateway_stop_.cancel()) {}
 
   SolveOutcome Run() {
     session::SessionIdentity identity{RandomId(), request_.shared_key};
@@ -90,7 +86,7 @@ class Solver {
     Patience patience(sink_, {Cat("the builder ", endpoint_, " to begin")}, cancel_);
     patience_ = &patience;
     status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
-    Gateway();
+    RunGateway();
     // The solve has ended once this returns; only then the session may.
     WaitForSolve();
     session_stop.Request(Error(ErrorCode::kCancelled, "the build has ended"));
@@ -120,8 +116,9 @@ class Solver {
     solve_status_ = std::move(status);
     solve_ended_.notify_all();
     if (solve_status_->ok()) return {};
+    refused_ = IsRefusal(*solve_status_);
     Cancel soon = stop_.cancel().WithTimeout(kLastWords, "end of the gateway calls");
-    if (soon.Wait(lock, solve_ended_, [this] { return gateway_ended_; })) return {};
+    if (!refused_ && soon.Wait(lock, solve_ended_, [this] { return gateway_ended_; })) return {};
     gateway_cut_ = true;
     lock.unlock();
     gateway_stop_.Request(Error(ErrorCode::kCancelled, "the solve has ended"));
@@ -141,45 +138,11 @@ class Solver {
     return {};
   }
 
-  rpc::Status GatewayCall(std::string_view method, std::string request, std::string& response) {
-    return channel_.Unary(Cat("/moby.buildkit.v1.frontend.LLBBridge/", method),
-                          {{"buildkit-controlapi-buildid", ref_}}, std::move(request), response,
-                          gateway_stop_.cancel());
-  }
-
-  /// Engines do not tell their BuildKit's version, so it is asked what it can do, in the one case
-  /// where that matters.
-  rpc::Status CheckExporters() {
-    if (request_.exporters.size() < 2) return {};
-    std::string response;
-    rpc::Status status = GatewayCall("Ping", "", response);
-    return status.ok() ? SeveralExporters(response) : status;
-  }
-
   /// Runs the frontend and hands its result to Control.Solve, unless that has failed already.
-  void Gateway() {
-    std::string response;
-    rpc::Status status = CheckExporters();
-    if (status.ok()) status = GatewayCall("Solve", EncodeGatewaySolve(request_), response);
-    control::frontend::ReturnRequest back;
-    if (status.ok()) {
-      control::frontend::SolveResponse solved;
-      exporting_ = true;
-      if (response.size() <= kMaxAnswer && solved.ParseFromString(response)) {
-        back.set_result(solved.result());
-      } else {
-        status = {rpc::Code::kInternal, "the builder's frontend result is malformed", "", true};
-      }
-    }
-    if (!status.ok()) {
-      gateway_status_ = status;
-      if (!back.mutable_error()->ParseFromString(status.details) || status.details.empty()) {
-        back.mutable_error()->set_code(static_cast<int>(status.code));
-        back.mutable_error()->set_message(status.message);
-      }
-    }
-    std::string ignored;
-    rpc::Status returned = GatewayCall("Return", back.SerializeAsString(), ignored);
+  void RunGateway() {
+    gateway_status_ = gateway_.RunFrontend(result_);
+    exporting_ = gateway_status_.ok();
+    const rpc::Status returned = gateway_.Return(gateway_status_, result_);
     if (gateway_status_.ok() && !returned.ok()) gateway_status_ = returned;
   }
 
@@ -226,10 +189,11 @@ class Solver {
     Cancel ended = status_ended_.cancel();
     auto begin = Cancel::Clock::now();
     bool never_begun = last_status_ == 0 && !solve_status_->ok();
+    const milliseconds patience = refused_ && never_begun ? milliseconds(0) : kCancelDrain;
     last_status_ = begin.time_since_epoch().count();
     while (ended.SleepFor(milliseconds(50))) {
       auto now = Cancel::Clock::now();
-      if ((never_begun || stop_.cancel().cancelled()) && now - begin > kCancelDrain) break;
+      if ((never_begun || stop_.cancel().cancelled()) && now - begin > patience) break;
       if (now.time_since_epoch() - Cancel::Clock::duration(last_status_) > kStatusDrain) break;
     }
     status_task.Stop(Error(ErrorCode::kCancelled, "the build has ended"));
@@ -255,6 +219,10 @@ class Solver {
       result.ref = ref_;
       result.exporter_response.insert(response.exporter_response().begin(),
                                       response.exporter_response().end());
+      if (request_.call.empty()) return result;
+      auto answer = AnswerOf(result_);
+      if (!answer) return Failed{std::move(answer).error()};
+      result.answer = *std::move(answer);
       return result;
     }
     if (cancel_.cancelled()) return Failed{cancel_.error()};
@@ -287,6 +255,7 @@ class Solver {
   CancelSource stop_;     // ends the calls: the user's cancel, a lost session, an error of our own
   CancelSource gateway_stop_;
   const std::string ref_;
+  Gateway gateway_;
   const Cancel::Clock::time_point begin_ = Cancel::Clock::now();
 
   std::mutex mutex_;
@@ -294,8 +263,10 @@ class Solver {
   std::optional<rpc::Status> solve_status_;  // these three guarded by mutex_ until all has ended
   bool gateway_ended_ = false;
   bool gateway_cut_ = false;
+  bool refused_ = false;  // read when all has ended
   std::string solve_response_;
   rpc::Status gateway_status_;
+  std::string result_;         // the frontend's
   bool exporting_ = false;     // the frontend has ended well, so that exporters may run
   std::optional<Error> lost_;  // why the session ended too early; read when it has ended
   std::atomic<Cancel::Clock::rep> last_status_{0};

@@ -18,6 +18,10 @@ struct BuildResult {
   /// exporter/containerimage/exptypes).
   std::map<std::string, std::string> exporter_response;
   std::string ref;  ///< the build's id on the builder
+  /// Of BuildRequest::call, the metadata of the frontend's result: result.json, result.txt,
+  /// version, result.statuscode (BuildKit frontend/subrequests). As the builder sent it, not for a
+  /// terminal.
+  std::map<std::string, std::string> answer;
 };
 
 /// The build itself failed, or the user cancelled it: the same solve would end so again.
@@ -37,9 +41,11 @@ using SolveOutcome = std::variant<BuildResult, Failed, Lost>;
 
 /// Runs one build to its end: opens a session that serves `services`, solves, and streams progress
 /// to `sink` until the builder has told everything. A failed step's Error has the Dockerfile
-/// excerpt. The first of `faults`, which the services record, is the Error whatever the builder
-/// says; when it says nothing more, the solve is cancelled 2 s later. When `cancel` stops, the
-/// builder is told and the call returns within 3 s, whatever the builder does. Blocks.
+/// excerpt. A builder whose frontend does not know BuildRequest::call is asked once more with the
+/// frontend image that docker buildx takes then; when that fails too, the Error names the version
+/// that has the call. The first of `faults`, which the services record, is the Error whatever the
+/// builder says; when it says nothing more, the solve is cancelled 2 s later. When `cancel` stops,
+/// the builder is told and the call returns within 3 s, whatever the builder does. Blocks.
 SolveOutcome Solve(builder::Builder& builder,
                    const BuildRequest& request,
                    const rpc::ServiceTable& services,

@@ -147,7 +147,8 @@ std::string EncodeControlSolve(const BuildRequest& request,
   message.set_session(session_id);
   const auto attrs = FrontendAttrs(request);
   message.mutable_frontend_attrs()->insert(attrs.begin(), attrs.end());
-  message.set_internal(request.internal);
+  message.set_internal(request.internal || !request.call.empty());
+  message.set_source_policy(request.source_policy);
   // Older daemons read it without asking whether it is there.
   control::CacheOptions* cache = message.mutable_cache();
   for (const CacheEntry& entry : request.cache_exports)
@@ -173,7 +174,14 @@ std::string EncodeControlSolve(const BuildRequest& request,
 std::string EncodeGatewaySolve(const BuildRequest& request) {
   control::frontend::SolveRequest message;
   message.set_frontend(request.frontend);
-  const auto attrs = FrontendAttrs(request);
+  auto attrs = FrontendAttrs(request);
+  if (!request.call.empty()) {
+    attrs["requestid"] = "frontend." + request.call;
+    // A frontend that does not know the capability says so; others would build.
+    std::string& capabilities = attrs["frontend.caps"];
+    if (!capabilities.empty()) capabilities += ',';
+    capabilities += "moby.buildkit.frontend.subrequests+forward";
+  }
   message.mutable_frontend_opt()->insert(attrs.begin(), attrs.end());
   message.set_allow_result_return(true);
   message.set_allow_result_array_ref(true);

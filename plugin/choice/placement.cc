@@ -12,8 +12,10 @@ namespace {
 std::optional<std::size_t> FirstSite(const std::vector<Site>& sites,
                                      const std::vector<Platform> Site::*list,
                                      const Platform& wanted) {
+  Platform machine = wanted;  // which version of a system an image is for does not choose it
+  machine.os_version.clear();
   auto found = std::find_if(sites.begin(), sites.end(),
-                            [&](const Site& site) { return Contains(site.*list, wanted); });
+                            [&](const Site& site) { return Contains(site.*list, machine); });
   if (found == sites.end()) return std::nullopt;
   return static_cast<std::size_t>(found - sites.begin());
 }

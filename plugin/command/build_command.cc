@@ -1,15 +1,19 @@
 #include "plugin/command/build_command.h"
 
+#include <filesystem>
+
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/choice/choose.h"
 #include "plugin/command/chosen_display.h"
 #include "plugin/command/login_command.h"
+#include "plugin/deliver/call_answer.h"
 #include "plugin/job/job.h"
 #include "plugin/job/target.h"
 #include "plugin/options/build_flags.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/description.h"
+#include "plugin/plan/source.h"
 
 namespace depot::command {
 namespace {
@@ -58,6 +62,25 @@ Result<job::Outcome> Build(job::Target& target,
   return outcome;
 }
 
+/// The Dockerfile as the user would name it; "" when it is no file of this machine.
+std::string NameOfDockerfile(const options::BuildOptions& options) {
+  if (options.context == "-" || options.file == "-" || plan::IsRemoteContext(options.context)) {
+    return "";
+  }
+  if (!options.file.empty()) return options.file;
+  return (std::filesystem::path(options.context) / "Dockerfile").lexically_normal().string();
+}
+
+Result<> ShowCall(const options::BuildOptions& options,
+                  const std::map<std::string, std::string>& metadata,
+                  Terminal& terminal) {
+  TRY_ASSIGN(deliver::CallAnswer answer,
+             deliver::ShowAnswer(options.call, metadata, NameOfDockerfile(options)));
+  if (!answer.text.empty()) TRY(terminal.WriteResult(answer.text, Cancel::Never()));
+  if (answer.failure) return Fail(*std::move(answer.failure));
+  return {};
+}
+
 void SayWhyNoId(Terminal& terminal) {
   terminal.WriteError(
       "note: there is no image ID to print: no output was asked for, and the result stays in the "
@@ -81,10 +104,14 @@ Result<> RunBuild(const Call& call) {
   TRY_ASSIGN(auto options, options::ParseBuildFlags(call.arguments, call.program));
   if (!options) return call.terminal.WriteResult(options::BuildHelp(call.program), call.cancel);
   TRY(options::ApplyProgressVariable(call.environment, *options));
+  const bool asks = !options->call.method.empty();
   TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options->progress));
-  if (options->quiet) TRY(call.terminal.CheckResult());
+  if (options->quiet || asks) TRY(call.terminal.CheckResult());
 
-  job::Workshop workshop(call.environment, call.globals, call.version);
+  options::GlobalFlags globals = call.globals;
+  globals.debug |= options->debug;
+  if (!options->docker_config.empty()) globals.config = options->docker_config;
+  job::Workshop workshop(call.environment, globals, call.version);
   TRY(workshop.ReadDocker());
   Streams streams(call.terminal);
   job::Target target(*options, workshop, streams);
@@ -101,6 +128,7 @@ Result<> RunBuild(const Call& call) {
             call.cancel);
   display->Finish(FailureOf(outcome));
   if (!outcome) return Fail(std::move(outcome).error());
+  if (asks) return ShowCall(*options, outcome->answer, call.terminal);
   if (options->quiet) TRY(PrintId(*outcome, *options, call.terminal));
   // The image is there, and a script may go on with it; but not all was done.
   if (outcome->cache_failure) return Fail(*std::move(outcome->cache_failure));

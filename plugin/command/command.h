@@ -35,7 +35,7 @@ struct Command {
 /// All of them, in the order that help shows. A new command is one line here, and its own files.
 std::span<const Command> Commands();
 
-/// The command with exactly these words; null = there is none.
+/// The command with exactly these words, or with its short form; null = there is none.
 const Command* FindCommand(std::string_view words);
 
 /// The words that `group` ("list") can go on with; with "" the first words of all commands.

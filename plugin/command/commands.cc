@@ -37,6 +37,8 @@ std::span<const Command> Commands() {
 }
 
 const Command* FindCommand(std::string_view words) {
+  // As for docker buildx.
+  if (words == "b") words = "build";
   for (const Command& command : kCommands) {
     if (command.words == words) return &command;
   }

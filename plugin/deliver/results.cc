@@ -10,6 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/files/tree_writer.h"
 #include "driver/oci/digest.h"
+#include "plugin/deliver/image_layout.h"
 #include "plugin/deliver/join_platforms.h"
 #include "plugin/deliver/merge_archives.h"
 #include "plugin/deliver/stream_targets.h"
@@ -65,6 +66,8 @@ Result<std::unique_ptr<session::StreamTarget>> Results::OpenStream(
     }
     case plan::DestinationKind::kEngineLoad:
       return MakeLoadTarget(*engine, sink);
+    case plan::DestinationKind::kLayout:
+      return OpenLayout(destination.path);
     case plan::DestinationKind::kNone:
     case plan::DestinationKind::kDirectory:
     case plan::DestinationKind::kSbomFiles:
@@ -73,19 +76,38 @@ Result<std::unique_ptr<session::StreamTarget>> Results::OpenStream(
   return Fail(ErrorCode::kInternal, "this destination takes no stream");
 }
 
-Result<std::unique_ptr<session::StreamTarget>> Results::OpenPart(
-    Joined& joined, const std::vector<Platform>& platforms) {
+/// For what is kept aside until it can be joined or unpacked: the file is in `kept`.
+Result<std::unique_ptr<session::StreamTarget>> Results::OpenAside(std::string_view what, Fd& kept) {
   auto file = disk::OpenNamelessFile(temporary_);
-  if (!file)
+  if (!file) {
     return Fail(std::move(file)
                     .error()
-                    .While("--output: keeping a builder's part")
+                    .While(Cat("--output: keeping ", what))
                     .WithHint("TMPDIR names the folder for that"));
+  }
   Fd copy(::fcntl(file->get(), F_DUPFD_CLOEXEC, 0));
-  if (!copy.valid()) return Fail(SystemError("--output: keeping a builder's part", errno));
-  joined.files.push_back(*std::move(file));
-  joined.platforms.push_back(platforms);
+  if (!copy.valid()) return Fail(SystemError(Cat("--output: keeping ", what), errno));
+  kept = *std::move(file);
   return MakePartTarget(std::move(copy));
+}
+
+Result<std::unique_ptr<session::StreamTarget>> Results::OpenPart(
+    Joined& joined, const std::vector<Platform>& platforms) {
+  joined.platforms.push_back(platforms);
+  return OpenAside("a builder's part", joined.files.emplace_back());
+}
+
+Result<std::unique_ptr<session::StreamTarget>> Results::OpenLayout(const std::string& path) {
+  Result<> writable = files::CheckTreeRoot(path);
+  if (!writable) return Fail(std::move(writable).error().While("--output cannot be written"));
+  Layout& layout = layouts_.emplace_back();
+  layout.directory = path;
+  return OpenAside("the image", layout.archive);
+}
+
+/// Null when nothing is to be removed.
+SentPaths* Results::SentTo(const plan::Destination& destination) {
+  return destination.clear ? &cleared_[destination.path] : nullptr;
 }
 
 /// Null when the builders' files do not meet.
@@ -107,11 +129,15 @@ Result<session::DirectoryTarget> Results::OpenDirectory(int index,
   session::DirectoryTarget target{
       destination.path, destination.folder,
       destination.devices ? files::Devices::kMade : files::Devices::kRefused};
-  if (PathClaims* claims = ClaimsFor(index, destination)) {
-    target.around = [claims, platforms](std::unique_ptr<files::TreeWriter> inner) {
-      return MakeClaimingWriter(std::move(inner), *claims, platforms);
-    };
-  }
+  PathClaims* claims = ClaimsFor(index, destination);
+  SentPaths* sent = SentTo(destination);
+  if (claims == nullptr && sent == nullptr) return target;
+  target.around = [claims, sent, platforms,
+                   folder = destination.folder](std::unique_ptr<files::TreeWriter> inner) {
+    if (claims != nullptr) inner = MakeClaimingWriter(std::move(inner), *claims, platforms);
+    if (sent != nullptr) inner = MakeNotingWriter(std::move(inner), *sent, folder);
+    return inner;
+  };
   return target;
 }
 
@@ -171,6 +197,12 @@ Result<std::string> Results::Commit(const ExporterResponse& response,
     Result<> committed = archive->Commit();
     if (!committed) return Fail(std::move(committed).error().While("--output cannot be written"));
   }
+  for (const Layout& layout : layouts_) {
+    Result<> written = WriteImageLayout(layout.archive.get(), layout.directory, Cancel::Never());
+    if (!written) return Fail(std::move(written).error().While("--output cannot be written"));
+  }
+  for (const auto& [directory, sent] : cleared_)
+    TRY(sent.RemoveRest(directory));
   std::string id = ImageId(response, id_kind);
   if (!id.empty() && !IsDigest(id)) {
     return Fail(ErrorCode::kInvalid,

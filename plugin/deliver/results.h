@@ -11,6 +11,7 @@
 #include "driver/session/targets.h"
 #include "plugin/deliver/metadata.h"
 #include "plugin/deliver/path_claims.h"
+#include "plugin/deliver/tree_clearing.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/plan.h"
 #include "plugin/progress/streams.h"
@@ -50,7 +51,8 @@ class Results {
   /// still works on a target.
   void CloseTargets();
 
-  /// Gives the exported files their names and writes the reports. Returns the image's id; "" when
+  /// Gives the exported files their names, removes what an output with mode=delete has no more, and
+  /// writes the reports; with an empty `ref` there was no build. Returns the image's id; "" when
   /// the build made none.
   Result<std::string> Commit(const ExporterResponse& response,
                              const std::string& ref,
@@ -77,13 +79,22 @@ class Results {
   Result<session::DirectoryTarget> OpenDirectory(int index,
                                                  const plan::Destination& destination,
                                                  const std::vector<Platform>& platforms);
+  SentPaths* SentTo(const plan::Destination& destination);
+  Result<std::unique_ptr<session::StreamTarget>> OpenLayout(const std::string& path);
   PathClaims* ClaimsFor(int index, const plan::Destination& destination);
+  Result<std::unique_ptr<session::StreamTarget>> OpenAside(std::string_view what, Fd& kept);
   Result<std::unique_ptr<session::StreamTarget>> OpenPart(Joined& joined,
                                                           const std::vector<Platform>& platforms);
 
   std::vector<std::unique_ptr<disk::WholeFile>> archives_;
   std::vector<std::map<int, session::ExportTarget>> targets_;
   std::map<int, Joined> joined_;  ///< by the exporter's index
+  struct Layout {
+    std::string directory;
+    Fd archive;  ///< what the builder sent, kept aside
+  };
+  std::vector<Layout> layouts_;
+  std::map<std::string, SentPaths> cleared_;  ///< outputs with mode=delete, by directory
 };
 
 }  // namespace depot::deliver

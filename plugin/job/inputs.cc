@@ -4,6 +4,7 @@
 
 #include "plugin/job/remote_dockerfile.h"
 #include "plugin/options/settings.h"
+#include "plugin/plan/dockerfile_names.h"
 #include "plugin/plan/git_url.h"
 #include "plugin/plan/job_token.h"
 #include "plugin/plan/plan.h"
@@ -21,9 +22,12 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
                           const Cancel& cancel) {
   Inputs inputs;
   TRY_ASSIGN(inputs.notices, options::CheckSettings(environment));
-  const std::vector<std::string>& said = options.sources.notices;
-  inputs.notices.insert(inputs.notices.end(), said.begin(), said.end());
+  for (const std::vector<std::string>& said : {options.notices, options.sources.notices})
+    inputs.notices.insert(inputs.notices.end(), said.begin(), said.end());
+  TRY_ASSIGN(inputs.source_policy, plan::ReadSourcePolicy(environment));
   TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
+  // A question is put to one builder, about one image.
+  if (!options.call.method.empty() && inputs.platforms.size() > 1) inputs.platforms.resize(1);
   TRY_ASSIGN(inputs.secrets, plan::PlanSecrets(options, environment));
   for (session::SecretSpec& spec : plan::JobTokenSecrets(options, environment))
     inputs.secrets.push_back(std::move(spec));
@@ -47,6 +51,10 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   plan::VcsFacts vcs = plan::DescribeVcs(options, environment, inputs.source);
   inputs.vcs = std::move(vcs.attributes);
   inputs.notices.insert(inputs.notices.end(), vcs.notices.begin(), vcs.notices.end());
+  if (auto tree = inputs.trees.find("dockerfile"); tree != inputs.trees.end()) {
+    for (std::string& line : plan::UnknownNames(options, *tree->second, inputs.source.filename))
+      inputs.notices.push_back(std::move(line));
+  }
   return inputs;
 }
 

@@ -27,6 +27,7 @@ struct Inputs {
   session::OfferedStores stores;           ///< content, by name, as the builder asks
   std::map<std::string, std::string> vcs;  ///< plan::VcsFacts
   std::vector<std::string> notices;        ///< one line each, for the user
+  std::string source_policy;               ///< plan::ReadSourcePolicy()
   int standard_input = -1;  ///< when the context or the Dockerfile is there; not owned
 };
 

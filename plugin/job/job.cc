@@ -56,7 +56,9 @@ Result<> Job::StartHosted(const api::BuildDescription& description, const Cancel
   TRY_ASSIGN(api_, workshop_.MakeApi(sink_));
   TRY_ASSIGN(hosted_, api::StartHostedBuild(*api_, hosted.token, description, hosted.existing_build,
                                             sink_, cancel));
-  if (const std::string& page = hosted_->created().url; !page.empty()) {
+  const std::string& page = hosted_->created().url;
+  const bool unwanted = !Variable(workshop_.environment(), "DEPOT_NO_SUMMARY_LINK").empty();
+  if (!page.empty() && !unwanted) {
     sink_.Say(Cat("the build's page: ", page));
   }
   return {};

@@ -5,6 +5,8 @@
 #include "driver/builder/instances.h"
 #include "driver/solve/fan_out.h"
 #include "plugin/deliver/build_record.h"
+#include "plugin/deliver/call_answer.h"
+#include "plugin/deliver/tree_clearing.h"
 #include "plugin/job/attestations.h"
 #include "plugin/options/build_flags.h"
 #include "plugin/plan/attached.h"
@@ -26,6 +28,7 @@ Result<> Target::Prepare(const Cancel& cancel) {
              ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), cancel));
   TRY(caches_.Prepare(options_, workshop_.environment()));
   inputs_.stores.merge(caches_.Stores());
+  TRY(deliver::CheckClearing(options_));
   TRY(sboms_.CheckDirectory());
   return results_.OpenReports(options_);
 }
@@ -69,6 +72,7 @@ Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel&
     std::optional<Error> refusal = preflight.refusal();
     return Fail(refusal ? *std::move(refusal) : std::move(parts).error());
   }
+  if (!options_.call.method.empty()) return DeliverAnswer(parts->front());
   TRY_ASSIGN(Outcome outcome, Deliver(*parts, job, *registries, sink, cancel));
   outcome.cache_failure = caches_.Write(*parts, services, sink, cancel);
   return outcome;
@@ -84,13 +88,15 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
   std::vector<PlatformBuild> parts = PartsOf(std::move(assigned), sink);
 
   // The builders are held, and their features are known: the requests can be made.
-  TRY(services.Prepare(parts.size(), caches_.WritesAfterwards(), cancel));
+  const bool again = caches_.WritesAfterwards() || options_.lint.wanted;
+  TRY(services.Prepare(parts.size(), again, cancel));
   TRY(Plan(parts, std::move(facts), services, sink));
   TRY(caches_.AddTo(parts, questions.sources, sink));
 
   // Every place that results go to is open, and no registry has said no: the build may start.
   questions.preflight.Await();
   TRY(cancel.Check());
+  if (options_.lint.wanted) TRY(Check(parts.front(), sink, cancel));
   TRY(Solve(parts, cancel));
   return parts;
 }
@@ -105,6 +111,7 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   if (docker.engine) facts.frontend.engine_host = docker.engine->host;
   facts.stdout_is_terminal = streams_.output_is_terminal();
   facts.frontend.node_id = job.node_id();
+  facts.source_policy = inputs_.source_policy;
   facts.save_as = job.save_as();
   facts.default_load =
       job.loads_by_default() && plan::LeavesLoadToTheBuilder(options_, workshop_.environment());
@@ -136,6 +143,43 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
   for (const std::string& warning : parts.front().plan.warnings)
     sink.Say(Cat("WARNING: ", warning));
   return {};
+}
+
+/// --lint: what the frontend finds wrong, said before a step runs.
+Result<> Target::Check(PlatformBuild& part, EventSink& sink, const Cancel& cancel) {
+  const options::FrontendCall call{"lint", false, true};
+  const bool may_fail = options_.lint.fails_on != options::LintFailure::kNone;
+  solve::BuildRequest request = part.plan.request;
+  request.call = call.method;
+  request.exporters.clear();
+  std::erase_if(request.frontend_attrs,
+                [](const auto& attr) { return attr.first.starts_with("attest:"); });
+  auto solved =
+      solve::SolveAll({{part.builder, &request, &part.services, &part.faults, part.sink}}, cancel);
+  if (!solved) {
+    if (may_fail || cancel.cancelled()) return Fail(std::move(solved).error().While("--lint"));
+    sink.Say(Cat("WARNING: --lint: ", solved.error().message()));
+    return {};
+  }
+  TRY_ASSIGN(const deliver::CallAnswer answer,
+             deliver::ShowAnswer(call, solved->front().answer, ""));
+  for (std::string_view line : Split(answer.text, '\n'))
+    if (!line.empty()) sink.Say(Cat("lint: ", line));
+  const bool warned =
+      answer.warnings > 0 && options_.lint.fails_on == options::LintFailure::kWarning;
+  if (!may_fail || (!answer.failure && !warned)) return {};
+  if (answer.failure) return Fail(Error(*answer.failure).While("--lint"));
+  return Fail(Error(ErrorCode::kFailed, "linting failed: the check found warnings")
+                  .WithHint("--lint-fail-on=error builds all the same"));
+}
+
+/// A call has no result but its answer.
+Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
+  Outcome outcome{"", part.solved.ref, part.solved.exporter_response, part.solved.answer};
+  deliver::ExporterResponse reported = outcome.response;
+  reported.insert(outcome.answer.begin(), outcome.answer.end());
+  TRY(results_.Commit(reported, "", deliver::ImageIdKind::kManifest));
+  return outcome;
 }
 
 Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) {
@@ -205,7 +249,7 @@ Result<Outcome> Target::Deliver(const std::vector<PlatformBuild>& parts,
   if (!provenance.empty()) sink.Say(provenance);
   const std::string ref =
       deliver::BuildRefOf({first.buildx.builder, first.buildx.node, first.solved.ref});
-  Outcome outcome{"", ref, std::move(delivered.response), {}};
+  Outcome outcome{"", ref, std::move(delivered.response), {}, {}};
   TRY_ASSIGN(outcome.image_id, results_.Commit(outcome.response, outcome.ref, delivered.id_kind));
   return outcome;
 }

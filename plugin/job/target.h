@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,8 @@ struct Outcome {
   deliver::ExporterResponse response;
   /// All results are there, but not a cache that was to be written after them.
   std::optional<Error> cache_failure;
+  /// Of --call: the metadata of the frontend's answer, for deliver::ShowAnswer().
+  std::map<std::string, std::string> answer;
 };
 
 /// One build, from what the user said to results that lie where they were asked for. Several can
@@ -63,12 +66,14 @@ class Target {
                 plan::PlanFacts facts,
                 Services& services,
                 EventSink& sink);
+  Result<> Check(PlatformBuild& part, EventSink& sink, const Cancel& cancel);
   Result<> Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel);
   void Record(const PlatformBuild& part, const std::string& ref);
   deliver::ExporterResponse Metadata(const std::vector<PlatformBuild>& parts,
                                      const Job& job,
                                      EventSink& sink,
                                      const Cancel& cancel);
+  Result<Outcome> DeliverAnswer(const PlatformBuild& part);
   Result<Outcome> Deliver(const std::vector<PlatformBuild>& parts,
                           Job& job,
                           registry::Registries& registries,

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <type_traits>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -139,11 +140,42 @@ Result<> CheckSecretIds(const BuildOptions& options) {
 
 }  // namespace
 
+void LeaveOutResults(BuildOptions& options) {
+  std::vector<std::string> vain;
+  auto leave_out = [&vain](auto& value, std::string_view flag) {
+    if (value == std::remove_reference_t<decltype(value)>{}) return;
+    vain.emplace_back(flag);
+    value = {};
+  };
+  leave_out(options.push, "--push");
+  leave_out(options.load, "--load");
+  leave_out(options.save, "--save");
+  leave_out(options.iidfile, "--iidfile");
+  leave_out(options.sbom_dir, "--sbom-dir");
+  if (!options.outputs.empty()) vain.emplace_back("--output");
+  if (!options.annotations.empty()) vain.emplace_back("--annotation");
+  if (!options.attests.empty()) vain.emplace_back("attestations");
+  options.outputs.clear();
+  options.annotations.clear();
+  options.save_tags.clear();
+  options.attests.clear();
+  options.attests_disabled = {"provenance"};
+  options.lint.wanted = false;
+  options.suppress_no_output_warning = true;
+  if (vain.empty()) return;
+  options.notices.push_back(Cat("nothing is built with --call=", Printable(options.call.method),
+                                ", so there is no ", "result for ", Join(vain, ", ")));
+}
+
 Result<> CheckTogether(const BuildOptions& options) {
   if (options.quiet && options.progress != ProgressMode::kAuto &&
       options.progress != ProgressMode::kQuiet) {
     return Fail(
         Usage("--quiet and a --progress other than auto and quiet cannot be used together"));
+  }
+  if (options.no_cache && !options.no_cache_filter.empty()) {
+    return Fail(Usage("--no-cache and --no-cache-filter cannot currently be used together")
+                    .WithHint("--no-cache is for all stages already"));
   }
   TRY(CheckSecretIds(options));
   TRY(CheckNames(options));

@@ -10,4 +10,8 @@ namespace depot::options {
 /// without an SBOM, a tag for an image that is not saved. kUsage.
 Result<> CheckTogether(const BuildOptions& options);
 
+/// With --call nothing is built, so that nothing can be pushed, loaded, written or attested: takes
+/// away whatever asks for that, and notes what was said in vain.
+void LeaveOutResults(BuildOptions& options);
+
 }  // namespace depot::options

@@ -1,6 +1,7 @@
 #include "plugin/options/build_flags.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -9,7 +10,10 @@
 #include "plugin/options/attest_flags.h"
 #include "plugin/options/build_checks.h"
 #include "plugin/options/cache_flags.h"
+#include "plugin/options/call_flags.h"
 #include "plugin/options/flag_values.h"
+#include "plugin/options/limit_flags.h"
+#include "plugin/options/old_flags.h"
 #include "plugin/options/output_flag.h"
 #include "plugin/options/source_flags.h"
 
@@ -49,9 +53,13 @@ flags::FlagSetter AddHosts(BuildOptions& options) {
 
 flags::FlagSetter AddEntitlements(BuildOptions& options) {
   return [&options](const std::string& text) -> Result<> {
-    for (std::string_view part : Split(text, ',')) {
-      TRY_ASSIGN(std::string name, ParseEntitlement(std::string(part)));
-      options.allow.push_back(std::move(name));
+    TRY_ASSIGN(std::vector<std::string> names, ParseEntitlements(text));
+    for (std::string& name : names) {
+      if (name == kLocalDelete) {
+        options.allow_local_delete = true;
+      } else {
+        options.allow.push_back(std::move(name));
+      }
     }
     return {};
   };
@@ -87,13 +95,16 @@ flags::FlagSetter AddShorthand(AttestFlags& attests, std::string_view type) {
   return [&attests, type](const std::string& text) { return attests.AddShorthand(type, text); };
 }
 
-/// Old flags of `docker build` that ask for what BuildKit does anyway.
-flags::FlagSetter OnlyTrue(std::string_view name) {
-  return [name](const std::string& value) -> Result<> {
-    if (value == "true") return {};
-    return Fail(ErrorCode::kUsage, Cat("--", name,
-                                       "=false is not supported: BuildKit never keeps "
-                                       "intermediate containers"));
+flags::FlagSetter AddOutput(BuildOptions& options) {
+  return [&options](const std::string& text) -> Result<> {
+    // As for docker buildx.
+    if (text.empty()) {
+      options.notices.emplace_back("--output with an empty value asks for nothing");
+      return {};
+    }
+    TRY_ASSIGN(Output output, ParseOutput(text));
+    options.outputs.push_back(std::move(output));
+    return {};
   };
 }
 
@@ -106,7 +117,7 @@ flags::FlagSetter DisablePolicy(BuildOptions& options) {
       return {};
     }
     return Fail(Error(ErrorCode::kUsage, Cat("--policy ", Printable(value),
-                                             " is not supported yet: there is no Rego engine here"))
+                                             " cannot be applied: there is no Rego engine here"))
                     .WithHint("build with docker buildx, or without a policy: disabled=true"));
   };
 }
@@ -123,7 +134,8 @@ std::vector<flags::Flag> InputFlags(BuildOptions& options) {
       {"add-host", 0, kText, "list", "Add a host-to-IP mapping (format: \"host:ip\")",
        AddHosts(options)},
       {"allow", 0, kText, "list",
-       "Allow extra privileged entitlement (\"network.host\", \"security.insecure\")",
+       "Allow extra privileged entitlement (\"network.host\", \"security.insecure\", "
+       "\"device[=NAME]\", \"buildx.local.delete\")",
        AddEntitlements(options)},
       {"build-arg", 0, kText, "list",
        "Set build-time variables; a name without a value takes it from the environment",
@@ -137,6 +149,8 @@ std::vector<flags::Flag> InputFlags(BuildOptions& options) {
        flags::Parsed(options.network, ParseNetwork)},
       {"no-cache", 0, kSwitch, "", "Do not use cache when building the image",
        flags::Into(options.no_cache)},
+      {"no-cache-filter", 0, kText, "list", "Do not use cache for these stages",
+       flags::Added(options.no_cache_filter, ParseStageName)},
       {"platform", 0, kText, "list",
        "Set target platforms for build, as in \"linux/amd64,linux/arm64\"", AddPlatforms(options)},
       {"policy", 0, kText, "string",
@@ -160,8 +174,8 @@ std::vector<flags::Flag> ResultFlags(BuildLine& line) {
        "Builder to use: an address, as in \"tcp://host:1234\" or \"unix:///path\", or one for each "
        "platform: \"PLATFORM=ADDRESS,PLATFORM=ADDRESS\" (default $DEPOT_BUILDER)",
        flags::Into(options.builder)},
-      {"force-rm", 0, kSwitch, "", "Accepted for old scripts: BuildKit never keeps containers",
-       OnlyTrue("force-rm")},
+      {"config", 0, kText, "", "", flags::Into(options.docker_config)},
+      {"debug", 'D', kSwitch, "", "Show more of warnings", flags::Into(options.debug)},
       {"help", 'h', kSwitch, "", "Print usage", flags::Into(line.help)},
       {"iidfile", 0, kText, "string", "Write the image ID to a file", flags::Into(options.iidfile)},
       {"load", 0, kSwitch, "", "Load the image into the local Docker Engine",
@@ -174,7 +188,7 @@ std::vector<flags::Flag> ResultFlags(BuildLine& line) {
       {"output", 'o', kText, "list",
        "Output destination (format: \"type=local,dest=path\"): types local, tar, oci, docker, "
        "image, registry; a path alone is local, \"-\" a tar archive to standard output",
-       flags::Added(options.outputs, ParseOutput)},
+       AddOutput(options)},
       {"progress", 0, kText, "string",
        "Set type of progress output: \"auto\", \"gitlab\", \"none\", \"plain\", \"quiet\", "
        "\"rawjson\", \"tty\" (default \"auto\")",
@@ -182,8 +196,6 @@ std::vector<flags::Flag> ResultFlags(BuildLine& line) {
       {"push", 0, kSwitch, "", "Push the image to its registry", flags::Into(options.push)},
       {"quiet", 'q', kSwitch, "", "Suppress the build output and print image ID on success",
        flags::Into(options.quiet)},
-      {"rm", 0, kSwitch, "", "Accepted for old scripts: BuildKit never keeps containers",
-       OnlyTrue("rm")},
       {"tag", 't', kText, "list", "Name and optionally a tag (format: \"name:tag\")",
        flags::Added(options.tags, ParseTag)},
   };
@@ -237,38 +249,16 @@ std::vector<flags::Flag> DepotFlags(BuildOptions& options) {
   };
 }
 
-/// The other flags of `docker buildx build` and `depot build`, refused.
-std::vector<flags::Flag> RefusedFlags() {
-  std::vector<flags::Flag> flags;
-  for (std::string_view name :
-       {"call", "cgroup-parent", "no-cache-filter", "print", "resource", "shm-size", "ulimit",
-        "memory-swap", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems", "isolation",
-        "security-opt", "invoke", "lint-fail-on"}) {
-    flags.push_back({name, 0, kText, "", "", {}});
-  }
-  flags.push_back({"memory", 'm', kText, "", "", {}});
-  flags.push_back({"cpu-shares", 'c', kText, "", "", {}});
-  flags.push_back({"debug", 'D', kSwitch, "", "", {}});
-  for (std::string_view name : {"check", "compress", "squash", "detach", "lint"}) {
-    flags.push_back({name, 0, kSwitch, "", "", {}});
-  }
-  return flags;
-}
-
 std::vector<flags::Flag> BuildTable(BuildLine& line) {
-  std::vector<flags::Flag> table = InputFlags(line.options);
-  for (flags::Flag& flag : ResultFlags(line))
-    table.push_back(std::move(flag));
-  for (flags::Flag& flag : AttestationFlags(line))
-    table.push_back(std::move(flag));
-  for (flags::Flag& flag : DepotFlags(line.options))
-    table.push_back(std::move(flag));
-  for (flags::Flag& flag : SourceFlags(line.options.sources))
-    table.push_back(std::move(flag));
-  for (flags::Flag& flag : CacheFlags(line.options.caches))
-    table.push_back(std::move(flag));
-  for (flags::Flag& flag : RefusedFlags())
-    table.push_back(std::move(flag));
+  BuildOptions& options = line.options;
+  std::vector<flags::Flag> table;
+  for (std::vector<flags::Flag> part :
+       {InputFlags(options), ResultFlags(line), AttestationFlags(line), DepotFlags(options),
+        SourceFlags(options.sources), CacheFlags(options.caches),
+        CallFlags(options.call, options.lint), LimitFlags(options.limits),
+        OldFlags(options.notices)}) {
+    std::move(part.begin(), part.end(), std::back_inserter(table));
+  }
   return table;
 }
 
@@ -301,6 +291,7 @@ Result<std::optional<BuildOptions>> Parse(const std::vector<std::string>& words,
       options.attests[type] = attestation.attrs;
     }
   }
+  if (!options.call.method.empty()) LeaveOutResults(options);
   TRY(CheckTogether(options));
   if (!options.sbom_dir.empty()) options.sbom_implied = options.attests.try_emplace("sbom").second;
   if (options.progress == ProgressMode::kQuiet) options.quiet = true;

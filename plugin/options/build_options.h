@@ -10,6 +10,8 @@
 #include "driver/base/secret.h"
 #include "driver/oci/platform.h"
 #include "plugin/options/cache_flags.h"
+#include "plugin/options/call_flags.h"
+#include "plugin/options/limit_flags.h"
 #include "plugin/options/source_options.h"
 
 namespace depot::options {
@@ -57,6 +59,7 @@ struct BuildOptions {
   std::vector<Output> outputs;
   CacheOptions caches;
   bool no_cache = false;
+  std::vector<std::string> no_cache_filter;  ///< stages; only without no_cache
   bool pull = false;
   bool push = false;
   bool no_preflight = false;  ///< do not ask registries beforehand whether a push is allowed
@@ -65,8 +68,10 @@ struct BuildOptions {
   ProgressMode progress = ProgressMode::kAuto;
   std::string iidfile;
   std::string metadata_file;
-  std::string builder;  ///< --builder; "" = not given
-  std::vector<std::string> allow;
+  std::string builder;              ///< --builder; "" = not given
+  std::vector<std::string> allow;   ///< entitlements, for the builder
+  bool allow_local_delete = false;  ///< --allow buildx.local.delete, which no builder hears of
+  StepLimits limits;
   std::string network;  ///< "", "default", "none", "host"
   /// Name, and address: IPv4, IPv6 without brackets, or the word host-gateway.
   std::vector<std::pair<std::string, std::string>> add_hosts;
@@ -80,7 +85,15 @@ struct BuildOptions {
   /// In the user's order; of two for the same place and key the later one only.
   std::vector<Annotation> annotations;
 
-  SourceOptions sources;                   ///< --ssh, --build-context
+  SourceOptions sources;  ///< --ssh, --build-context
+
+  FrontendCall call;  ///< then nothing is to be built, and nothing below asks for a result
+  Lint lint;
+  bool debug = false;         ///< --debug, as in front of the command
+  std::string docker_config;  ///< --config, as in front of the command; "" = not given
+  /// What was said and changes nothing, one line each.
+  std::vector<std::string> notices;
+
   bool policy_disabled = false;            ///< --policy disabled=true
   std::string project;                     ///< --project; "" = not given
   Secret token;                            ///< --token; empty = not given

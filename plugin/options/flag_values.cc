@@ -27,6 +27,20 @@ std::string WithoutBrackets(std::string_view text) {
   return std::string(bracketed ? text.substr(1, text.size() - 2) : text);
 }
 
+/// device=NAME[,alias=NAME], as BuildKit reads it.
+Result<> CheckDevice(const std::string& value) {
+  auto fields = SplitRecord(std::string_view(value).substr(value.find('=') + 1));
+  if (!fields) return Fail(std::move(fields).error().While("--allow device"));
+  if (fields->front().empty()) return Fail(Usage("--allow device=: the device's name is empty"));
+  for (std::size_t i = 1; i < fields->size(); ++i) {
+    const std::string& field = (*fields)[i];
+    if (field.starts_with("alias=")) continue;
+    return Fail(Usage(Cat("--allow device: unknown key \"",
+                          Printable(field.substr(0, field.find('='))), "\", known is: alias")));
+  }
+  return {};
+}
+
 bool IsHostName(std::string_view name) {
   return !name.empty() && name.find_first_of(" \t\",=[]/") == std::string_view::npos;
 }
@@ -47,7 +61,10 @@ Result<std::pair<std::string, std::optional<std::string>>> ParseAssignment(std::
   std::size_t sign = value.find('=');
   std::string key(value.substr(0, sign));
   if (key.empty()) {
-    return Fail(Usage(Cat(flag, ": the name is empty")).WithHint("write NAME=VALUE or NAME"));
+    // The value may be a secret whose name was an unset variable.
+    const std::string_view shown = value.empty() ? "" : value.size() == 1 ? "=" : "=***";
+    return Fail(Usage(Cat(flag, ": invalid key-value pair \"", shown, "\": empty key"))
+                    .WithHint("write NAME=VALUE or NAME"));
   }
   if (sign == std::string_view::npos) return std::make_pair(std::move(key), std::nullopt);
   return std::make_pair(std::move(key), std::make_optional<std::string>(value.substr(sign + 1)));
@@ -146,18 +163,34 @@ Result<std::string> ParseSaveTag(const std::string& value) {
 Result<std::string> ParseNetwork(const std::string& value) {
   static const std::vector<std::string_view> known = {"default", "host", "none"};
   if (value.empty() || std::find(known.begin(), known.end(), value) != known.end()) return value;
-  return Fail(Usage(Cat("--network: BuildKit has no network mode \"", Printable(value), "\"",
-                        Suggest(value, known)))
+  return Fail(Usage(Cat("--network: network mode \"", Printable(value),
+                        "\" not supported by buildkit", Suggest(value, known)))
                   .WithHint("a single step can choose with RUN --network=default, host or none"));
 }
 
-Result<std::string> ParseEntitlement(const std::string& value) {
-  static const std::vector<std::string_view> known = {"network.host", "security.insecure"};
-  if (std::find(known.begin(), known.end(), value) != known.end()) return value;
-  bool later = value == "device" || value.starts_with("device=") || value.starts_with("buildx.");
-  if (later) return Fail(Usage(Cat("--allow ", Printable(value), " is not supported yet")));
-  return Fail(
-      Usage(Cat("--allow: unknown entitlement \"", Printable(value), "\"", Suggest(value, known))));
+Result<std::string> ParseStageName(const std::string& value) {
+  if (!value.empty()) return value;
+  return Fail(Usage("--no-cache-filter: the stage's name is empty")
+                  .WithHint("--no-cache is for all stages"));
+}
+
+Result<std::vector<std::string>> ParseEntitlements(const std::string& value) {
+  static const std::vector<std::string_view> known = {"network.host", "security.insecure", "device",
+                                                      kLocalDelete};
+  if (value.starts_with("device=")) {
+    TRY(CheckDevice(value));
+    return std::vector<std::string>{value};
+  }
+  std::vector<std::string> names;
+  for (std::string_view name : Split(value, ',')) {
+    if (name.empty()) continue;
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return Fail(
+          Usage(Cat("--allow: unknown entitlement ", Printable(name), Suggest(name, known))));
+    }
+    names.emplace_back(name);
+  }
+  return names;
 }
 
 Result<ProgressMode> ParseProgress(const std::string& value) {

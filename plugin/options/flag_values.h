@@ -9,8 +9,9 @@
 #include "driver/base/result.h"
 #include "plugin/options/build_options.h"
 
-/// The values of single flags of `build`. Every error is kUsage, begins with the flag's name and
-/// never repeats a value that may be secret.
+/// The values of single flags of `build`. Every error is kUsage, begins with the flag's name, has
+/// the words of docker buildx where tools look for them, and never repeats a value that may be
+/// secret.
 namespace depot::options {
 
 /// An image name for -t, checked; the text stays as written.
@@ -40,9 +41,18 @@ Result<std::string> ParseSaveTag(const std::string& value);
 constexpr std::string_view kTokenHelp =
     "Depot token; every user of this machine can see it here, so prefer $DEPOT_TOKEN";
 
-/// --network, --allow and --progress: the words that they know; the nearest is named otherwise.
+/// A stage for --no-cache-filter: an empty one would mean all.
+Result<std::string> ParseStageName(const std::string& value);
+
+/// What --allow gives to us and to no builder: type=local,mode=delete may clear any directory.
+constexpr std::string_view kLocalDelete = "buildx.local.delete";
+
+/// --allow: names separated by commas, or one device[=NAME|CLASS[,alias=NAME]] (BuildKit
+/// util/entitlements). Empty ones are left out.
+Result<std::vector<std::string>> ParseEntitlements(const std::string& value);
+
+/// --network and --progress: the words that they know; the nearest is named otherwise.
 Result<std::string> ParseNetwork(const std::string& value);
-Result<std::string> ParseEntitlement(const std::string& value);
 Result<ProgressMode> ParseProgress(const std::string& value);
 
 }  // namespace depot::options

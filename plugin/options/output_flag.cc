@@ -98,23 +98,28 @@ Result<> CheckValue(const std::string& key, const std::string& value) {
   if (key == "compression-level" && ParseDecimal(value).value_or(99) > 22) {
     return Fail(Wrong("compression-level is a number up to 9 for gzip and estargz, 22 for zstd"));
   }
-  if (key == "tar" && !*ParseBool(value)) {
-    return Fail(Wrong("tar=false (a directory instead of an archive) is not supported yet"));
+  if (key == "mode" && value != "copy" && value != "delete") {
+    return Fail(Wrong(Cat("mode is copy or delete, not \"", Printable(value), "\"")));
   }
-  if (key == "mode" && value != "copy") {
-    return Fail(Wrong(value == "delete"
-                          ? "mode=delete is not supported yet"
-                          : Cat("mode is copy or delete, not \"", Printable(value), "\"")));
+  if (key == "context") {
+    return Fail(
+        Error(Wrong("context=NAME: an image is loaded into the Engine that docker talks to"))
+            .WithHint("choose that by DOCKER_CONTEXT, or by --context in front of the command"));
   }
-  if (key == "context") return Fail(Wrong("context=NAME is not supported yet"));
   return {};
 }
 
 Result<> CheckDestination(const Output& output, bool given) {
   if (given && output.dest.empty()) return Fail(Wrong("dest is empty"));
+  const auto tar = output.attrs.find("tar");
+  const bool layout = tar != output.attrs.end() && !*ParseBool(tar->second);
+  if (layout && (output.dest.empty() || output.dest == "-")) {
+    return Fail(Error(Wrong(Cat("dest is required for ", output.type, " exporter with tar=false")))
+                    .WithHint("add dest=DIRECTORY"));
+  }
   if (output.type != "local") return {};
   if (output.dest.empty()) {
-    return Fail(Error(Wrong("type=local needs a directory")).WithHint("add dest=DIRECTORY"));
+    return Fail(Error(Wrong("dest is required for local exporter")).WithHint("add dest=DIRECTORY"));
   }
   if (output.dest == "-") {
     return Fail(Error(Wrong("type=local cannot go to standard output"))
@@ -171,7 +176,7 @@ Result<Output> ParseOutput(std::string_view value) {
     if (key == "dest") {
       output.dest = attribute.value;
       has_dest = true;
-    } else if (key != "type" && key != "mode") {
+    } else if (key != "type" && !(key == "mode" && attribute.value == "copy")) {
       output.attrs[key] = attribute.value;
     }
   }

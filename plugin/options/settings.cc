@@ -34,9 +34,9 @@ void AddDepot(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DEPOT_TOKEN", "DEPOT_API_TOKEN", "DEPOT_OIDC_TOKEN", "DEPOT_JIT_TOKEN",
         "DEPOT_CACHE_TOKEN", "DEPOT_PROJECT_ID", "DEPOT_BUILD_ID", "DEPOT_API_URL",
-        "DEPOT_API_CACERT", "XDG_CONFIG_HOME", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING", "GITLAB_CI",
-        "CIRCLE_OIDC_TOKEN_V2", "BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_AGENT_ENDPOINT",
-        "BUILDKITE_JOB_ID"}) {
+        "DEPOT_API_CACERT", "XDG_CONFIG_HOME", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING",
+        "DEPOT_NO_SUMMARY_LINK", "GITLAB_CI", "CIRCLE_OIDC_TOKEN_V2",
+        "BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_AGENT_ENDPOINT", "BUILDKITE_JOB_ID"}) {
     all.push_back({name});
   }
   for (std::string_view name : {"DEPOT_PUSH_REGISTRY_USERNAME", "DEPOT_PUSH_REGISTRY_PASSWORD",
@@ -48,10 +48,9 @@ void AddDepot(std::vector<Setting>& all) {
   // Telemetry, profiles and notices that are not made here; what a broken build does again; what
   // the Depot CLI has on its own runners, and DEPOT_BUILD_PLATFORM, which it never gets to.
   for (std::string_view name :
-       {"DEPOT_NO_SUMMARY_LINK", "DEPOT_NO_UPDATE_NOTIFIER", "DEPOT_ERROR_TELEMETRY",
-        "DEPOT_DISABLE_OTEL", "DEPOT_DEBUG", "DEPOT_DEBUG_OIDC", "DEPOT_CPU_PROFILE",
-        "DEPOT_BUILDKIT_ERROR_MAX_RETRY_COUNT", "DEPOT_BUILD_PLATFORM",
-        "UPSTREAM_ACTIONS_CACHE_URL", "UPSTREAM_ACTIONS_RESULTS_URL"}) {
+       {"DEPOT_NO_UPDATE_NOTIFIER", "DEPOT_ERROR_TELEMETRY", "DEPOT_DISABLE_OTEL", "DEPOT_DEBUG",
+        "DEPOT_DEBUG_OIDC", "DEPOT_CPU_PROFILE", "DEPOT_BUILDKIT_ERROR_MAX_RETRY_COUNT",
+        "DEPOT_BUILD_PLATFORM", "UPSTREAM_ACTIONS_CACHE_URL", "UPSTREAM_ACTIONS_RESULTS_URL"}) {
     all.push_back({name, Fate::kNoMatter});
   }
 }
@@ -61,7 +60,8 @@ void AddBuild(std::vector<Setting>& all) {
   for (std::string_view name :
        {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDX_METADATA_PROVENANCE", "BUILDX_GIT_INFO",
-        "BUILDX_GIT_LABELS", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "DEPOT_CACHE_TIMEOUT"}) {
+        "BUILDX_GIT_LABELS", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "DEPOT_CACHE_TIMEOUT",
+        "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"}) {
     all.push_back({name});
   }
   for (std::string_view name :
@@ -69,7 +69,6 @@ void AddBuild(std::vector<Setting>& all) {
         "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS", "DEPOT_NATIVE_ONLY"}) {
     all.push_back({name, Fate::kHonoured, Asks::kWhenTrue});
   }
-  all.push_back({"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", Fate::kRefused, Asks::kAlways, kNoEngine});
   all.push_back({"BUILDX_DEFAULT_POLICY", Fate::kRefused, Asks::kWhenTrue, kNoEngine});
   all.push_back({"BUILDX_GIT_CHECK_DIRTY", Fate::kSaid, Asks::kWhenTrue,
                  "the revision is that of HEAD, and only git can say what was changed since"});
@@ -129,7 +128,7 @@ Result<std::vector<std::string>> CheckSettings(const Environment& environment) {
     if (!on) lines.push_back(Cat(name, " is neither true nor false, and taken for false"));
     if (!on.value_or(false)) continue;
     if (setting.fate == Fate::kRefused) {
-      return Fail(Error(ErrorCode::kUnsupported, Cat(name, " is not supported yet"))
+      return Fail(Error(ErrorCode::kUnsupported, Cat(name, " cannot be honoured here"))
                       .WithHint(std::string(setting.text)));
     }
     if (setting.fate == Fate::kSaid) {

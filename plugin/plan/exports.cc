@@ -29,6 +29,9 @@ Destination DestinationOf(const Output& output) {
   if (output.type == "local") return To(DestinationKind::kDirectory, output.dest);
   if (output.type == "image" || output.type == "registry") return {};
   if (output.type == "docker" && output.dest.empty()) return To(DestinationKind::kEngineLoad, "");
+  const auto tar = output.attrs.find("tar");
+  const bool layout = tar != output.attrs.end() && !ParseBool(tar->second).value_or(true);
+  if (layout) return To(DestinationKind::kLayout, output.dest);
   bool standard = output.dest.empty() || output.dest == "-";
   if (standard) return To(DestinationKind::kStandardOutput, "");
   return To(DestinationKind::kFile, output.dest);
@@ -85,9 +88,10 @@ std::vector<Item> Asked(const BuildOptions& options) {
   return items;
 }
 
-/// devices=true of a local output, which is between the user and us.
-Result<> TakeDevices(std::vector<Item>& items) {
+/// What of a local output is between the user and us: devices=true, and mode=delete.
+Result<> TakeLocal(std::vector<Item>& items) {
   for (Item& item : items) {
+    item.destination.clear = item.attrs.erase("mode") > 0;
     const auto found = item.attrs.find("devices");
     if (found == item.attrs.end()) continue;
     const std::optional<bool> value = ParseBool(found->second);
@@ -370,7 +374,7 @@ Result<Exports> PlanExports(const BuildOptions& options,
           "--push sends it to a registry, --load brings it into docker");
     }
   }
-  TRY(TakeDevices(items));
+  TRY(TakeLocal(items));
   TRY(NameItems(options, items, exports));
   TRY(RefuseTagsByDigest(items));
   TRY(SaveItems(facts.save_as, items));

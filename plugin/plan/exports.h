@@ -19,6 +19,7 @@ enum class DestinationKind {
   kNone,            ///< nothing comes back: a registry, or the builder's own store
   kDirectory,       ///< files below `path`
   kFile,            ///< an archive, to the file `path`
+  kLayout,          ///< the files of an OCI archive, below `path` (tar=false)
   kStandardOutput,  ///< an archive, to standard output
   kEngineLoad,      ///< an archive, into the local Engine
   kSbomFiles,       ///< SBOMs alone, for --sbom-dir: their names begin with kSbomFilePrefix
@@ -35,6 +36,9 @@ struct Destination {
   std::string folder;
   /// Of kDirectory: device nodes are made, too. Ours alone: builders do not hear of it.
   bool devices = false;
+  /// Of kDirectory: what was not sent is removed once the build has succeeded (mode=delete). Ours
+  /// alone, so that every builder can: BuildKit's own way is newer than most.
+  bool clear = false;
   /// One builder's part of an archive that holds every builder's: kept aside and merged afterwards.
   bool part = false;
   /// Files of several builders that lie in one tree, where none may come from two of them.

@@ -59,6 +59,7 @@ Result<> ShareAmongBuilders(const std::vector<Platform>& platforms, std::vector<
     if (IsPush(item)) TRY(PushByDigest(item));
     PlaceFiles(platforms, item);
     item.destination.part = item.destination.kind == DestinationKind::kFile ||
+                            item.destination.kind == DestinationKind::kLayout ||
                             item.destination.kind == DestinationKind::kStandardOutput ||
                             item.destination.kind == DestinationKind::kEngineLoad;
   }

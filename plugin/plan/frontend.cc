@@ -60,7 +60,9 @@ Result<> ChooseFrontend(const Attributes& args, solve::BuildRequest& request) {
   if (!syntax) return {};
   std::string_view trimmed = Trim(*syntax);
   if (trimmed.empty()) {
-    return Fail(ErrorCode::kUsage, "--build-arg BUILDKIT_SYNTAX is empty: it names an image");
+    return Fail(ErrorCode::kUsage,
+                "empty BUILDKIT_SYNTAX build-arg is invalid, use --build-arg BUILDKIT_SYNTAX "
+                "without '=' for optional behavior");
   }
   request.frontend_attrs["source"] = std::string(trimmed.substr(0, trimmed.find(' ')));
   request.frontend_attrs["cmdline"] = *syntax;
@@ -75,7 +77,8 @@ Result<std::string> HostList(const options::BuildOptions& options,
     if (gateway && features.host_gateway_ip.empty()) {
       return Fail(Error(ErrorCode::kUnsupported,
                         Cat("--add-host ", Printable(name),
-                            ": this builder does not know an address for host-gateway"))
+                            ": host-gateway is not supported by this builder, which knows no "
+                            "address for it"))
                       .WithHint("give the address itself"));
     }
     entries.push_back(Cat(name, "=", gateway ? features.host_gateway_ip : address));
@@ -135,6 +138,25 @@ void AddContexts(const Source& source, const FrontendFacts& facts, Attributes& a
   if (!caps.empty()) attrs["frontend.caps"] = Join({caps.begin(), caps.end()}, ",");
 }
 
+/// What the steps may use. Older builders ignore the resources without a word, so that they are
+/// asked whether they know them.
+void AddLimits(const options::StepLimits& limits, solve::BuildRequest& request) {
+  Attributes& attrs = request.frontend_attrs;
+  std::vector<std::string> ulimits;
+  for (const auto& [name, values] : limits.ulimits)
+    ulimits.push_back(Cat(name, '=', values));
+  if (!ulimits.empty()) attrs["ulimit"] = Join(ulimits, ",");
+  if (limits.shm_size > 0) attrs["shm-size"] = Cat(limits.shm_size);
+  if (!limits.cgroup_parent.empty()) attrs["cgroup-parent"] = limits.cgroup_parent;
+  if (limits.resources.empty()) return;
+  attrs.insert(limits.resources.begin(), limits.resources.end());
+  request.capabilities.push_back(
+      {"exec.meta.linux.resources",
+       "--resource, --memory and the --cpu flags have no effect: this builder's BuildKit is too "
+       "old for limits of single builds",
+       false});
+}
+
 void AddEntitlements(const options::BuildOptions& options, solve::BuildRequest& request) {
   std::vector<std::string> wanted = options.allow;
   if (options.network == "host") wanted.emplace_back("network.host");
@@ -181,6 +203,7 @@ Result<> PlanFrontend(const options::BuildOptions& options,
   if (source.dockerfile_key) attrs["dockerfilekey"] = "dockerfile";
   if (!options.target.empty()) attrs["target"] = options.target;
   if (options.no_cache) attrs["no-cache"] = "";
+  if (!options.no_cache_filter.empty()) attrs["no-cache"] = Join(options.no_cache_filter, ",");
   if (options.pull) {
     attrs["image-resolve-mode"] = "pull";
   } else if (features.engine_store) {
@@ -193,6 +216,8 @@ Result<> PlanFrontend(const options::BuildOptions& options,
   if (!facts.platforms.empty()) attrs["platform"] = FormatPlatforms(facts.platforms, ",");
   TRY(AddAttestations(options, features, facts, attrs));
   AddEntitlements(options, request);
+  AddLimits(options.limits, request);
+  request.call = options.call.method;
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/plan/git_url.h"
+#include "plugin/plan/policy.h"
 
 namespace depot::plan {
 namespace {
@@ -87,6 +88,7 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   TRY(PlanFrontend(options, features, source, frontend_facts, plan.request));
   // A label that the user gave says what he means.
   plan.request.frontend_attrs.insert(facts.vcs.begin(), facts.vcs.end());
+  AddSourcePolicy(facts.source_policy, plan.request);
   plan.request.exporters = std::move(exports.exporters);
   plan.destinations = std::move(exports.destinations);
   plan.engine_pushes = std::move(exports.engine_pushes);

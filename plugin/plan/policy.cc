@@ -5,6 +5,8 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/disk/text_file.h"
+#include "driver/solve/source_policy.h"
 
 namespace depot::plan {
 
@@ -26,6 +28,32 @@ Result<> CheckPolicyFile(const options::BuildOptions& options, const SourceFacts
                       "--policy disabled=true"));
   }
   return {};
+}
+
+Result<std::string> ReadSourcePolicy(const Environment& environment) {
+  const std::string name = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY";
+  const std::string path = Variable(environment, name);
+  if (path.empty()) return std::string();
+  const std::string what = Cat(name, ": ", Printable(path));
+  auto text = disk::ReadTextFile(path);
+  if (!text) return Fail(std::move(text).error().While(name));
+  if (!*text) {
+    return Fail(Error(ErrorCode::kNotFound, Cat(what, " does not exist"))
+                    .WithHint("it names a file with a JSON policy of sources"));
+  }
+  auto policy = solve::ParseSourcePolicy(**text);
+  if (!policy) {
+    return Fail(std::move(policy).error().While(Cat(what, " is no source policy")));
+  }
+  return policy;
+}
+
+void AddSourcePolicy(const std::string& policy, solve::BuildRequest& request) {
+  if (policy.empty()) return;
+  request.source_policy = policy;
+  request.capabilities.push_back({"source.policy",
+                                  "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY: this builder's BuildKit is "
+                                  "older than 0.11 and would not obey it"});
 }
 
 }  // namespace depot::plan

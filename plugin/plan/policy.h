@@ -1,6 +1,10 @@
 #pragma once
 
+#include <string>
+
+#include "driver/base/environment.h"
 #include "driver/base/result.h"
+#include "driver/solve/request.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/source.h"
 
@@ -11,5 +15,13 @@ namespace depot::plan {
 /// kUnsupported, unless --policy disabled=true. One inside a remote context, or beside a Dockerfile
 /// on standard input, is not looked for.
 Result<> CheckPolicyFile(const options::BuildOptions& options, const SourceFacts& facts);
+
+/// The JSON policy in the file that EXPERIMENTAL_BUILDKIT_SOURCE_POLICY names, in the form of the
+/// wire: builders obey it themselves. "" when the variable is not set; an Error that names variable
+/// and file for one that cannot be read or is not understood.
+Result<std::string> ReadSourcePolicy(const Environment& environment);
+
+/// Sends it, to no builder that would not obey. Pure.
+void AddSourcePolicy(const std::string& policy, solve::BuildRequest& request);
 
 }  // namespace depot::plan

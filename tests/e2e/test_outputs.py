@@ -423,5 +423,138 @@ class Metadata(OutputTest):
         self.assertEqual((self.work / "m.json").read_text(), "{}")
 
 
+
+class Clearing(OutputTest):
+    """type=local,mode=delete"""
+
+    def made(self, *names):
+        lines = "".join(f"COPY {name} /{name}\n" for name in names)
+        return self.context({"Dockerfile": "FROM scratch\n" + lines, **dict.fromkeys(names, "new")})
+
+    def full(self, folder):
+        (folder / "old" / "deep").mkdir(parents=True)
+        (folder / "old" / "deep" / "file").write_text("old")
+        (folder / "a").mkdir()
+        (folder / "a" / "gone").write_text("old")
+        (folder / "kept").write_text("old")
+        outside = self.work / "outside"
+        outside.mkdir(exist_ok=True)
+        (outside / "file").write_text("mine")
+        (folder / "link").symlink_to(outside)
+
+    def test_what_the_build_did_not_make_is_gone_afterwards(self):
+        context = self.made("a/b", "kept")
+        out = self.work / "out"
+        self.full(out)
+        for _ in range(2):
+            self.build("-o", "type=local,dest=out,mode=delete", context, builder="tls", cwd=self.work)
+            self.assertEqual(trees.files_in(out), ["a/b", "kept"])
+        self.assertEqual(trees.text(out, "kept"), "new")
+        self.assertTrue((self.work / "outside" / "file").exists())
+
+    def test_several_platforms_and_builders(self):
+        context = self.made("a/b")
+        out = self.work / "out"
+        for builder in ("both", "tls"):
+            (out / "linux_s390x").mkdir(parents=True)
+            self.build(
+                *("-o", "type=local,dest=out,mode=delete", "--platform=linux/amd64,linux/arm64"),
+                *("--emulate", context),
+                builder=builder,
+                cwd=self.work,
+            )
+            self.assertEqual(trees.files_in(out), ["linux_amd64/a/b", "linux_arm64/a/b"])
+            self.assertFalse((out / "linux_s390x").exists())
+
+    def test_a_build_that_fails_takes_nothing_away(self):
+        out = self.work / "out"
+        self.full(out)
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY missing /\n"})
+        self.build(
+            "-o", "type=local,dest=out,mode=delete", context, builder="tls", cwd=self.work, check=1
+        )
+        self.assertTrue((out / "old" / "deep" / "file").exists())
+
+    def test_only_below_the_working_directory_unless_it_is_allowed(self):
+        context = self.made("kept")
+        here, beside = self.work / "here", self.work / "beside"
+        here.mkdir()
+        self.full(beside)
+        (here / "link").symlink_to(beside)
+        for dest in (".", "..", "../beside", str(beside), "link", "link/x", "./x/.."):
+            with self.subTest(dest=dest):
+                args = ("-o", f"type=local,dest={dest},mode=delete", context)
+                refused = self.build(*args, builder="tls", cwd=here, check=125)
+                self.assertIn("requires --allow=buildx.local.delete", refused.stderr)
+        self.assertTrue((beside / "old").exists())
+        self.build(
+            *("-o", f"type=local,dest={beside},mode=delete", "--allow=buildx.local.delete", context),
+            builder="tls",
+            cwd=here,
+        )
+        self.assertEqual(trees.files_in(beside), ["kept"])
+
+
+class Layouts(OutputTest):
+    """tar=false: a directory in the form of an OCI layout."""
+
+    def layout(self, *args, builder="tls", run=None, **options):
+        run = run or self.build
+        run(*args, builder=builder, cwd=self.work, **options)
+        index = json.loads((self.work / "out" / "index.json").read_text())
+        names = {}
+        for entry in index["manifests"]:
+            annotations = entry["annotations"]
+            name = annotations.get("io.containerd.image.name")
+            names[name or annotations["org.opencontainers.image.ref.name"]] = entry["digest"]
+        blobs = {path.name for path in (self.work / "out" / "blobs" / "sha256").iterdir()}
+        for digest in names.values():
+            self.assertIn(digest.removeprefix("sha256:"), blobs)
+        version = json.loads((self.work / "out" / "oci-layout").read_text())
+        self.assertEqual(version, {"imageLayoutVersion": "1.0.0"})
+        return names, blobs
+
+    def test_the_layout_is_that_of_buildx(self):
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})
+        args = ("-o", "type=oci,dest=out,tar=false", "-t", "example.com/a:1", context)
+        env = {"SOURCE_DATE_EPOCH": str(_TIME)}
+        ours = self.layout(*args, env=env)
+        (self.work / "out").rename(self.work / "ours")
+        theirs = self.layout("build", *args, env=env, run=self.run_buildx)
+        self.assertEqual(ours, theirs)
+
+    def test_what_else_is_in_a_layout_stays(self):
+        one = self.context({"Dockerfile": "FROM scratch\nLABEL n=1\n"}, name="one")
+        two = self.context({"Dockerfile": "FROM scratch\nLABEL n=2\n"}, name="two")
+        output = ("-o", "type=oci,dest=out,tar=false")
+        first, _ = self.layout(*output, "-t", "example.com/a:1", one)
+        names, _ = self.layout(*output, "-t", "example.com/b:1", two)
+        self.assertEqual(names["example.com/a:1"], first["example.com/a:1"])
+        names, _ = self.layout(*output, "-t", "example.com/a:1", two)
+        self.assertEqual(names["example.com/a:1"], names["example.com/b:1"])
+        names, _ = self.layout(*output, one)
+        self.assertEqual(set(names), {"example.com/a:1", "example.com/b:1", "latest"})
+
+    def test_several_builders_make_one_index(self):
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})
+        args = ("-o", "type=docker,dest=out,tar=false", context)
+        self.layout(*args)
+        args = ("-o", "type=oci,dest=out,tar=false", "--platform=linux/amd64,linux/arm64", context)
+        names, _ = self.layout(*args, builder="both")
+        digest = names["latest"].removeprefix("sha256:")
+        index = json.loads((self.work / "out" / "blobs" / "sha256" / digest).read_text())
+        self.assertEqual(len(index["manifests"]), 2)
+
+    def test_a_layout_that_cannot_be_read_is_left_alone(self):
+        (self.work / "out").mkdir()
+        (self.work / "out" / "index.json").write_text("{")
+        context = self.context({"Dockerfile": "FROM scratch\nLABEL n=1\n"})
+        result = self.build(
+            *("-o", "type=oci,dest=out,tar=false", context), builder="tls", cwd=self.work, check=1
+        )
+        self.assertIn("index.json", result.stderr)
+        self.assertEqual((self.work / "out" / "index.json").read_text(), "{")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -11,6 +11,7 @@
 //   "export":   [ACTION...]   done while the exporters run
 //   "status":   [RESPONSE...] what Control.Status tells, see Response() below
 //   "response": {KEY: VALUE}  the exporter's response
+//   "metadata": {KEY: VALUE}  what the frontend's result says
 //   "error":    TEXT          how Control.Solve fails
 //   "session":  TEXT          what the tunnel carries instead of HTTP/2
 //   "silent":   true          Control.Solve and the gateway never answer
@@ -185,7 +186,13 @@ class Build {
     while (script_.value("silent", false) && cancel.SleepFor(kPoll)) {
     }
     Act("frontend", cancel);
-    return {{}, control::frontend::SolveResponse().SerializeAsString()};
+    control::frontend::GatewayResult result;
+    const Script values = Members(script_, "metadata");
+    for (const auto& [key, value] : values.items())
+      (*result.mutable_metadata())[key] = value.get<std::string>();
+    control::frontend::SolveResponse response;
+    response.set_result(result.SerializeAsString());
+    return {{}, response.SerializeAsString()};
   }
 
   void Act(const char* when, const Cancel& cancel) {

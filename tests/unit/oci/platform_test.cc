@@ -23,6 +23,16 @@ TEST(Platform, IsNormalised) {
   EXPECT_EQ(normal("local"), FormatPlatform(HostPlatform()));
 }
 
+TEST(Platform, ASystemMayHaveAVersion) {
+  auto platform = ParsePlatform("Windows(10.0.17763+win32k)/x86_64");
+  ASSERT_TRUE(platform) << platform.error().message();
+  EXPECT_EQ(platform->os_version, "10.0.17763+win32k");
+  EXPECT_EQ(FormatPlatform(*platform), "windows(10.0.17763+win32k)/amd64");
+  for (const char* text : {"windows()/amd64", "windows(10/amd64", "windows(1;2)/amd64",
+                           "windows(1)2/amd64", "widnows(10)/amd64"})
+    EXPECT_FALSE(ParsePlatform(text)) << text;
+}
+
 TEST(Platform, RefusesUnknownNamesAndNamesTheNearest) {
   Result<Platform> unknown = ParsePlatform("linux/amd644");
   ASSERT_FALSE(unknown);

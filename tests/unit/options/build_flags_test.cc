@@ -108,24 +108,54 @@ TEST(BuildFlags, NeedExactlyOnePath) {
             "'docker depot build' requires 1 argument, got 2: \".\" \"x\"");
 }
 
-TEST(BuildFlags, EveryOtherFlagOfBuildxIsRefusedNotIgnored) {
-  for (const char* flag :
-       {"--call", "--cgroup-parent", "--no-cache-filter", "--print", "--resource", "--shm-size",
-        "--ulimit", "--memory", "--memory-swap", "--cpu-shares", "--cpu-period", "--cpu-quota",
-        "--cpuset-cpus", "--cpuset-mems", "--isolation", "--security-opt"}) {
-    EXPECT_EQ(Refusal({flag, "x", "."}).message(), Cat(flag, " is not supported yet"));
-  }
-  for (const char* flag : {"--check", "--compress", "--squash", "--lint", "--debug"}) {
-    EXPECT_EQ(Refusal({flag, "."}).message(), Cat(flag, " is not supported yet"));
-  }
-  EXPECT_EQ(Refusal({"-m", "1g", "."}).message(), "--memory is not supported yet");
-  EXPECT_EQ(Refusal({"-c2", "."}).message(), "--cpu-shares is not supported yet");
+TEST(BuildFlags, OldFlagsChangeNothingAndSaySoOnce) {
+  BuildOptions options =
+      Parse({"--rm", "--rm=false", "--force-rm", "--compress", "--squash", "--isolation=x",
+             "--security-opt", "a,b", "--root=r", "--server-config=c", "--detach=false", "."});
+  ASSERT_EQ(options.notices.size(), 8u);
+  for (const std::string& notice : options.notices)
+    EXPECT_NE(notice.find(" has no effect: "), std::string::npos) << notice;
+  EXPECT_TRUE(Parse({"."}).notices.empty());
 }
 
-TEST(BuildFlags, OldScriptsMayAskForWhatHappensAnyway) {
-  EXPECT_EQ(Parse({"--rm", "--force-rm", "."}).context, ".");
-  EXPECT_EQ(Refusal({"--rm=false", "."}).message(),
-            "--rm=false is not supported: BuildKit never keeps intermediate containers");
+TEST(BuildFlags, WhatAsksForAnotherKindOfBuildSaysWhatToUseInstead) {
+  EXPECT_NE(Refusal({"--invoke=sh", "."}).hint().find("docker run"), std::string::npos);
+  EXPECT_NE(Refusal({"--detach", "."}).hint().find("background"), std::string::npos);
+}
+
+TEST(BuildFlags, GlobalFlagsMayFollowTheCommand) {
+  BuildOptions options = Parse({".", "-D", "--config", "dir"});
+  EXPECT_TRUE(options.debug);
+  EXPECT_EQ(options.docker_config, "dir");
+}
+
+TEST(BuildFlags, AnEmptyOutputIsNoneAndSaid) {
+  BuildOptions options = Parse({"-o", "", "."});
+  EXPECT_TRUE(options.outputs.empty());
+  EXPECT_EQ(options.notices.size(), 1u);
+}
+
+TEST(BuildFlags, ACallHasNoResults) {
+  BuildOptions options =
+      Parse({"--check", "--push", "--load", "-o", "out", "--iidfile", "id", "--sbom-dir=s", "-t",
+             "x", "--annotation", "a=b", "--attest=type=sbom", "."});
+  EXPECT_EQ(options.call.method, "lint");
+  EXPECT_FALSE(options.push || options.load || options.sbom_implied);
+  EXPECT_TRUE(options.outputs.empty() && options.iidfile.empty() && options.annotations.empty());
+  EXPECT_TRUE(options.attests.empty());
+  ASSERT_EQ(options.notices.size(), 1u);
+  EXPECT_NE(options.notices[0].find("--push, --load, --iidfile"), std::string::npos);
+  EXPECT_TRUE(Parse({"--check", "."}).notices.empty());
+  EXPECT_TRUE(Parse({"--check=false", "--push", "-t", "x", "."}).push);
+}
+
+TEST(BuildFlags, StagesWithoutCache) {
+  EXPECT_EQ(Parse({"--no-cache-filter=a", "--no-cache-filter", "b", "."}).no_cache_filter,
+            (Words{"a", "b"}));
+  EXPECT_NE(Refusal({"--no-cache-filter=", "."}).message().find("--no-cache-filter"),
+            std::string::npos);
+  EXPECT_EQ(Refusal({"--no-cache", "--no-cache-filter=a", "."}).message(),
+            "--no-cache and --no-cache-filter cannot currently be used together");
 }
 
 TEST(BuildFlags, ThePolicyThatIsNoneIsTheOnlyOne) {
@@ -154,10 +184,10 @@ TEST(BuildFlags, HelpFitsATerminalAndShowsOnlyWhatWorks) {
     EXPECT_FALSE(line.ends_with(' ')) << line;
   }
   for (const char* shown :
-       {"-t, --tag list", "-q, --quiet ", "    --rm ", "$DEPOT_BUILDER", "    --no-preflight "}) {
+       {"-t, --tag list", "-q, --quiet ", "--ulimit ", "$DEPOT_BUILDER", "    --no-preflight "}) {
     EXPECT_NE(help.find(shown), std::string::npos) << shown;
   }
-  for (const char* hidden : {"--memory", "--squash", "--lint"}) {
+  for (const char* hidden : {"--memory", "--squash", "--rm ", "--print"}) {
     EXPECT_EQ(help.find(hidden), std::string::npos) << hidden;
   }
 }
@@ -180,8 +210,10 @@ TEST(BuildFlags, BuildArgsAndLabels) {
   EXPECT_FALSE(options.build_args[1].second);
   EXPECT_EQ(options.labels[0], (std::pair<std::string, std::string>("x", "")));
   EXPECT_EQ(options.labels[1], (std::pair<std::string, std::string>("y", "z")));
-  EXPECT_EQ(Refusal({"--build-arg", "=hush", "."}).message(), "--build-arg: the name is empty");
-  EXPECT_EQ(Refusal({"--label", "", "."}).message(), "--label: the name is empty");
+  EXPECT_EQ(Refusal({"--build-arg", "=hush", "."}).message(),
+            "--build-arg: invalid key-value pair \"=***\": empty key");
+  EXPECT_EQ(Refusal({"--label", "", "."}).message(),
+            "--label: invalid key-value pair \"\": empty key");
 }
 
 TEST(BuildFlags, PlatformsComeInListsAndOnceEach) {
@@ -330,15 +362,24 @@ TEST(BuildFlags, NetworkAllowAndProgressKnowTheirWords) {
   EXPECT_NE(Refusal({"--network=hst", "."}).message().find("did you mean host?"),
             std::string::npos);
   EXPECT_EQ(Refusal({"--allow=network.hots", "."}).message(),
-            "--allow: unknown entitlement \"network.hots\", did you mean network.host?");
-  EXPECT_EQ(Refusal({"--allow=device=gpu", "."}).message(),
-            "--allow device=gpu is not supported yet");
+            "--allow: unknown entitlement network.hots, did you mean network.host?");
   EXPECT_EQ(Parse({"--progress=tty", "."}).progress, ProgressMode::kTty);
   EXPECT_EQ(Parse({".", "--progress", "rawjson"}).progress, ProgressMode::kRawJson);
   EXPECT_EQ(Refusal({"--progress=plan", "."}).message(),
             "--progress: unknown mode \"plan\", did you mean plain?");
   EXPECT_EQ(Refusal({"-q", "--progress=plain", "."}).message(),
             "--quiet and a --progress other than auto and quiet cannot be used together");
+}
+
+TEST(BuildFlags, EntitlementsAreThoseOfBuildKitAndOneOfOurs) {
+  EXPECT_EQ(Parse({"--allow=device", "--allow=device=v.com/a=b,alias=c", "--allow=", "."}).allow,
+            (Words{"device", "device=v.com/a=b,alias=c"}));
+  BuildOptions options = Parse({"--allow=buildx.local.delete,network.host", "."});
+  EXPECT_TRUE(options.allow_local_delete);
+  EXPECT_EQ(options.allow, (Words{"network.host"}));
+  Refusal({"--allow=device=x,alis=c", "."});
+  Refusal({"--allow=device=", "."});
+  Refusal({"--allow=security.insecure=1", "."});
 }
 
 TEST(BuildFlags, PushNeedsAName) {

@@ -81,7 +81,7 @@ TEST(OutputFlag, EmptyIsAnError) {
 }
 
 TEST(OutputFlag, LocalNeedsADirectory) {
-  EXPECT_EQ(Refusal("type=local"), "--output: type=local needs a directory");
+  EXPECT_EQ(Refusal("type=local"), "--output: dest is required for local exporter");
   EXPECT_EQ(Refusal("type=local,dest=-"), "--output: type=local cannot go to standard output");
 }
 
@@ -94,10 +94,19 @@ TEST(OutputFlag, ValuesAreChecked) {
   EXPECT_NE(Refusal("type=local,dest=d,mode=foo").find("copy or delete"), std::string::npos);
 }
 
-TEST(OutputFlag, WhatIsNotDoneYetIsRefused) {
-  EXPECT_NE(Refusal("type=oci,dest=d,tar=false").find("not supported yet"), std::string::npos);
-  EXPECT_NE(Refusal("type=local,dest=d,mode=delete").find("not supported yet"), std::string::npos);
-  EXPECT_NE(Refusal("type=docker,context=c").find("not supported yet"), std::string::npos);
+TEST(OutputFlag, ALayoutIsADirectory) {
+  EXPECT_EQ(Parse("type=oci,dest=d,tar=false").attrs.at("tar"), "false");
+  for (const char* text : {"type=oci,tar=false", "type=docker,tar=false,dest=-"})
+    EXPECT_NE(Refusal(text).find("dest is required"), std::string::npos) << text;
+}
+
+TEST(OutputFlag, ModeIsOnlyThereWhenItDeletes) {
+  EXPECT_EQ(Parse("type=local,dest=d,mode=delete").attrs.at("mode"), "delete");
+  EXPECT_TRUE(Parse("type=local,dest=d,mode=copy").attrs.empty());
+}
+
+TEST(OutputFlag, AnotherEngineIsChosenElsewhere) {
+  EXPECT_NE(Refusal("type=docker,context=c").find("context=NAME"), std::string::npos);
 }
 
 }  // namespace

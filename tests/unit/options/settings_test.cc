@@ -26,18 +26,13 @@ TEST(Settings, EachStandsInTheListOnceAndWhoIsNotHonouredSaysWhy) {
   }
 }
 
-TEST(Settings, APolicyIsRefusedAndNeverPassedOver) {
-  for (const auto& [name, value] : {std::pair{"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", "policy.json"},
-                                    {"BUILDX_DEFAULT_POLICY", "1"}}) {
-    auto lines = CheckSettings({{name, value}});
-    ASSERT_FALSE(lines);
-    EXPECT_EQ(lines.error().code(), ErrorCode::kUnsupported);
-    EXPECT_NE(lines.error().message().find(name), std::string::npos);
-    EXPECT_FALSE(lines.error().hint().empty());
-  }
-  EXPECT_TRUE(
-      Lines({{"BUILDX_DEFAULT_POLICY", "false"}, {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", ""}})
-          .empty());
+TEST(Settings, APolicyWithoutAnEngineIsRefusedAndNeverPassedOver) {
+  auto lines = CheckSettings({{"BUILDX_DEFAULT_POLICY", "1"}});
+  ASSERT_FALSE(lines);
+  EXPECT_EQ(lines.error().code(), ErrorCode::kUnsupported);
+  EXPECT_NE(lines.error().message().find("BUILDX_DEFAULT_POLICY"), std::string::npos);
+  EXPECT_FALSE(lines.error().hint().empty());
+  EXPECT_TRUE(Lines({{"BUILDX_DEFAULT_POLICY", "false"}}).empty());
 }
 
 TEST(Settings, WhatHasNoEffectIsOneLineWhenItAsksForSomething) {

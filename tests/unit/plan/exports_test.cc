@@ -56,6 +56,24 @@ Error Refusal(const Words& words,
 
 const char kName[] = "docker.io/library/x:latest";
 
+TEST(Exports, WhatIsDeletedIsBetweenTheUserAndUs) {
+  Exports exports = Plan({"-o", "type=local,dest=out,mode=delete", "-o", "other"}, Remote());
+  EXPECT_TRUE(exports.destinations[0].clear);
+  EXPECT_FALSE(exports.destinations[1].clear);
+  EXPECT_TRUE(exports.exporters[0].attrs.empty());
+}
+
+TEST(Exports, ALayoutIsAnArchiveForTheBuilder) {
+  Exports exports = Plan({"-o", "type=oci,dest=out,tar=false"}, Remote());
+  EXPECT_EQ(exports.destinations[0].kind, DestinationKind::kLayout);
+  EXPECT_EQ(exports.destinations[0].path, "out");
+  EXPECT_TRUE(exports.exporters[0].attrs.empty());
+  ExportFacts facts;
+  facts.several_builders = true;
+  facts.platforms = {{"linux", "amd64", ""}};
+  EXPECT_TRUE(Plan({"-o", "type=oci,dest=out,tar=false"}, Remote(), facts).destinations[0].part);
+}
+
 TEST(Exports, DeviceNodesAreBetweenTheUserAndUs) {
   Exports exports = Plan({"-o", "type=local,dest=out,devices=true"}, Remote());
   EXPECT_TRUE(exports.destinations[0].devices);

@@ -180,7 +180,45 @@ TEST(Plan, HostGatewayMustBeKnown) {
   Error error = CommandLine{{"--add-host", "gw:host-gateway", "."}}.Bad();
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_EQ(error.message(),
-            "--add-host gw: this builder does not know an address for host-gateway");
+            "--add-host gw: host-gateway is not supported by this builder, which knows no address "
+            "for it");
+}
+
+TEST(Plan, WhatStepsMayUse) {
+  BuildPlan plan = CommandLine{
+      {"--ulimit=nofile=1:2", "--ulimit=core=0", "--shm-size=1k", "--cgroup-parent=/p",
+       "--no-cache-filter=a", "--no-cache-filter=b", "--memory=1k",
+       "."}}.Good();
+  const Attributes& attrs = plan.request.frontend_attrs;
+  EXPECT_EQ(attrs.at("ulimit"), "core=0:0,nofile=1:2");
+  EXPECT_EQ(attrs.at("shm-size"), "1024");
+  EXPECT_EQ(attrs.at("cgroup-parent"), "/p");
+  EXPECT_EQ(attrs.at("no-cache"), "a,b");
+  EXPECT_EQ(attrs.at("memory"), "1024");
+  ASSERT_EQ(plan.request.capabilities.size(), 1u);
+  EXPECT_FALSE(plan.request.capabilities[0].required);
+}
+
+TEST(Plan, ACallMakesNothing) {
+  BuildPlan plan = CommandLine{{"--call=outline", "--push", "-t", "x", "."}, Engine(true)}.Good();
+  EXPECT_EQ(plan.request.call, "outline");
+  EXPECT_TRUE(plan.request.exporters.empty());
+  EXPECT_TRUE(plan.warnings.empty());
+  EXPECT_EQ(plan.request.frontend_attrs.count("attest:provenance"), 0u);
+}
+
+TEST(Plan, ASourcePolicyGoesToNoBuilderThatWouldNotObey) {
+  CommandLine run{{"."}};
+  run.facts.source_policy = "policy";
+  BuildPlan plan = run.Good();
+  EXPECT_EQ(plan.request.source_policy, "policy");
+  ASSERT_EQ(plan.request.capabilities.size(), 1u);
+  EXPECT_TRUE(plan.request.capabilities[0].required);
+}
+
+TEST(Plan, AnEmptyFrontendIsRefusedInTheWordsOfBuildx) {
+  const Error error = CommandLine{{"--build-arg=BUILDKIT_SYNTAX=", "."}}.Bad();
+  EXPECT_TRUE(error.message().starts_with("empty BUILDKIT_SYNTAX build-arg is invalid"));
 }
 
 TEST(Plan, DefaultPlatformOfTheEnvironment) {

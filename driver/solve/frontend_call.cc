@@ -1,0 +1,41 @@
+#include "driver/solve/frontend_call.h"
+
+#include "proto/gateway.pb.h"
+
+#include "driver/base/text.h"
+
+namespace depot::solve {
+namespace {
+
+constexpr LaterFrontend kLint = {
+    "docker/dockerfile:1.8.1@sha256:"
+    "e87caa74dcb7d46cd820352bfea12591f3dba3ddc4285e19c7dcd13359f7cefd",
+    "BuildKit 0.14 (Dockerfile 1.8)"};
+constexpr LaterFrontend kOutline = {
+    "docker/dockerfile:1.7.1@sha256:"
+    "a57df69d0ea827fb7266491f2813635de6f17269be881f696fbfdf2d83dda33e",
+    "BuildKit 0.11 (Dockerfile 1.5)"};
+
+}  // namespace
+
+const LaterFrontend* WhoKnows(std::string_view call, const rpc::Status& status) {
+  // The text is older than the typed error (errdefs.Subrequest), and newer builders have both. One
+  // older than these questions does not even know the capability to ask them.
+  const bool unknown =
+      status.message.find(Cat("unsupported request frontend.", call)) != std::string::npos ||
+      status.message.find("unsupported frontend capability moby.buildkit.frontend.subrequests") !=
+          std::string::npos;
+  if (!unknown) return nullptr;
+  if (call == "lint") return &kLint;
+  return call == "outline" || call == "targets" ? &kOutline : nullptr;
+}
+
+Result<std::map<std::string, std::string>> AnswerOf(const std::string& result) {
+  moby::buildkit::v1::frontend::GatewayResult parsed;
+  if (!parsed.ParseFromString(result)) {
+    return Fail(ErrorCode::kInvalid, "the builder's frontend result is malformed");
+  }
+  return std::map<std::string, std::string>(parsed.metadata().begin(), parsed.metadata().end());
+}
+
+}  // namespace depot::solve

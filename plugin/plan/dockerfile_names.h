@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "driver/files/tree.h"
+#include "plugin/options/build_options.h"
+
+namespace depot::plan {
+
+/// Names that a Dockerfile gives.
+struct DockerfileNames {
+  std::vector<std::string> stages;  ///< of FROM ... AS, in lower case
+  std::vector<std::string> args;    ///< of ARG, wherever it stands
+};
+
+/// Finds them, without understanding more of it than lines, quotes and heredocs. nullopt when the
+/// text is for a frontend of its own (`# syntax=`), which may mean anything by it.
+std::optional<DockerfileNames> NamesIn(std::string_view text);
+
+/// Flags that name what the Dockerfile `filename` in `tree` does not have, which a builder passes
+/// over in silence: a --build-arg without its ARG, a stage of --no-cache-filter. A line for each,
+/// with the nearest name; none when the Dockerfile cannot be read.
+std::vector<std::string> UnknownNames(const options::BuildOptions& options,
+                                      const files::FileTree& tree,
+                                      const std::string& filename);
+
+}  // namespace depot::plan
