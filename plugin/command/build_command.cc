@@ -13,7 +13,7 @@
 #include "plugin/options/build_flags.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/description.h"
-#include "plugin/plan/source.h"
+#include "plugin/plan/git_url.h"
 
 namespace depot::command {
 namespace {

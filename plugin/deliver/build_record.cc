@@ -8,7 +8,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/whole_file.h"
-#include "plugin/plan/source.h"
+#include "plugin/plan/git_url.h"
 
 namespace depot::deliver {
 namespace {

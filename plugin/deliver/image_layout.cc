@@ -13,7 +13,7 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/text_file.h"
+#include "driver/disk/read_file.h"
 #include "driver/disk/whole_file.h"
 #include "driver/files/tree_writer.h"
 #include "driver/oci/digest.h"
@@ -115,7 +115,7 @@ Result<std::vector<Json>> ImagesOf(const std::string& text) {
 
 /// The index.json of the layout: the images that it has, those of the same names replaced.
 Result<std::string> JoinIndexes(const std::string& path, std::vector<Json> images) {
-  TRY_ASSIGN(const auto old, disk::ReadTextFile(path));
+  TRY_ASSIGN(const auto old, disk::ReadFileIfThere(path));
   Json manifests = Json::Array();
   if (old) {
     auto known = ImagesOf(*old);

@@ -154,8 +154,8 @@ Result<> Target::Check(PlatformBuild& part, EventSink& sink, const Cancel& cance
   request.exporters.clear();
   std::erase_if(request.frontend_attrs,
                 [](const auto& attr) { return attr.first.starts_with("attest:"); });
-  auto solved =
-      solve::SolveAll({{part.builder, &request, &part.services, &part.faults, part.sink}}, cancel);
+  auto solved = solve::SolveAll(
+      {{part.builder, &request, RandomId(), &part.services, &part.faults, part.sink}}, cancel);
   if (!solved) {
     if (may_fail || cancel.cancelled()) return Fail(std::move(solved).error().While("--lint"));
     sink.Say(Cat("WARNING: --lint: ", solved.error().message()));
@@ -175,7 +175,7 @@ Result<> Target::Check(PlatformBuild& part, EventSink& sink, const Cancel& cance
 
 /// A call has no result but its answer.
 Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
-  Outcome outcome{"", part.solved.ref, part.solved.exporter_response, part.solved.answer};
+  Outcome outcome{"", "", part.solved.exporter_response, {}, part.solved.answer};
   deliver::ExporterResponse reported = outcome.response;
   reported.insert(outcome.answer.begin(), outcome.answer.end());
   TRY(results_.Commit(reported, "", deliver::ImageIdKind::kManifest));
@@ -203,7 +203,7 @@ Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) 
 
 /// The builder has a record of the build, also when it fails, and docker buildx shows it.
 void Target::Record(const PlatformBuild& part, const std::string& ref) {
-  if (!part.builder->features().history) return;
+  if (!part.builder->features().history || !options_.call.method.empty()) return;
   const Environment& environment = workshop_.environment();
   const std::string& config = workshop_.docker().credentials.config.directory;
   deliver::WriteBuildRecord(builder::BuildxFolder(environment, config),

@@ -6,7 +6,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/whole_file.h"
+#include "driver/disk/read_file.h"
 
 namespace depot::plan {
 namespace {
@@ -159,7 +159,7 @@ std::vector<std::string> UnknownNames(const options::BuildOptions& options,
   if (options.build_args.empty() && options.no_cache_filter.empty()) return lines;
   auto file = tree.Open(filename);
   if (!file) return lines;
-  auto text = disk::ReadOpenFile(file->get(), filename, kMaxDockerfile);
+  auto text = disk::ReadOpenFile(file->get(), filename, kMaxDockerfile, Cancel::Never());
   if (!text) return lines;
   const std::optional<DockerfileNames> names = NamesIn(*text);
   if (!names) return lines;

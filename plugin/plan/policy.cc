@@ -5,7 +5,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/text_file.h"
+#include "driver/disk/read_file.h"
 #include "driver/solve/source_policy.h"
 
 namespace depot::plan {
@@ -35,7 +35,7 @@ Result<std::string> ReadSourcePolicy(const Environment& environment) {
   const std::string path = Variable(environment, name);
   if (path.empty()) return std::string();
   const std::string what = Cat(name, ": ", Printable(path));
-  auto text = disk::ReadTextFile(path);
+  auto text = disk::ReadFileIfThere(path);
   if (!text) return Fail(std::move(text).error().While(name));
   if (!*text) {
     return Fail(Error(ErrorCode::kNotFound, Cat(what, " does not exist"))
