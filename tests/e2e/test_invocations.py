@@ -121,9 +121,11 @@ _ARGUMENTS = [
     Case("--build-arg WORD -o {out}/o ctx", env={"WORD": "from outside"}),
     Case("--build-arg WORD -o {out}/o ctx"),
     Case("--build-arg WORD=a=b,c -o {out}/o ctx"),
+    Case("--build-arg =x ctx", says=("=x", "empty key")),
     Case("--build-arg BUILDKIT_SYNTAX= ctx", says=("error",), ours=("BUILDKIT_SYNTAX", "empty")),
     Case("--build-arg BUILDKIT_MULTI_PLATFORM=1 -t {image} --push ctx"),
     Case("--label a=b --label c --label d= -t {image} --push ctx"),
+    Case("--label =x ctx", says=("=x", "empty key")),
     Case("--target make -t {image} --push ctx"),
     Case("--target nowhere ctx", says=("nowhere", "could not be found")),
     Case("--target mak ctx", says=("mak", "could not be found")),
@@ -145,6 +147,7 @@ _NETWORK = [
         files={"Dockerfile": _NET.format("grep -E 'one|two' /etc/hosts")},
     ),
     Case("--add-host one ctx", says=("one", "host")),
+    Case("--add-host one:host-gateway ctx", says=("host-gateway is not supported",)),
     Case("--allow network.host --network host -o {out}/o ctx"),
     Case("--allow everything ctx", says=("everything", "entitlement")),
     Case("--allow security.insecure ctx", says=("security.insecure", "not allowed")),
@@ -184,6 +187,7 @@ _OUTPUTS = [
     Case("-o type=oci,dest={out}/o.tar ctx"),
     Case("-o type=oci ctx"),
     Case("-o type=oci,dest={out}/o.tar,compression=zstd,force-compression=true ctx"),
+    Case("-o type=oci,dest={out}/o,tar=false ctx"),
     Case("-o type=docker,dest={out}/o.tar -t {name} ctx"),
     Case("-o type=image,name={image},push=true ctx"),
     Case("-o type=image,name={image},push=true,oci-mediatypes=false -t {image} ctx"),
@@ -199,6 +203,8 @@ _OUTPUTS = [
     Case("-o type=parcel,dest={out}/o ctx", says=("parcel",)),
     Case("-o type=oci,dst={out}/o ctx", ours=("dst", "dest"), refused="a misspelt attribute is not passed over"),
     Case("-o type=oci -o type=tar ctx", says=("stdout|standard output",)),
+    Case("-o '' ctx"),
+    Case("-o dest={out}/o ctx"),
     Case('-o "type=local,\\"dest={out}/a,b\\"" ctx'),
 ]
 
@@ -279,6 +285,11 @@ _PLATFORMS = [
     Case("--platform linux/s390x ctx", files={"Dockerfile": "FROM BASE\n"}, says=("s390x|match for platform",)),
     Case(
         "--platform darwin -o type=oci,dest={out}/o.tar ctx", extra="--emulate", files={"Dockerfile": _WITHOUT_STAGES}
+    ),
+    Case(
+        "--platform 'windows(10.0.17763)/amd64' -o type=oci,dest={out}/o.tar ctx",
+        extra="--emulate",
+        files={"Dockerfile": _WITHOUT_STAGES},
     ),
 ]
 
@@ -372,9 +383,41 @@ _CONTEXTS = [
 ]
 
 _LIMITS = [
+    Case("--ulimit nofile=100:200 -o {out}/o ctx", files={"Dockerfile": _NET.format("ulimit -n")}),
+    Case("--ulimit nofile=100 --ulimit nproc=5000 -o {out}/o ctx", files={"Dockerfile": _NET.format("ulimit -n")}),
+    Case("--ulimit foo=1 ctx", says=("foo", "ulimit")),
+    Case("--ulimit nofile=9:1 ctx", says=("ulimit", "9")),
+    Case("--shm-size 8m -o {out}/o ctx", files={"Dockerfile": _NET.format("df -k /dev/shm")}),
+    Case("--shm-size 1x ctx", says=("1x|'x'", "shm-size")),
+    Case("--cgroup-parent /mine -o {out}/o ctx", files={"Dockerfile": _NET.format("echo")}),
+    Case("--no-cache-filter make -o {out}/o ctx"),
+    Case("--no-cache-filter nowhere -o {out}/o ctx"),
+    Case("--no-cache --no-cache-filter make ctx", says=("no-cache-filter", "together|both")),
     Case("--no-cache -o {out}/o ctx"),
     Case("--pull -o {out}/o ctx"),
+    Case("--rm --force-rm --compress -o {out}/o ctx"),
+    Case("--rm=false -o {out}/o ctx"),
+    Case("-m 100m --memory-swap -1 -c 5 --cpu-period 1 --cpu-quota 2 --cpuset-cpus 0 --cpuset-mems 0 -o {out}/o ctx"),
+    Case("--isolation default -o {out}/o ctx", says=("isolation",)),
+    Case("--security-opt seccomp=x -o {out}/o ctx", says=("security-opt",)),
+    Case("--squash -o {out}/o ctx", says=("squash",)),
+    Case("-D -o {out}/o ctx"),
     Case("--policy disabled=true ctx", refused="0.29.1 has no --policy yet"),
+]
+
+_CALLS = [
+    # The frontend of BuildKit 0.13 has no checks; that of the newest engine has.
+    Case("--check ctx", says=("lint",)),
+    Case("--call check ctx", says=("lint",)),
+    Case("--call outline ctx"),
+    Case("--call targets ctx"),
+    Case("--call outline,format=json ctx"),
+    Case("--call targets,format=json ctx"),
+    Case("--print targets ctx"),
+    Case("--call build -o {out}/o ctx"),
+    Case("--call parcel ctx", says=("parcel",)),
+    Case("--check ctx", files={"Dockerfile": "FROM\n"}, says=("error",)),
+    Case("--call outline --target make ctx"),
 ]
 
 _SSH = """FROM BASE AS made
@@ -524,6 +567,9 @@ class Invocations(InvocationTest):
     def test_limits_and_old_flags(self):
         self.play(_LIMITS)
 
+    def test_calls(self):
+        self.play(_CALLS)
+
     def test_keys(self):
         agent = self.folder / "agent"
         started = subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.DEVNULL)
@@ -567,7 +613,8 @@ class Invocations(InvocationTest):
     def test_newest_engine(self):
         self.start_newest_engine()
         bridge = self.bridge("plain", engine="newest")
-        self.play(_CHOSEN, builder=bridge.url)
+        checks = [Case("--check ctx"), Case("--check ctx", files={"Dockerfile": "from scratch as A\n"}, says=("check",))]
+        self.play([*_CHOSEN, *checks], builder=bridge.url)
 
     def test_newest_engine_itself(self):
         self.start_newest_engine()
