@@ -20,12 +20,12 @@ function(depot_room folder)
   depot_precompile(${target} depot_driver_base ${DEPOT_EVERYWHERE})
 endfunction()
 
-# depot_precompile(<target> <owner> <header…>): the headers are read once, for <owner>, and not in each file. In the sanitized builds
-# only, which are for tests alone: in the others a file that forgets an include must not compile.
+# depot_precompile(<target> <owner> <header…>): the headers are read once, for <owner>, and not in each file. Where DEPOT_PRECOMPILE
+# says so, and not in the dev build: there a file that forgets an include must not compile.
 set(DEPOT_EVERYWHERE <algorithm> <chrono> <condition_variable> <functional> <map> <memory> <mutex> <optional> <set> <string>
   <string_view> <utility> <vector> <tl/expected.hpp>)
 function(depot_precompile target owner)
-  if(NOT DEPOT_SANITIZE)
+  if(NOT DEPOT_PRECOMPILE)
     return()
   elseif(target STREQUAL owner)
     target_precompile_headers(${target} PRIVATE ${ARGN})

@@ -376,7 +376,6 @@ class Flags(BadInputTest):
             ("type=local", "dest"),
             ("type=local,dest=-", "standard output"),
             ("type=tar,dest=", "dest"),
-            ("", "empty"),
             ("type=image,push=perhaps", "perhaps"),
         ):
             with self.subTest(output=output):

@@ -87,6 +87,9 @@ class DepotApi(ApiTest):
     def test_the_page_of_the_build_is_shown(self):
         self.builds()
         self.say(f"{self.api.url}/builds/build1")
+        env = self.variables(DEPOT_NO_SUMMARY_LINK="1")
+        result = self.build(self.small(), env=env)
+        self.assertNotIn("/builds/build1", result.stderr)
 
     def test_a_failed_step_is_told_as_an_error(self):
         context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN exit 7\n"})

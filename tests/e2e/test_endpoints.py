@@ -267,6 +267,11 @@ class StandIns(EndpointsTest):
         result = self.fails("kube-pod://x")
         self.assertIn('kubectl ended with exit code 1: first line; pods "x" not found', result.stderr)
 
+    def test_kubectl_is_told_where_its_settings_are(self):
+        self.programs.add("kubectl", 'echo "asked $KUBECONFIG" >&2; exit 1')
+        result = self.fails("kube-pod://x", env={"KUBECONFIG": "/some/where"})
+        self.assertIn("asked /some/where", result.stderr)
+
     def test_a_program_that_says_nothing_and_lives(self):
         self.programs.add("podman", "exec sleep 3600")
         running = self.start_plugin(

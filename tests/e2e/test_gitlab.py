@@ -119,7 +119,7 @@ warm:
 again:
   stage: two
   script:
-    - env -u DEPOT_BUILDER DOCKER_TLS_VERIFY=1 docker depot build --cache-from type=local,src=cache .
+    - env -u DEPOT_BUILDER DOCKER_TLS_VERIFY=1 docker depot build --progress plain --cache-from type=local,src=cache .
 """
         project = self.project(ci, self.files(**{".dockerignore": "cache\n"}))
         result = self.pipeline(project, self.builder(), self.engine_of_the_service())
@@ -323,7 +323,9 @@ class Guide(Jobs):
             ([], "tls", key_pair),
             ([], "tls", {"DEPOT_BUILDER_CERT": "/no/such/file"}),
             ([], None, {**trusting, "SSL_CERT_FILE": None, "DEPOT_TOKEN": "wrong"}),
-            (["--platform", "linux/arm64"], "tls", {}),
+            (["--platform", "linux/arm64", "--native-only"], "tls", {}),
+            (["--ssh", "default"], "tls", {}),
+            (["--ssh", "default=env=DEPLOY_KEY"], "tls", {}),
             (["--load", "-t", "app"], "tls", {}),
             ([], None, {**trusting, "DEPOT_TOKEN": "wrong"}),
             ([], None, {**trusting, "DEPOT_OIDC_TOKEN": issuer.token(project_path="group/other")}),

@@ -99,7 +99,7 @@ _STDIN = [
     Case("-o {out}/o -", stdin=tar_of(_PACKED, gzip.compress)),
     Case("-o {out}/o -", stdin=tar_of(_PACKED, bz2.compress)),
     Case("-o {out}/o -", stdin=tar_of(_PACKED, lzma.compress)),
-    Case("-o {out}/o -", stdin=tar_of(_PACKED, zstd), says=("error",), ours=("zstd|gzip",)),
+    Case("-o {out}/o -", stdin=tar_of(_PACKED, zstd), says=(), refused="no BuildKit unpacks it: we do"),
     Case("-o {out}/o -f sub/own -", stdin=tar_of(_PACKED)),
     Case("-f none -", stdin=tar_of(_PACKED), says=("none",)),
     Case("-", stdin=b"", says=("Dockerfile",), ours=("empty",)),
@@ -121,11 +121,11 @@ _ARGUMENTS = [
     Case("--build-arg WORD -o {out}/o ctx", env={"WORD": "from outside"}),
     Case("--build-arg WORD -o {out}/o ctx"),
     Case("--build-arg WORD=a=b,c -o {out}/o ctx"),
-    Case("--build-arg =x ctx", says=("=x", "empty key")),
+    Case("--build-arg =x ctx", says=("empty key",)),
     Case("--build-arg BUILDKIT_SYNTAX= ctx", says=("error",), ours=("BUILDKIT_SYNTAX", "empty")),
     Case("--build-arg BUILDKIT_MULTI_PLATFORM=1 -t {image} --push ctx"),
     Case("--label a=b --label c --label d= -t {image} --push ctx"),
-    Case("--label =x ctx", says=("=x", "empty key")),
+    Case("--label =x ctx", says=("empty key",)),
     Case("--target make -t {image} --push ctx"),
     Case("--target nowhere ctx", says=("nowhere", "could not be found")),
     Case("--target mak ctx", says=("mak", "could not be found")),
@@ -147,7 +147,7 @@ _NETWORK = [
         files={"Dockerfile": _NET.format("grep -E 'one|two' /etc/hosts")},
     ),
     Case("--add-host one ctx", says=("one", "host")),
-    Case("--add-host one:host-gateway ctx", says=("host-gateway is not supported",)),
+    Case("--add-host one:host-gateway ctx", refused="a remote builder may know its gateway too"),
     Case("--allow network.host --network host -o {out}/o ctx"),
     Case("--allow everything ctx", says=("everything", "entitlement")),
     Case("--allow security.insecure ctx", says=("security.insecure", "not allowed")),
@@ -204,7 +204,7 @@ _OUTPUTS = [
     Case("-o type=oci,dst={out}/o ctx", ours=("dst", "dest"), refused="a misspelt attribute is not passed over"),
     Case("-o type=oci -o type=tar ctx", says=("stdout|standard output",)),
     Case("-o '' ctx"),
-    Case("-o dest={out}/o ctx"),
+    Case("-o dest={out}/o ctx", ours=("type is missing",), refused="0.29.1 makes a folder called dest=..."),
     Case('-o "type=local,\\"dest={out}/a,b\\"" ctx'),
 ]
 
@@ -290,6 +290,7 @@ _PLATFORMS = [
         "--platform 'windows(10.0.17763)/amd64' -o type=oci,dest={out}/o.tar ctx",
         extra="--emulate",
         files={"Dockerfile": _WITHOUT_STAGES},
+        ignore=("o.tar",),  # only ours has the version in its configuration
     ),
 ]
 
@@ -613,7 +614,7 @@ class Invocations(InvocationTest):
     def test_newest_engine(self):
         self.start_newest_engine()
         bridge = self.bridge("plain", engine="newest")
-        checks = [Case("--check ctx"), Case("--check ctx", files={"Dockerfile": "from scratch as A\n"}, says=("check",))]
+        checks = [Case("--check ctx"), Case("--check ctx", files={"Dockerfile": "from scratch as A\n"}, says=("Dockerfile",), ours=("check found",))]
         self.play([*_CHOSEN, *checks], builder=bridge.url)
 
     def test_newest_engine_itself(self):
