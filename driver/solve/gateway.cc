@@ -89,7 +89,7 @@ rpc::Status Gateway::Ask(std::string& response) {
                 " is asked"));
   BuildRequest again = request_;
   again.frontend_attrs["build-arg:BUILDKIT_SYNTAX"] = std::string(later->image);
-  const rpc::Status second = Call("Solve", EncodeGatewaySolve(again), response);
+  rpc::Status second = Call("Solve", EncodeGatewaySolve(again), response);
   if (second.ok()) return second;
   return {rpc::Code::kUnimplemented,
           Cat("this builder's BuildKit has no \"", request_.call, "\": ", later->version,

@@ -39,15 +39,20 @@ Result<> CacheFolders::Open(const plan::Caches& caches) {
     if (source.type != "local") continue;
     const std::string path = Get(source, "src");
     auto store = session::LayoutStore::OpenToRead(path);
-    if (store) stores_[path] = *std::move(store);
-    if (!store) unreadable_.emplace(path, std::move(store).error());
+    if (store) {
+      stores_[path] = *std::move(store);
+    } else {
+      unreadable_.emplace(path, std::move(store).error());
+    }
   }
   for (const plan::CacheTarget& target : caches.targets) {
     if (target.entry.type != "local") continue;
     const std::string path = Get(target.entry, "dest");
     auto store = session::LayoutStore::OpenToWrite(path);
-    if (store) stores_[path] = *std::move(store);
-    if (store) continue;
+    if (store) {
+      stores_[path] = *std::move(store);
+      continue;
+    }
     if (!target.ignore_error) return Fail(std::move(store).error().While("--cache-to type=local"));
     unwritable_.emplace(path, std::move(store).error());
   }

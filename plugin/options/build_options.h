@@ -58,8 +58,8 @@ struct BuildOptions {
   std::vector<SecretSource> secrets;
   std::vector<Output> outputs;
   CacheOptions caches;
-  bool no_cache = false;
   std::vector<std::string> no_cache_filter;  ///< stages; only without no_cache
+  bool no_cache = false;
   bool pull = false;
   bool push = false;
   bool no_preflight = false;  ///< do not ask registries beforehand whether a push is allowed
@@ -89,11 +89,11 @@ struct BuildOptions {
 
   FrontendCall call;  ///< then nothing is to be built, and nothing below asks for a result
   Lint lint;
-  bool debug = false;         ///< --debug, as in front of the command
   std::string docker_config;  ///< --config, as in front of the command; "" = not given
   /// What was said and changes nothing, one line each.
   std::vector<std::string> notices;
 
+  bool debug = false;                      ///< --debug, as in front of the command
   bool policy_disabled = false;            ///< --policy disabled=true
   std::string project;                     ///< --project; "" = not given
   Secret token;                            ///< --token; empty = not given

@@ -45,7 +45,7 @@ Result<> ReadField(std::string_view flag, const std::string& field, FrontendCall
                         Suggest(key, {"format", "ignorestatus"}))));
 }
 
-flags::FlagSetter SetCall(std::string_view flag, FrontendCall& call) {
+flags::FlagSetter SetCall(const char* flag, FrontendCall& call) {
   return flags::Parsed(call, [flag](const std::string& value) { return ParseCall(flag, value); });
 }
 

@@ -9,7 +9,7 @@ namespace depot::plan {
 namespace {
 
 constexpr std::chrono::seconds kCacheTime = std::chrono::minutes(10);
-constexpr std::uint64_t kMaxCacheTime = 24 * 60 * 60;
+constexpr std::uint64_t kMaxCacheTime = std::uint64_t{24} * 60 * 60;
 
 using Attributes = std::map<std::string, std::string>;
 

@@ -21,7 +21,7 @@ std::vector<std::string> Words(std::string_view line) {
   char quote = 0;
   for (const char c : line) {
     if (quote != 0 ? c == quote : c == '"' || c == '\'') {
-      quote = quote != 0 ? 0 : c;
+      quote = quote != 0 ? '\0' : c;
       any = true;
     } else if (quote == 0 && (c == ' ' || c == '\t')) {
       if (any) words.push_back(std::exchange(word, {}));
