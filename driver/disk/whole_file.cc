@@ -21,23 +21,6 @@ namespace {
 
 constexpr int kMaxLinks = 40;  // what Linux itself follows in one path
 
-/// 0 or the errno.
-int WriteAll(int fd, std::string_view data) {
-  while (!data.empty()) {
-    const ssize_t written = write(fd, data.data(), data.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0 && errno == EAGAIN) {
-      // Whoever gave us this descriptor made it non-blocking.
-      pollfd wait{fd, POLLOUT, 0};
-      poll(&wait, 1, -1);
-      continue;
-    }
-    if (written < 0) return errno;
-    data.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
 /// A device, pipe or descriptor: what is written has arrived.
 class DirectFile final : public WholeFile {
  public:
@@ -203,6 +186,22 @@ Result<std::unique_ptr<WholeFile>> Open(const std::string& path, mode_t parents,
 }
 
 }  // namespace
+
+int WriteAll(int fd, std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t written = write(fd, data.data(), data.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN) {
+      // Whoever gave us this descriptor made it non-blocking.
+      pollfd wait{fd, POLLOUT, 0};
+      poll(&wait, 1, -1);
+      continue;
+    }
+    if (written < 0) return errno;
+    data.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
 
 Result<std::unique_ptr<WholeFile>> OpenWholeFile(const std::string& path, bool make_parents) {
   TRY(CheckWithin(path));

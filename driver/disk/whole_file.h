@@ -9,6 +9,9 @@
 
 namespace depot::disk {
 
+/// Writes all of `data`, and waits where the descriptor is a non-blocking one. 0, or the errno.
+int WriteAll(int fd, std::string_view data);
+
 /// A file that has its final name only when it is whole: written beside it from the first Write()
 /// on, without a name where the file system can do that, named by Commit(), gone when destroyed
 /// before that. One thread at a time.

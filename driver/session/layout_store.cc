@@ -30,17 +30,6 @@ constexpr char kLock[] = "index.json.lock";
 constexpr std::size_t kAlgorithm = sizeof "sha256:" - 1;
 constexpr std::chrono::seconds kLockTime(30);
 
-/// 0 or the errno.
-int WriteAll(int fd, std::string_view data) {
-  while (!data.empty()) {
-    const ssize_t put = ::write(fd, data.data(), data.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return errno;
-    data.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return 0;
-}
-
 Result<disk::Found> FindBlob(const std::string& root, const std::string& digest) {
   TRY_ASSIGN(disk::Found found, disk::Lookup({root, Cat(kBlobs, "/", digest.substr(kAlgorithm))}));
   if (S_ISREG(found.status().st_mode)) return found;
@@ -80,7 +69,7 @@ class FileBlobWriter final : public BlobWriter {
   Result<> Create() { return Check(file_.Create(blobs_.get(), 0666)); }
 
   Result<> Write(std::string_view data, const Cancel&) override {
-    return Check(WriteAll(file_.fd(), data));
+    return Check(disk::WriteAll(file_.fd(), data));
   }
 
   Result<> Commit(const std::string& digest, const Cancel&) override {
@@ -258,7 +247,7 @@ Result<ImageIndex> LayoutStore::ReadIndex() const {
 Result<> LayoutStore::WriteFile(const std::string& name, const std::string& content) const {
   disk::PendingFile file;
   int error = file.Create(directory_.get(), 0666);
-  if (error == 0) error = WriteAll(file.fd(), content);
+  if (error == 0) error = disk::WriteAll(file.fd(), content);
   if (error == 0) error = file.Commit(name);
   return error == 0 ? Result<>() : Fail(SystemError(Cat(Printable(path_), "/", name), error));
 }

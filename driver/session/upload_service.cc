@@ -157,16 +157,6 @@ class StoredUpload final : public Upload {
   int file_;
 };
 
-Result<> WriteAll(int file, std::string_view data) {
-  while (!data.empty()) {
-    ssize_t put = ::write(file, data.data(), data.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return Fail(SystemError("write", errno));
-    data.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return {};
-}
-
 Result<Fd> Store(std::string_view already_read,
                  int input,
                  const std::string& directory,
@@ -178,7 +168,8 @@ Result<Fd> Store(std::string_view already_read,
   while (true) {
     TRY_ASSIGN(std::size_t count, archive.Read(block.data(), block.size(), cancel));
     if (count == 0) return file;
-    TRY(WriteAll(file.get(), std::string_view(block).substr(0, count)));
+    const int error = disk::WriteAll(file.get(), std::string_view(block).substr(0, count));
+    if (error != 0) return Fail(SystemError("write", error));
   }
 }
 

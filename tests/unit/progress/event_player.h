@@ -5,8 +5,15 @@
 #include <string>
 
 #include "plugin/progress/layout.h"
+#include "plugin/progress/style.h"
 
 namespace depot {
+
+inline Style Colourless() {
+  Style style;
+  style.colours = {"", "", "", "", "", ""};
+  return style;
+}
 
 /// Plays events against a layout; the builder's clock is far off ours.
 class EventPlayer {

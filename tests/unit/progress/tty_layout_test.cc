@@ -13,12 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Style Colourless() {
-  Style style;
-  style.colours = {"", "", "", "", "", ""};
-  return style;
-}
-
 class Player : public EventPlayer {
  public:
   explicit Player(const Style& style = Colourless())
