@@ -17,26 +17,12 @@ function(depot_room folder)
     string(REPLACE "/" "_" used_target "depot_${used}")
     target_link_libraries(${target} PUBLIC ${used_target})
   endforeach()
-  depot_precompile(${target} depot_driver_base ${DEPOT_EVERYWHERE})
-endfunction()
-
-# depot_precompile(<target> <owner> <header…>): the headers are read once, for <owner>, and not in each file. Where DEPOT_PRECOMPILE
-# says so, and not in the dev build: there a file that forgets an include must not compile.
-set(DEPOT_EVERYWHERE <algorithm> <chrono> <condition_variable> <functional> <map> <memory> <mutex> <optional> <set> <string>
-  <string_view> <utility> <vector> <tl/expected.hpp>)
-function(depot_precompile target owner)
-  if(NOT DEPOT_PRECOMPILE)
-    return()
-  elseif(target STREQUAL owner)
-    target_precompile_headers(${target} PRIVATE ${ARGN})
-  else()
-    target_precompile_headers(${target} REUSE_FROM ${owner})
-  endif()
 endfunction()
 
 # depot_proto(<name…>): generates proto/<name>.proto with the lite runtime, for .cc files only.
 function(depot_proto)
   add_library(depot_protocol STATIC)
+  set_target_properties(depot_protocol PROPERTIES UNITY_BUILD OFF)
   set(out "${PROJECT_BINARY_DIR}/generated")
   file(MAKE_DIRECTORY "${out}/proto")
   foreach(name IN LISTS ARGN)

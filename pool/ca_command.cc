@@ -14,13 +14,13 @@ namespace {
 
 constexpr std::chrono::hours kServerLife(2 * 365 * 24);
 
-struct Wanted {
+struct WantedFile {
   std::string state, builder, directory;
   std::vector<std::string> names;
 };
 
 /// Before there are settings that hold, there may have to be certificates.
-Result<std::string> StateOf(const Invocation& invocation, const Wanted& wanted) {
+Result<std::string> StateOf(const Invocation& invocation, const WantedFile& wanted) {
   std::string state = wanted.state;
   if (state.empty()) {
     TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
@@ -32,7 +32,7 @@ Result<std::string> StateOf(const Invocation& invocation, const Wanted& wanted) 
   return state;
 }
 
-Result<Output> Show(const Invocation& invocation, const Wanted& wanted) {
+Result<Output> ShowFile(const Invocation& invocation, const WantedFile& wanted) {
   TRY_ASSIGN(std::string state, StateOf(invocation, wanted));
   TRY_ASSIGN(auto authority, wanted.builder.empty()
                                  ? identity::OpenAuthority(state)
@@ -47,7 +47,7 @@ Result<> WriteOpen(const std::string& path, const std::string& text) {
 }
 
 /// The key keeps the mode that the process gives its files, which is for the owner alone.
-Result<Output> ServerCertificate(const Invocation& invocation, const Wanted& wanted) {
+Result<Output> ServerCertificate(const Invocation& invocation, const WantedFile& wanted) {
   TRY_ASSIGN(std::string state, StateOf(invocation, wanted));
   TRY_ASSIGN(identity::IssuedCertificate issued,
              identity::IssueServerCertificate(state, wanted.names, kServerLife));
@@ -69,9 +69,12 @@ Result<Output> ServerCertificate(const Invocation& invocation, const Wanted& wan
                         ", valid for two years\n")};
 }
 
-using Run = Result<Output> (*)(const Invocation&, const Wanted&);
+using CaVerb = Result<Output> (*)(const Invocation&, const WantedFile&);
 
-void Choose(CLI::App& verb, Command& chosen, const std::shared_ptr<Wanted>& wanted, Run run) {
+void Choose(CLI::App& verb,
+            Command& chosen,
+            const std::shared_ptr<WantedFile>& wanted,
+            CaVerb run) {
   verb.add_option("--state", wanted->state, "the pool's state, when there are no settings yet")
       ->type_name("DIR");
   verb.callback([&chosen, wanted, run] {
@@ -83,12 +86,12 @@ void Choose(CLI::App& verb, Command& chosen, const std::shared_ptr<Wanted>& want
 
 void AddCa(CLI::App& program, Command& chosen) {
   CLI::App* ca = program.add_subcommand("ca", "certificates");
-  auto shown = std::make_shared<Wanted>();
+  auto shown = std::make_shared<WantedFile>();
   CLI::App* show = ca->add_subcommand(
       "show", "who signs the servers' certificates; with --builder: who signs what builds show it");
   show->add_option("--builder", shown->builder, "as `builders` calls it")->type_name("NAME");
-  Choose(*show, chosen, shown, Show);
-  auto server = std::make_shared<Wanted>();
+  Choose(*show, chosen, shown, ShowFile);
+  auto server = std::make_shared<WantedFile>();
   CLI::App* certificate =
       ca->add_subcommand("server-certificate", "a certificate for a pool or a builder");
   certificate->add_option("HOST", server->names, "how clients name it: DNS names, IP addresses")

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kLongestPem = 1 << 20;
 
-struct Wanted {
+struct WantedFront {
   std::string builder, pool, certificates;
   std::string listen = "0.0.0.0:8372";
   std::string socket = "/run/buildkit/buildkitd.sock";
@@ -31,7 +31,7 @@ Result<front::Certificates> ReadCertificates(const std::string& directory) {
   return read;
 }
 
-Result<Output> RunFront(const Invocation& invocation, const Wanted& wanted) {
+Result<Output> RunFront(const Invocation& invocation, const WantedFront& wanted) {
   if (!http::IsSafeUrl(wanted.pool)) {
     return Fail(ErrorCode::kUsage,
                 "--pool must be an https:// URL: whoever answers there says who "
@@ -59,7 +59,7 @@ Result<Output> RunFront(const Invocation& invocation, const Wanted& wanted) {
 }  // namespace
 
 void AddFront(CLI::App& program, Command& chosen) {
-  auto wanted = std::make_shared<Wanted>();
+  auto wanted = std::make_shared<WantedFront>();
   CLI::App* front = program.add_subcommand(
       "front",
       "run beside buildkitd: let in the builds that have this builder, while they have it");

@@ -56,7 +56,7 @@ Result<Output> Run(const std::vector<std::string>& argv) {
   return line.command(invocation);
 }
 
-int Show(const Error& error) {
+int ShowError(const Error& error) {
   std::string text = Cat("depot-pool: ", error.message(), '\n');
   if (!error.hint().empty()) text += Cat("hint: ", error.hint(), '\n');
   WriteTo(STDERR_FILENO, text);
@@ -72,12 +72,12 @@ int main(int argc, char** argv) {
   ::umask(0077);
   try {
     depot::Result<depot::Output> output = depot::Run({argv, argv + argc});
-    if (!output) return depot::Show(output.error());
+    if (!output) return depot::ShowError(output.error());
     depot::WriteTo(STDERR_FILENO, output->err);
     depot::WriteTo(STDOUT_FILENO, output->out);
     return 0;
   } catch (const std::exception& defect) {
-    return depot::Show(
+    return depot::ShowError(
         {depot::ErrorCode::kInternal, depot::Cat("internal error: ", defect.what())});
   }
 }

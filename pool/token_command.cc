@@ -55,7 +55,7 @@ Result<Output> Create(const Invocation& invocation, const NewToken& wanted) {
   return output;
 }
 
-Result<Output> List(const Invocation& invocation) {
+Result<Output> ListTokens(const Invocation& invocation) {
   TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
   std::int64_t now = service::WallClock();
   Output output;
@@ -93,7 +93,7 @@ void AddToken(CLI::App& program, Command& chosen) {
     chosen = [wanted](const Invocation& invocation) { return Create(invocation, *wanted); };
   });
   token->add_subcommand("list", "all tokens: their ids, what they open, when they expire")
-      ->callback([&chosen] { chosen = List; });
+      ->callback([&chosen] { chosen = ListTokens; });
   auto id = std::make_shared<std::string>();
   CLI::App* revoke = token->add_subcommand("revoke", "end a token, its builds too");
   revoke->add_option("ID", *id, "as `token list` shows it")->required();

@@ -14,7 +14,7 @@
 namespace depot {
 namespace {
 
-constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxNesting = 64;
 
 Error Bad(int line, std::string_view what) {
   return Error(ErrorCode::kInvalid, Cat("line ", line, ": ", what));
@@ -82,7 +82,7 @@ class Builder final : public YAML::EventHandler {
 
   void Open(Yaml::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (anchor != 0) Remember(Bad(mark.line + 1, "anchors are not supported"));
-    if (open_.size() >= kMaxDepth) Remember(Bad(mark.line + 1, "nested too deeply"));
+    if (open_.size() >= kMaxNesting) Remember(Bad(mark.line + 1, "nested too deeply"));
     Frame frame;
     frame.node.kind = kind;
     frame.node.line = mark.line + 1;

@@ -18,12 +18,12 @@ namespace {
 constexpr std::size_t kMaxNodes = 100;
 constexpr std::size_t kMaxKnown = 200;
 
-std::string Quoted(std::string_view text) {
+std::string QuotedName(std::string_view text) {
   return Cat('"', Printable(text.substr(0, 200)), '"');
 }
 
 auto Unusable(std::string_view node, std::string_view why) {
-  return Fail(ErrorCode::kUnsupported, Cat("node ", Quoted(node), ' ', why));
+  return Fail(ErrorCode::kUnsupported, Cat("node ", QuotedName(node), ' ', why));
 }
 
 std::string Folder(const InstanceFacts& facts) {
@@ -139,9 +139,10 @@ Result<InstanceNode> ReadNode(const Json& json, const std::string& driver, const
 Result<> CheckIsEngine(std::string_view context, const InstanceFacts& facts) {
   const docker::EngineEndpoint& engine = facts.engine;
   if (context.empty() || context == engine.context_name || context == engine.host) return {};
-  return Fail(Error(ErrorCode::kUnsupported, Cat("it is the Docker Engine of the context ",
-                                                 Quoted(context), ", and another one is in use"))
-                  .WithHint(Cat("use docker --context=", Printable(context), " depot build")));
+  return Fail(
+      Error(ErrorCode::kUnsupported, Cat("it is the Docker Engine of the context ",
+                                         QuotedName(context), ", and another one is in use"))
+          .WithHint(Cat("use docker --context=", Printable(context), " depot build")));
 }
 
 std::vector<std::string> KnownInstances(const InstanceFacts& facts) {
@@ -162,7 +163,7 @@ Error NoSuchBuilder(std::string_view name, const InstanceFacts& facts) {
   std::string there = known.empty() ? "there are none in " + Printable(Folder(facts))
                                     : "there are: " + Join(known, ", ");
   Error error(ErrorCode::kNotFound,
-              Cat("no builder ", Quoted(RedactUrls(std::string(name))), " found; ", there));
+              Cat("no builder ", QuotedName(RedactUrls(std::string(name))), " found; ", there));
   std::string_view near = Nearest(name, {known.begin(), known.end()});
   if (!near.empty()) return std::move(error).WithHint(Cat("did you mean ", near, '?'));
   return std::move(error).WithHint(
@@ -180,8 +181,9 @@ Result<std::optional<Instance>> ReadInstance(std::string_view name,
   if (!text) return std::nullopt;
   Result<Instance> instance = ParseInstance(*text, facts, cancel);
   if (instance) return *std::move(instance);
-  return Fail(std::move(instance).error().While(Cat(
-      "the builder ", Quoted(name), " of docker buildx (", Printable(path), ") cannot be used")));
+  return Fail(
+      std::move(instance).error().While(Cat("the builder ", QuotedName(name), " of docker buildx (",
+                                            Printable(path), ") cannot be used")));
 }
 
 /// kubectl chooses the pod, where buildx has two ways of its own (driver/kubernetes/podchooser).
@@ -219,7 +221,7 @@ Result<Instance> ParseInstance(std::string_view json,
   }
   if (driver != "remote" && driver != "docker-container" && driver != "kubernetes") {
     return Fail(
-        Error(ErrorCode::kUnsupported, Cat("its driver ", Quoted(driver), " is not known here"))
+        Error(ErrorCode::kUnsupported, Cat("its driver ", QuotedName(driver), " is not known here"))
             .WithHint("known are docker, docker-container, kubernetes and remote"));
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -249,7 +251,7 @@ Result<Instance> FindInstance(std::string_view name,
     return Fail(NoSuchBuilder(name, facts));
   }
   Result<> in_use = CheckIsEngine(name, facts);
-  if (!in_use) return Fail(std::move(in_use).error().While(Cat("builder ", Quoted(name))));
+  if (!in_use) return Fail(std::move(in_use).error().While(Cat("builder ", QuotedName(name))));
   return engine;
 }
 

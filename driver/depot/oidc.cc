@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kAudience = "https://depot.dev";
 constexpr std::chrono::seconds kPatience(30);
-constexpr std::size_t kMaxAnswer = 1 << 20;
+constexpr std::size_t kMaxTokenAnswer = 1 << 20;
 
 /// A question to a CI service.
 struct Question {
@@ -35,7 +35,7 @@ Result<std::optional<Token>> Ask(Question question,
     return Fail(Refused(question, Cat(question.url_name, " is not encrypted")));
   }
   question.request.transport.use_proxy = !here;
-  question.request.max_body = kMaxAnswer;
+  question.request.max_body = kMaxTokenAnswer;
   const Cancel bounded =
       cancel.WithTimeout(kPatience, Cat("no answer within ", kPatience.count(), " s"));
   Result<http::Response> answer = client.Send(question.request, bounded);

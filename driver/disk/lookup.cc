@@ -20,8 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxLinks = 40;  // what Linux itself follows in one path
-
 /// Without a slash at its end.
 fs::path Normal(const fs::path& path) {
   const fs::path normal = path.lexically_normal();

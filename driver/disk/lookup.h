@@ -12,6 +12,8 @@
 /// way may have come with the sources, and those may be a stranger's.
 namespace depot::disk {
 
+constexpr int kMaxLinks = 40;  ///< what Linux itself follows in one path
+
 /// A path, cut where the user's word ends: no symlink in `rest` may lead out of `root`.
 struct Bounds {
   std::string root;  ///< absolute and real; "" = `rest` is absolute and the user's own

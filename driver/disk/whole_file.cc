@@ -19,8 +19,6 @@
 namespace depot::disk {
 namespace {
 
-constexpr int kMaxLinks = 40;  // what Linux itself follows in one path
-
 /// A device, pipe or descriptor: what is written has arrived.
 class DirectFile final : public WholeFile {
  public:

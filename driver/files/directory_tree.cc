@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kMaxOpenDirectories = 64;
 constexpr std::size_t kCancelInterval = 256;
 
-bool IsGone(int error) {
+bool IsNoFolderNow(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
@@ -91,7 +91,7 @@ class Walker {
     path_.append(name.text, name.length);
     const int error = EnsureOpen(frame);
     if (error != 0) {
-      if (!IsGone(error)) return Unreadable(path_, error);
+      if (!IsNoFolderNow(error)) return Unreadable(path_, error);
       frame.next = frame.listing.names().size();
       return {};
     }
@@ -128,7 +128,7 @@ class Walker {
     frame.fd.Reset();
     --depth_;
     const bool denied = error == EACCES || error == EPERM;
-    if (IsGone(error) || (denied && !frame.filter.wanted)) return {};
+    if (IsNoFolderNow(error) || (denied && !frame.filter.wanted)) return {};
     return Unreadable(path_, error);
   }
 
@@ -154,7 +154,7 @@ class Walker {
 
   Result<bool> SendOne(Frame& parent, const char* name, FileEntry entry) {
     const int error = EnsureOpen(parent);
-    if (error != 0 && !IsGone(error)) return Fail(SystemError(Printable(entry.path), error));
+    if (error != 0 && !IsNoFolderNow(error)) return Fail(SystemError(Printable(entry.path), error));
     if (error != 0) return false;
     TRY_ASSIGN(const auto outcome, reader_.Read(parent.fd.get(), name, entry));
     if (outcome == EntryReader::Outcome::kVanished) return false;

@@ -38,7 +38,7 @@ bool All(std::string_view text, Predicate predicate) {
   return std::all_of(text.begin(), text.end(), predicate);
 }
 
-tl::unexpected<Error> Refuse(std::string_view text, std::string_view reason) {
+tl::unexpected<Error> NoReference(std::string_view text, std::string_view reason) {
   return Fail(ErrorCode::kInvalid,
               Cat("invalid image name \"", RedactUrls(Printable(text)), "\": ", reason));
 }
@@ -145,23 +145,23 @@ std::string TakeDomain(std::string_view& name) {
 Result<Reference> ParseReference(std::string_view text) {
   Reference reference;
   std::string_view name = text;
-  if (name.empty()) return Refuse(text, "it is empty");
+  if (name.empty()) return NoReference(text, "it is empty");
   if (std::size_t scheme = name.find("://"); scheme != std::string_view::npos) {
-    return Refuse(text, "an image name has no scheme such as https://");
+    return NoReference(text, "an image name has no scheme such as https://");
   }
   if (name.find_first_of(" \t\r\n") != std::string_view::npos) {
-    return Refuse(text, "it contains a blank");
+    return NoReference(text, "it contains a blank");
   }
   if (std::size_t at = name.find('@'); at != std::string_view::npos) {
     reference.digest = name.substr(at + 1);
     name = name.substr(0, at);
     if (!IsDigest(reference.digest)) {
-      return Refuse(text, "the digest after '@' is not sha256: and 64 lowercase hex digits");
+      return NoReference(text, "the digest after '@' is not sha256: and 64 lowercase hex digits");
     }
   }
   bool is_identifier =
       name.size() == 64 && All(name, [](char c) { return IsHex(c) && !IsUpper(c); });
-  if (is_identifier) return Refuse(text, "64 hex digits are an image id, not a name");
+  if (is_identifier) return NoReference(text, "64 hex digits are an image id, not a name");
   reference.domain = TakeDomain(name);
   std::size_t colon = name.find(':');
   if (colon != std::string_view::npos) {
@@ -176,12 +176,12 @@ Result<Reference> ParseReference(std::string_view text) {
   std::string_view fault = DomainFault(reference.domain);
   if (fault.empty()) fault = PathFault(reference.path);
   if (fault.empty() && colon != std::string_view::npos) fault = TagFault(reference.tag);
-  if (!fault.empty()) return Refuse(text, fault);
+  if (!fault.empty()) return NoReference(text, fault);
   // Docker reads `MyTeam/app` as a registry called MyTeam, and a push then fails on its DNS name.
   bool plain_word = reference.domain.find_first_of(".:") == std::string::npos;
   if (plain_word && reference.domain != "localhost" &&
       LowerAscii(reference.domain) != reference.domain) {
-    return Refuse(text, "repository name must be lowercase");
+    return NoReference(text, "repository name must be lowercase");
   }
   return reference;
 }

@@ -8,7 +8,7 @@
 namespace depot::registry {
 namespace {
 
-constexpr std::chrono::seconds kPatience(20);
+constexpr std::chrono::seconds kProbePatience(20);
 
 /// A server of HTTPS tells a plain request so with 400, or sends it elsewhere.
 bool IsPlainAnswer(const http::Response& response) {
@@ -46,8 +46,8 @@ Result<Endpoint> Endpoints::Find(const std::string& host, const Cancel& cancel) 
   http::Request probe;
   probe.url = Cat("http://", host, "/v2/");
   probe.transport = endpoint.transport;
-  Result<http::Response> answer =
-      client_.Send(probe, cancel.WithTimeout(kPatience, Cat("asking ", host, " for plain HTTP")));
+  Result<http::Response> answer = client_.Send(
+      probe, cancel.WithTimeout(kProbePatience, Cat("asking ", host, " for plain HTTP")));
   TRY(cancel.Check());
   endpoint.encrypted = !answer || !IsPlainAnswer(*answer);
   // No answer may be one of the failures that pass.

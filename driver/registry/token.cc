@@ -12,7 +12,7 @@
 namespace depot::registry {
 namespace {
 
-constexpr std::chrono::seconds kPatience(60);
+constexpr std::chrono::seconds kTokenPatience(60);
 constexpr std::int64_t kDefaultLifetime = 60;
 constexpr std::size_t kMaxAnswer = 1 << 20;
 
@@ -211,7 +211,7 @@ Result<Token> FetchToken(http::HttpClient& client,
   }
   std::string what = Cat("the token server ", realm.shown, " gave no token in 60 s");
   return TokenServer(client, std::move(realm), request, credential)
-      .Fetch(cancel.WithTimeout(kPatience, what));
+      .Fetch(cancel.WithTimeout(kTokenPatience, what));
 }
 
 }  // namespace depot::registry

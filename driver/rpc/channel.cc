@@ -10,7 +10,7 @@
 namespace depot::rpc {
 namespace {
 
-constexpr H2Limits kLimits{.message = 64 << 20, .unfinished = 128 << 20};
+constexpr H2Limits kChannelLimits{.message = 64 << 20, .unfinished = 128 << 20};
 
 /// What an HTTP status without a gRPC one means (grpc/doc/http-grpc-status-mapping.md).
 Code CodeOfHttp(std::string_view status) {
@@ -36,12 +36,12 @@ Status StatusOfReset(std::uint32_t code) {
   }
 }
 
-class Call final : public ClientCall {
+class OpenedCall final : public ClientCall {
  public:
-  Call(H2Connection& connection, H2Connection::StreamPtr stream)
+  OpenedCall(H2Connection& connection, H2Connection::StreamPtr stream)
       : connection_(connection), stream_(std::move(stream)) {}
 
-  ~Call() override { Abort(); }
+  ~OpenedCall() override { Abort(); }
 
   Result<> Write(BytesList message, const Cancel& cancel) override {
     std::string prefix;
@@ -98,7 +98,7 @@ class H2Channel final : public Channel {
  public:
   H2Channel(std::unique_ptr<ByteStream> stream, std::string authority)
       : authority_(std::move(authority)),
-        connection_(H2Connection::Role::kClient, std::move(stream), kLimits, nullptr) {
+        connection_(H2Connection::Role::kClient, std::move(stream), kChannelLimits, nullptr) {
     connection_.Start();
   }
 
@@ -108,7 +108,7 @@ class H2Channel final : public Channel {
         {":authority", authority_},    {"te", "trailers"},  {"content-type", "application/grpc"},
         {"user-agent", "docker-depot"}};
     AppendMetadata(headers, metadata);
-    return std::make_unique<Call>(connection_, connection_.Open(headers));
+    return std::make_unique<OpenedCall>(connection_, connection_.Open(headers));
   }
 
   Result<> Alive() const override { return connection_.Alive(); }

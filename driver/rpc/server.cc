@@ -14,13 +14,13 @@
 namespace depot::rpc {
 namespace {
 
-constexpr H2Limits kLimits{.message = 16 << 20, .unfinished = 64 << 20};
+constexpr H2Limits kServerLimits{.message = 16 << 20, .unfinished = 64 << 20};
 /// Handlers at work; a call that the peer has reset counts until its handler has noticed.
 constexpr std::size_t kMaxHandlers = 128;
 
-class Call final : public ServerCall {
+class AcceptedCall final : public ServerCall {
  public:
-  Call(H2Connection& connection, H2Connection::StreamPtr stream, Metadata metadata)
+  AcceptedCall(H2Connection& connection, H2Connection::StreamPtr stream, Metadata metadata)
       : connection_(connection), stream_(std::move(stream)), metadata_(std::move(metadata)) {}
 
   const Metadata& metadata() const override { return metadata_; }
@@ -117,7 +117,7 @@ void Handle(H2Connection& connection,
   Metadata metadata =
       connection.With(stream, [](H2Stream& s) { return ReadMetadata(std::move(s.headers)); });
   connection.Respond(stream, {{":status", "200"}, {"content-type", "application/grpc"}});
-  Call call(connection, stream, std::move(metadata));
+  AcceptedCall call(connection, stream, std::move(metadata));
   Status status = handler(call, cancel);
   // What was wrong with the peer's bytes is told in gRPC's own terms.
   connection.With(stream, [&](const H2Stream& s) {
@@ -177,7 +177,8 @@ Result<> Serve(std::unique_ptr<ByteStream> stream,
     if (!accepted) self->Reset(request, NGHTTP2_REFUSED_STREAM);
     if (Result<> working = workers.Working(); !working) self->Close(working.error());
   };
-  H2Connection connection(H2Connection::Role::kServer, std::move(stream), kLimits, on_request);
+  H2Connection connection(H2Connection::Role::kServer, std::move(stream), kServerLimits,
+                          on_request);
   self = &connection;
   connection.Start();
   Result<> ended = connection.WaitClosed(cancel);

@@ -8,6 +8,7 @@
 #include "driver/base/text.h"
 #include "driver/session/block_pool.h"
 #include "driver/session/content_write.h"
+#include "driver/session/packets.h"
 #include "driver/session/refusals.h"
 
 namespace depot::session {
@@ -16,14 +17,8 @@ namespace {
 namespace content = containerd::services::content::v1;
 
 constexpr std::string_view kPackage = "/containerd.services.content.v1.Content/";
-constexpr std::size_t kChunk = 1 << 20;
+constexpr std::size_t kContentChunk = 1 << 20;
 constexpr int kInfosInMessage = 100;
-
-void AppendVarint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7)
-    out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
 
 /// A ReadContentResponse without its data, so that these need not be copied.
 std::string ReadHeader(std::int64_t offset, std::size_t size) {
@@ -201,11 +196,11 @@ class ContentService {
                 Blob& blob,
                 const Range& range,
                 const Cancel& cancel) {
-    BlockPool pool(kChunk);
+    BlockPool pool(kContentChunk);
     for (std::int64_t sent = 0; sent < range.size;) {
       std::shared_ptr<char[]> block = pool.Take();
       const auto want = static_cast<std::size_t>(
-          std::min<std::int64_t>(range.size - sent, static_cast<std::int64_t>(kChunk)));
+          std::min<std::int64_t>(range.size - sent, static_cast<std::int64_t>(kContentChunk)));
       TRY_ASSIGN(const std::size_t got,
                  Ours(asked, blob.ReadAt(range.offset + sent, block.get(), want, cancel)));
       if (got == 0) return Fail(ErrorCode::kFailed, "the content has become shorter meanwhile");

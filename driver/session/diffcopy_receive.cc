@@ -24,7 +24,6 @@ constexpr std::size_t kMaxOpenFiles = 64;
 constexpr std::size_t kEntryCost = 96;
 constexpr std::size_t kXattrCost = 64;
 constexpr std::size_t kMaxHeld = 512 << 20;
-constexpr auto kErrorPatience = std::chrono::seconds(5);
 
 using Xattrs = std::map<std::string, std::string>;
 

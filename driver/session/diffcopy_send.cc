@@ -29,7 +29,6 @@ constexpr std::int64_t kSequentialFrom = 1 << 20;
 constexpr auto kRequestPatience = std::chrono::microseconds(500);
 // A builder that asks for more only when it has what it asked for must not be slowed down by that.
 constexpr int kSkippedWaits = 16;
-constexpr auto kErrorPatience = std::chrono::seconds(5);
 
 EntryTable::Kind KindOf(const files::FileEntry& entry) {
   switch (entry.mode & S_IFMT) {

@@ -20,12 +20,12 @@ constexpr std::string_view kMagic("openssh-key-v1\0", 15);
 /// 16384 bits and a sign.
 constexpr std::size_t kMaxInteger = 2049;
 
-Error Invalid(std::string message) {
+Error InvalidKey(std::string message) {
   return Error(ErrorCode::kInvalid, std::move(message));
 }
 
 Error Damaged() {
-  return Invalid("the key is damaged");
+  return InvalidKey("the key is damaged");
 }
 
 const unsigned char* Octets(std::string_view bytes) {
@@ -151,10 +151,10 @@ Result<OpenSslPtr<EVP_PKEY>> TakePrivate(std::string_view section) {
   } else if (type == "ssh-ed25519") {
     key = TakeEd25519(reader);
   } else if (type.starts_with("sk-")) {
-    return Fail(Invalid("the key is in a hardware token")
+    return Fail(InvalidKey("the key is in a hardware token")
                     .WithHint("give it to an ssh-agent (ssh-add KEY) and write --ssh ID"));
   } else {
-    return Fail(Invalid("is a kind of key that is not supported")
+    return Fail(InvalidKey("is a kind of key that is not supported")
                     .WithHint("RSA, ECDSA (nistp256, nistp384, nistp521) and Ed25519 are"));
   }
   if (!key) {
@@ -167,7 +167,7 @@ Result<OpenSslPtr<EVP_PKEY>> TakePrivate(std::string_view section) {
 }  // namespace
 
 Error EncryptedSshKey() {
-  return Invalid("the key is encrypted with a passphrase")
+  return InvalidKey("the key is encrypted with a passphrase")
       .WithHint(
           "give it to an ssh-agent (ssh-add KEY) and write --ssh ID, or use a key without a "
           "passphrase");

@@ -46,11 +46,6 @@ char* PutGrpcPrefix(char* into, std::size_t size) {
   return into;
 }
 
-void AppendVarint(std::string& out, std::uint64_t value) {
-  char bytes[10];
-  out.append(bytes, PutVarint(bytes, value));
-}
-
 Result<> CheckSize(std::string_view what, std::string_view path, std::size_t size) {
   if (size <= kMaxPath) return {};
   return Fail(ErrorCode::kInvalid,
@@ -69,6 +64,11 @@ Result<> CheckStat(const fsutil::types::Stat& stat) {
 }
 
 }  // namespace
+
+void AppendVarint(std::string& out, std::uint64_t value) {
+  char bytes[10];
+  out.append(bytes, PutVarint(bytes, value));
+}
 
 Result<Packet> ParsePacket(std::string_view message) {
   Packet packet;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -43,6 +44,9 @@ void AppendRequest(std::string& out, std::uint32_t id);
 /// A packet without id and data: kFin.
 void AppendFin(std::string& out);
 
+/// How long telling the peer of an error may take.
+constexpr std::chrono::seconds kErrorPatience(5);
+
 /// Tells the peer why the transfer fails.
 void AppendError(std::string& out, std::string_view text);
 
@@ -54,6 +58,9 @@ std::size_t WriteDataHeader(char* into, std::uint32_t id, std::size_t size);
 
 /// The payload of a BytesMessage (BuildKit's `bytes data = 1`), a view into `message`.
 Result<std::string_view> ParseBytesMessage(std::string_view message);
+
+/// Base 128, the lowest seven bits first.
+void AppendVarint(std::string& out, std::uint64_t value);
 
 /// Gives the gRPC prefix and the field header in front of a payload of `size` bytes.
 std::string BytesMessageHeader(std::size_t size);

@@ -23,7 +23,7 @@ constexpr std::chrono::seconds kCheckTime(10);
 /// What BuildKit means by no id (BuildKit session/sshforward/ssh.go).
 constexpr std::string_view kDefaultId = "default";
 
-std::string NameOf(std::string_view id) {
+std::string SshName(std::string_view id) {
   return Cat("--ssh ", Printable(id));
 }
 
@@ -135,7 +135,7 @@ Result<> CheckSshAgents(const std::vector<SshOffer>& offers, const Cancel& cance
         cancel.WithTimeout(kCheckTime, Cat("the ssh agent at ", where, " does not answer"));
     Result<> checked = CheckAgent(offer, limited);
     if (checked) continue;
-    Error error = std::move(checked).error().While(NameOf(offer.id));
+    Error error = std::move(checked).error().While(SshName(offer.id));
     if (!error.hint().empty() || cancel.cancelled()) return Fail(std::move(error));
     return Fail(std::move(error).WithHint(
         "is an ssh-agent running there? $SSH_AUTH_SOCK says where one is; a key needs none: "

@@ -20,7 +20,7 @@ namespace depot::session {
 namespace {
 
 // Below the 3 MiB that BuildKit's own client sends at most (BuildKit session/upload).
-constexpr std::size_t kChunk = 256 << 10;
+constexpr std::size_t kUploadChunk = 256 << 10;
 
 /// What is offered under a name that nobody can guess.
 class Upload {
@@ -45,10 +45,10 @@ class Upload {
 
   /// All that `read` gives, until it gives nothing.
   Result<> SendAll(const Read& read, rpc::ServerCall& call, const Cancel& cancel) {
-    BlockPool pool(kChunk);
+    BlockPool pool(kUploadChunk);
     while (true) {
       std::shared_ptr<char[]> block = pool.Take();
-      Result<std::size_t> count = read(block.get(), kChunk);
+      Result<std::size_t> count = read(block.get(), kUploadChunk);
       if (!count && !cancel.cancelled()) faults_.Record(count.error());
       if (!count) return Fail(std::move(count).error());
       if (*count == 0) return {};
@@ -59,7 +59,7 @@ class Upload {
 
   static Result<> Send(rpc::Bytes data, rpc::ServerCall& call, const Cancel& cancel) {
     while (!data.empty()) {
-      rpc::Bytes chunk = data.TakeFront(std::min(data.size(), kChunk));
+      rpc::Bytes chunk = data.TakeFront(std::min(data.size(), kUploadChunk));
       rpc::Bytes header(BytesMessageHeader(chunk.size()));
       TRY(call.WriteFramed({std::move(header), std::move(chunk)}, cancel));
     }
@@ -164,7 +164,7 @@ Result<Fd> Store(std::string_view already_read,
   TRY_ASSIGN(Fd file, disk::OpenNamelessFile(directory));
   EnlargePipe(input);
   Archive archive(std::string(already_read), input);
-  std::string block(kChunk, '\0');
+  std::string block(kUploadChunk, '\0');
   while (true) {
     TRY_ASSIGN(std::size_t count, archive.Read(block.data(), block.size(), cancel));
     if (count == 0) return file;

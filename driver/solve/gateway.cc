@@ -14,7 +14,7 @@ namespace {
 namespace frontend = moby::buildkit::v1::frontend;
 
 /// What BuildKit's own client takes at most as an answer.
-constexpr std::size_t kMaxAnswer = 16 << 20;
+constexpr std::size_t kMaxGatewayAnswer = 16 << 20;
 
 /// A daemon before 0.13 makes the first output only and says nothing.
 const Capability& SeveralExporters() {
@@ -38,7 +38,7 @@ rpc::Status Gateway::RunFrontend(std::string& result) {
   if (status.ok()) status = Ask(response);
   if (!status.ok()) return status;
   frontend::SolveResponse solved;
-  if (response.size() > kMaxAnswer || !solved.ParseFromString(response)) {
+  if (response.size() > kMaxGatewayAnswer || !solved.ParseFromString(response)) {
     return {rpc::Code::kInternal, "the builder's frontend result is malformed", "", true};
   }
   result = std::move(*solved.mutable_result());

@@ -20,7 +20,7 @@ struct InspectOptions {
   bool raw = false;
 };
 
-CommandLine LineOf(InspectOptions& options) {
+CommandLine InspectLine(InspectOptions& options) {
   return {.words = "inspect",
           .description = "Show what a registry has under a name",
           .flags = {{"raw", 0, flags::FlagKind::kSwitch, "",
@@ -30,7 +30,7 @@ CommandLine LineOf(InspectOptions& options) {
 }
 
 Result<Reference> NameIn(InspectOptions& options, std::string_view program) {
-  std::string usage = Cat("usage: ", UsageOf(LineOf(options), program));
+  std::string usage = Cat("usage: ", UsageOf(InspectLine(options), program));
   if (options.name.empty()) {
     return Fail(Error(ErrorCode::kUsage,
                       Cat("'", program, " inspect' requires 1 argument, the name of an image"))
@@ -126,7 +126,7 @@ class Report {
 
 Result<> RunInspect(const Call& call) {
   InspectOptions options;
-  TRY_ASSIGN(bool runs, ReadCommandLine(LineOf(options), call));
+  TRY_ASSIGN(bool runs, ReadCommandLine(InspectLine(options), call));
   if (!runs) return {};
   TRY_ASSIGN(Reference name, NameIn(options, call.program));
   LineSink sink(call.terminal, call.cancel);

@@ -15,7 +15,7 @@ namespace {
 constexpr int kBuildsShown = 100;
 
 /// A build that still runs lasts until now.
-Listing RowsOf(const std::vector<api::ListedBuild>& builds) {
+Listing BuildRows(const std::vector<api::ListedBuild>& builds) {
   Listing listing{{"Build ID", "Status", "Started", "Duration (s)"},
                   {"id", "status", "startTime", "duration"},
                   {false, false, false, true},
@@ -54,7 +54,7 @@ Result<> RunListBuilds(const Call& call) {
   if (!page.next_page.empty()) {
     sink.Say(Cat("note: only the newest ", page.builds.size(), " builds are listed."));
   }
-  return WriteListing(RowsOf(page.builds), format, call);
+  return WriteListing(BuildRows(page.builds), format, call);
 }
 
 }  // namespace depot::command

@@ -8,7 +8,7 @@
 namespace depot::command {
 namespace {
 
-Listing RowsOf(const std::vector<api::Project>& projects) {
+Listing ProjectRows(const std::vector<api::Project>& projects) {
   Listing listing{{"Project ID", "Name", "Organization"}, {"id", "name", ""}, {}, {}};
   listing.numbers = {false, false, false};
   for (const api::Project& project : projects)
@@ -32,7 +32,7 @@ Result<> RunListProjects(const Call& call) {
   TRY_ASSIGN(auto account, Account::Open(workshop, sink));
   TRY_ASSIGN(api::Token token, account->Token(token_flag, call.cancel));
   TRY_ASSIGN(auto projects, account->api().ListProjects(token, call.cancel));
-  return WriteListing(RowsOf(projects), format, call);
+  return WriteListing(ProjectRows(projects), format, call);
 }
 
 }  // namespace depot::command

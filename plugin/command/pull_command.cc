@@ -29,7 +29,7 @@ Result<Platform> ParseOnePlatform(const std::string& value) {
   return Fail(ErrorCode::kUsage, "--platform: an image is pulled for one platform at a time");
 }
 
-CommandLine LineOf(PullOptions& options) {
+CommandLine PullLine(PullOptions& options) {
   constexpr flags::FlagKind kText = flags::FlagKind::kText;
   return {.words = "pull",
           .description = "Bring the image of a build made with --save into the Docker Engine",
@@ -133,7 +133,7 @@ class Pull {
 
 Result<> RunPull(const Call& call) {
   PullOptions options;
-  TRY_ASSIGN(bool runs, ReadCommandLine(LineOf(options), call));
+  TRY_ASSIGN(bool runs, ReadCommandLine(PullLine(options), call));
   if (!runs) return {};
   TRY(call.terminal.CheckResult());
   TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options.progress));

@@ -24,7 +24,7 @@ bool IsName(std::string_view name) {
 }
 
 /// "" and "-" stay what they are.
-std::string Place(const std::string& path) {
+std::string AbsolutePath(const std::string& path) {
   if (path.empty() || path == "-") return path;
   std::error_code error;
   auto absolute = std::filesystem::absolute(path, error).lexically_normal();
@@ -51,9 +51,10 @@ void WriteBuildRecord(const std::string& folder,
   Json state = Json::Object();
   state.Set("Target", Json::String("default"));
   state.Set("LocalPath",
-            Json::String(remote ? RedactUrls(options.context) : Place(options.context)));
+            Json::String(remote ? RedactUrls(options.context) : AbsolutePath(options.context)));
   const bool as_is = remote || options.context == "-" || plan::IsRemoteContext(options.file);
-  state.Set("DockerfilePath", Json::String(as_is ? RedactUrls(options.file) : Place(options.file)));
+  state.Set("DockerfilePath",
+            Json::String(as_is ? RedactUrls(options.file) : AbsolutePath(options.file)));
   (void)disk::WritePrivateFile(
       Cat(folder, "/refs/", record.builder, '/', record.node, '/', record.ref), state.Dump());
 }

@@ -16,7 +16,7 @@ using Metadata = std::map<std::string, std::string>;
 
 constexpr std::size_t kMaxRanges = 100;
 
-std::string Find(const Metadata& metadata, const std::string& key) {
+std::string PartOf(const Metadata& metadata, const std::string& key) {
   auto found = metadata.find(key);
   return found == metadata.end() ? "" : found->second;
 }
@@ -43,9 +43,9 @@ Result<std::string> JsonText(const std::string& json) {
 
 /// The text for people; a frontend that has only JSON is shown by that.
 Result<std::string> Text(const Metadata& metadata) {
-  std::string text = Lines(Find(metadata, "result.txt"));
+  std::string text = Lines(PartOf(metadata, "result.txt"));
   if (!text.empty()) return text;
-  return JsonText(Find(metadata, "result.json"));
+  return JsonText(PartOf(metadata, "result.json"));
 }
 
 bool IsPlace(std::string_view line, std::string_view filename) {
@@ -89,7 +89,7 @@ Result<> ShowLint(const Metadata& metadata,
                   bool json,
                   const std::string& dockerfile,
                   CallAnswer& answer) {
-  const std::string found = Find(metadata, "result.json");
+  const std::string found = PartOf(metadata, "result.json");
   Json results;
   if (!found.empty()) {
     auto parsed = Json::Parse(found);
@@ -120,7 +120,7 @@ Result<> ShowLint(const Metadata& metadata,
 std::optional<Error> Status(const options::FrontendCall& call,
                             const Metadata& metadata,
                             std::size_t warnings) {
-  const std::uint64_t status = ParseDecimal(Find(metadata, "result.statuscode")).value_or(0);
+  const std::uint64_t status = ParseDecimal(PartOf(metadata, "result.statuscode")).value_or(0);
   if (call.ignore_status || status == 0) return std::nullopt;
   std::string what =
       Cat("--call=", Printable(call.method), ": the frontend reports status ", status);
@@ -140,7 +140,7 @@ Result<CallAnswer> ShowAnswer(const options::FrontendCall& call,
   if (call.method == "lint") {
     TRY(ShowLint(metadata, call.json, dockerfile, answer));
   } else if (call.json) {
-    TRY_ASSIGN(answer.text, JsonText(Find(metadata, "result.json")));
+    TRY_ASSIGN(answer.text, JsonText(PartOf(metadata, "result.json")));
   } else {
     TRY_ASSIGN(answer.text, Text(metadata));
   }

@@ -22,12 +22,12 @@
 namespace depot::deliver {
 namespace {
 
-constexpr std::string_view kBlobs = "blobs/sha256/";
+constexpr std::string_view kBlobFolder = "blobs/sha256/";
 constexpr std::string_view kImageName = "io.containerd.image.name";
 constexpr std::string_view kReferenceName = "org.opencontainers.image.ref.name";
 constexpr std::size_t kMaxIndex = 4 << 20;
 
-Error Malformed(std::string_view what) {
+Error MalformedLayout(std::string_view what) {
   return Error(ErrorCode::kInvalid, Cat("the builder's image archive is malformed: ", what));
 }
 
@@ -53,7 +53,7 @@ class Layout {
       TRY_ASSIGN(index_, ReadContent(archive_, member, kMaxIndex));
       return {};
     }
-    return path.starts_with(kBlobs) ? TakeBlob(member, std::string(path)) : Result<>();
+    return path.starts_with(kBlobFolder) ? TakeBlob(member, std::string(path)) : Result<>();
   }
 
   /// Its index.json.
@@ -61,8 +61,8 @@ class Layout {
 
  private:
   Result<> TakeBlob(const TarMember& member, const std::string& path) {
-    const std::string digest = Cat("sha256:", path.substr(kBlobs.size()));
-    if (!IsDigest(digest)) return Fail(Malformed(Cat("a blob is called ", Printable(path))));
+    const std::string digest = Cat("sha256:", path.substr(kBlobFolder.size()));
+    if (!IsDigest(digest)) return Fail(MalformedLayout(Cat("a blob is called ", Printable(path))));
     TRY_ASSIGN(auto file, writer_.Create(Entry(path, S_IFREG | 0644)));
     Sha256 hash;
     std::vector<char> buffer(1 << 20);
@@ -78,7 +78,7 @@ class Layout {
       done += bytes.size();
     }
     if (Cat("sha256:", Hex(hash.Finish())) != digest) {
-      return Fail(Malformed(Cat(digest, " has another content")));
+      return Fail(MalformedLayout(Cat(digest, " has another content")));
     }
     return file->Commit();
   }
@@ -145,9 +145,9 @@ Result<> WriteImageLayout(int archive, const std::string& directory, const Cance
   Layout layout(archive, *writer, cancel);
   TRY(ReadTar(
       archive, [&](const TarMember& member) { return layout.Take(member); }, cancel));
-  if (!layout.index()) return Fail(Malformed("it has no index.json"));
+  if (!layout.index()) return Fail(MalformedLayout("it has no index.json"));
   auto images = ImagesOf(*layout.index());
-  if (!images) return Fail(Malformed(images.error().message()));
+  if (!images) return Fail(MalformedLayout(images.error().message()));
   TRY_ASSIGN(const std::string index, JoinIndexes(directory + "/index.json", *std::move(images)));
   TRY(disk::WriteWholeFile(directory + "/oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));
   return disk::WriteWholeFile(directory + "/index.json", index);

@@ -48,7 +48,7 @@ Json Invocation(const Json& definition) {
   return invocation;
 }
 
-Json Metadata(const Json& recorded) {
+Json MetadataOf(const Json& recorded) {
   Json known = recorded["buildkit_completeness"];
   Json completeness = Json::Object();
   completeness.Set("parameters", Json::Bool(known["request"].AsBool()));
@@ -79,7 +79,7 @@ Json ToVersion02(const Json& predicate) {
   }
   old.Set("invocation", Invocation(definition));
   Carry(definition["internalParameters"], "buildConfig", old, "buildConfig");
-  if (details["metadata"].is_object()) old.Set("metadata", Metadata(details["metadata"]));
+  if (details["metadata"].is_object()) old.Set("metadata", MetadataOf(details["metadata"]));
   return old;
 }
 

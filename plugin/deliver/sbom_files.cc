@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kPrefix = plan::kSbomFilePrefix;
 constexpr std::string_view kSuffix = ".spdx.json";
-constexpr std::size_t kMaxTogether = 4 * kMaxSbomSize;
+constexpr std::size_t kMaxReadTogether = 4 * kMaxSbomSize;
 
 /// "linux_arm_v7/NAME" and "NAME" in their parts.
 struct Place {
@@ -78,7 +78,7 @@ session::TreeTarget SbomFiles::Target() {
 Result<> SbomFiles::Add(const std::string& path, std::string content) {
   std::lock_guard lock(mutex_);
   together_ += content.size();
-  if (together_ > kMaxTogether) {
+  if (together_ > kMaxReadTogether) {
     return Fail(ErrorCode::kInvalid, "the builder sends more SBOMs than are taken");
   }
   files_[path] = std::move(content);

@@ -32,13 +32,13 @@ constexpr Field kChecksum{148, 8};
 constexpr std::size_t kType = 156;
 constexpr Field kLink{157, 100};
 constexpr Field kMagic{257, 8};
-constexpr Field kPrefix{345, 155};
+constexpr Field kPathPrefix{345, 155};
 
 Error Broken(std::string_view what) {
   return Error(ErrorCode::kInvalid, Cat("the builder's tar archive is broken: ", what));
 }
 
-std::string Text(std::string_view header, Field field) {
+std::string FieldText(std::string_view header, Field field) {
   std::string_view text = header.substr(field.offset, field.length);
   return std::string(text.substr(0, text.find('\0')));
 }
@@ -172,11 +172,11 @@ Result<bool> TakeExtension(
 }
 
 Result<> Complete(TarMember& member, Pending pending) {
-  member.path = Text(member.header, kName);
+  member.path = FieldText(member.header, kName);
   bool ustar = member.header.substr(kMagic.offset, 6) == std::string_view("ustar\0", 6);
-  std::string prefix = ustar ? Text(member.header, kPrefix) : "";
+  std::string prefix = ustar ? FieldText(member.header, kPathPrefix) : "";
   if (!prefix.empty()) member.path = Cat(prefix, "/", member.path);
-  member.link = Text(member.header, kLink);
+  member.link = FieldText(member.header, kLink);
   if (pending.path) member.path = *pending.path;
   if (pending.link) member.link = *pending.link;
   auto take = [&](const char* key) -> std::optional<std::string> {
@@ -264,7 +264,7 @@ Result<> TarWriter::AddHeader(std::string header,
   Put(header, kLink, plain(link, kLink));
   // Before ustar there was no prefix, and GNU keeps times there: our path is whole by itself.
   Put(header, kMagic, std::string_view("ustar\00000", 8));
-  Put(header, kPrefix, "");
+  Put(header, kPathPrefix, "");
   PutOctal(header, kChecksum, Checksum(header));
   return target_.Write(header, cancel_);
 }

@@ -13,14 +13,14 @@ void SetText(Json& into, std::string_view key, const std::string& text) {
   if (!text.empty()) into.Set(key, Json::String(text));
 }
 
-Json ToJson(int line, int character) {
+Json PartToJson(int line, int character) {
   Json position = Json::Object();
   if (line != 0) position.Set("line", Json::Number(line));
   if (character != 0) position.Set("character", Json::Number(character));
   return position;
 }
 
-Json ToJson(const VertexWarning& warning) {
+Json PartToJson(const VertexWarning& warning) {
   Json json = Json::Object();
   if (warning.level != 0) json.Set("level", Json::Number(warning.level));
   SetText(json, "short", Base64(warning.short_text));
@@ -38,8 +38,8 @@ Json ToJson(const VertexWarning& warning) {
   Json ranges = Json::Array();
   for (const SourceRange& range : warning.ranges) {
     Json one = Json::Object();
-    one.Set("start", ToJson(range.start_line, range.start_character));
-    one.Set("end", ToJson(range.end_line, range.end_character));
+    one.Set("start", PartToJson(range.start_line, range.start_character));
+    one.Set("end", PartToJson(range.end_line, range.end_character));
     ranges.Append(std::move(one));
   }
   if (ranges.size() > 0) json.Set("range", std::move(ranges));
@@ -51,7 +51,7 @@ Json ToJson(const VertexWarning& warning) {
 void WarningLog::Emit(Event event) {
   if (const auto* warning = std::get_if<VertexWarning>(&event)) {
     std::lock_guard lock(mutex_);
-    Json json = ToJson(*warning);
+    Json json = PartToJson(*warning);
     std::string key = json.Dump();
     const bool room = known_.size() < kMaxWarnings && bytes_ + key.size() <= kMaxBytes;
     const std::size_t size = key.size();

@@ -8,7 +8,7 @@
 namespace depot::job {
 namespace {
 
-constexpr std::chrono::seconds kPatience(5);
+constexpr std::chrono::seconds kCachePatience(5);
 
 }  // namespace
 
@@ -34,7 +34,7 @@ std::map<std::string, std::string> CacheSources::Await() {
 void CacheSources::Ask(const std::string& shown, const Reference& reference, const Cancel& stop) {
   const std::string name = reference.digest.empty() ? reference.tag : reference.digest;
   const Cancel bounded =
-      stop.WithTimeout(kPatience, Cat("no answer within ", kPatience.count(), " s"));
+      stop.WithTimeout(kCachePatience, Cat("no answer within ", kCachePatience.count(), " s"));
   auto found = registries_.Open(reference, registry::Access::kPull)->CheckPull(name, bounded);
   if (found) return;
   const ErrorCode code = found.error().code();

@@ -5,7 +5,7 @@
 namespace depot::job {
 namespace {
 
-constexpr std::chrono::seconds kPatience(10);
+constexpr std::chrono::seconds kPreflightPatience(10);
 constexpr std::chrono::seconds kHold(5);
 constexpr std::chrono::seconds kSilentHold(1);
 constexpr std::chrono::seconds kAbandonPatience(3);
@@ -78,9 +78,9 @@ void Preflight::Finish() {
 
 Result<registry::PushCheck> Preflight::Check(const Reference& target, const Cancel& stop) {
   std::string silence =
-      Cat("the registry ", target.domain, " gave no answer in ", kPatience.count(), " s");
+      Cat("the registry ", target.domain, " gave no answer in ", kPreflightPatience.count(), " s");
   auto repository = registries_.Open(target, registry::Access::kPush);
-  return repository->CheckPush(stop.WithTimeout(kPatience, std::move(silence)));
+  return repository->CheckPush(stop.WithTimeout(kPreflightPatience, std::move(silence)));
 }
 
 /// One that could not be asked is no news: writing the cache will say what there is to say.

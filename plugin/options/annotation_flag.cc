@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kForm = "write [TYPE[platform],...:]KEY=VALUE, as in index:team=blue";
 
-Error Wrong(std::string_view message) {
+Error WrongAnnotation(std::string_view message) {
   return Error(ErrorCode::kUsage, Cat("--annotation: ", message));
 }
 
@@ -22,16 +22,17 @@ Result<Annotation> ParsePlace(std::string_view text) {
   std::size_t bracket = text.find('[');
   std::string_view type = text.substr(0, bracket);
   if (std::find(known.begin(), known.end(), type) == known.end()) {
-    return Fail(Wrong(Cat("unknown type \"", Printable(type), "\"", Suggest(type, known))));
+    return Fail(
+        WrongAnnotation(Cat("unknown type \"", Printable(type), "\"", Suggest(type, known))));
   }
   Annotation annotation;
   annotation.type = type;
   if (bracket == std::string_view::npos) return annotation;
   if (text.back() != ']') {
-    return Fail(Wrong(Cat("\"", Printable(text), "\" has no closing bracket")));
+    return Fail(WrongAnnotation(Cat("\"", Printable(text), "\" has no closing bracket")));
   }
   if (type.starts_with("index")) {
-    return Fail(Wrong(Cat(type, " has no platform: the index is one for all of them")));
+    return Fail(WrongAnnotation(Cat(type, " has no platform: the index is one for all of them")));
   }
   auto platform = ParsePlatform(text.substr(bracket + 1, text.size() - bracket - 2));
   if (!platform) return Fail(AsUsage(platform.error(), "--annotation"));
@@ -44,8 +45,8 @@ Result<Annotation> ParsePlace(std::string_view text) {
 Result<std::vector<Annotation>> ParseAnnotation(std::string_view value) {
   std::size_t sign = value.find('=');
   if (sign == std::string_view::npos) {
-    return Fail(
-        Wrong(Cat("\"", Printable(value), "\" is not KEY=VALUE")).WithHint(std::string(kForm)));
+    return Fail(WrongAnnotation(Cat("\"", Printable(value), "\" is not KEY=VALUE"))
+                    .WithHint(std::string(kForm)));
   }
   std::string_view key = value.substr(0, sign);
   std::string_view types = "manifest";
@@ -53,7 +54,7 @@ Result<std::vector<Annotation>> ParseAnnotation(std::string_view value) {
     types = key.substr(0, colon);
     key.remove_prefix(colon + 1);
   }
-  if (key.empty()) return Fail(Wrong("the key is empty").WithHint(std::string(kForm)));
+  if (key.empty()) return Fail(WrongAnnotation("the key is empty").WithHint(std::string(kForm)));
   std::vector<Annotation> annotations;
   for (std::string_view type : Split(types, ',')) {
     TRY_ASSIGN(Annotation annotation, ParsePlace(type));

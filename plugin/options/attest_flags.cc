@@ -12,10 +12,6 @@ namespace {
 
 using Words = std::vector<std::string_view>;
 
-Error Wrong(std::string_view flag, std::string_view message) {
-  return Error(ErrorCode::kUsage, Cat(flag, ": ", message));
-}
-
 Result<> CheckWord(std::string_view flag,
                    std::string_view key,
                    std::string_view value,
@@ -75,7 +71,9 @@ Result<> Take(std::string_view flag, const std::string& field, Attestation& into
   return {};
 }
 
-Result<Attestation> Parse(std::string_view flag, std::string_view type, std::string_view value) {
+Result<Attestation> ParseAttestation(std::string_view flag,
+                                     std::string_view type,
+                                     std::string_view value) {
   auto fields = SplitRecord(value);
   if (!fields) return Fail(std::move(fields).error().While(flag));
   Attestation attestation;
@@ -99,7 +97,7 @@ Result<Attestation> Parse(std::string_view flag, std::string_view type, std::str
 }  // namespace
 
 Result<> AttestFlags::AddAttest(std::string_view value) {
-  TRY_ASSIGN(Attestation attestation, Parse("--attest", "", value));
+  TRY_ASSIGN(Attestation attestation, ParseAttestation("--attest", "", value));
   return Add(std::move(attestation), Cat("--attest ", Printable(value)));
 }
 
@@ -115,7 +113,7 @@ Result<> AttestFlags::AddShorthand(std::string_view type, std::string_view value
                                 "key=value"))
                     .WithHint(Cat("write ", flag, "=true")));
   }
-  TRY_ASSIGN(Attestation attestation, Parse(flag, type, value));
+  TRY_ASSIGN(Attestation attestation, ParseAttestation(flag, type, value));
   return Add(std::move(attestation), Cat(flag, '=', Printable(value)));
 }
 

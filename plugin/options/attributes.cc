@@ -77,6 +77,14 @@ std::string Suggest(std::string_view word, const std::vector<std::string_view>& 
   return Cat(", known are: ", Join(names, ", "));
 }
 
+Error Usage(std::string message) {
+  return Error(ErrorCode::kUsage, std::move(message));
+}
+
+Error Wrong(std::string_view flag, std::string_view message) {
+  return Error(ErrorCode::kUsage, Cat(flag, ": ", message));
+}
+
 Error AsUsage(const Error& error, std::string_view context) {
   return Error(ErrorCode::kUsage, error.message()).While(context).WithHint(error.hint());
 }

@@ -9,13 +9,10 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/reference.h"
+#include "plugin/options/attributes.h"
 
 namespace depot::options {
 namespace {
-
-Error Usage(std::string message) {
-  return Error(ErrorCode::kUsage, std::move(message));
-}
 
 bool IsOn(const Output& output, const std::string& key) {
   auto found = output.attrs.find(key);

@@ -8,6 +8,7 @@
 #include "driver/flags/flag_table.h"
 #include "plugin/options/annotation_flag.h"
 #include "plugin/options/attest_flags.h"
+#include "plugin/options/attributes.h"
 #include "plugin/options/build_checks.h"
 #include "plugin/options/cache_flags.h"
 #include "plugin/options/call_flags.h"
@@ -19,9 +20,6 @@
 
 namespace depot::options {
 namespace {
-
-constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
-constexpr flags::FlagKind kText = flags::FlagKind::kText;
 
 /// What the flags of one command line write into.
 struct BuildLine {
@@ -262,7 +260,7 @@ std::vector<flags::Flag> BuildTable(BuildLine& line) {
   return table;
 }
 
-std::string Usage(std::string_view program) {
+std::string UsageLine(std::string_view program) {
   return Cat(program, " build [OPTIONS] PATH | URL | -");
 }
 
@@ -272,11 +270,11 @@ Error WrongCount(const std::vector<std::string>& arguments, std::string_view pro
     got += Cat(" \"", Printable(argument), "\"");
   if (arguments.size() > 1) got.insert(0, Cat(", got ", arguments.size(), ":"));
   return Error(ErrorCode::kUsage, Cat("'", program, " build' requires 1 argument", got))
-      .WithHint(Cat("usage: ", Usage(program)));
+      .WithHint(Cat("usage: ", UsageLine(program)));
 }
 
-Result<std::optional<BuildOptions>> Parse(const std::vector<std::string>& words,
-                                          std::string_view program) {
+Result<std::optional<BuildOptions>> ParseWords(const std::vector<std::string>& words,
+                                               std::string_view program) {
   BuildLine line;
   TRY_ASSIGN(auto arguments,
              flags::ParseWords(BuildTable(line), words, flags::Placement::kAnywhere));
@@ -303,14 +301,15 @@ Result<std::optional<BuildOptions>> Parse(const std::vector<std::string>& words,
 
 Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::string>& words,
                                                     std::string_view program) {
-  auto options = Parse(words, program);
+  auto options = ParseWords(words, program);
   if (options || !options.error().hint().empty()) return options;
   return Fail(std::move(options).error().WithHint(Cat("see '", program, " build --help'")));
 }
 
 std::string BuildHelp(std::string_view program) {
   BuildLine line;
-  return Cat("Usage:  ", Usage(program), "\n\nBuild an image from a Dockerfile\n\nOptions:\n",
+  return Cat("UsageLine:  ", UsageLine(program),
+             "\n\nBuild an image from a Dockerfile\n\nOptions:\n",
              flags::FormatFlags(BuildTable(line)));
 }
 

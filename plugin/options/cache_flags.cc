@@ -13,13 +13,13 @@ namespace {
 
 using Words = std::vector<std::string_view>;
 
-const Words& Types() {
+const Words& CacheTypes() {
   static const Words types = {"registry", "local", "inline", "gha", "s3", "azblob"};
   return types;
 }
 
 /// What BuildKit's caches read (cache/remotecache/*).
-Words KnownKeys(std::string_view type) {
+Words CacheKeys(std::string_view type) {
   Words keys = {
       "mode",           "ignore-error",  "compression", "compression-level", "force-compression",
       "oci-mediatypes", "image-manifest"};
@@ -39,10 +39,6 @@ Words KnownKeys(std::string_view type) {
          "manifests_prefix", "secret_access_key"});
   }
   return keys;
-}
-
-Error Wrong(std::string_view flag, std::string_view message) {
-  return Error(ErrorCode::kUsage, Cat(flag, ": ", message));
 }
 
 std::string Get(const CacheEntry& entry, const std::string& key) {
@@ -111,7 +107,7 @@ Result<> CheckFolder(std::string_view flag, const CacheEntry& entry, const std::
 }
 
 void NoteUnknownKeys(std::string_view flag, const CacheEntry& entry, CacheOptions& into) {
-  const Words known = KnownKeys(entry.type);
+  const Words known = CacheKeys(entry.type);
   for (const auto& [key, value] : entry.attrs) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     into.notices.push_back(Cat("WARNING: ", flag, " type=", entry.type, ": \"", Printable(key),
@@ -139,7 +135,7 @@ Result<bool> AddNames(std::string_view flag,
 }
 
 bool IsKnown(const CacheEntry& entry) {
-  return std::find(Types().begin(), Types().end(), entry.type) != Types().end();
+  return std::find(CacheTypes().begin(), CacheTypes().end(), entry.type) != CacheTypes().end();
 }
 
 }  // namespace
@@ -153,7 +149,7 @@ Result<> AddCacheFrom(std::string_view value, CacheOptions& into) {
     into.notices.push_back(Cat("WARNING: ", kFlag, " type=", Printable(entry.type),
                                entry.type == "inline"
                                    ? " has no effect: name the image itself, with type=registry"
-                                   : Cat(" has no effect", Suggest(entry.type, Types()))));
+                                   : Cat(" has no effect", Suggest(entry.type, CacheTypes()))));
     return {};
   }
   TRY(CheckSwitches(kFlag, entry));
@@ -170,8 +166,8 @@ Result<> AddCacheTo(std::string_view value, CacheOptions& into) {
   if (done) return {};
   TRY_ASSIGN(CacheEntry entry, ReadEntry(kFlag, value));
   if (!IsKnown(entry)) {
-    return Fail(Wrong(
-        kFlag, Cat("unknown type \"", Printable(entry.type), '"', Suggest(entry.type, Types()))));
+    return Fail(Wrong(kFlag, Cat("unknown type \"", Printable(entry.type), '"',
+                                 Suggest(entry.type, CacheTypes()))));
   }
   TRY(CheckSwitches(kFlag, entry));
   TRY(CheckReference(kFlag, entry));

@@ -9,10 +9,6 @@
 namespace depot::options {
 namespace {
 
-Error Usage(std::string message) {
-  return Error(ErrorCode::kUsage, std::move(message));
-}
-
 Result<> ReadField(std::string_view flag, const std::string& field, FrontendCall& call) {
   const std::size_t sign = field.find('=');
   if (sign == std::string::npos) {
@@ -83,8 +79,6 @@ Result<LintFailure> ParseLintFailure(const std::string& value) {
 }
 
 std::vector<flags::Flag> CallFlags(FrontendCall& call, Lint& lint) {
-  constexpr flags::FlagKind kText = flags::FlagKind::kText;
-  constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
   return {
       {"call", 0, kText, "string",
        "Ask the Dockerfile's frontend instead of building: \"check\", \"outline\", \"targets\" "

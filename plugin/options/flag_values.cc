@@ -12,10 +12,6 @@
 namespace depot::options {
 namespace {
 
-Error Usage(std::string message) {
-  return Error(ErrorCode::kUsage, std::move(message));
-}
-
 bool IsAddress(const std::string& text) {
   unsigned char buffer[sizeof(in6_addr)];
   return ::inet_pton(AF_INET, text.c_str(), buffer) == 1 ||

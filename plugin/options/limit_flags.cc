@@ -11,10 +11,6 @@
 namespace depot::options {
 namespace {
 
-Error Usage(std::string message) {
-  return Error(ErrorCode::kUsage, std::move(message));
-}
-
 /// In the words of docker, which tools look for.
 Error InvalidArgument(std::string_view flag, std::string_view value, const Error& why) {
   return Usage(Cat("invalid argument \"", Printable(value), "\" for \"--", flag,
@@ -195,7 +191,6 @@ Result<> AddResource(std::string_view text, StepLimits& limits) {
 }
 
 std::vector<flags::Flag> LimitFlags(StepLimits& limits) {
-  constexpr flags::FlagKind kText = flags::FlagKind::kText;
   std::vector<flags::Flag> all = {
       {"cgroup-parent", 0, kText, "string", "Set the parent cgroup of the RUN instructions",
        flags::Into(limits.cgroup_parent)},

@@ -3,12 +3,10 @@
 #include <algorithm>
 
 #include "driver/base/text.h"
+#include "plugin/options/attributes.h"
 
 namespace depot::options {
 namespace {
-
-constexpr flags::FlagKind kText = flags::FlagKind::kText;
-constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
 
 struct Old {
   std::string_view name;

@@ -11,7 +11,7 @@ namespace {
 
 using Words = std::vector<std::string_view>;
 
-const Words& Types() {
+const Words& OutputTypes() {
   static const Words types = {"local", "tar", "oci", "docker", "image", "registry", "cacheonly"};
   return types;
 }
@@ -35,7 +35,7 @@ const Words& ImageKeys() {
   return keys;
 }
 
-Words KnownKeys(std::string_view type) {
+Words OutputKeys(std::string_view type) {
   Words keys = {"type"};
   if (type == "cacheonly") return keys;
   if (type == "local" || type == "tar") {
@@ -63,7 +63,7 @@ bool IsAnnotation(std::string_view key) {
   return key.starts_with("annotation") && key.find('.') != std::string_view::npos;
 }
 
-Error Wrong(std::string_view message) {
+Error WrongOutput(std::string_view message) {
   return Error(ErrorCode::kUsage, Cat("--output: ", message));
 }
 
@@ -89,40 +89,43 @@ bool IsSwitchKey(std::string_view key) {
 Result<> CheckValue(const std::string& key, const std::string& value) {
   static const Words compressions = {"uncompressed", "gzip", "estargz", "zstd"};
   if (IsSwitchKey(key) && !ParseBool(value)) {
-    return Fail(Wrong(Cat(key, " is true or false, not \"", Printable(value), "\"")));
+    return Fail(WrongOutput(Cat(key, " is true or false, not \"", Printable(value), "\"")));
   }
   if (key == "compression" && !Contains(compressions, value)) {
-    return Fail(
-        Wrong(Cat("unknown compression \"", Printable(value), "\"", Suggest(value, compressions))));
+    return Fail(WrongOutput(
+        Cat("unknown compression \"", Printable(value), "\"", Suggest(value, compressions))));
   }
   if (key == "compression-level" && ParseDecimal(value).value_or(99) > 22) {
-    return Fail(Wrong("compression-level is a number up to 9 for gzip and estargz, 22 for zstd"));
+    return Fail(
+        WrongOutput("compression-level is a number up to 9 for gzip and estargz, 22 for zstd"));
   }
   if (key == "mode" && value != "copy" && value != "delete") {
-    return Fail(Wrong(Cat("mode is copy or delete, not \"", Printable(value), "\"")));
+    return Fail(WrongOutput(Cat("mode is copy or delete, not \"", Printable(value), "\"")));
   }
   if (key == "context") {
     return Fail(
-        Error(Wrong("context=NAME: an image is loaded into the Engine that docker talks to"))
+        Error(WrongOutput("context=NAME: an image is loaded into the Engine that docker talks to"))
             .WithHint("choose that by DOCKER_CONTEXT, or by --context in front of the command"));
   }
   return {};
 }
 
 Result<> CheckDestination(const Output& output, bool given) {
-  if (given && output.dest.empty()) return Fail(Wrong("dest is empty"));
+  if (given && output.dest.empty()) return Fail(WrongOutput("dest is empty"));
   const auto tar = output.attrs.find("tar");
   const bool layout = tar != output.attrs.end() && !*ParseBool(tar->second);
   if (layout && (output.dest.empty() || output.dest == "-")) {
-    return Fail(Error(Wrong(Cat("dest is required for ", output.type, " exporter with tar=false")))
-                    .WithHint("add dest=DIRECTORY"));
+    return Fail(
+        Error(WrongOutput(Cat("dest is required for ", output.type, " exporter with tar=false")))
+            .WithHint("add dest=DIRECTORY"));
   }
   if (output.type != "local") return {};
   if (output.dest.empty()) {
-    return Fail(Error(Wrong("dest is required for local exporter")).WithHint("add dest=DIRECTORY"));
+    return Fail(
+        Error(WrongOutput("dest is required for local exporter")).WithHint("add dest=DIRECTORY"));
   }
   if (output.dest == "-") {
-    return Fail(Error(Wrong("type=local cannot go to standard output"))
+    return Fail(Error(WrongOutput("type=local cannot go to standard output"))
                     .WithHint("write type=tar,dest=- for a tar archive of the files"));
   }
   return {};
@@ -132,13 +135,13 @@ Result<std::string> TypeOf(const std::vector<Attribute>& attributes) {
   auto type = std::find_if(attributes.begin(), attributes.end(),
                            [](const Attribute& attribute) { return attribute.key == "type"; });
   if (type == attributes.end()) {
-    return Fail(Error(Wrong("type is missing"))
+    return Fail(Error(WrongOutput("type is missing"))
                     .WithHint("write type=local, tar, oci, docker, image or registry, or only a "
                               "path, which means type=local"));
   }
-  if (!Contains(Types(), type->value)) {
-    return Fail(
-        Wrong(Cat("unknown type \"", Printable(type->value), "\"", Suggest(type->value, Types()))));
+  if (!Contains(OutputTypes(), type->value)) {
+    return Fail(WrongOutput(
+        Cat("unknown type \"", Printable(type->value), "\"", Suggest(type->value, OutputTypes()))));
   }
   return type->value;
 }
@@ -156,21 +159,21 @@ bool IsPath(std::string_view value) {
 
 Result<Output> ParseOutput(std::string_view value) {
   if (value.empty()) {
-    return Fail(Error(Wrong("the value is empty")).WithHint("write a path, - or type=..."));
+    return Fail(Error(WrongOutput("the value is empty")).WithHint("write a path, - or type=..."));
   }
   if (value == "-") return Output{"tar", "-", {}};
   if (IsPath(value)) return Output{"local", std::string(value), {}};
   TRY_ASSIGN(std::vector<Attribute> attributes, ParseAttributes(value, "--output"));
   Output output;
   TRY_ASSIGN(output.type, TypeOf(attributes));
-  Words known = KnownKeys(output.type);
+  Words known = OutputKeys(output.type);
   bool has_dest = false;
   for (const Attribute& attribute : attributes) {
     const std::string& key = attribute.key;
     bool annotation = IsAnnotation(key) && Contains(known, "name");
     if (!annotation && !Contains(known, key)) {
-      return Fail(Wrong(Cat("type=", output.type, " has no attribute \"", Printable(key), "\"",
-                            Suggest(key, known))));
+      return Fail(WrongOutput(Cat("type=", output.type, " has no attribute \"", Printable(key),
+                                  "\"", Suggest(key, known))));
     }
     TRY(CheckValue(key, attribute.value));
     if (key == "dest") {

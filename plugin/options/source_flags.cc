@@ -12,10 +12,6 @@
 namespace depot::options {
 namespace {
 
-Error Usage(std::string message) {
-  return Error(ErrorCode::kUsage, std::move(message));
-}
-
 Error KeyText() {
   return Usage("--ssh: the text of a key was given, which every user of this machine can see")
       .WithHint("keep it in a variable, and give its name: --ssh default=env=VARIABLE");

@@ -17,7 +17,7 @@ std::string ModeOf(const std::string& attribute) {
   return "max";
 }
 
-bool Has(const BuildPlan& plan, const std::vector<std::string_view>& types) {
+bool HasExport(const BuildPlan& plan, const std::vector<std::string_view>& types) {
   const auto& exporters = plan.request.exporters;
   for (std::size_t i = 0; i < exporters.size(); ++i) {
     const bool asked = plan.destinations[i].kind != DestinationKind::kSbomFiles;
@@ -35,10 +35,10 @@ std::string DescribeProvenance(const options::BuildOptions& options, const Build
   if (attribute == plan.request.frontend_attrs.end()) return "";
   const bool inline_only = attribute->second.find("inline-only=true") != std::string::npos;
   std::vector<std::string> places;
-  if (Has(plan, {"image", "moby"}) || (!inline_only && Has(plan, {"oci"}))) {
+  if (HasExport(plan, {"image", "moby"}) || (!inline_only && HasExport(plan, {"oci"}))) {
     places.emplace_back("attached to the image");
   }
-  if (!inline_only && Has(plan, {"local", "tar"}))
+  if (!inline_only && HasExport(plan, {"local", "tar"}))
     places.emplace_back("written to provenance.json");
   if (places.empty()) return "";
   const std::string mode = ModeOf(attribute->second);

@@ -11,7 +11,7 @@
 namespace depot::plan {
 namespace {
 
-constexpr std::size_t kMaxDockerfile = 1 << 20;
+constexpr std::size_t kMaxScanned = 1 << 20;
 
 /// The words of an instruction, quotes taken off.
 std::vector<std::string> Words(std::string_view line) {
@@ -159,7 +159,7 @@ std::vector<std::string> UnknownNames(const options::BuildOptions& options,
   if (options.build_args.empty() && options.no_cache_filter.empty()) return lines;
   auto file = tree.Open(filename);
   if (!file) return lines;
-  auto text = disk::ReadOpenFile(file->get(), filename, kMaxDockerfile, Cancel::Never());
+  auto text = disk::ReadOpenFile(file->get(), filename, kMaxScanned, Cancel::Never());
   if (!text) return lines;
   const std::optional<DockerfileNames> names = NamesIn(*text);
   if (!names) return lines;

@@ -22,10 +22,10 @@ bool StartsWithAny(std::string_view text, std::initializer_list<std::string_view
 
 /// A tar header sums its bytes, its own sum read as blanks (POSIX pax, ustar).
 bool IsTarHeader(std::string_view head) {
-  constexpr std::size_t kHeader = 512, kSumAt = 148, kSumSize = 8;
-  if (head.size() < kHeader) return false;
+  constexpr std::size_t kTarHeader = 512, kSumAt = 148, kSumSize = 8;
+  if (head.size() < kTarHeader) return false;
   std::uint64_t sum = kSumSize * ' ';
-  for (std::size_t i = 0; i < kHeader; ++i) {
+  for (std::size_t i = 0; i < kTarHeader; ++i) {
     if (i < kSumAt || i >= kSumAt + kSumSize) sum += static_cast<unsigned char>(head[i]);
   }
   std::uint64_t said = 0;
@@ -45,7 +45,7 @@ Error Invalid(std::string message) {
   return Error(ErrorCode::kInvalid, std::move(message));
 }
 
-std::string Quoted(std::string_view path) {
+std::string QuotedPath(std::string_view path) {
   return Cat("\"", Printable(path), "\"");
 }
 
@@ -57,16 +57,17 @@ Error BadContext(const options::BuildOptions& options, const SourceFacts& facts)
       if (context.empty()) {
         return Invalid("the build context is empty").WithHint("write . for this directory");
       }
-      return Error(ErrorCode::kNotFound,
-                   Cat("build context ", Quoted(context), ": ", Printable(path), " does not exist"))
+      return Error(ErrorCode::kNotFound, Cat("build context ", QuotedPath(context), ": ",
+                                             Printable(path), " does not exist"))
           .WithHint("give a directory, a URL, or - for standard input");
     case PathKind::kFile:
-      return Invalid(Cat("build context ", Quoted(context), " is a file, not a directory"))
+      return Invalid(Cat("build context ", QuotedPath(context), " is a file, not a directory"))
           .WithHint(Cat("give its directory and name the file with -f, or pass it on standard "
                         "input: - < ",
                         Printable(context)));
     default:
-      return Invalid(Cat("build context ", Quoted(context), " is neither a directory nor a URL"));
+      return Invalid(
+          Cat("build context ", QuotedPath(context), " is neither a directory nor a URL"));
   }
 }
 
@@ -74,7 +75,7 @@ Error MissingDockerfile(const options::BuildOptions& options, const SourceFacts&
   fs::path path = facts.dockerfile_path;
   if (!facts.directory_exists) {
     return Error(ErrorCode::kNotFound,
-                 Cat("no Dockerfile ", Quoted(options.file), ": the directory ",
+                 Cat("no Dockerfile ", QuotedPath(options.file), ": the directory ",
                      Printable(path.parent_path().string()), " does not exist"))
         .WithHint("-f is relative to the working directory, not to the context");
   }
@@ -180,8 +181,8 @@ Result<Source> FromStandardInput(const options::BuildOptions& options, const Sou
   }
   if (!options.file.empty()) {
     return Fail(
-        Error(ErrorCode::kUsage,
-              Cat("two Dockerfiles: standard input is one, and -f names ", Quoted(options.file)))
+        Error(ErrorCode::kUsage, Cat("two Dockerfiles: standard input is one, and -f names ",
+                                     QuotedPath(options.file)))
             .WithHint("with - as the context, -f names a file inside a tar archive"));
   }
   TRY(TakeTextDockerfile(facts.standard_input, false, source));

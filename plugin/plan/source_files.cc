@@ -26,7 +26,7 @@ constexpr std::string_view kTooLarge = "is larger than 16 MiB";
 constexpr std::size_t kMaxNeighbours = 10000;
 
 /// nullopt when nothing is there; that it cannot be looked at (permission, a loop) is an error.
-Result<std::optional<disk::Found>> Find(const disk::Bounds& bounds) {
+Result<std::optional<disk::Found>> FindWithin(const disk::Bounds& bounds) {
   auto found = disk::Lookup(bounds);
   if (found) return std::optional(*std::move(found));
   if (found.error().code() == ErrorCode::kNotFound) return std::nullopt;
@@ -41,7 +41,7 @@ PathKind KindOf(const std::optional<disk::Found>& found) {
 
 Result<PathKind> KindOfContext(const std::string& path) {
   TRY_ASSIGN(disk::Bounds bounds, disk::BoundsOf(path, {}));
-  TRY_ASSIGN(auto found, Find(bounds));
+  TRY_ASSIGN(auto found, FindWithin(bounds));
   return KindOf(found);
 }
 
@@ -130,7 +130,7 @@ Result<std::optional<disk::Found>> FindIgnoreFile(const disk::Bounds& bounds) {
                       Cat("the ignore file ", Printable(FullPath(bounds).string()), ' ', why))
                     .WithHint("without it all files would be sent: mend it, or remove it"));
   };
-  auto found = Find(bounds);
+  auto found = FindWithin(bounds);
   if (!found && !found.error().hint().empty()) {
     return Fail(
         std::move(found)
@@ -170,7 +170,7 @@ Result<> CheckKind(const Looked& looked, const disk::Found& found) {
                   .WithHint("name a file with -f"));
 }
 
-Result<> MissingDockerfile(const Looked& looked, SourceFacts& facts) {
+Result<> NoteMissing(const Looked& looked, SourceFacts& facts) {
   const fs::path path = FullPath(looked.bounds);
   std::error_code ignored;
   facts.directory_exists = fs::is_directory(path.parent_path(), ignored);
@@ -179,11 +179,11 @@ Result<> MissingDockerfile(const Looked& looked, SourceFacts& facts) {
 }
 
 Result<> InspectDockerfile(Looked looked, SourceFacts& facts, const Cancel& cancel) {
-  TRY_ASSIGN(auto found, Find(looked.bounds));
+  TRY_ASSIGN(auto found, FindWithin(looked.bounds));
   const fs::path path = FullPath(looked.bounds);
   if (!found && path.filename() == "Dockerfile") {
     Looked lower{Beside(looked.bounds, "dockerfile"), looked.named};
-    TRY_ASSIGN(found, Find(lower.bounds));
+    TRY_ASSIGN(found, FindWithin(lower.bounds));
     if (KindOf(found) == PathKind::kFile) {
       looked = std::move(lower);
     } else {
@@ -193,7 +193,7 @@ Result<> InspectDockerfile(Looked looked, SourceFacts& facts, const Cancel& canc
   facts.dockerfile_path = FullPath(looked.bounds).string();
   facts.dockerfile = KindOf(found);
   facts.dockerfile_is_link = IsLink(looked.bounds);
-  if (!found) return MissingDockerfile(looked, facts);
+  if (!found) return NoteMissing(looked, facts);
   if (facts.dockerfile == PathKind::kDirectory) return {};
   TRY(CheckKind(looked, *found));
   facts.dockerfile_readable = found->readable();

@@ -31,7 +31,7 @@ Error NoAgent() {
           "ID=env=VARIABLE");
 }
 
-Result<disk::Found> Find(const std::string& path, const std::string& context) {
+Result<disk::Found> FindKey(const std::string& path, const std::string& context) {
   std::vector<std::string> trees;
   if (!context.empty()) trees.push_back(context);
   TRY_ASSIGN(const disk::Bounds bounds, disk::BoundsOf(path, trees));
@@ -56,7 +56,7 @@ Result<session::SshIdentity> KeyInFile(const disk::Found& found, const std::stri
 }
 
 Result<> AddFile(const std::string& path, const std::string& context, session::SshOffer& offer) {
-  TRY_ASSIGN(const disk::Found found, Find(path, context));
+  TRY_ASSIGN(const disk::Found found, FindKey(path, context));
   if (S_ISSOCK(found.status().st_mode)) {
     if (!offer.agent_socket.empty()) return Fail(ErrorCode::kUsage, "is a second agent for one id");
     offer.agent_socket = found.path();

@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kSlowest = 3;
-constexpr std::size_t kShortName = 60;
+constexpr std::size_t kClosingName = 60;
 /// Steps that took less are not called slow.
 constexpr Elapsed kSlow = 1s;
 constexpr std::string_view kRule = "------\n";
@@ -67,7 +67,7 @@ std::string Summary(const Trace& trace) {
   for (std::ptrdiff_t i = 0; i < count; ++i) {
     const TraceNode& node = *slowest[static_cast<std::size_t>(i)];
     out += Cat(i == 0 ? "    slowest  " : "             ", ShownTime(node.elapsed), ' ',
-               FitColumns(node.name, kShortName), '\n');
+               FitColumns(node.name, kClosingName), '\n');
   }
   if (context > 0) out += Cat("    context  ", ShownBytes(context), '\n');
   return out;

@@ -8,7 +8,7 @@ namespace {
 /// What a step may hold when all hold too much.
 constexpr std::size_t kShareInNeed = 16 << 10;
 
-std::size_t CostOf(const std::string& line) {
+std::size_t LineCostOf(const std::string& line) {
   return line.size() + sizeof(std::string);
 }
 
@@ -18,8 +18,8 @@ void KeptLines::Add(StepLines step) {
   if (steps_.size() <= step.node) steps_.resize(step.node + 1);
   Lines& kept = steps_[step.node];
   for (std::string& line : step.lines) {
-    kept.bytes += CostOf(line);
-    bytes_ += CostOf(line);
+    kept.bytes += LineCostOf(line);
+    bytes_ += LineCostOf(line);
     kept.lines.push_back(std::move(line));
     const std::size_t most = bytes_ < kAllBytes ? kStepBytes : kShareInNeed;
     while (kept.bytes > most && kept.lines.size() > 1)
@@ -43,7 +43,7 @@ void KeptLines::Forget(std::size_t node) {
 }
 
 void KeptLines::DropFirst(Lines& kept) {
-  const std::size_t cost = CostOf(kept.lines.front());
+  const std::size_t cost = LineCostOf(kept.lines.front());
   kept.bytes -= cost;
   bytes_ -= cost;
   kept.lines.pop_front();

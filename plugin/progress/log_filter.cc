@@ -13,7 +13,7 @@ constexpr std::size_t kMaxSequence = 64;
 constexpr std::size_t kMaxString = 4096;
 constexpr std::size_t kMaxActive = 128;
 constexpr std::string_view kReset = "\x1b[0m";
-constexpr unsigned char kEsc = 0x1B;
+constexpr unsigned char kEscByte = 0x1B;
 
 bool IsPlain(char c) {
   auto byte = static_cast<unsigned char>(c);
@@ -106,7 +106,7 @@ void LogFilter::TextByte(unsigned char byte, std::vector<std::string>& lines) {
   if (byte == '\n') {
     state_ = State::kText;
     lines.push_back(EndLine());
-  } else if (byte == kEsc) {
+  } else if (byte == kEscByte) {
     state_ = State::kEscape;
   } else if (state_ == State::kEscape) {
     EscapeByte(byte);

@@ -14,15 +14,15 @@
 namespace depot {
 namespace {
 
-constexpr std::size_t kItemCost = 256;
+constexpr std::size_t kDocumentCost = 256;
 
-std::size_t CostOf(const Event& event) {
+std::size_t EventCost(const Event& event) {
   const auto* log = std::get_if<VertexLog>(&event);
   const auto* warning = std::get_if<VertexWarning>(&event);
   const auto* vertex = std::get_if<Vertex>(&event);
-  return kItemCost + (log != nullptr ? log->data.size() : 0) +
+  return kDocumentCost + (log != nullptr ? log->data.size() : 0) +
          (warning != nullptr ? warning->source.size() : 0) +
-         (vertex != nullptr ? vertex->inputs.size() * kItemCost + vertex->error.size() : 0);
+         (vertex != nullptr ? vertex->inputs.size() * kDocumentCost + vertex->error.size() : 0);
 }
 
 /// RFC 3339 in UTC, without zeros at the end of the second's fraction, as Go writes a time.Time.
@@ -178,7 +178,7 @@ void RawJson::Put(Event event) {
     if (log != nullptr && dropped_.size() < 1000) ++dropped_[log->vertex];
     if (log != nullptr || cost_ >= 2 * kMostBytes) return;
   }
-  cost_ += CostOf(event);
+  cost_ += EventCost(event);
   events_.push_back(std::move(event));
   changed_.notify_one();
 }

@@ -27,7 +27,7 @@ bool OpenOrFill(int fd) {
 
 /// The next piece to write: whole lines up to `most` bytes where possible. A pipe takes PIPE_BUF in
 /// one go once poll() said that it has room, even when it is a blocking one.
-std::string_view NextPiece(std::string_view text, std::size_t most) {
+std::string_view NextWrite(std::string_view text, std::size_t most) {
   if (text.size() <= most) return text;
   std::size_t newline = text.rfind('\n', most - 1);
   return text.substr(0, newline == std::string_view::npos ? most : newline + 1);
@@ -41,7 +41,7 @@ Result<> WriteAll(int fd, std::string_view text, const Cancel& cancel) {
   const std::size_t most = ::isatty(fd) == 1 ? kFrame : PIPE_BUF;
   while (!text.empty()) {
     if (!regular) TRY(WaitForFd(fd, POLLOUT, cancel));
-    std::string_view piece = regular ? text : NextPiece(text, most);
+    std::string_view piece = regular ? text : NextWrite(text, most);
     ssize_t written = ::write(fd, piece.data(), piece.size());
     if (written < 0) {
       if (errno == EINTR || errno == EAGAIN) continue;

@@ -21,11 +21,11 @@ constexpr std::size_t kMaxLine = 4 << 20;
 constexpr std::size_t kMaxOpenBytes = 16 << 20;
 constexpr std::size_t kShortLine = 4096;
 constexpr std::size_t kMaxMembers = 1000;
-constexpr std::size_t kMaxWarnings = 1000;
+constexpr std::size_t kMaxKeptWarnings = 1000;
 constexpr std::size_t kMaxWarningBytes = 8 << 20;
 constexpr std::string_view kCancelled = "context canceled";
 
-std::string Safe(std::string text) {
+std::string Harmless(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
   return Printable(RedactUrls(text));
@@ -130,7 +130,7 @@ TraceNews Trace::Apply(EventBatch batch, Clock::time_point now) {
   now_ = now;
   EndOldLines();
   for (std::string& notice : batch.notices)
-    news_.notices.push_back(Safe(std::move(notice)));
+    news_.notices.push_back(Harmless(std::move(notice)));
   for (const Vertex& vertex : batch.vertices)
     ApplyVertex(vertex);
   for (const VertexStatus& status : batch.statuses)
@@ -202,7 +202,7 @@ std::optional<std::size_t> Trace::FindOrAdd(const Vertex& vertex) {
   } else {
     TraceNode& node = nodes_.emplace_back();
     internals_->extras.emplace_back().is_group = grouped;
-    node.name = Safe(grouped ? vertex.group_name : vertex.name);
+    node.name = Harmless(grouped ? vertex.group_name : vertex.name);
     node.hidden = grouped;
     if (grouped) internals_->by_group[vertex.group_id] = index;
   }
@@ -227,7 +227,7 @@ void Trace::ApplyVertex(const Vertex& vertex) {
   }
   if (vertex.completed) {
     member->completed = vertex.completed;
-    member->error = Safe(vertex.error);
+    member->error = Harmless(vertex.error);
   }
   Refresh(*index);
   if (nodes_[*index].completed) EndOpenLine(*index);
@@ -271,7 +271,7 @@ void Trace::ApplyStatus(const VertexStatus& status) {
       return;
     }
     internals_->keyed_bytes += cost;
-    node.statuses.emplace_back().id = Safe(status.id);
+    node.statuses.emplace_back().id = Harmless(status.id);
   }
   TraceStatus& shown = node.statuses[entry->second];
   shown.current = std::max<std::int64_t>(0, status.current);
@@ -341,12 +341,12 @@ void Trace::AddLines(std::size_t index, Timestamp when, std::vector<std::string>
 void Trace::ApplyWarning(VertexWarning warning) {
   auto found = internals_->by_digest.find(warning.vertex);
   if (found != internals_->by_digest.end()) {
-    news_.warnings.push_back({found->second.node, Safe(warning.short_text)});
+    news_.warnings.push_back({found->second.node, Harmless(warning.short_text)});
     MarkChanged(found->second.node);
   }
   std::string key = KeyOf(warning);
   std::size_t cost = warning.source.size() + 2 * key.size();
-  if (warnings_.size() >= kMaxWarnings) return;
+  if (warnings_.size() >= kMaxKeptWarnings) return;
   if (internals_->warning_bytes + cost > kMaxWarningBytes) return;
   if (!internals_->warnings.insert(std::move(key)).second) return;
   internals_->warning_bytes += cost;

@@ -194,8 +194,8 @@ std::string TtyLayout::StatusLine(const TraceStatus& status,
   if (pace.per_second >= 1 && now - pace.when < kStalled) {
     figures += Cat("  ", ShownBytes(static_cast<std::int64_t>(pace.per_second)), "/s");
     const double left = static_cast<double>(status.total - status.current) / pace.per_second;
-    constexpr double kLongest = 360'000;
-    if (status.total > status.current && left < kLongest) {
+    constexpr double kLongestLeft = 360'000;
+    if (status.total > status.current && left < kLongestLeft) {
       const auto seconds = std::chrono::seconds(static_cast<std::int64_t>(left) + 1);
       figures +=
           Cat("  ", seconds < 100s ? Cat(seconds.count(), 's') : ShownTime(seconds), " left");
@@ -242,16 +242,16 @@ void TtyLayout::DrawEnded(std::string& out, std::size_t columns) {
 }
 
 std::string TtyLayout::FailedOutput() const {
-  constexpr std::string_view kRule = "------\n";
+  constexpr std::string_view kLogRule = "------\n";
   std::string out;
   for (std::size_t node = 0; node < shown_.size(); ++node) {
     if (!trace_.node(node).failed()) continue;
-    out += Cat(kRule, " > ", trace_.node(node).name, ":\n");
+    out += Cat(kLogRule, " > ", trace_.node(node).name, ":\n");
     const std::size_t dropped = output_.Dropped(node);
     if (dropped > 0) out += Cat('[', dropped, " earlier lines were not kept]\n");
     for (const std::string& line : output_.Of(node))
       out += Cat(line, '\n');
-    out += kRule;
+    out += kLogRule;
   }
   return out;
 }

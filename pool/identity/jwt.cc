@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kLeeway = 60;  // seconds
 
-tl::unexpected<Error> Denied(std::string_view why) {
+tl::unexpected<Error> Refused(std::string_view why) {
   return Fail(ErrorCode::kDenied, std::string(why));
 }
 
@@ -57,12 +57,12 @@ bool Fits(std::string_view value, std::string_view wanted) {
 Result<Jwt> ParseJwt(const Secret& token) {
   const std::string_view text = token.Reveal();
   const std::vector<std::string_view> parts = Split(text, '.');
-  if (parts.size() != 3) return Denied("it is not a JWT");
+  if (parts.size() != 3) return Refused("it is not a JWT");
   const std::optional<Json> header = Object(parts[0]);
   const std::optional<Json> claims = Object(parts[1]);
   std::optional<std::string> signature = FromBase64Url(parts[2]);
-  if (!header || !claims || !signature) return Denied("it is not a well-formed JWT");
-  if (header->Has("crit")) return Denied("it asks for extensions (crit) that are not supported");
+  if (!header || !claims || !signature) return Refused("it is not a well-formed JWT");
+  if (header->Has("crit")) return Refused("it asks for extensions (crit) that are not supported");
   Jwt jwt;
   jwt.algorithm = (*header)["alg"].AsString();
   jwt.key_id = (*header)["kid"].AsString();
@@ -74,11 +74,11 @@ Result<Jwt> ParseJwt(const Secret& token) {
 
 Result<> CheckClaims(const Json& claims, const settings::OidcSettings& issuer, std::int64_t now) {
   if (!IsFor(claims["aud"], issuer.audience)) {
-    return Denied(Cat("its audience (aud) is not ", Printable(issuer.audience)));
+    return Refused(Cat("its audience (aud) is not ", Printable(issuer.audience)));
   }
-  if (claims["exp"].AsInt(0) <= now) return Denied("it has expired, or has no expiry (exp)");
-  if (!NotAfter(claims, "nbf", now + kLeeway)) return Denied("it is not valid yet (nbf)");
-  if (!NotAfter(claims, "iat", now + kLeeway)) return Denied("it comes from the future (iat)");
+  if (claims["exp"].AsInt(0) <= now) return Refused("it has expired, or has no expiry (exp)");
+  if (!NotAfter(claims, "nbf", now + kLeeway)) return Refused("it is not valid yet (nbf)");
+  if (!NotAfter(claims, "iat", now + kLeeway)) return Refused("it comes from the future (iat)");
   return {};
 }
 

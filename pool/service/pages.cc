@@ -10,7 +10,7 @@
 namespace depot::service {
 namespace {
 
-web::Response Page(int status, std::string text) {
+web::Response TextPage(int status, std::string text) {
   web::Response response;
   response.status = status;
   response.headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
@@ -44,7 +44,8 @@ class Health {
 
  private:
   static web::Response Show(bool healthy) {
-    return healthy ? Page(200, "ok\n") : Page(503, "the records cannot be written: see the log\n");
+    return healthy ? TextPage(200, "ok\n")
+                   : TextPage(503, "the records cannot be written: see the log\n");
   }
 
   const Parts& parts_;
@@ -60,7 +61,7 @@ class Counts {
   explicit Counts(const Parts& parts) : parts_(parts) {}
 
   web::Answer Answer() {
-    web::Response page = Page(200, parts_.metrics.Render(Builds(), parts_.slots));
+    web::Response page = TextPage(200, parts_.metrics.Render(Builds(), parts_.slots));
     page.content_type = "text/plain; version=0.0.4; charset=utf-8";
     return page;
   }
@@ -91,15 +92,15 @@ web::Response BuildPage(const Parts& parts, const std::string& id) {
   auto build = parts.records.Find(id);
   if (!build) {
     return build.error().code() == ErrorCode::kNotFound
-               ? Page(404, "There is no such build.\n")
-               : Page(503, "The records cannot be read at the moment.\n");
+               ? TextPage(404, "There is no such build.\n")
+               : TextPage(503, "The records cannot be read at the moment.\n");
   }
   std::string text = Cat("build    ", build->id, "\nstate    ", records::StateName(build->state),
                          "\ncreated  ", settings::FormatTime(build->created_at), '\n');
   if (build->finished_at != 0) {
     text += Cat("ended    ", settings::FormatTime(build->finished_at), '\n');
   }
-  return Page(200, text);
+  return TextPage(200, text);
 }
 
 /// For the front of a builder, which asks as long as there are connections of the build: "yes", or
@@ -108,26 +109,27 @@ web::Response MayBeOn(const Parts& parts, const std::string& id, const std::stri
   auto build = parts.records.Find(id);
   if (!build) {
     return build.error().code() == ErrorCode::kNotFound
-               ? Page(200, "no: the pool does not know this build\n")
-               : Page(503, "The records cannot be read at the moment.\n");
+               ? TextPage(200, "no: the pool does not know this build\n")
+               : TextPage(503, "The records cannot be read at the moment.\n");
   }
   if (build->state != records::State::kRunning) {
-    return Page(200, Cat("no: the build is over: ", records::StateName(build->state), '\n'));
+    return TextPage(200, Cat("no: the build is over: ", records::StateName(build->state), '\n'));
   }
-  return parts.slots.Holds(id, builder) ? Page(200, "yes\n")
-                                        : Page(200, "no: the build does not have this builder\n");
+  return parts.slots.Holds(id, builder)
+             ? TextPage(200, "yes\n")
+             : TextPage(200, "no: the build does not have this builder\n");
 }
 
 web::Response LoginPage(const Parts& parts, const std::string& code) {
   auto login = parts.records.FindLogin(code, WallClock());
-  if (!login) return Page(404, "There is no open login with this code; begin a new one.\n");
-  if (!login->user.empty()) return Page(200, "This login has been approved.\n");
-  return Page(200, Cat("Your code is ", code,
-                       "\n\nThe administrator of this pool approves it with\n\n"
-                       "    depot-pool login approve ",
-                       code,
-                       " --user NAME\n\n"
-                       "Only ask for that if you have just begun this login yourself.\n"));
+  if (!login) return TextPage(404, "There is no open login with this code; begin a new one.\n");
+  if (!login->user.empty()) return TextPage(200, "This login has been approved.\n");
+  return TextPage(200, Cat("Your code is ", code,
+                           "\n\nThe administrator of this pool approves it with\n\n"
+                           "    depot-pool login approve ",
+                           code,
+                           " --user NAME\n\n"
+                           "Only ask for that if you have just begun this login yourself.\n"));
 }
 
 /// Paths with a part that varies, and calls that a client may try but the pool does not have.
@@ -151,7 +153,7 @@ web::Response Otherwise(const Parts& parts, const web::Request& request) {
   if (get && request.path.starts_with(kLogin)) {
     return LoginPage(parts, request.path.substr(kLogin.size()));
   }
-  return Page(404, "There is nothing here: this is a depot-pool.\n");
+  return TextPage(404, "There is nothing here: this is a depot-pool.\n");
 }
 
 }  // namespace

@@ -22,7 +22,6 @@
 namespace depot::settings {
 namespace {
 
-constexpr std::size_t kMaxFile = 4 << 20;
 constexpr std::chrono::seconds kLockWait{10};
 
 /// The lines of a text, each with its line break; numbers are 1-based, as in Yaml::line.
@@ -222,7 +221,7 @@ class Edit {
     struct stat st {};
     if (stat(resolved, &st) != 0) return Fail(SystemError(Cat("open ", Printable(path_)), errno));
     rights_ = {st.st_mode & 07777, st.st_uid, st.st_gid};
-    TRY_ASSIGN(text_, disk::ReadWholeFile(path_, kMaxFile, Cancel::Never()));
+    TRY_ASSIGN(text_, disk::ReadWholeFile(path_, kMaxSettings, Cancel::Never()));
     TRY_ASSIGN(settings_, ParseSettings(path_, text_));
     TRY_ASSIGN(root_, ParseYaml(text_));
     return {};
@@ -246,7 +245,7 @@ class Edit {
                                              "so it is left alone"))
               .WithHint(by_hand));
     }
-    TRY_ASSIGN(const std::string now, disk::ReadWholeFile(path_, kMaxFile, Cancel::Never()));
+    TRY_ASSIGN(const std::string now, disk::ReadWholeFile(path_, kMaxSettings, Cancel::Never()));
     if (now != text_) {
       return Fail(Error(ErrorCode::kUnavailable,
                         Cat(Printable(path_), " was changed by somebody else meanwhile"))

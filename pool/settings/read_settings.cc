@@ -14,7 +14,6 @@
 namespace depot::settings {
 namespace {
 
-constexpr std::size_t kMaxFile = 4 << 20;
 constexpr int kMaxSlots = 1000;
 constexpr int kMaxWeight = 100;
 constexpr int kMaxPort = 65535;
@@ -308,7 +307,7 @@ Result<Settings> ParseSettings(const std::string& file, std::string_view text) {
 }
 
 Result<Settings> ReadSettings(const std::string& file) {
-  TRY_ASSIGN(const std::string text, disk::ReadWholeFile(file, kMaxFile, Cancel::Never()));
+  TRY_ASSIGN(const std::string text, disk::ReadWholeFile(file, kMaxSettings, Cancel::Never()));
   return ParseSettings(file, text);
 }
 

@@ -15,6 +15,8 @@
 /// The pool's one YAML file.
 namespace depot::settings {
 
+constexpr std::size_t kMaxSettings = 4 << 20;  ///< bytes of a settings file
+
 /// Where builds made with --save go, and what opens that registry.
 struct SaveSettings {
   std::string repository;  ///< host[:port]/path; the build's id becomes the tag

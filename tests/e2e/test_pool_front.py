@@ -89,7 +89,9 @@ class Front(PoolTest):
         for front in (stranger, confused):
             self.wait_until(lambda front=front: accepts(front.port), 30, "no front")
             self.assert_refused(machine, url=front.url)
-        self.assertIn("the certificate is for builder first", confused.stderr())
+        self.wait_until(
+            lambda: "the certificate is for builder first" in confused.stderr(), 30, "not said"
+        )
         self.enter(machine)
 
     def test_builds_of_a_revoked_token_get_no_machine_and_end(self):

@@ -9,6 +9,7 @@ import banned
 import contracts
 import formatting
 import layering
+import names
 import scripts
 import sizes
 from sources import code_lines
@@ -48,6 +49,24 @@ class Lints(unittest.TestCase):
 
     def assert_clean(self, lint):
         self.assertEqual(list(lint.breaches(self.root)), [])
+
+
+class Names(Lints):
+    def own(self, path, text):
+        self.write(path, f"namespace depot {{\nnamespace {{\n\n{text}\n\n}}  // namespace\n}}\n")
+
+    def test_names_of_other_rooms_and_scopes_pass(self):
+        self.own("driver/http/a.cc", "constexpr int kMost = 3;\nint Add(int a) {\n  return Sum(a);\n}")
+        self.own("plugin/plan/b.cc", "constexpr int kMost = 3;\nint Add(int a) {\n  return Sum(a);\n}")
+        self.write("driver/http/c.cc", "int Client::Add(int a) {\n  constexpr int kMost = 4;\n  return Sum(a);\n}\n")
+        self.assert_clean(names)
+
+    def test_a_second_function_constant_or_type_of_a_name(self):
+        for text in ("int Add(int a) {\n}", "Result<std::string> Add(const A& a,", "constexpr int Add = 2;", "class Add final : public B {", "const Words Add(1);"):
+            with self.subTest(text=text):
+                self.own("driver/http/a.cc", "int Add(int a) {\n  return a;\n}")
+                self.own("driver/http/b.cc", text)
+                self.assert_breach(names, "driver/http/b.cc:4", "Add", "driver/http/a.cc")
 
 
 class Layering(Lints):
