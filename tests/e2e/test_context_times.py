@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import threading
 import time
@@ -221,6 +222,27 @@ class FreshClones(CloneTest):
         self.addCleanup(lambda: (ended.set(), writer.join()))
         for _ in range(2):
             self.job(context)
+
+
+class Engines(CloneTest):
+    def test_all_kinds(self):
+        """From BuildKit 0.8 on; a home that is kept, since an Engine's key is in it."""
+        for engine in ("oldest", "classic", "containerd"):
+            with self.subTest(engine=engine):
+                origin = self.context({"Dockerfile": ALL, **self.files(20)}, name=f"from-{engine}")
+                sent = []
+                for _ in range(2):
+                    flags = ["--progress=plain", "--context-times=content", "-o", self.work / f"out-{engine}"]
+                    result = self.build(*flags, self.copy(origin), engine=engine)
+                    sent.append(sizes(result)[0][0])
+                self.assertGreaterEqual(sent[0], 5 * MB)
+                self.assertLess(sent[1], 0.01 * 5 * MB)
+
+    def copy(self, origin):
+        self.jobs += 1
+        place = self.work / f"copy{self.jobs}" / "app"
+        shutil.copytree(origin, place, copy_function=shutil.copyfile)
+        return place
 
 
 class NamedContexts(CloneTest):
