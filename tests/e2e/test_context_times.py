@@ -1,6 +1,7 @@
 """Contexts from fresh clones: a file that has not changed does not travel again, and no step sees another time for it."""
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -222,6 +223,69 @@ class FreshClones(CloneTest):
         self.addCleanup(lambda: (ended.set(), writer.join()))
         for _ in range(2):
             self.job(context)
+
+
+class Edits(CloneTest):
+    def test_a_make_never_uses_a_stale_artefact(self):
+        """One that compares times, with its artefacts in a cache mount; the source goes back and forth."""
+        make = "if [ ! -e /o/art ] || [ /w/src -nt /o/art ]; then cp /w/src /o/art; fi; echo made $(cat /o/art)"
+        key = self.tag_of(self.image_name())
+        dockerfile = f"FROM {self.rig['BASE']}\nCOPY . /w/\nRUN --mount=type=cache,target=/o,id={self.project} {make}\n"
+        origin = self.repository({"Dockerfile": f"# {key}\n{dockerfile}", "src": "x", "big": bytes(self.random(5 * MB))})
+        for content in ("one", "two", "one", "two"):
+            (origin / "src").write_text(content + key)
+            self.git("commit", "-q", "--allow-empty", "-am", content, cwd=origin)
+            result = self.job(self.clone(origin), "--no-cache")
+            self.assertTrue(sizes(result))
+            self.assertRegex(result.stderr, rf"(?m)^#\d+ [\d.]+ made {content}{key}$")
+
+    def test_whatever_is_edited_arrives(self):
+        """Random edits of a checkout, some of which git has seen: content, mode, size, name, time, kind, another branch."""
+        random_ = random.Random(7)
+        origin = self.repository({"Dockerfile": ALL, **self.files(20)})
+        context = self.clone(origin)
+        for number in range(6):
+            for _ in range(6):
+                self.edit(context, random_)
+            if number == 2:
+                self.git("checkout", "-q", "-f", "-b", "side", cwd=context)
+                self.commit(context)
+            if number == 4:
+                self.git("checkout", "-q", "-f", "main", cwd=context)
+                context = self.clone(context)
+            out = self.work / f"out{number}"
+            result = self.job(context, "-o", out)
+            self.assertTrue(sizes(result))
+            expected = {path: e for path, e in trees.tree_of(context).items() if path.split("/")[0] != ".git"}
+            self.assert_same_tree(expected, trees.tree_of(out), ignore=("mtime", "uid", "gid"))
+
+    def edit(self, context, random_):
+        files = [path for path in sorted(context.glob("d*/*")) if path.is_file() and not path.is_symlink()]
+        path = random_.choice(files)
+        kind = random_.randrange(8)
+        before = path.stat()
+        if kind == 0:
+            path.write_bytes(self.random(before.st_size))
+        elif kind == 1:
+            path.write_bytes(self.random(before.st_size))
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        elif kind == 2:
+            path.chmod(0o755 if before.st_mode & 0o777 == 0o644 else 0o644)
+        elif kind == 3:
+            path.rename(path.with_name(f"{path.name}r"))
+        elif kind == 4:
+            os.utime(path, (1, 2**33))
+        elif kind == 5:
+            other = random_.choice(files)
+            shutil.copyfile(other, context / "swap")
+            shutil.copyfile(path, other)
+            (context / "swap").rename(path)
+        elif kind == 6:
+            path.unlink()
+            path.symlink_to("somewhere")
+        else:
+            self.git("add", "-A", cwd=context)
+            path.write_bytes(b"after the index" + self.random(before.st_size - 15))
 
 
 class Engines(CloneTest):
