@@ -10,31 +10,9 @@ import time
 
 import trees
 from harness import EndToEnd, file, hardlink, symlink
-from links import Link
 
 MB = 1_000_000
 ALL = "FROM scratch\nCOPY . /\n"
-
-
-class CountingLink(Link):
-    """Counts what comes from the client."""
-
-    sent = 0
-
-    def _pass(self, source, target, stall_at):
-        # The client's direction is the one whose target is the server.
-        counted = source in self._sockets[::2]
-        super()._pass(_Counted(source, self) if counted else source, target, stall_at)
-
-
-class _Counted:
-    def __init__(self, source, link):
-        self._source, self._link = source, link
-
-    def recv(self, size):
-        data = self._source.recv(size)
-        self._link.sent += len(data)
-        return data
 
 
 def sizes(result, name="context"):
@@ -113,8 +91,7 @@ class FreshClones(CloneTest):
         origin = self.repository({"Dockerfile": ALL, **self.files()})
         counts = []
         for _ in range(2):
-            link = CountingLink(self.rig["BUILDER"].removeprefix("tcp://"))
-            self.addCleanup(link.close)
+            link = self.link(self.rig["BUILDER"].removeprefix("tcp://"))
             variables = self.tls_variables()
             self.job(self.clone(origin), builder=link.url, **variables)
             counts.append(link.sent)
