@@ -105,7 +105,7 @@ rpc::Status Gateway::AskAgainWithInputs(std::string& result) {
     }
   }
   std::string response;
-  const rpc::Status status = Call("Solve", EncodeGatewaySolve(again, dated->inputs), response);
+  rpc::Status status = Call("Solve", EncodeGatewaySolve(again, dated->inputs), response);
   if (!status.ok() && !status.told) return status;
   std::string better;
   if (!status.ok() || !TakeResult(response, better)) {
