@@ -28,7 +28,8 @@ class ComparedTree final : public FileTree {
                 const Cancel& cancel) const override {
     auto compare = [&](FileEntry entry) {
       bool content = S_ISREG(entry.mode) && entry.linkname.empty();
-      if (content) Compare(entry.path, {entry.size, entry.mtime_ns});
+      // Not by mtime_ns, which may stand for the content.
+      if (content) Compare(entry.path, {entry.size, entry.state.mtime_ns});
       return visit(std::move(entry));
     };
     return tree_->Walk(filter, compare, cancel);
@@ -45,6 +46,8 @@ class ComparedTree final : public FileTree {
     }
     return file;
   }
+
+  void Distrust(const std::string& path) const override { tree_->Distrust(path); }
 
  private:
   void Compare(const std::string& path, Look look) const {

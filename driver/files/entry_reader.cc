@@ -102,6 +102,8 @@ Result<EntryReader::Outcome> EntryReader::Read(int directory, const char* name, 
   entry.gid = st.st_gid;
   entry.size = S_ISDIR(st.st_mode) ? 0 : st.st_size;
   entry.mtime_ns = Nanoseconds(st.st_mtim);
+  entry.state = StateOf(st);
+  entry.links = st.st_nlink;
   if (S_ISLNK(st.st_mode)) {
     const int error = ReadLink(directory, name, entry.linkname);
     // EINVAL: it became something else a moment ago.

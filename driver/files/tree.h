@@ -8,10 +8,37 @@
 #include <string>
 #include <vector>
 
+#include <sys/stat.h>
+
 #include "driver/base/cancel.h"
 #include "driver/base/fd.h"
 
 namespace depot::files {
+
+/// A file's time as mtime_ns; one beyond what that holds (the years 1677 to 2262) is the nearest.
+inline std::int64_t Nanoseconds(const timespec& time) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  constexpr std::int64_t kMax = INT64_MAX / kSecond;
+  if (time.tv_sec >= kMax) return INT64_MAX;
+  if (time.tv_sec < -kMax) return INT64_MIN;
+  return time.tv_sec * kSecond + time.tv_nsec;
+}
+
+/// What the file system says of a file's content: whoever writes to it changes one of these.
+struct FileState {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::int64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t ctime_ns = 0;
+
+  friend bool operator==(const FileState&, const FileState&) = default;
+};
+
+inline FileState StateOf(const struct stat& info) {
+  return {info.st_dev, info.st_ino, info.st_size, Nanoseconds(info.st_mtim),
+          Nanoseconds(info.st_ctim)};
+}
 
 /// One file, directory, link or device below a root.
 struct FileEntry {
@@ -27,16 +54,12 @@ struct FileEntry {
   std::int64_t dev_major = 0;
   std::int64_t dev_minor = 0;
   std::map<std::string, std::string> xattrs;
+  /// As on disk; all zero where the tree is elsewhere. Not sent.
+  FileState state;
+  std::uint64_t links = 0;  ///< how many names it has there
+  /// `mtime_ns` stands for the content that the file has in `state`: no other may be sent with it.
+  bool bound = false;
 };
-
-/// A file's time as mtime_ns; one beyond what that holds (the years 1677 to 2262) is the nearest.
-inline std::int64_t Nanoseconds(const timespec& time) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  constexpr std::int64_t kMax = INT64_MAX / kSecond;
-  if (time.tv_sec >= kMax) return INT64_MAX;
-  if (time.tv_sec < -kMax) return INT64_MIN;
-  return time.tv_sec * kSecond + time.tv_nsec;
-}
 
 /// What of a tree is wanted. All in the syntax of .dockerignore lines (moby/patternmatcher).
 struct TreeFilter {
@@ -63,6 +86,10 @@ class FileTree {
   /// Opens a regular file that Walk() named, for reading. Never leaves the root, whatever has
   /// become of the path since: a symlink anywhere in it is an error.
   virtual Result<Fd> Open(const std::string& path) const = 0;
+
+  /// Says of a file that Walk() gave as `bound` that it had another state when its content was
+  /// read: from now on its time stands for nothing, and is another each time.
+  virtual void Distrust(const std::string& path) const { (void)path; }
 };
 
 /// The directory `root` (a symlink to one is resolved). kNotFound when it does not exist, kInvalid

@@ -240,6 +240,8 @@ Result<std::optional<Checkout>> ReadCheckout(const std::string& directory) {
   if (!folders) return std::nullopt;
   Checkout checkout;
   checkout.root = folders->root;
+  checkout.folder = folders->own;
+  checkout.common_folder = folders->common;
   std::string branch;
   TRY_ASSIGN(checkout.revision, ReadRevision(*folders, branch));
   Result<Config> config = ReadConfigOf(folders->common);

@@ -17,6 +17,8 @@ struct Checkout {
   /// The URL of the remote that the current branch follows, else of origin, else of upstream; as
   /// SourceUrl() has it; "" = none. Rewriting (url.*.insteadOf) and included files are left out.
   std::string remote;
+  std::string folder{};         ///< where its own HEAD and index are; absolute
+  std::string common_folder{};  ///< where what worktrees share is; absolute
 };
 
 /// The checkout that the existing `directory` lies in; nullopt when there is none up to the root of

@@ -30,6 +30,18 @@ constexpr auto kRequestPatience = std::chrono::microseconds(500);
 // A builder that asks for more only when it has what it asked for must not be slowed down by that.
 constexpr int kSkippedWaits = 16;
 
+/// A state as one number, never 0.
+std::uint64_t NumberOf(const files::FileState& state) {
+  std::uint64_t number = 0;
+  for (const auto part :
+       {state.device, state.inode, static_cast<std::uint64_t>(state.size),
+        static_cast<std::uint64_t>(state.mtime_ns), static_cast<std::uint64_t>(state.ctime_ns)}) {
+    number = (number ^ part) * 0x9e3779b97f4a7c15ULL;
+    number ^= number >> 32;
+  }
+  return number | 1;
+}
+
 EntryTable::Kind KindOf(const files::FileEntry& entry) {
   switch (entry.mode & S_IFMT) {
     case S_IFREG:
@@ -55,9 +67,13 @@ class Walker {
     return Push(cancel);
   }
 
+  /// The sizes of all files, when Run() has returned.
+  std::uint64_t announced() const { return announced_; }
+
  private:
   Result<> Visit(const files::FileEntry& entry, const Cancel& cancel) {
-    TRY(queue_.Announce(entry.path, KindOf(entry)));
+    TRY(queue_.Announce(entry.path, KindOf(entry), entry.bound ? NumberOf(entry.state) : 0));
+    if (S_ISREG(entry.mode)) announced_ += static_cast<std::uint64_t>(entry.size);
     AppendStat(block_, entry);
     if (block_.size() < kStatBlock && Cancel::Clock::now() - pushed_ < kStatDelay) return {};
     return Push(cancel);
@@ -74,6 +90,7 @@ class Walker {
 
   SendQueue& queue_;
   std::string block_;
+  std::uint64_t announced_ = 0;
   Cancel::Clock::time_point pushed_ = Cancel::Clock::now();
 };
 
@@ -83,6 +100,9 @@ class Sender {
  public:
   Sender(rpc::ServerCall& call, const files::FileTree& tree, SendQueue& queue, Faults& faults)
       : call_(call), tree_(tree), queue_(queue), faults_(faults) {}
+
+  /// Bytes that travelled, when Run() has returned.
+  std::uint64_t sent() const { return sent_; }
 
   Result<> Run(const Cancel& cancel) {
     while (true) {
@@ -125,6 +145,7 @@ class Sender {
       return Ours({ErrorCode::kFailed, Cat("context file ", Printable(file.path),
                                            " was replaced while it was being sent")});
     }
+    TRY(CheckState(info, file));
     if (info.st_size >= kSequentialFrom) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     // Some file systems (proc, FUSE) say 0 for files with content; those are read to their end. Any
     // other file is sent as large as it is now, so that a log that keeps growing comes to an end.
@@ -136,7 +157,18 @@ class Sender {
       left -= count;
       if (left > 0) TRY(WriteStats(queue_.TakeStats(), cancel));
     }
-    return {};
+    if (file.state == 0) return {};
+    if (::fstat(fd.get(), &info) != 0) return Ours(Unreadable(file.path, errno));
+    return CheckState(info, file);
+  }
+
+  /// What was announced stands for the content that the file had then.
+  Result<> CheckState(const struct stat& info, const SendQueue::File& file) {
+    if (file.state == 0 || NumberOf(files::StateOf(info)) == file.state) return {};
+    tree_.Distrust(file.path);
+    return Fail(Error(ErrorCode::kFailed, Cat("context file ", Printable(file.path),
+                                              " changed while it was being sent"))
+                    .WithHint("--context-times=file sends files that change all the time"));
   }
 
   /// Appends one DATA packet of up to `left` bytes; 0 at the end of the file.
@@ -194,6 +226,7 @@ class Sender {
   }
 
   Result<> Flush(const Cancel& cancel) {
+    sent_ += used_;
     if (used_ == 0) return {};
     std::string_view content(block_.get(), used_);
     rpc::Bytes bytes(std::move(block_), content);
@@ -205,6 +238,8 @@ class Sender {
 
   Result<> WriteStats(rpc::BytesList stats, const Cancel& cancel) {
     if (stats.empty()) return {};
+    for (const rpc::Bytes& piece : stats)
+      sent_ += piece.size();
     return call_.WriteFramed(std::move(stats), cancel);
   }
 
@@ -214,6 +249,7 @@ class Sender {
   Faults& faults_;
   BlockPool pool_{kDataBlock};
   std::shared_ptr<char[]> block_;
+  std::uint64_t sent_ = 0;
   std::size_t used_ = 0;   ///< bytes in block_
   std::size_t files_ = 0;  ///< that end in block_
   int waits_to_skip_ = 0;
@@ -257,22 +293,23 @@ ReadEnd ReadRequests(rpc::ServerCall& call, SendQueue& queue, const Cancel& canc
 
 }  // namespace
 
-Result<> SendTree(rpc::ServerCall& call,
-                  const files::FileTree& tree,
-                  const files::TreeFilter& filter,
-                  Faults& faults,
-                  const Cancel& cancel) {
+Result<SentTree> SendTree(rpc::ServerCall& call,
+                          const files::FileTree& tree,
+                          const files::TreeFilter& filter,
+                          Faults& faults,
+                          const Cancel& cancel) {
   SendQueue queue;
+  Walker walker(queue);
+  Sender sender(call, tree, queue, faults);
   TaskGroup group(cancel);
   group.Start("context walk", [&](const Cancel& stop) {
-    Result<> walked = Walker(queue).Run(tree, filter, stop);
+    Result<> walked = walker.Run(tree, filter, stop);
     // A pattern that is malformed is what the builder asks for.
     bool ours = !walked && !stop.cancelled() && walked.error().code() != ErrorCode::kInvalid;
     if (ours) faults.Record(walked.error());
     return walked;
   });
-  group.Start("context send",
-              [&](const Cancel& stop) { return Sender(call, tree, queue, faults).Run(stop); });
+  group.Start("context send", [&](const Cancel& stop) { return sender.Run(stop); });
   ReadEnd read = ReadRequests(call, queue, group.cancel());
   // Wakes the threads; when one of them has failed already, that stays the group's error.
   group.Stop(read.error);
@@ -280,7 +317,8 @@ Result<> SendTree(rpc::ServerCall& call,
   std::string last;
   if (read.end == End::kFin) {
     AppendFin(last);
-    return call.WriteFramed({rpc::Bytes(std::move(last))}, cancel);
+    TRY(call.WriteFramed({rpc::Bytes(std::move(last))}, cancel));
+    return SentTree{walker.announced(), sender.sent()};
   }
   Error cause = sent ? read.error : sent.error();
   if (read.end == End::kFailed && !cancel.cancelled()) {

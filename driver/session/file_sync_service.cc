@@ -1,5 +1,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/event/shown_bytes.h"
+#include "driver/files/content_times.h"
 #include "driver/session/diffcopy_send.h"
 #include "driver/session/refusals.h"
 #include "driver/session/services.h"
@@ -13,7 +15,7 @@ using Trees = std::map<std::string, std::unique_ptr<files::FileTree>>;
 class FileSync {
  public:
   FileSync(const Trees& trees, Faults& faults, EventSink& sink)
-      : trees_(trees), faults_(faults), refusals_(sink) {}
+      : trees_(trees), faults_(faults), sink_(sink), refusals_(sink) {}
 
   Result<> DiffCopy(rpc::ServerCall& call, const Cancel& cancel) {
     const rpc::Metadata& metadata = call.metadata();
@@ -33,9 +35,14 @@ class FileSync {
     TRY_ASSIGN(filter.exclude, DecodedValues(metadata, "exclude-patterns"));
     TRY_ASSIGN(filter.follow, DecodedValues(metadata, "followpaths"));
     TRY(Enter(cancel));
-    Result<> sent = SendTree(call, *tree->second, filter, faults_, cancel);
+    auto sent = SendTree(call, *tree->second, filter, faults_, cancel);
     Leave();
-    return sent;
+    if (!sent) return Fail(std::move(sent).error());
+    if (!filter.exclude.empty() && filter.exclude.back() == files::kContentTimesMark) {
+      sink_.Say(Cat(Printable(name), ": ", ShownBytes(static_cast<std::int64_t>(sent->sent)),
+                    " of ", ShownBytes(static_cast<std::int64_t>(sent->announced)), " sent"));
+    }
+    return {};
   }
 
  private:
@@ -60,6 +67,7 @@ class FileSync {
 
   const Trees& trees_;
   Faults& faults_;
+  EventSink& sink_;
   Refusals refusals_;
   std::mutex mutex_;
   std::condition_variable_any changed_;

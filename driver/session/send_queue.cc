@@ -9,9 +9,12 @@ constexpr std::size_t kMaxStatBytes = 256 << 10;
 
 }  // namespace
 
-Result<> SendQueue::Announce(std::string_view path, EntryTable::Kind kind) {
+Result<> SendQueue::Announce(std::string_view path, EntryTable::Kind kind, std::uint64_t state) {
   std::lock_guard lock(mutex_);
-  TRY(table_.Add(path, kind));
+  TRY_ASSIGN(const std::uint32_t id, table_.Add(path, kind));
+  if (state == 0) return {};
+  states_.resize(id + std::size_t{1});
+  states_[id] = state;
   return {};
 }
 
@@ -57,7 +60,8 @@ SendQueue::Work SendQueue::TakeWorkLocked() {
   if (requests_.empty()) return work;
   std::uint32_t id = requests_.front();
   requests_.pop_front();
-  work.file = File{id, table_.PathOf(id), table_.kind(id) == EntryTable::Kind::kEmptyFile};
+  work.file = File{id, table_.PathOf(id), table_.kind(id) == EntryTable::Kind::kEmptyFile,
+                   id < states_.size() ? states_[id] : 0};
   return work;
 }
 

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "driver/base/cancel.h"
 #include "driver/rpc/bytes.h"
@@ -22,10 +23,12 @@ class SendQueue {
     std::uint32_t id = 0;
     std::string path;
     bool empty = false;  ///< nothing to open: it stands for a socket
+    /// Of a bound file (files::FileEntry), what it was announced for; 0 = any state will do.
+    std::uint64_t state = 0;
   };
 
   /// Walker: the entry that its next STAT packet announces.
-  Result<> Announce(std::string_view path, EntryTable::Kind kind);
+  Result<> Announce(std::string_view path, EntryTable::Kind kind, std::uint64_t state);
 
   /// Walker: whole STAT packets; waits while the sender has more than it can write.
   Result<> PushStats(std::string block, const Cancel& cancel);
@@ -57,6 +60,7 @@ class SendQueue {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   EntryTable table_;
+  std::vector<std::uint64_t> states_;  ///< File::state by number; ends with the last that has one
   rpc::BytesList stats_;
   std::size_t stats_size_ = 0;
   std::deque<std::uint32_t> requests_;  ///< bounded by the table: each id comes once

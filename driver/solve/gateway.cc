@@ -5,6 +5,7 @@
 #include "proto/gateway.pb.h"
 
 #include "driver/base/text.h"
+#include "driver/solve/dated_context.h"
 #include "driver/solve/frontend_call.h"
 #include "driver/solve/wire.h"
 
@@ -24,6 +25,14 @@ const Capability& SeveralExporters() {
   return several;
 }
 
+/// False: the answer is malformed.
+bool TakeResult(const std::string& response, std::string& result) {
+  frontend::SolveResponse solved;
+  if (response.size() > kMaxGatewayAnswer || !solved.ParseFromString(response)) return false;
+  result = std::move(*solved.mutable_result());
+  return true;
+}
+
 bool Has(const frontend::PongResponse& pong, const std::string& capability) {
   return std::any_of(
       pong.llb_caps().begin(), pong.llb_caps().end(),
@@ -37,12 +46,11 @@ rpc::Status Gateway::RunFrontend(std::string& result) {
   std::string response;
   if (status.ok()) status = Ask(response);
   if (!status.ok()) return status;
-  frontend::SolveResponse solved;
-  if (response.size() > kMaxGatewayAnswer || !solved.ParseFromString(response)) {
+  if (!TakeResult(response, result)) {
     return {rpc::Code::kInternal, "the builder's frontend result is malformed", "", true};
   }
-  result = std::move(*solved.mutable_result());
-  return status;
+  const bool builds = request_.call.empty() && !request_.dated.empty();
+  return builds ? AskAgainWithInputs(result) : status;
 }
 
 rpc::Status Gateway::Return(const rpc::Status& status, const std::string& result) {
@@ -78,6 +86,41 @@ rpc::Status Gateway::CheckCapabilities() {
     sink_.Say(Cat("WARNING: ", capability.lacking));
   }
   return {};
+}
+
+/// What the frontend made in `result` was not run yet, and says which files it needs of each
+/// context. It is good as it is; one that gets the contexts as inputs is better.
+rpc::Status Gateway::AskAgainWithInputs(std::string& result) {
+  Result<DatedInputs> dated = MakeDatedInputs(result, request_.dated);
+  if (!dated) return {rpc::Code::kInternal, dated.error().message(), "", true};
+  if (!dated->reason.empty()) Explain(dated->reason);
+  if (dated->inputs.empty()) return {};
+  BuildRequest again = request_;
+  std::erase_if(again.dated, [&](const DatedContext& context) {
+    return !dated->inputs.contains(context.input);
+  });
+  for (const DatedContext& context : again.dated) {
+    if (!context.attribute.empty()) {
+      again.frontend_attrs[context.attribute] = Cat("input:", context.input);
+    }
+  }
+  std::string response;
+  rpc::Status status = Call("Solve", EncodeGatewaySolve(again, dated->inputs), response);
+  if (!status.ok() && !status.told) return status;
+  std::string better;
+  if (!status.ok() || !TakeResult(response, better)) {
+    Explain(Cat("the frontend does not take them as inputs: ", status.message));
+    return {};
+  }
+  Result<bool> asks = AsksItself(better, again.dated);
+  if (!asks) return {rpc::Code::kInternal, asks.error().message(), "", true};
+  if (*asks) Explain("the frontend takes no inputs");
+  result = std::move(better);
+  return {};
+}
+
+void Gateway::Explain(const std::string& reason) {
+  if (request_.explain) sink_.Say(Cat("contexts are sent with the times of files: ", reason));
 }
 
 rpc::Status Gateway::Ask(std::string& response) {

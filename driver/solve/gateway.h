@@ -34,6 +34,8 @@ class Gateway {
   rpc::Status Call(std::string_view method, std::string request, std::string& response);
   rpc::Status CheckCapabilities();
   rpc::Status Ask(std::string& response);
+  rpc::Status AskAgainWithInputs(std::string& result);
+  void Explain(const std::string& reason);
 
   rpc::Channel& channel_;
   const std::string& ref_;

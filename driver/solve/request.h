@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,6 +26,18 @@ struct Capability {
   bool required = true;  ///< without it the solve fails; else the line is a warning
 };
 
+/// A directory of this machine whose files the session offers with times that stand for their
+/// content (files::MakeContentTimesTree()). No step may see those: the builder makes a copy of it
+/// in which everything has one time, and the frontend gets that copy.
+struct DatedContext {
+  std::string local;      ///< its name in the session, and in the frontend's own requests
+  std::string input;      ///< the name under which the frontend looks for the copy
+  std::string attribute;  ///< what names it to the frontend, `context:NAME`; "" = the main context
+  std::int64_t time_ns = 0;  ///< of the copy's files, since 1970
+  std::string mark;          ///< the exclude pattern by which the session knows who asks
+  std::string key;  ///< goes into what the builder keeps its copy under, beside what is asked for
+};
+
 /// Everything that one solve asks of a builder; a value, made by plugin/plan. Secrets, trees and
 /// credentials are not in it: the builder asks for them in the session.
 struct BuildRequest {
@@ -40,8 +53,11 @@ struct BuildRequest {
   /// frontend/subrequests): nothing is built, and its answer is in BuildResult::answer. "" = build.
   std::string call;
   std::string source_policy;  ///< for the builder to obey: of ParseSourcePolicy(); "" = none
-  std::string shared_key;     ///< of the session; "" when there is no local context
-  std::string ref;            ///< the build's id, new to the builder; "" = Solve() makes one up
+  /// Where frontend and builder can do it; else they are sent as they are.
+  std::vector<DatedContext> dated;
+  bool explain = false;    ///< say why `dated` was not followed
+  std::string shared_key;  ///< of the session; "" when there is no local context
+  std::string ref;         ///< the build's id, new to the builder; "" = Solve() makes one up
 };
 
 }  // namespace depot::solve

@@ -171,7 +171,7 @@ std::string EncodeControlSolve(const BuildRequest& request,
   return message.SerializeAsString();
 }
 
-std::string EncodeGatewaySolve(const BuildRequest& request) {
+std::string EncodeGatewaySolve(const BuildRequest& request, const FrontendInputs& inputs) {
   control::frontend::SolveRequest message;
   message.set_frontend(request.frontend);
   auto attrs = FrontendAttrs(request);
@@ -185,6 +185,8 @@ std::string EncodeGatewaySolve(const BuildRequest& request) {
   message.mutable_frontend_opt()->insert(attrs.begin(), attrs.end());
   message.set_allow_result_return(true);
   message.set_allow_result_array_ref(true);
+  for (const auto& [name, definition] : inputs)
+    (*message.mutable_frontend_inputs())[name].ParseFromString(definition);
   return message.SerializeAsString();
 }
 

@@ -51,6 +51,8 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   plan::VcsFacts vcs = plan::DescribeVcs(options, environment, inputs.source);
   inputs.vcs = std::move(vcs.attributes);
   inputs.notices.insert(inputs.notices.end(), vcs.notices.begin(), vcs.notices.end());
+  TRY_ASSIGN(inputs.contexts,
+             plan::PlanContextTimes(options, environment, inputs.source, inputs.trees));
   if (auto tree = inputs.trees.find("dockerfile"); tree != inputs.trees.end()) {
     for (std::string& line : plan::UnknownNames(options, *tree->second, inputs.source.filename))
       inputs.notices.push_back(std::move(line));

@@ -12,6 +12,7 @@
 #include "driver/session/secrets.h"
 #include "driver/session/ssh_service.h"
 #include "plugin/options/build_options.h"
+#include "plugin/plan/context_times.h"
 #include "plugin/plan/source.h"
 #include "plugin/progress/streams.h"
 
@@ -24,6 +25,7 @@ struct Inputs {
   std::vector<session::SshOffer> ssh;
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
+  plan::ContextPlan contexts;                                     ///< of those trees
   session::OfferedStores stores;           ///< content, by name, as the builder asks
   std::map<std::string, std::string> vcs;  ///< plan::VcsFacts
   std::vector<std::string> notices;        ///< one line each, for the user

@@ -38,6 +38,8 @@ Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
     sink.Say(notice);
   for (const std::string& notice : caches_.notices())
     sink.Say(notice);
+  for (const std::string& reason : inputs_.contexts.reasons)
+    if (workshop_.debug()) sink.Say(reason);
   if (options_.sbom_implied) sink.Say("--sbom-dir switches --sbom on");
   const std::string warnings = TrimmedVariable(workshop_.environment(), "BUILDX_METADATA_WARNINGS");
   const bool keep = !options_.metadata_file.empty() && ParseBool(warnings).value_or(false);
@@ -119,6 +121,8 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
     TRY_ASSIGN(engine_, workshop_.Engine());
   }
   facts.vcs = inputs_.vcs;
+  facts.dated = inputs_.contexts.dated;
+  facts.explain = workshop_.debug();
   if (engine_ != nullptr && !job.builds_in_engine()) {
     TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));
     facts.engine_containerd_store = info.containerd_store;
@@ -184,21 +188,48 @@ Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
 
 Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) {
   std::vector<std::shared_ptr<const session::ExportLog>> exported;
-  std::vector<solve::Solving> solves;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    PlatformBuild& part = parts[i];
-    exported.push_back(
-        session::AddFileSend(part.services, results_.targets(i), part.faults, *part.sink));
+    exported.push_back(session::AddFileSend(parts[i].services, results_.targets(i), parts[i].faults,
+                                            *parts[i].sink));
+  }
+  auto solved = SolveOnce(parts, cancel);
+  if (!solved && !cancel.cancelled() && MaySendAnew(parts)) {
+    parts.front().sink->Say(
+        Cat("WARNING: ", solved.error().message(), ": the context is sent anew"));
+    for (PlatformBuild& part : parts)
+      TRY(part.builder->Reconnect(cancel));
+    solved = SolveOnce(parts, cancel);
+  }
+  if (!solved) return Fail(std::move(solved).error());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    TRY(exported[i]->CheckComplete(results_.targets(i)));
+    parts[i].solved = std::move((*solved)[i]);
+  }
+  return {};
+}
+
+Result<std::vector<solve::BuildResult>> Target::SolveOnce(std::vector<PlatformBuild>& parts,
+                                                          const Cancel& cancel) {
+  std::vector<solve::Solving> solves;
+  for (PlatformBuild& part : parts) {
     solves.push_back(
         {part.builder, &part.plan.request, RandomId(), &part.services, &part.faults, part.sink});
     Record(part, solves.back().ref);
   }
-  TRY_ASSIGN(auto solved, solve::SolveAll(solves, cancel));
+  return solve::SolveAll(solves, cancel);
+}
+
+/// The builder had to throw away what it had of a context, since a file changed on its way; nothing
+/// is wrong with the build.
+bool Target::MaySendAnew(const std::vector<PlatformBuild>& parts) {
+  const auto& tally = inputs_.contexts.tally;
+  if (!tally || !tally->distrusted) return false;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    TRY(exported[i]->CheckComplete(results_.targets(i)));
-    parts[i].solved = std::move(solved[i]);
+    if (parts[i].faults.first()) return false;
+    for (const auto& [index, target] : results_.targets(i))
+      if (!session::CanStartOver(target)) return false;
   }
-  return {};
+  return true;
 }
 
 /// The builder has a record of the build, also when it fails, and docker buildx shows it.

@@ -68,6 +68,9 @@ class Target {
                 EventSink& sink);
   Result<> Check(PlatformBuild& part, EventSink& sink, const Cancel& cancel);
   Result<> Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel);
+  Result<std::vector<solve::BuildResult>> SolveOnce(std::vector<PlatformBuild>& parts,
+                                                    const Cancel& cancel);
+  bool MaySendAnew(const std::vector<PlatformBuild>& parts);
   void Record(const PlatformBuild& part, const std::string& ref);
   deliver::ExporterResponse Metadata(const std::vector<PlatformBuild>& parts,
                                      const Job& job,

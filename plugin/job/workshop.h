@@ -56,6 +56,7 @@ class Workshop {
   /// Where parts of archives wait for each other: TMPDIR, else /var/tmp, as /tmp is often small, or
   /// memory.
   std::string TemporaryDirectory() const;
+  bool debug() const { return globals_.debug; }  ///< -D
 
  private:
   const Environment& environment_;

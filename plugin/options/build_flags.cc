@@ -12,6 +12,7 @@
 #include "plugin/options/build_checks.h"
 #include "plugin/options/cache_flags.h"
 #include "plugin/options/call_flags.h"
+#include "plugin/options/context_flags.h"
 #include "plugin/options/flag_values.h"
 #include "plugin/options/limit_flags.h"
 #include "plugin/options/old_flags.h"
@@ -252,7 +253,7 @@ std::vector<flags::Flag> BuildTable(BuildLine& line) {
   std::vector<flags::Flag> table;
   for (std::vector<flags::Flag> part :
        {InputFlags(options), ResultFlags(line), AttestationFlags(line), DepotFlags(options),
-        SourceFlags(options.sources), CacheFlags(options.caches),
+        SourceFlags(options.sources), ContextFlags(options.contexts), CacheFlags(options.caches),
         CallFlags(options.call, options.lint), LimitFlags(options.limits),
         OldFlags(options.notices)}) {
     std::move(part.begin(), part.end(), std::back_inserter(table));

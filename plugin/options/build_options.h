@@ -11,6 +11,7 @@
 #include "driver/oci/platform.h"
 #include "plugin/options/cache_flags.h"
 #include "plugin/options/call_flags.h"
+#include "plugin/options/context_flags.h"
 #include "plugin/options/limit_flags.h"
 #include "plugin/options/source_options.h"
 
@@ -85,7 +86,8 @@ struct BuildOptions {
   /// In the user's order; of two for the same place and key the later one only.
   std::vector<Annotation> annotations;
 
-  SourceOptions sources;  ///< --ssh, --build-context
+  SourceOptions sources;    ///< --ssh, --build-context
+  ContextOptions contexts;  ///< --context-times
 
   FrontendCall call;  ///< then nothing is to be built, and nothing below asks for a result
   Lint lint;

@@ -61,7 +61,7 @@ void AddBuild(std::vector<Setting>& all) {
        {"DOCKER_DEFAULT_PLATFORM", "DOCKER_AUTH_CONFIG", "SOURCE_DATE_EPOCH", "TMPDIR",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BUILDX_METADATA_PROVENANCE", "BUILDX_GIT_INFO",
         "BUILDX_GIT_LABELS", "SSH_AUTH_SOCK", "AWS_*", "ACTIONS_*", "DEPOT_CACHE_TIMEOUT",
-        "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"}) {
+        "DEPOT_CONTEXT_TIMES", "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"}) {
     all.push_back({name});
   }
   for (std::string_view name :

@@ -97,6 +97,9 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   if (!source.shared_name.empty() && !node_id.empty()) {
     plan.request.shared_key = Cat(source.shared_name, ":", node_id);
   }
+  // Without a name of its own on the builder nothing is kept there, and all of it travels anyway.
+  if (!node_id.empty()) plan.request.dated = facts.dated;
+  plan.request.explain = facts.explain;
   return plan;
 }
 

@@ -30,7 +30,9 @@ struct PlanFacts {
   std::vector<std::string> save_as;  ///< ExportFacts
   /// Of DescribeVcs(): attributes that nothing else has set.
   std::map<std::string, std::string> vcs{};
-  std::string source_policy;  ///< ReadSourcePolicy()
+  std::string source_policy;                 ///< ReadSourcePolicy()
+  std::vector<solve::DatedContext> dated{};  ///< ContextPlan
+  bool explain = false;                      ///< BuildRequest::explain
 };
 
 /// All that is decided before the builder starts, and constant from then on; nothing is opened or

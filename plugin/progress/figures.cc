@@ -1,9 +1,7 @@
 #include "plugin/progress/figures.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
-#include <string_view>
 
 #include "driver/base/text.h"
 
@@ -21,18 +19,6 @@ std::string TwoDigits(std::int64_t number) {
 }
 
 }  // namespace
-
-std::string ShownBytes(std::int64_t count) {
-  constexpr std::array<std::string_view, 6> kUnits = {"kB", "MB", "GB", "TB", "PB", "EB"};
-  if (count < 1000) return Cat(count, 'B');
-  double value = static_cast<double>(count) / 1000;
-  std::size_t unit = 0;
-  while (value >= 1000 && unit + 1 < kUnits.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  return Cat(Decimal(value, 2), kUnits[unit]);
-}
 
 std::string ShownSeconds(Elapsed elapsed) {
   return Cat(Decimal(std::chrono::duration<double>(elapsed).count(), 1), 's');

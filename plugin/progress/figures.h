@@ -3,12 +3,10 @@
 #include <cstdint>
 #include <string>
 
+#include "driver/event/shown_bytes.h"
 #include "plugin/progress/trace.h"
 
 namespace depot {
-
-/// A number of bytes for people: "154B", "4.27MB" (decimal units, as docker prints them).
-std::string ShownBytes(std::int64_t count);
 
 /// "15.0s"
 std::string ShownSeconds(Elapsed elapsed);

@@ -21,6 +21,7 @@ class Link:
     def __init__(self, target, port=0, delay=0.0, rate=None, stall_at=None):
         self._target, self._delay, self._rate, self._stall_at = target, delay, rate, stall_at
         self.stalled = threading.Event()
+        self.sent = 0  # bytes from the clients
         self._sockets = []
         if isinstance(port, int):
             self._listener = socket.create_server(("127.0.0.1", port))
@@ -61,10 +62,10 @@ class Link:
                     host, _, port = self._target.rpartition(":")
                     server = socket.create_connection((host, int(port)))
                 self._sockets += [client, server]
-                self._start(self._pass, client, server, self._stall_at)
-                self._start(self._pass, server, client, None)
+                self._start(self._pass, client, server, self._stall_at, True)
+                self._start(self._pass, server, client, None, False)
 
-    def _pass(self, source, target, stall_at):
+    def _pass(self, source, target, stall_at, from_client):
         queue, changed = [], threading.Condition()
         self._start(self._send, target, queue, changed)
         seen = b""
@@ -73,6 +74,8 @@ class Link:
             data = b""
             with contextlib.suppress(OSError):
                 data = source.recv(_PIECE)
+            if from_client:
+                self.sent += len(data)
             seen = (seen + data)[-2 * _PIECE :]
             if stall_at and stall_at in seen:
                 self.stalled.set()

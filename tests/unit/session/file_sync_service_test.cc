@@ -96,6 +96,55 @@ TEST_F(FileSyncService, AppliesTheBuildersPatterns) {
   EXPECT_EQ(PathsOf(receiver), (std::vector<std::string>{"keep", "keep/a"}));
 }
 
+/// A tree all of whose files are bound to the state that they had when they were announced.
+class BoundTree final : public files::FileTree {
+ public:
+  BoundTree(std::unique_ptr<files::FileTree> tree, std::vector<std::string>& distrusted)
+      : tree_(std::move(tree)), distrusted_(distrusted) {}
+
+  Result<> Walk(const files::TreeFilter& filter,
+                const Visitor& visit,
+                const Cancel& cancel) const override {
+    auto bind = [&](files::FileEntry entry) {
+      entry.bound = S_ISREG(entry.mode);
+      return visit(std::move(entry));
+    };
+    return tree_->Walk(filter, bind, cancel);
+  }
+  Result<Fd> Open(const std::string& path) const override { return tree_->Open(path); }
+  void Distrust(const std::string& path) const override { distrusted_.push_back(path); }
+
+ private:
+  const std::unique_ptr<files::FileTree> tree_;
+  std::vector<std::string>& distrusted_;
+};
+
+TEST_F(FileSyncService, ABoundFileThatChangedFailsTheTransferAndIsNoFault) {
+  directory_.Write("a", "before");
+  directory_.Write("b", "stays");
+  std::vector<std::string> distrusted;
+  Offer();
+  trees_["context"] = std::make_unique<BoundTree>(std::move(trees_["context"]), distrusted);
+  RunningCall running(table_, kDiffCopy, {{"dir-name", "context"}});
+  FakeReceiver receiver(running.call());
+  WirePacket packet;
+  while (receiver.Receive(packet) && packet.has_stat()) {
+  }
+  directory_.Write("a", "after!");
+  receiver.Send(WirePacket::PACKET_REQ, 1);
+  receiver.Send(WirePacket::PACKET_REQ, 0);
+  std::string content, error;
+  while (receiver.Receive(packet)) {
+    if (packet.type() == WirePacket::PACKET_DATA) content += packet.data();
+    if (packet.type() == WirePacket::PACKET_ERR) error = packet.data();
+  }
+  EXPECT_FALSE(running.Finish().ok());
+  EXPECT_NE(error.find("context file a changed while it was being sent"), std::string::npos);
+  EXPECT_EQ(content.find("after!"), std::string::npos);
+  EXPECT_EQ(distrusted, std::vector<std::string>{"a"});
+  EXPECT_FALSE(faults_.first());
+}
+
 TEST_F(FileSyncService, DecodesEscapedPatterns) {
   directory_.Write("\xC3\xA4", "1");
   directory_.Write("b", "2");

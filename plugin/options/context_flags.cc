@@ -1,0 +1,40 @@
+#include "plugin/options/context_flags.h"
+
+#include <string>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+
+namespace depot::options {
+
+Result<ContextTimes> ParseContextTimes(std::string_view name, std::string_view value) {
+  if (value == "content") return ContextTimes::kContent;
+  if (value == "file") return ContextTimes::kFile;
+  return Fail(Error(ErrorCode::kUsage, Cat(name, ": unknown times \"", Printable(value), '"'))
+                  .WithHint("content and file are known"));
+}
+
+Result<std::optional<ContextTimes>> WantedContextTimes(const ContextOptions& options,
+                                                       const Environment& environment) {
+  constexpr std::string_view kVariable = "DEPOT_CONTEXT_TIMES";
+  if (options.times) return options.times;
+  const std::string value = TrimmedVariable(environment, std::string(kVariable));
+  if (value.empty()) return std::nullopt;
+  return ParseContextTimes(kVariable, value);
+}
+
+std::vector<flags::Flag> ContextFlags(ContextOptions& into) {
+  return {
+      {"context-times", 0, flags::FlagKind::kText, "string",
+       "Times of the files of local contexts as the builder is told them: \"content\" (an "
+       "unchanged "
+       "file does not travel again from a fresh clone) or \"file\"; in CI and a git checkout "
+       "\"content\" is the default",
+       [&into](const std::string& text) -> Result<> {
+         TRY_ASSIGN(into.times, ParseContextTimes("--context-times", text));
+         return {};
+       }},
+  };
+}
+
+}  // namespace depot::options

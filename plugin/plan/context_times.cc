@@ -1,0 +1,177 @@
+#include "plugin/plan/context_times.h"
+
+#include <filesystem>
+#include <optional>
+
+#include <time.h>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/git/index.h"
+
+namespace depot::plan {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Below it, asking the frontend first and copying on the builder takes longer than sending.
+constexpr std::uint64_t kWorthwhile = 4 << 20;
+
+/// A file's content is named as git names it, so that it has one name whether git knows the file or
+/// it was read.
+class GitNames final : public files::ContentNames {
+ public:
+  GitNames(git::IndexedCheckout checkout, std::string prefix)
+      : checkout_(std::move(checkout)), prefix_(std::move(prefix)) {}
+
+  std::string_view Known(const files::FileEntry& entry) const override {
+    if (!checkout_.index) return {};
+    const git::IndexedState state{
+        entry.mode,           entry.state.inode, entry.state.size, entry.state.mtime_ns,
+        entry.state.ctime_ns, entry.uid,         entry.gid};
+    if (prefix_.empty()) return checkout_.index->Find(entry.path, state);
+    return checkout_.index->Find(Cat(prefix_, '/', entry.path), state);
+  }
+
+  Result<std::string> Read(int file, std::int64_t size, const Cancel& cancel) const override {
+    return git::BlobNameOfFile(checkout_.format, file, size, cancel);
+  }
+
+  std::string Of(std::string_view text) const override {
+    return git::BlobName(checkout_.format, text);
+  }
+
+ private:
+  const git::IndexedCheckout checkout_;
+  const std::string prefix_;
+};
+
+/// One local directory: its name in the session, and the attribute that names it to the frontend.
+struct LocalContext {
+  std::string local;
+  std::string attribute;
+  std::string directory;
+};
+
+std::vector<LocalContext> LocalContexts(const Source& source) {
+  std::vector<LocalContext> contexts;
+  auto main = source.trees.find("context");
+  if (main != source.trees.end() && !main->second.directory.empty()) {
+    contexts.push_back({"context", "", main->second.directory});
+  }
+  constexpr std::string_view kLocal = "local:";
+  for (const auto& [attribute, value] : source.named.attrs) {
+    if (!value.starts_with(kLocal)) continue;
+    const std::string local = value.substr(kLocal.size());
+    auto directory = source.named.directories.find(local);
+    if (directory != source.named.directories.end()) {
+      contexts.push_back({local, attribute, directory->second});
+    }
+  }
+  return contexts;
+}
+
+/// Where `directory` is in the checkout; nullopt when it is outside of it.
+std::optional<std::string> PrefixIn(const std::string& root, const std::string& directory) {
+  std::error_code error;
+  const std::string real = fs::canonical(directory, error).string();
+  if (error) return std::nullopt;
+  if (real == root) return "";
+  const std::string below = root == "/" ? root : root + '/';
+  if (!real.starts_with(below)) return std::nullopt;
+  return real.substr(below.size());
+}
+
+bool InContinuousIntegration(const Environment& environment) {
+  const std::string value = TrimmedVariable(environment, "CI");
+  return !value.empty() && ParseBool(value).value_or(true);
+}
+
+/// What belongs to protected branches is not shared with what anybody may push: whoever builds can
+/// make the builder keep a file under another's time.
+std::string KeyOf(const Environment& environment) {
+  const bool is_protected = TrimmedVariable(environment, "CI_COMMIT_REF_PROTECTED") == "true";
+  return is_protected ? "content-protected" : "content";
+}
+
+std::int64_t NowNanoseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return files::Nanoseconds(now);
+}
+
+/// Whether to, when nobody has said so.
+Result<bool> Pays(const LocalContext& context,
+                  const git::IndexedCheckout& checkout,
+                  const std::string& prefix,
+                  std::vector<std::string>& reasons) {
+  const std::string shown = Cat("the ", context.local == "context" ? "context" : context.local,
+                                " is sent with the times of files: ");
+  if (checkout.root.empty()) {
+    reasons.push_back(Cat(shown, "it is not in a git checkout"));
+    return false;
+  }
+  if (!checkout.index) return true;
+  const git::Index::Extent extent = checkout.index->ExtentOf(prefix);
+  if (extent.bytes >= kWorthwhile) return true;
+  reasons.push_back(Cat(shown, "git knows ", extent.bytes, " bytes in it, and less than ",
+                        kWorthwhile, " is sent faster than it is asked for"));
+  return false;
+}
+
+/// Nullopt: its files are sent as they are.
+Result<std::optional<git::IndexedCheckout>> Decide(const LocalContext& context,
+                                                   bool wanted,
+                                                   std::string& prefix,
+                                                   std::vector<std::string>& reasons) {
+  Result<git::IndexedCheckout> read = git::ReadIndexOf(context.directory);
+  if (!read) {
+    reasons.push_back(
+        Cat("git is not asked about ", Printable(context.directory), ": ", read.error().message()));
+    if (!wanted) return std::nullopt;
+    return git::IndexedCheckout();
+  }
+  if (!read->root.empty()) {
+    const auto found = PrefixIn(read->root, context.directory);
+    if (!found) read->index.reset();
+    prefix = found.value_or("");
+  }
+  if (!wanted) {
+    TRY_ASSIGN(const bool pays, Pays(context, *read, prefix, reasons));
+    if (!pays) return std::nullopt;
+  }
+  if (!read->reason.empty()) {
+    reasons.push_back(
+        Cat("git's index is not used for ", Printable(context.directory), ": ", read->reason));
+  }
+  return *std::move(read);
+}
+
+}  // namespace
+
+Result<ContextPlan> PlanContextTimes(const options::BuildOptions& options,
+                                     const Environment& environment,
+                                     const Source& source,
+                                     Trees& trees) {
+  TRY_ASSIGN(const auto said, options::WantedContextTimes(options.contexts, environment));
+  ContextPlan plan;
+  const bool asked = !options.call.method.empty();
+  if (asked || said == options::ContextTimes::kFile) return plan;
+  const bool wanted = said == options::ContextTimes::kContent;
+  if (!wanted && !InContinuousIntegration(environment)) return plan;
+  plan.tally = std::make_shared<files::ContentTally>();
+  const std::int64_t now = NowNanoseconds();
+  for (const LocalContext& context : LocalContexts(source)) {
+    std::string prefix;
+    TRY_ASSIGN(auto checkout, Decide(context, wanted, prefix, plan.reasons));
+    auto tree = trees.find(context.local);
+    if (!checkout || tree == trees.end()) continue;
+    auto names = std::make_shared<GitNames>(*std::move(checkout), std::move(prefix));
+    tree->second = files::MakeContentTimesTree(std::move(tree->second), names, plan.tally);
+    plan.dated.push_back({context.local, context.local, context.attribute, now,
+                          std::string(files::kContentTimesMark), KeyOf(environment)});
+  }
+  return plan;
+}
+
+}  // namespace depot::plan
