@@ -216,6 +216,20 @@ class Sources(InstallTest):
                 self.install(shell=shell, **how)
                 self.assert_installed()
 
+    def test_the_page_of_a_release(self):
+        for page, folder in (
+            ("-/releases/v2", "-/releases/v2/downloads"),
+            ("-/releases/permalink/latest/downloads", "-/releases/permalink/latest/downloads"),
+            ("team/app/releases/tag/v2", "team/app/releases/download/v2"),
+            ("team/app/releases/latest", "team/app/releases/latest/download"),
+        ):
+            with self.subTest(page=page):
+                self.fresh()
+                server = self.release()
+                server.files = {f"{folder}/{name}": text for name, text in server.files.items()}
+                self.install(url=f"{server.url}/{page}")
+                self.assert_installed()
+
     def test_a_file_is_checked_when_there_is_something_to_check_it_with(self):
         alone = self.on_disk({"depot-new": self.plugin})
         listed = self.on_disk(release_of(self.plugin))
