@@ -1,3 +1,5 @@
+#include "driver/docker/config_edit.h"
+
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -5,9 +7,9 @@
 #include <string_view>
 
 #include "driver/base/json.h"
-#include "driver/docker/config_edit.h"
 
-// config.json, edited as text: what comes out is JSON, has the alias or has it no more, and nothing else is different.
+// config.json, edited as text: what comes out is JSON, has the alias or has it no more, and nothing
+// else is different.
 
 namespace {
 
