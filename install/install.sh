@@ -18,7 +18,8 @@ downgrades to what it is given. Nothing is changed before the new file's SHA-256
   --uninstall    remove what was installed
 
   DEPOT_PLUGIN_URL       folder of a release: https://, http://, file:// or a path. It holds SHA256SUMS and
-                         docker-depot-linux-ARCH. Default: the folder of this script
+                         docker-depot-linux-ARCH. The page of a GitLab or GitHub release will do, too.
+                         Default: the folder of this script
   DEPOT_PLUGIN_HEADER    a header for its server, such as "JOB-TOKEN: ..."; not sent on to where it redirects
   DEPOT_INSTALL_DIR      where the plugin goes. Default: $DOCKER_CONFIG/cli-plugins or ~/.docker/cli-plugins.
                          /usr/local/lib/docker/cli-plugins is for all users of a machine
@@ -86,6 +87,16 @@ choose_name_folder() {
   fi
 }
 
+# Where the files of a release lie that `source` is the page of, in GitLab or GitHub; other URLs stay.
+resolve_page() {
+  case $source in
+    */-/releases/*/downloads*) ;;
+    http*/-/releases/?*) source=$source/downloads ;;
+    http*/releases/tag/?*) source=${source%/releases/tag/*}/releases/download/${source##*/releases/tag/} ;;
+    http*/releases/latest) source=$source/download ;;
+  esac
+}
+
 choose_source() { # choose_source FILE
   name=docker-depot-linux-$architecture
   if [ -n "$1" ]; then
@@ -115,6 +126,7 @@ choose_source() { # choose_source FILE
   [ "$(printf '%s' "$source${DEPOT_PLUGIN_HEADER:-}" | wc -l)" -eq 0 ] ||
     die "DEPOT_PLUGIN_URL and DEPOT_PLUGIN_HEADER must be one line each"
   source=${source%/}
+  resolve_page
 }
 
 # make_folder FOLDER HINT: sets `made` to its absolute path.

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include "driver/base/text.h"
+#include "driver/disk/read_file.h"
 #include "plugin/command/invocation.h"
+#include "plugin/command/version_command.h"
 #include "plugin/interrupt.h"
 #include "plugin/progress/terminal.h"
 
@@ -15,10 +17,17 @@ extern char** environ;
 namespace depot {
 namespace {
 
-constexpr std::string_view kMetadata =
-    R"({"SchemaVersion":"0.1.0","Vendor":"docker-depot","Version":")" DEPOT_VERSION
-    R"(","ShortDescription":"Build images on remote BuildKit builders"})"
-    "\n";
+/// The command line of the process that started us, which docker itself is when we are its plugin.
+/// Empty when it cannot be read.
+std::vector<std::string> CommandLineOfParent() {
+  auto text = disk::ReadFileIfThere(Cat("/proc/", ::getppid(), "/cmdline"));
+  std::vector<std::string> words;
+  if (!text || !*text) return words;
+  for (std::string_view word : Split(**text, '\0'))
+    words.emplace_back(word);
+  words.pop_back();  // each ends in a zero
+  return words;
+}
 
 Environment TakeEnvironment() {
   Environment environment;
@@ -37,7 +46,8 @@ Result<> RunCommand(const command::Invocation& invocation,
                     Terminal& terminal) {
   Interrupt interrupt(Variable(environment, "DOCKER_CLI_PLUGIN_SOCKET"), invocation.command->words);
   return invocation.command->run({invocation.globals, invocation.arguments, invocation.program,
-                                  DEPOT_VERSION, environment, terminal, interrupt.cancel()});
+                                  DEPOT_VERSION, environment, terminal, interrupt.cancel(),
+                                  invocation.is_docker_build, invocation.is_buildx});
 }
 
 Result<> Answer(const command::Invocation& invocation,
@@ -45,7 +55,8 @@ Result<> Answer(const command::Invocation& invocation,
                 Terminal& terminal) {
   switch (invocation.request) {
     case command::Request::kMetadata:
-      return terminal.WriteResult(kMetadata, Cancel::Never());
+      return terminal.WriteResult(command::Metadata(DEPOT_VERSION, invocation.is_buildx),
+                                  Cancel::Never());
     case command::Request::kComplete:
       return terminal.WriteResult(":0\n", Cancel::Never());
     case command::Request::kHook:
@@ -58,7 +69,8 @@ Result<> Answer(const command::Invocation& invocation,
 
 Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
   Environment environment = TakeEnvironment();
-  TRY_ASSIGN(command::Invocation invocation, command::ParseInvocation(argv, environment));
+  TRY_ASSIGN(command::Invocation invocation,
+             command::ParseInvocation(argv, environment, CommandLineOfParent()));
   Result<> done = Answer(invocation, environment, terminal);
   if (done) return done;
   std::string hint = command::InWordsOf(invocation.program, done.error().hint());

@@ -81,11 +81,11 @@ Result<> ShowCall(const options::BuildOptions& options,
   return {};
 }
 
-void SayWhyNoId(Terminal& terminal) {
-  terminal.WriteError(
-      "note: there is no image ID to print: no output was asked for, and the result stays in the "
-      "builder's cache; --load, --push or --output takes it out\n",
-      Cancel::Never());
+std::string WhyNoId(const job::Outcome& outcome, const options::BuildOptions& options) {
+  if (!outcome.not_loaded.empty()) return outcome.not_loaded;
+  if (!options.outputs.empty()) return "the outputs asked for make no image";
+  return "no output was asked for, and the result stays in the builder's cache; --load, --push or "
+         "--output takes it out";
 }
 
 Result<> PrintId(const job::Outcome& outcome,
@@ -94,7 +94,8 @@ Result<> PrintId(const job::Outcome& outcome,
   if (!outcome.image_id.empty()) {
     return terminal.WriteResult(Cat(outcome.image_id, '\n'), Cancel::Never());
   }
-  if (options.outputs.empty()) SayWhyNoId(terminal);
+  terminal.WriteError(Cat("note: there is no image ID to print: ", WhyNoId(outcome, options), '\n'),
+                      Cancel::Never());
   return {};
 }
 
@@ -117,6 +118,8 @@ Result<> RunBuild(const Call& call) {
   job::Target target(*options, workshop, streams);
   TRY(target.Prepare(call.cancel));
   TRY_ASSIGN(choice::Choice choice, ChooseBuilder(*options, workshop, call));
+  const std::string load = TrimmedVariable(call.environment, "DEPOT_LOAD");
+  choice.default_load |= call.is_docker_build || ParseBool(load).value_or(false);
   std::string project = choice.hosted ? choice.hosted->project.id : "";
 
   chosen.options.title = TitleOf(choice);

@@ -21,6 +21,10 @@ struct Call {
   const Environment& environment;
   Terminal& terminal;
   const Cancel& cancel;  ///< stops when the user wants it to
+  /// Docker's own `docker build` was asked for, and brought to us by the alias `builder` or by the
+  /// name docker-buildx.
+  bool is_docker_build = false;
+  bool is_buildx = false;  ///< we run under the name docker-buildx
 };
 
 /// A command: how it is written, what help says of it, what it does.

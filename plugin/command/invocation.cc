@@ -13,6 +13,7 @@ namespace depot::command {
 namespace {
 
 constexpr std::string_view kPluginName = "depot";
+constexpr std::string_view kBuildxName = "docker-buildx";
 
 struct GlobalLine {
   options::GlobalFlags globals;
@@ -82,6 +83,25 @@ Error UnknownCommand(const std::string& program, std::string_view group, std::st
       .WithHint(Cat("see '", path, " --help'"));
 }
 
+/// Whether docker was called as `docker build`, `docker image build` or `docker builder build`.
+bool IsDockersBuild(const Words& docker) {
+  if (docker.empty()) return false;
+  GlobalLine line;
+  auto words = flags::ParseWords(GlobalTable(line), Rest(docker), flags::Placement::kBeforeWord);
+  if (!words || words->empty()) return false;
+  const bool grouped = words->front() == "image" || words->front() == "builder";
+  return words->size() > (grouped ? 1 : 0) && words->at(grouped ? 1 : 0) == "build";
+}
+
+/// What compose and scripts ask docker buildx for. Compose shows the message, without the hint.
+Error BakeIsMissing() {
+  return Error(
+      ErrorCode::kUnsupported,
+      "docker-depot has no bake yet, which `docker buildx bake` and `docker compose build` "
+      "need: build with `docker build`, or give the name docker-buildx back to docker "
+      "buildx (docker depot configure-docker --uninstall --as buildx)");
+}
+
 bool AsksForHelp(const Words& words) {
   return words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help";
 }
@@ -105,6 +125,7 @@ Result<> TakeCommand(Words words, Invocation& invocation) {
     if (command == nullptr) return Fail(UnknownCommand(invocation.program, name, words[0]));
     words.erase(words.begin());
   }
+  if (command == nullptr && name == "bake") return Fail(BakeIsMissing());
   if (command == nullptr) return Fail(UnknownCommand(invocation.program, "", name));
   invocation.command = command;
   invocation.arguments = std::move(words);
@@ -149,8 +170,11 @@ Result<Invocation> ChooseCommand(Invocation invocation,
 }  // namespace
 
 Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
-                                   const Environment& environment) {
+                                   const Environment& environment,
+                                   const std::vector<std::string>& docker) {
   Invocation invocation;
+  std::string base = BaseName(argv);
+  invocation.is_buildx = base == kBuildxName;
   Words words = argv.empty() ? Words() : Rest(argv);
   if (!words.empty() && words[0] == "docker-cli-plugin-metadata") {
     invocation.request = Request::kMetadata;
@@ -160,10 +184,10 @@ Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
     invocation.request = Request::kComplete;
     return invocation;
   }
-  auto docker = environment.find("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND");
-  bool is_plugin = docker != environment.end() && !docker->second.empty();
-  std::string base = BaseName(argv);
-  invocation.program = is_plugin ? Cat("docker ", kPluginName) : base;
+  bool is_plugin = !Variable(environment, "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").empty();
+  invocation.is_docker_build = is_plugin && IsDockersBuild(docker);
+  const std::string_view name = invocation.is_buildx ? "buildx" : kPluginName;
+  invocation.program = is_plugin ? Cat("docker ", name) : base;
 
   GlobalLine line;
   std::vector<flags::Flag> table = GlobalTable(line);

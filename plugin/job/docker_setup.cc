@@ -2,13 +2,16 @@
 
 namespace depot::job {
 
-Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
-                                    const Environment& environment) {
+std::string DockerDirectory(const options::GlobalFlags& flags, const Environment& environment) {
   std::string directory =
       flags.config.empty() ? Variable(environment, "DOCKER_CONFIG") : flags.config;
-  if (directory.empty()) directory = Variable(environment, "HOME") + "/.docker";
+  return directory.empty() ? Variable(environment, "HOME") + "/.docker" : directory;
+}
+
+Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,
+                                    const Environment& environment) {
   DockerSetup setup;
-  TRY_ASSIGN(setup.credentials.config, docker::ReadConfigFile(directory));
+  TRY_ASSIGN(setup.credentials.config, docker::ReadConfigFile(DockerDirectory(flags, environment)));
   if (std::string json = Variable(environment, "DOCKER_AUTH_CONFIG"); !json.empty()) {
     TRY_ASSIGN(setup.credentials.environment_auths, docker::ParseAuthConfig(json));
   }

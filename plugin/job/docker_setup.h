@@ -17,6 +17,9 @@ struct DockerSetup {
   Result<docker::EngineEndpoint> engine = docker::EngineEndpoint();
 };
 
+/// Where config.json lies: --config, DOCKER_CONFIG, or ~/.docker; exists or not.
+std::string DockerDirectory(const options::GlobalFlags& flags, const Environment& environment);
+
 /// Reads config.json (of --config, DOCKER_CONFIG or ~/.docker), the variables beside it, and the
 /// Engine's TLS files. What is malformed is kInvalid.
 Result<DockerSetup> ReadDockerSetup(const options::GlobalFlags& flags,

@@ -103,7 +103,30 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
   return parts;
 }
 
-/// Without an Engine to load into the build would be for nothing, so it is asked before a builder.
+/// Without an Engine that was asked for the build would be for nothing, so it is asked before a
+/// builder. One that only the default means may be missing: most CI jobs have none.
+Result<> Target::FindEngine(Job& job, plan::PlanFacts& facts, const Cancel& cancel) {
+  const bool by_default = job.loads_by_default() && !job.builds_in_engine() &&
+                          plan::LeavesLoadToTheDefault(options_, workshop_.environment());
+  if (by_default) {
+    TRY_ASSIGN(engine_, workshop_.Engine());
+  }
+  if (engine_ == nullptr || job.builds_in_engine()) return {};
+  Result<docker::EngineInfo> info = engine_->Info(cancel);
+  if (by_default && !info && !cancel.cancelled()) {
+    engine_ = nullptr;
+    not_loaded_ =
+        Cat("nothing is loaded: ", info.error().message(),
+            "; the result stays in the builder's cache, and --push sends it to a registry");
+    facts.not_loaded = not_loaded_;
+    return {};
+  }
+  TRY(info);
+  facts.default_load = by_default;
+  facts.engine_containerd_store = info->containerd_store;
+  return {};
+}
+
 Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   const DockerSetup& docker = workshop_.docker();
   plan::PlanFacts facts;
@@ -115,18 +138,10 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   facts.frontend.node_id = job.node_id();
   facts.source_policy = inputs_.source_policy;
   facts.save_as = job.save_as();
-  facts.default_load =
-      job.loads_by_default() && plan::LeavesLoadToTheBuilder(options_, workshop_.environment());
-  if (facts.default_load) {
-    TRY_ASSIGN(engine_, workshop_.Engine());
-  }
   facts.vcs = inputs_.vcs;
   facts.dated = inputs_.contexts.dated;
   facts.explain = workshop_.debug();
-  if (engine_ != nullptr && !job.builds_in_engine()) {
-    TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));
-    facts.engine_containerd_store = info.containerd_store;
-  }
+  TRY(FindEngine(job, facts, cancel));
   return facts;
 }
 
@@ -179,7 +194,7 @@ Result<> Target::Check(PlatformBuild& part, EventSink& sink, const Cancel& cance
 
 /// A call has no result but its answer.
 Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
-  Outcome outcome{"", "", part.solved.exporter_response, {}, part.solved.answer};
+  Outcome outcome{"", "", part.solved.exporter_response, "", {}, part.solved.answer};
   deliver::ExporterResponse reported = outcome.response;
   reported.insert(outcome.answer.begin(), outcome.answer.end());
   TRY(results_.Commit(reported, "", deliver::ImageIdKind::kManifest));
@@ -280,7 +295,7 @@ Result<Outcome> Target::Deliver(const std::vector<PlatformBuild>& parts,
   if (!provenance.empty()) sink.Say(provenance);
   const std::string ref =
       deliver::BuildRefOf({first.buildx.builder, first.buildx.node, first.solved.ref});
-  Outcome outcome{"", ref, std::move(delivered.response), {}, {}};
+  Outcome outcome{"", ref, std::move(delivered.response), not_loaded_, {}, {}};
   TRY_ASSIGN(outcome.image_id, results_.Commit(outcome.response, outcome.ref, delivered.id_kind));
   return outcome;
 }

@@ -25,6 +25,8 @@ struct Outcome {
   std::string image_id;  ///< see deliver::ImageId(); "" when there is no image
   std::string ref;       ///< of the build on its (first) builder: deliver::BuildRefOf()
   deliver::ExporterResponse response;
+  /// Why nothing was loaded although that is the default, in one line; "" = not so.
+  std::string not_loaded;
   /// All results are there, but not a cache that was to be written after them.
   std::optional<Error> cache_failure;
   /// Of --call: the metadata of the frontend's answer, for deliver::ShowAnswer().
@@ -62,6 +64,7 @@ class Target {
                                                      Questions questions,
                                                      EventSink& sink);
   Result<plan::PlanFacts> LookAround(Job& job, const Cancel& cancel);
+  Result<> FindEngine(Job& job, plan::PlanFacts& facts, const Cancel& cancel);
   Result<> Plan(std::vector<PlatformBuild>& parts,
                 plan::PlanFacts facts,
                 Services& services,
@@ -89,6 +92,7 @@ class Target {
   Inputs inputs_;
   Caches caches_;
   docker::Engine* engine_ = nullptr;  ///< to load into; null when nothing is loaded
+  std::string not_loaded_;            ///< see Outcome
   deliver::Sboms sboms_;              // the targets in results_ send to it
   deliver::Results results_;
   std::optional<deliver::WarningLog> warnings_;  ///< when the metadata file is to have them

@@ -64,9 +64,9 @@ void AddBuild(std::vector<Setting>& all) {
         "DEPOT_CONTEXT_TIMES", "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"}) {
     all.push_back({name});
   }
-  for (std::string_view name :
-       {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
-        "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS", "DEPOT_NATIVE_ONLY"}) {
+  for (std::string_view name : {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
+                                "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS",
+                                "DEPOT_LOAD", "DEPOT_NATIVE_ONLY"}) {
     all.push_back({name, Fate::kHonoured, Asks::kWhenTrue});
   }
   all.push_back({"BUILDX_DEFAULT_POLICY", Fate::kRefused, Asks::kWhenTrue, kNoEngine});

@@ -330,9 +330,10 @@ Result<> CheckItems(const BuildOptions& options,
     return item.type != "local" && item.type != "tar";
   });
   if (!options.iidfile.empty() && !image) {
-    return Fail(
-        Error(ErrorCode::kUsage, "--iidfile: this build makes no image, so there is no image ID")
-            .WithHint("add --push or --load"));
+    const std::string& why = facts.not_loaded;
+    return Fail(Error(ErrorCode::kUsage, Cat("--iidfile: there is no image ID: ",
+                                             why.empty() ? "this build makes no image" : why))
+                    .WithHint("add --push or --load"));
   }
   return {};
 }
@@ -368,7 +369,9 @@ Result<Exports> PlanExports(const BuildOptions& options,
       items.push_back({"image", {}, {}});
     } else if (facts.default_load) {
       items.push_back({"docker", {}, To(DestinationKind::kEngineLoad, "")});
-    } else if (!options.suppress_no_output_warning) {
+    } else if (!facts.not_loaded.empty()) {
+      exports.warnings.push_back(facts.not_loaded);
+    } else if (!facts.silent) {
       exports.warnings.push_back(
           "no output was asked for: the result stays in the builder's cache; "
           "--push sends it to a registry, --load brings it into docker");
@@ -396,10 +399,15 @@ Result<Exports> PlanExports(const BuildOptions& options,
   return exports;
 }
 
-bool LeavesLoadToTheBuilder(const BuildOptions& options, const Environment& environment) {
+bool LeavesLoadToTheDefault(const BuildOptions& options, const Environment& environment) {
+  return Asked(options).empty() && !options.save && options.call.method.empty() &&
+         !SaysCacheOnly(options) && !SwitchesDefaultLoadOff(environment);
+}
+
+bool SwitchesDefaultLoadOff(const Environment& environment) {
   const std::string off = TrimmedVariable(environment, "BUILDX_NO_DEFAULT_LOAD");
-  return Asked(options).empty() && !options.save && !SaysCacheOnly(options) &&
-         !ParseBool(off).value_or(false);
+  const std::string load = TrimmedVariable(environment, "DEPOT_LOAD");
+  return ParseBool(off).value_or(false) || (!load.empty() && !ParseBool(load).value_or(false));
 }
 
 Result<std::vector<Reference>> PushTargets(const BuildOptions& options,

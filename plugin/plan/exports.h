@@ -55,8 +55,10 @@ struct ExportFacts {
   /// The Engine that --load loads into has the containerd image store.
   bool engine_containerd_store = false;
   bool stdout_is_terminal = false;
-  bool no_default_load = false;      ///< BUILDX_NO_DEFAULT_LOAD
-  bool default_load = false;         ///< the builder was made so that what has no output is loaded
+  bool no_default_load = false;  ///< what has no output stays in the builder's cache, unsaid
+  bool default_load = false;     ///< what has no output is loaded
+  bool silent = false;           ///< nothing is said of a result that stays in the cache
+  std::string not_loaded{};      ///< why nothing is loaded although that is the default: one line
   std::vector<Platform> platforms;   ///< what this builder builds; empty = its own
   bool several_builders = false;     ///< others build the other platforms
   std::vector<std::string> save_as;  ///< names that the Depot API wants a saved image to have
@@ -83,8 +85,13 @@ Result<Exports> PlanExports(const options::BuildOptions& options,
                             const builder::Features& features,
                             const ExportFacts& facts);
 
-/// Whether a build that asked for no output is to be loaded, when its builder was made so.
-bool LeavesLoadToTheBuilder(const options::BuildOptions& options, const Environment& environment);
+/// Whether a build that asked for no output is loaded where that is the default: for a builder that
+/// was made so, and for docker's own `docker build`. BUILDX_NO_DEFAULT_LOAD and DEPOT_LOAD=0 are
+/// against it.
+bool LeavesLoadToTheDefault(const options::BuildOptions& options, const Environment& environment);
+
+/// Whether the environment says that nothing is loaded, nor kept in an Engine, by default.
+bool SwitchesDefaultLoadOff(const Environment& environment);
 
 /// One name in each repository that the build will push to, whoever pushes: known before there is a
 /// builder; pure. `save_as` as in ExportFacts.

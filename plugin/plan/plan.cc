@@ -76,9 +76,11 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   export_facts.save_as = facts.save_as;
   export_facts.default_load = facts.default_load;
   const Environment& environment = facts.frontend.environment;
-  export_facts.no_default_load = IsOn(environment, "BUILDX_NO_DEFAULT_LOAD") ||
-                                 IsOn(environment, "DEPOT_SUPPRESS_NO_OUTPUT_WARNING") ||
-                                 options.suppress_no_output_warning;
+  export_facts.not_loaded = facts.not_loaded;
+  export_facts.no_default_load =
+      SwitchesDefaultLoadOff(environment) || !options.call.method.empty();
+  export_facts.silent =
+      IsOn(environment, "DEPOT_SUPPRESS_NO_OUTPUT_WARNING") || options.suppress_no_output_warning;
   TRY_ASSIGN(Exports exports, PlanExports(options, features, export_facts));
   if (IsOn(environment, "BUILDX_NO_DEFAULT_OCI_ARTIFACT")) LeaveOutArtifacts(exports);
 

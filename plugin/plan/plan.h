@@ -26,6 +26,7 @@ struct PlanFacts {
   bool engine_containerd_store = false;  ///< docker::EngineInfo; only read when loading
   bool stdout_is_terminal = false;
   bool default_load = false;         ///< ExportFacts
+  std::string not_loaded{};          ///< ExportFacts
   bool several_builders = false;     ///< this plan is for one of them: ExportFacts
   std::vector<std::string> save_as;  ///< ExportFacts
   /// Of DescribeVcs(): attributes that nothing else has set.

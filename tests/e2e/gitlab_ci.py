@@ -103,12 +103,13 @@ class JobTest(PoolTest):
     def release(self):
         """URL of a folder with what install/release makes, as far as install.sh needs it."""
         if not self._release:
-            self._release = _serve(self._release_folder())
+            self._release = _serve(self.release_folder)
             self.addCleanup(self._release.server_close)
             self.addCleanup(self._release.shutdown)
         return f"http://127.0.0.1:{self._release.server_port}"
 
-    def _release_folder(self):
+    @functools.cached_property
+    def release_folder(self):
         folder = self.folder / "release"
         folder.mkdir()
         name = "docker-depot-linux-amd64"
@@ -117,6 +118,15 @@ class JobTest(PoolTest):
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         (folder / "SHA256SUMS").write_text(f"{digest}  {name}\n")
         return folder
+
+    def package_registry(self):
+        """A server that takes what a job publishes, as GitLab's packages do; `posted` is the body of its last POST."""
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Packages)
+        server.packages, server.posted = {}, None
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return server
 
     def project(self, ci, files):
         """A git repository with a .gitlab-ci.yml and files as in context()."""
@@ -141,7 +151,7 @@ class JobTest(PoolTest):
         self._write_variables(known)
         # The schema is checked by jobs(), once for each file; the names are those that a GitLab sets.
         argv = ["--force-shell-executor", "--shell-isolation", "--no-json-schema-validation"]
-        argv += ["--ignore-predefined-vars", "GITLAB_CI,CI_REGISTRY,CI_REGISTRY_IMAGE"]
+        argv += ["--ignore-predefined-vars", "GITLAB_CI,CI_REGISTRY,CI_REGISTRY_IMAGE,CI_API_V4_URL,CI_COMMIT_TAG"]
         argv += ["--container-executable", self._services]
         return self._finish(self._start_local(project, argv), check, timeout)
 
@@ -202,6 +212,35 @@ class JobTest(PoolTest):
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+class _Packages(http.server.BaseHTTPRequestHandler):
+    def _body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _say(self, status, content=b""):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _may(self):
+        return bool(self.headers.get("JOB-TOKEN"))
+
+    def do_PUT(self):
+        self.server.packages[self.path] = self._body()
+        self._say(201 if self._may() else 401)
+
+    def do_POST(self):
+        self.server.posted = self._body()
+        self._say(201 if self._may() else 401)
+
+    def do_GET(self):
+        content = self.server.packages.get(self.path)
+        self._say(404 if content is None else 200, content or b"")
+
     def log_message(self, *_):
         pass
 

@@ -54,6 +54,11 @@ class Jobs(JobTest):
             }
         return {"DOCKER_AUTH_CONFIG": json.dumps({"auths": auths})}
 
+    def engine_of_the_service(self):
+        """What the service docker:dind would give a job, from an engine of the rig."""
+        values = {"DOCKER_HOST": self.rig["CLASSIC_TLS"]}
+        return {**values, "DOCKER_CERT_PATH": self.rig["CLASSIC_CERTS"]}
+
 
 class Templates(Jobs):
     def test_a_token_and_the_projects_own_registry(self):
@@ -82,11 +87,6 @@ class Templates(Jobs):
             self.assertRegex(result.stderr, r"building on tcp://\S+ with TLS \(DEPOT_BUILDER\)")
         self.assert_no_leak(registry["CI_REGISTRY_PASSWORD"], written=[self.variables_file])
 
-    def engine_of_the_service(self):
-        """What the service docker:dind would give a job, from an engine of the rig."""
-        values = {"DOCKER_HOST": self.rig["CLASSIC_TLS"]}
-        return {**values, "DOCKER_CERT_PATH": self.rig["CLASSIC_CERTS"]}
-
     def test_docker_in_docker_with_a_login(self):
         registry = self.registry("basic")
         variables = (registry, self.engine_of_the_service())
@@ -114,7 +114,7 @@ warm:
   stage: one
   artifacts: {paths: [cache/]}
   script:
-    - wget -qO- "$DEPOT_PLUGIN_URL/install.sh" | sh
+    - wget -O- "${DEPOT_PLUGIN_URL:?}/install.sh" | sh
     - docker depot build --cache-to type=local,dest=cache,mode=max .
 again:
   stage: two
@@ -195,6 +195,85 @@ again:
         self.assertFalse(self.repository(image).has(self.commit_of(project)))
         built = pool.builds(pool.token(user="ada"), "one")
         self.assertEqual(list(built.values()), [FINISHED] * 2)
+
+
+class ExistingLines(Jobs):
+    """The lines of a job as they are, after two lines of set-up."""
+
+    def play(self, configure, lines, *variables, registry="basic"):
+        registry = self.registry(registry)
+        ci = template("existing-lines.yml").replace("docker depot configure-docker", configure)
+        ci = ci.replace('docker build --tag "$IMAGE" .', lines)
+        project = self.project(ci, self.files('CMD ["true"]'))
+        result = self.pipeline(project, registry, self.builder(), self.engine_of_the_service(), *variables)
+        self.check_pushed(registry["CI_REGISTRY_IMAGE"], self.commit_of(project))
+        self.engine("classic").remove(self.image_of(registry, project))
+        self.assertIn("(DEPOT_BUILDER)", result.stderr)
+
+    def test_docker_in_docker_with_the_alias(self):
+        self.play("docker depot configure-docker", 'docker build --tag "$IMAGE" .')
+
+    def test_docker_in_docker_with_the_link(self):
+        lines = 'docker buildx build --load --tag "$IMAGE" .'
+        self.play("docker depot configure-docker --as buildx", lines)
+
+    def alone(self, configure, line):
+        """In docker:cli, without an Engine."""
+        ci = f"""
+build:
+  script:
+    - wget -O- "${{DEPOT_PLUGIN_URL:?}}/install.sh" | sh
+    - {configure}
+    - {line}
+"""
+        registry = self.registry("bearer")
+        variables = {"IMAGE": registry["CI_REGISTRY_IMAGE"], "DOCKER_HOST": f"unix://{self.folder}/none"}
+        project = self.project(ci, self.files())
+        return self.pipeline(project, registry, self.builder(), variables), registry["CI_REGISTRY_IMAGE"]
+
+    def test_docker_cli_with_the_alias(self):
+        _, image = self.alone("docker depot configure-docker", "docker build --push -t $IMAGE:1 .")
+        self.check_pushed(image, "1")
+        said, _ = self.alone("docker depot configure-docker", "docker build -t $IMAGE:2 .")
+        self.assertEqual((said.stdout + said.stderr).count("nothing is loaded"), 1)
+
+    def test_docker_cli_with_the_link(self):
+        _, image = self.alone(
+            "docker depot configure-docker --as buildx", "docker buildx build --push -t $IMAGE:1 ."
+        )
+        self.check_pushed(image, "1")
+
+    def test_an_address_that_is_missing_or_wrong_ends_the_job(self):
+        ci = next(line for line in template("build-and-push.yml").splitlines() if "install.sh" in line)
+        project = self.project(f"job:\n  script:\n{ci}\n    - echo went on\n", {})
+        for url, says in (("", "DEPOT_PLUGIN_URL"), (f"{self.release()}/no", "404")):
+            with self.subTest(url=url):
+                said = self.pipeline(project, DEPOT_PLUGIN_URL=url, check=1)
+                self.assertIn(says, said.stdout + said.stderr)
+                self.assertNotIn("went on", (said.stdout + said.stderr).replace("$ echo went on", ""))
+
+
+class Publishing(Jobs):
+    """publish-release.yml, with a server in GitLab's place."""
+
+    def test_a_tag_is_published_and_installed_from(self):
+        gitlab = self.package_registry()
+        files = {path.name for path in self.release_folder.iterdir()}
+        make = f"#!/bin/sh\nmkdir dist\ncp -L {self.release_folder}/* dist/\n"
+        project = self.project(template("publish-release.yml"), {"install/release": file(make, 0o755)})
+        api = {"CI_API_V4_URL": f"http://127.0.0.1:{gitlab.server_port}/api/v4"}
+        said = self.pipeline(project, api, CI_COMMIT_TAG="v1", CI_JOB_TOKEN="t0ken-of-the-job")
+        self.assertIn("/-/releases/v1/downloads", said.stdout)
+        self.assertNotIn("t0ken", said.stdout + said.stderr)
+        release = json.loads(gitlab.posted)
+        self.assertEqual(release["tag_name"], "v1")
+        links = {link["direct_asset_path"]: link["url"] for link in release["assets"]["links"]}
+        self.assertEqual(set(links), {f"/{name}" for name in files})
+        folder = links["/install.sh"].rpartition("/")[0]
+        self.pipeline(
+            self.project('job: {script: [\'wget -O- "${DEPOT_PLUGIN_URL:?}/install.sh" | sh\', depot version]}\n', {}),
+            DEPOT_PLUGIN_URL=folder,
+        )
 
 
 class Component(Jobs):

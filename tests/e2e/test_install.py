@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import json
 import os
 import re
 import shutil
@@ -113,11 +114,9 @@ class InstallTest(BareRootTest):
         self.ash = [shutil.copy(busybox(), self.folder / "busybox"), "ash"]
         self.plugin = self._plugin().read_bytes()
         # Another version is the same program with another number, which is as long.
-        said = re.search(rb'"Version":"([^"]+)"', self.plugin)[1]
-        self.version, self.other_version = said.decode(), re.sub(r"\d", "9", said.decode())
-        self.other = self.plugin.replace(
-            b'"Version":"' + said, b'"Version":"' + self.other_version.encode()
-        )
+        self.version = json.loads(self.run_plugin("docker-cli-plugin-metadata").stdout)["Version"]
+        self.other_version = re.sub(r"\d", "9", self.version)
+        self.other = self.plugin.replace(self.version.encode() + b"\0", self.other_version.encode() + b"\0")
         self.fresh()
 
     def fresh(self):
@@ -215,6 +214,20 @@ class Sources(InstallTest):
             ):
                 self.fresh()
                 self.install(shell=shell, **how)
+                self.assert_installed()
+
+    def test_the_page_of_a_release(self):
+        for page, folder in (
+            ("-/releases/v2", "-/releases/v2/downloads"),
+            ("-/releases/permalink/latest/downloads", "-/releases/permalink/latest/downloads"),
+            ("team/app/releases/tag/v2", "team/app/releases/download/v2"),
+            ("team/app/releases/latest", "team/app/releases/latest/download"),
+        ):
+            with self.subTest(page=page):
+                self.fresh()
+                server = self.release()
+                server.files = {f"{folder}/{name}": text for name, text in server.files.items()}
+                self.install(url=f"{server.url}/{page}")
                 self.assert_installed()
 
     def test_a_file_is_checked_when_there_is_something_to_check_it_with(self):

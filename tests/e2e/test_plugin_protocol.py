@@ -3,6 +3,7 @@
 import json
 import subprocess
 import unittest
+from pathlib import Path
 
 from harness import EndToEnd
 
@@ -139,6 +140,138 @@ class ThroughDocker(PluginTest):
     def test_completion_offers_nothing_and_says_so(self):
         said = self.run_docker("__complete", "depot", "build", "")
         self.assertEqual(said.stdout.splitlines()[-1][:1], ":")
+
+
+class DockersOwnBuild(PluginTest):
+    """`docker build` through the alias loads what it makes, `docker depot build` does not."""
+
+    def loaded(self, *words, builder="tls", engine="classic", check=0, **env):
+        """The result, and what the Engine has of the name that the line gives."""
+        image = self.image_name(name=f"i{len(self.results)}")
+        result = self.run_docker(
+            *words, "-t", image, self.small(), builder=builder, engine=engine, env=env, check=check
+        )
+        return result, self.engine(engine or "classic").inspect(image)
+
+    def test_is_loaded(self):
+        self.settings_with_alias()
+        for words in (["build"], ["image", "build"], ["builder", "build"], ["-l", "error", "build"]):
+            for engine in ("classic", "containerd"):
+                with self.subTest(words=words, engine=engine):
+                    self.assertTrue(self.loaded(*words, engine=engine)[1])
+
+    def test_the_id_is_what_the_engine_knows_it_by(self):
+        self.settings_with_alias()
+        for engine in ("classic", "containerd"):
+            for flags in (["-q"], ["--iidfile", "id"]):
+                with self.subTest(engine=engine, flags=flags):
+                    result, found = self.loaded("build", *flags, engine=engine)
+                    said = result.stdout.strip() or (self.work / "id").read_text()
+                    self.assertEqual(said, found["Id"])
+
+    def test_an_old_docker_too(self):
+        self.settings_with_alias()
+        self.run_docker("version", check=None)  # puts the plugins in place
+        image = self.image_name()
+        old = Path(self.rig["DOCKER"]).parents[4].glob("bookworm-amd64/docker.io*/usr/bin/docker")
+        line = [next(old), "build", "-t", image, self.small()]
+        self._finish(self._start(line, "classic", "tls", None, None, None), 0, 120)
+        self.assertTrue(self.engine("classic").inspect(image))
+
+    def test_what_says_otherwise(self):
+        self.settings_with_alias()
+        for words, env in (
+            (["depot", "build"], {}),
+            (["build", "-o", "out"], {}),
+            (["build", "--push"], {}),
+            (["build", "-o", "type=cacheonly"], {}),
+            (["build"], {"DEPOT_LOAD": "0"}),
+            (["build"], {"BUILDX_NO_DEFAULT_LOAD": "1"}),
+        ):
+            with self.subTest(words=words, env=env):
+                image = self.image_name(name=f"i{len(self.results)}", registry="open")
+                self.run_docker(*words, "-t", image, self.small(), builder="tls", engine="classic", env=env)
+                self.assertIsNone(self.engine("classic").inspect(image))
+
+    def test_a_variable_makes_it_the_default_of_all(self):
+        self.assertTrue(self.loaded("depot", "build", DEPOT_LOAD="1")[1])
+
+    def test_without_an_engine_the_build_goes_on_and_says_so_once(self):
+        self.settings_with_alias()
+        for flags in ([], ["-q"]):
+            result, _ = self.loaded("build", *flags, engine=None)
+            self.assertEqual(result.stderr.count("nothing is loaded: cannot reach the Docker Engine"), 1)
+            self.assertEqual(result.stdout, "")
+
+    def test_without_an_engine_what_was_asked_for_is_an_error(self):
+        self.settings_with_alias()
+        for flags, rc in ((["--load"], 1), (["--iidfile", "id"], 125)):
+            result, _ = self.loaded("build", *flags, engine=None, check=rc)
+            self.assertIn("cannot reach the Docker Engine", result.stderr)
+            self.assertFalse((self.work / "id").exists())
+
+    def test_no_id_is_never_silent(self):
+        for flags in ([], ["-o", "out"], ["-o", "type=cacheonly"]):
+            result, _ = self.loaded("depot", "build", "-q", *flags)
+            self.assertEqual(result.stdout, "")
+            self.assertIn("there is no image ID to print", result.stderr)
+
+
+class BuildxsName(PluginTest):
+    """The plugin as cli-plugins/docker-buildx."""
+
+    def setUp(self):
+        super().setUp()
+        self.run_plugin("configure-docker", "--as", "buildx")
+
+    def test_metadata_and_version(self):
+        rc, said, _ = self.run_as("docker-buildx", "docker-cli-plugin-metadata")
+        self.assertEqual(rc, 0)
+        metadata = json.loads(said)
+        self.assertRegex(metadata["Version"], r"\Av0\.(1[7-9]|[2-9]\d)\.\d+\+docker-depot\.")
+        self.assertEqual(metadata["Vendor"], "docker-depot")
+        said = self.run_docker("buildx", "version").stdout
+        self.assertEqual(said, f"github.com/docker/buildx {metadata['Version']} docker-depot\n")
+
+    def test_docker_build_is_ours_and_loaded(self):
+        for words, loads in ((["build"], True), (["buildx", "build"], False), (["buildx", "b", "--load"], True)):
+            with self.subTest(words=words):
+                image = self.image_name(name=f"i{len(self.results)}")
+                built = self.run_docker(
+                    *words, "-t", image, self.small(), builder="tls", engine="classic"
+                )
+                self.assertIn("(DEPOT_BUILDER)", built.stderr)
+                self.assertEqual(bool(self.engine("classic").inspect(image)), loads)
+
+    def test_without_a_builder_it_is_the_engines(self):
+        image = self.image_name()
+        built = self.run_docker("build", "-t", image, self.small(), engine="classic")
+        self.assertIn("building on the Docker Engine", built.stderr)
+        self.assertTrue(self.engine("classic").inspect(image))
+
+    def test_help_has_the_name(self):
+        self.assertIn("Usage:  docker buildx build", self.run_docker("buildx", "build", "--help").stdout)
+
+    def test_bake_is_not_there_and_says_so(self):
+        said = self.run_docker("buildx", "bake", check=1).stderr
+        self.assertIn("no bake yet", said)
+        self.assertIn("configure-docker --uninstall", said)
+
+    def test_compose_shows_why(self):
+        compose = self.rig.get("COMPOSE")
+        if not compose:
+            self.skipTest("the machine's Debian mirror has no docker-compose 2 in sid")
+        (self.docker_config / "cli-plugins" / "docker-compose").symlink_to(compose)
+        folder = self.context(
+            {
+                "compose.yaml": "services:\n  one: {build: .}\n  two: {build: .}\n",
+                "Dockerfile": f"FROM {self.rig['BASE']}\n",
+            }
+        )
+        for words in (["compose", "build"], ["compose", "up", "--build"]):
+            said = self.run_docker(*words, cwd=folder, engine="classic", builder="tls", check=1)
+            self.assertIn("no bake yet", said.stderr)
+            self.assertNotIn("panic", said.stderr)
 
 
 class ExitCodes(PluginTest):

@@ -47,7 +47,10 @@ UNPACKED = {
         "qemu-user-static": ["usr/bin/qemu-aarch64-static"],
     },
     ("bookworm", "arm64"): {"busybox-static": ["bin/busybox"]},
-    ("sid", "amd64"): {"docker-buildx": ["usr/libexec/docker/cli-plugins/docker-buildx"]},
+    ("sid", "amd64"): {
+        "docker-buildx": ["usr/libexec/docker/cli-plugins/docker-buildx"],
+        "docker-compose": ["usr/libexec/docker/cli-plugins/docker-compose"],
+    },
 }
 # Without these a part of the tests cannot run, but the rest can.
 OPTIONAL = {("sid", "amd64")}

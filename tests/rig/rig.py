@@ -192,12 +192,15 @@ def _write_environment(unpacked, ports, engines, program, fetched):
         "DEPOT_RIG_BRIDGE": program,
         "DEPOT_RIG_DOCKER": unpacked["trixie", "amd64", "docker-cli"][1] / "usr/bin/docker",
         "DEPOT_RIG_BUILDX": "",
+        "DEPOT_RIG_COMPOSE": "",
         "DEPOT_RIG_BUSYBOX": unpacked["bookworm", "amd64", "busybox-static"][1] / "bin/busybox",
     }
     values |= {f"DEPOT_RIG_{name}": path for name, path in fetched.items()}
     if ("sid", "amd64", "docker-buildx") in unpacked:
         plugins = unpacked["sid", "amd64", "docker-buildx"][1] / "usr/libexec/docker/cli-plugins"
         values["DEPOT_RIG_BUILDX"] = plugins / "docker-buildx"
+        plugins = unpacked["sid", "amd64", "docker-compose"][1] / "usr/libexec/docker/cli-plugins"
+        values["DEPOT_RIG_COMPOSE"] = plugins / "docker-compose"
     state = {
         "env": {name: str(value) for name, value in values.items()},
         "processes": processes.names(),

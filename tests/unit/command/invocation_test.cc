@@ -12,15 +12,15 @@ using Words = std::vector<std::string>;
 
 const Environment kFromDocker = {{"DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", "docker"}};
 
-Invocation Parse(const Words& argv, const Environment& environment = {}) {
-  auto invocation = ParseInvocation(argv, environment);
+Invocation Parse(const Words& argv, const Environment& environment = {}, const Words& docker = {}) {
+  auto invocation = ParseInvocation(argv, environment, docker);
   if (invocation) return *invocation;
   ADD_FAILURE() << invocation.error().message();
   return {};
 }
 
 Error Refusal(const Words& argv, const Environment& environment = {}) {
-  auto invocation = ParseInvocation(argv, environment);
+  auto invocation = ParseInvocation(argv, environment, {});
   if (!invocation) {
     EXPECT_EQ(invocation.error().code(), ErrorCode::kUsage);
     return invocation.error();
@@ -114,7 +114,7 @@ TEST(Invocation, UnknownCommandNamesTheNearest) {
   Error far = Refusal({"docker-depot", "depot", "prune"}, kFromDocker);
   EXPECT_EQ(far.message(),
             "unknown command: docker depot prune, known are: build, login, "
-            "logout, init, list, cache, pull, inspect, version, help");
+            "logout, init, list, cache, pull, inspect, configure-docker, version, help");
 }
 
 TEST(Invocation, CommandsOfTwoWords) {
@@ -159,6 +159,41 @@ TEST(Invocation, HelpOfWhatHasNoFlagsIsTheRootsAndOfTheUnknownAnError) {
   EXPECT_TRUE(Parse({"depot", "help", "version"}).arguments.empty());
   EXPECT_EQ(Refusal({"depot", "help", "biuld"}).message(),
             "unknown command: depot biuld, did you mean build?");
+}
+
+TEST(Invocation, KnowsDockersOwnBuildByTheCommandLineOfDocker) {
+  const Words argv = {"docker-depot", "-D", "depot", "build", "."};
+  for (const Words& docker :
+       {Words{"/usr/bin/docker", "build", "."}, Words{"docker", "image", "build", "."},
+        Words{"docker", "-D", "--context", "c", "builder", "build", "-q", "."},
+        Words{"docker", "--host=tcp://h:1", "build", "depot"}}) {
+    EXPECT_TRUE(Parse(argv, kFromDocker, docker).is_docker_build) << docker.at(1);
+    EXPECT_FALSE(Parse({"depot", "build", "."}, {}, docker).is_docker_build) << "not from docker";
+  }
+  for (const Words& docker :
+       {Words{}, Words{"docker"}, Words{"docker", "depot", "build", "."}, Words{"docker", "image"},
+        Words{"docker", "buildx", "build", "build"}, Words{"docker", "--nonsense", "build"},
+        Words{"docker", "--context", "build", "depot", "build"}, Words{"init", ""}}) {
+    EXPECT_FALSE(Parse(argv, kFromDocker, docker).is_docker_build);
+  }
+}
+
+TEST(Invocation, HasBuildxsNameWhenItIsCalledSo) {
+  Invocation build = Parse({"/p/docker-buildx", "buildx", "build", "-q", "."}, kFromDocker);
+  EXPECT_EQ(build.command->words, "build");
+  EXPECT_EQ(build.arguments, (Words{"-q", "."}));
+  EXPECT_EQ(build.program, "docker buildx");
+  EXPECT_TRUE(build.is_buildx);
+  EXPECT_TRUE(Parse({"/p/docker-buildx", "docker-cli-plugin-metadata"}).is_buildx);
+  EXPECT_EQ(Parse({"docker-buildx", "version"}).program, "docker-buildx");
+  EXPECT_FALSE(Parse({"/p/docker-depot", "depot", "build", "."}, kFromDocker).is_buildx);
+}
+
+TEST(Invocation, BakeIsNotThereYetAndSaysSo) {
+  auto bake = ParseInvocation({"docker-buildx", "bake", "--file", "-"}, kFromDocker, {});
+  ASSERT_FALSE(bake);
+  EXPECT_EQ(bake.error().code(), ErrorCode::kUnsupported);
+  EXPECT_NE(bake.error().message().find("configure-docker --uninstall"), std::string::npos);
 }
 
 TEST(Invocation, BuilderIsForBuildsOnly) {

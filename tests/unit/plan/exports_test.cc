@@ -256,7 +256,7 @@ TEST(Exports, AttestationsDoNotGoWhereThereIsNoPlaceForThem) {
 
 TEST(Exports, ImageIdFileNeedsAnImage) {
   EXPECT_EQ(Refusal({"--iidfile", "i"}, Remote()).message(),
-            "--iidfile: this build makes no image, so there is no image ID");
+            "--iidfile: there is no image ID: this build makes no image");
   EXPECT_EQ(Plan({"--iidfile", "i"}, ClassicEngine()).exporters.size(), 1u);
   EXPECT_EQ(Plan({"--iidfile", "i", "-o", "type=image"}, Remote()).exporters.size(), 1u);
 }
@@ -396,10 +396,20 @@ TEST(Exports, WhatHasNoOutputIsLoadedWhereTheBuilderWasMadeSo) {
   facts.no_default_load = true;
   EXPECT_TRUE(Plan({}, Remote(), facts).exporters.empty());
   options::BuildOptions options;
-  EXPECT_TRUE(LeavesLoadToTheBuilder(options, {}));
-  EXPECT_FALSE(LeavesLoadToTheBuilder(options, {{"BUILDX_NO_DEFAULT_LOAD", "1"}}));
+  EXPECT_TRUE(LeavesLoadToTheDefault(options, {}));
+  EXPECT_FALSE(LeavesLoadToTheDefault(options, {{"BUILDX_NO_DEFAULT_LOAD", "1"}}));
+  EXPECT_FALSE(LeavesLoadToTheDefault(options, {{"DEPOT_LOAD", "0"}}));
+  EXPECT_TRUE(LeavesLoadToTheDefault(options, {{"DEPOT_LOAD", "1"}}));
   options.push = true;
-  EXPECT_FALSE(LeavesLoadToTheBuilder(options, {}));
+  EXPECT_FALSE(LeavesLoadToTheDefault(options, {}));
+}
+
+TEST(Exports, WhereNoEngineAnswersNothingIsLoadedAndOneLineSaysSo) {
+  ExportFacts facts;
+  facts.not_loaded = "nothing is loaded: nobody is there";
+  Exports exports = Plan({}, Remote(), facts);
+  EXPECT_TRUE(exports.exporters.empty());
+  EXPECT_EQ(exports.warnings, (Words{facts.not_loaded}));
 }
 
 TEST(SharedExports, TheClassicStoreTakesOnePlatform) {
