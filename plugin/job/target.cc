@@ -3,11 +3,13 @@
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 #include "driver/builder/instances.h"
+#include "driver/oci/platform_list.h"
 #include "driver/solve/fan_out.h"
 #include "plugin/deliver/build_record.h"
 #include "plugin/deliver/call_answer.h"
 #include "plugin/deliver/tree_clearing.h"
 #include "plugin/job/attestations.h"
+#include "plugin/job/explanation.h"
 #include "plugin/options/build_flags.h"
 #include "plugin/plan/attached.h"
 
@@ -22,7 +24,7 @@ Target::Target(const options::BuildOptions& options, Workshop& workshop, Streams
 
 Result<> Target::Prepare(const Cancel& cancel) {
   if (options::WantsLoad(options_)) {
-    TRY_ASSIGN(engine_, workshop_.Engine());
+    TRY_ASSIGN(engine_, EngineToLoadInto());
   }
   TRY_ASSIGN(inputs_,
              ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), cancel));
@@ -31,6 +33,12 @@ Result<> Target::Prepare(const Cancel& cancel) {
   TRY(deliver::CheckClearing(options_));
   TRY(sboms_.CheckDirectory());
   return results_.OpenReports(options_);
+}
+
+Result<docker::Engine*> Target::EngineToLoadInto() {
+  auto engine = workshop_.Engine();
+  if (!engine) return Fail(std::move(engine).error().At(FailedAt::kEngine));
+  return engine;
 }
 
 Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
@@ -70,7 +78,8 @@ Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel&
   if (!parts) {
     // What was ended by a refusal fails in words of its own.
     std::optional<Error> refusal = preflight.refusal();
-    return Fail(refusal ? *std::move(refusal) : std::move(parts).error());
+    if (refusal) return Fail(*std::move(refusal));
+    return Fail(Explain(std::move(parts).error(), inputs_, job.registries().keyring(), cancel));
   }
   if (!options_.call.method.empty()) return DeliverAnswer(parts->front());
   TRY_ASSIGN(Outcome outcome, Deliver(*parts, job, *registries, sink, cancel));
@@ -84,8 +93,9 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
                                                            EventSink& sink) {
   const Cancel& cancel = questions.preflight.cancel();
   TRY_ASSIGN(plan::PlanFacts facts, LookAround(job, cancel));
-  TRY_ASSIGN(auto assigned, job.crew().Assign(inputs_.platforms, job.emulation(), cancel));
-  std::vector<PlatformBuild> parts = PartsOf(std::move(assigned), sink);
+  auto assigned = job.crew().Assign(inputs_.platforms, job.emulation(), cancel);
+  if (!assigned) return Fail(std::move(assigned).error().At(FailedAt::kNoBuilder));
+  std::vector<PlatformBuild> parts = PartsOf(*std::move(assigned), sink);
 
   // The builders are held, and their features are known: the requests can be made.
   const bool again = caches_.WritesAfterwards() || options_.lint.wanted;
@@ -116,12 +126,13 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   facts.default_load =
       job.loads_by_default() && plan::LeavesLoadToTheBuilder(options_, workshop_.environment());
   if (facts.default_load) {
-    TRY_ASSIGN(engine_, workshop_.Engine());
+    TRY_ASSIGN(engine_, EngineToLoadInto());
   }
   facts.vcs = inputs_.vcs;
   if (engine_ != nullptr && !job.builds_in_engine()) {
-    TRY_ASSIGN(docker::EngineInfo info, engine_->Info(cancel));
-    facts.engine_containerd_store = info.containerd_store;
+    auto info = engine_->Info(cancel);
+    if (!info) return Fail(std::move(info).error().At(FailedAt::kEngine));
+    facts.engine_containerd_store = info->containerd_store;
   }
   return facts;
 }
@@ -189,8 +200,8 @@ Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) 
     PlatformBuild& part = parts[i];
     exported.push_back(
         session::AddFileSend(part.services, results_.targets(i), part.faults, *part.sink));
-    solves.push_back(
-        {part.builder, &part.plan.request, RandomId(), &part.services, &part.faults, part.sink});
+    solves.push_back({part.builder, &part.plan.request, RandomId(), &part.services, &part.faults,
+                      part.sink, FormatPlatforms(part.share.platforms, ", ")});
     Record(part, solves.back().ref);
   }
   TRY_ASSIGN(auto solved, solve::SolveAll(solves, cancel));

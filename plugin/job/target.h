@@ -61,6 +61,7 @@ class Target {
                                                      Services& services,
                                                      Questions questions,
                                                      EventSink& sink);
+  Result<docker::Engine*> EngineToLoadInto();
   Result<plan::PlanFacts> LookAround(Job& job, const Cancel& cancel);
   Result<> Plan(std::vector<PlatformBuild>& parts,
                 plan::PlanFacts facts,
