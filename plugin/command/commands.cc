@@ -3,6 +3,7 @@
 #include "plugin/command/build_command.h"
 #include "plugin/command/cache_reset_command.h"
 #include "plugin/command/command.h"
+#include "plugin/command/doctor_command.h"
 #include "plugin/command/help_command.h"
 #include "plugin/command/init_command.h"
 #include "plugin/command/inspect_command.h"
@@ -26,6 +27,7 @@ constexpr Command kCommands[] = {
     {"cache reset", "Empty the build cache of a project", RunCacheReset},
     {"pull", "Bring a saved build into the Docker Engine", RunPull},
     {"inspect", "Show what a registry has under an image name", RunInspect},
+    {"doctor", "Check all that a build needs, and say what to do", RunDoctor},
     {"version", "Show version information", RunVersion},
     {"help", "Show this, or the help of a command", RunHelp},
 };
