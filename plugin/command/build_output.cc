@@ -22,7 +22,7 @@ std::string ReportedDockerfile(const options::BuildOptions& options) {
   return path.lexically_normal().string();
 }
 
-std::string TitleOf(const options::BuildOptions& options) {
+std::string TimelineTitle(const options::BuildOptions& options) {
   return Cat("Build of ", options.tags.empty() ? options.context : options.tags.front());
 }
 
@@ -65,7 +65,7 @@ Result<std::unique_ptr<BuildOutput>> BuildOutput::Open(const DisplayOptions& dis
       new BuildOutput(options, masks, display.expand_warnings, terminal));
   TRY_ASSIGN(output->reports_,
              report::Reports::Open({wanted.dotenv, wanted.code_quality, wanted.timeline,
-                                    ReportedDockerfile(options), TitleOf(options)}));
+                                    ReportedDockerfile(options), TimelineTitle(options)}));
   if (!wanted.log.empty()) {
     TRY_ASSIGN(output->log_file_, LogFile::Open(wanted.log, display));
   }

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxIgnoreFile = 1 << 20;
 /// Each line is tried with those before it.
 constexpr std::size_t kMaxRules = 1000;
-constexpr std::size_t kMaxNeighbours = 1000;
+constexpr std::size_t kMostBeside = 1000;
 
 /// A line of an ignore file.
 struct Rule {
@@ -48,8 +48,8 @@ std::vector<Rule> RulesOf(std::string_view text) {
   return rules;
 }
 
-IgnoreFile FindIgnoreFile(const Source& source,
-                          const std::map<std::string, std::unique_ptr<files::FileTree>>& trees) {
+IgnoreFile RulesFor(const Source& source,
+                    const std::map<std::string, std::unique_ptr<files::FileTree>>& trees) {
   for (const auto& [tree, name] :
        {std::pair<std::string, std::string>("dockerfile", Cat(source.filename, ".dockerignore")),
         {"context", ".dockerignore"}}) {
@@ -84,7 +84,7 @@ std::string Neighbour(const fs::path& missing) {
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator at(missing.parent_path(), error), end;
-       !error && at != end && names.size() < kMaxNeighbours; at.increment(error)) {
+       !error && at != end && names.size() < kMostBeside; at.increment(error)) {
     names.push_back(at->path().filename().string());
   }
   const std::string wanted = missing.filename().string();
@@ -103,7 +103,7 @@ std::string WhyMissing(std::string_view path,
   if (context == source.trees.end() || context->second.directory.empty()) return "";
   const std::string clean = files::CleanPath(Cat('/', path)).substr(1);
   if (clean.empty()) return "";
-  const IgnoreFile ignore = FindIgnoreFile(source, trees);
+  const IgnoreFile ignore = RulesFor(source, trees);
   if (const Rule* rule = Excluding(ignore, clean)) {
     return Cat("line ", rule->line, " of ", Printable(ignore.name),
                " excludes it: ", Printable(rule->pattern), "; a line below it lets it in: !",
