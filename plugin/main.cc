@@ -4,13 +4,13 @@
 
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
+#include "plugin/command/failure.h"
 #include "plugin/command/invocation.h"
 #include "plugin/command/version_command.h"
 #include "plugin/interrupt.h"
 #include "plugin/progress/terminal.h"
 
-// The program: argv in, exit code out. Exit codes: 0 all that was asked for is done; 1 it failed;
-// 125 the command line is wrong (docker's own code for that); 130 cancelled.
+// The program: argv in, exit code out. 0 is: all that was asked for is done.
 
 extern char** environ;
 
@@ -77,15 +77,11 @@ Result<> Run(const std::vector<std::string>& argv, Terminal& terminal) {
   return Fail(std::move(done).error().WithHint(std::move(hint)));
 }
 
-void Show(const Error& error, Terminal& terminal) {
-  std::string text = Cat(error.excerpt(), "ERROR: ", error.message(), '\n');
-  if (!error.hint().empty()) text += Cat("hint: ", error.hint(), '\n');
-  terminal.WriteError(text, Cancel::Never().WithTimeout(std::chrono::seconds(1), "standard error"));
-}
-
-int ExitCode(const Error& error) {
-  if (error.code() == ErrorCode::kUsage) return 125;
-  return error.code() == ErrorCode::kCancelled ? 130 : 1;
+/// Says what failed, why, and what to do next; gives the exit code.
+int End(const Error& error, Terminal& terminal) {
+  terminal.WriteError(command::FailureText(error),
+                      Cancel::Never().WithTimeout(std::chrono::seconds(1), "standard error"));
+  return command::ExitCode(error);
 }
 
 }  // namespace
@@ -96,11 +92,9 @@ int main(int argc, char** argv) {
   try {
     depot::Result<> result = depot::Run({argv, argv + argc}, terminal);
     if (result) return 0;
-    depot::Show(result.error(), terminal);
-    return depot::ExitCode(result.error());
+    return depot::End(result.error(), terminal);
   } catch (const std::exception& defect) {
-    depot::Show({depot::ErrorCode::kInternal, depot::Cat("internal error: ", defect.what())},
-                terminal);
-    return 1;
+    return depot::End({depot::ErrorCode::kInternal, depot::Cat("internal error: ", defect.what())},
+                      terminal);
   }
 }

@@ -23,6 +23,28 @@ Error Error::WithExcerpt(std::string excerpt) && {
   return std::move(*this);
 }
 
+Error Error::WithOriginal(std::string original) && {
+  original_ = std::move(original);
+  return std::move(*this);
+}
+
+Error Error::WithStepExit(int code) && {
+  step_exit_ = code;
+  return std::move(*this);
+}
+
+Error Error::At(FailedAt at) && {
+  if (at_ == FailedAt::kUnsaid) at_ = at;
+  return std::move(*this);
+}
+
+Error Error::WithPlace(FailedPlace place) && {
+  if (place_.step.empty()) place_.step = std::move(place.step);
+  if (place_.platform.empty()) place_.platform = std::move(place.platform);
+  if (place_.builder.empty()) place_.builder = std::move(place.builder);
+  return std::move(*this);
+}
+
 Error SystemError(std::string_view what, int error_number) {
   ErrorCode code = ErrorCode::kFailed;
   switch (error_number) {
@@ -56,7 +78,8 @@ Error SystemError(std::string_view what, int error_number) {
   if (!text.empty()) {
     text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
   }
-  return Error(code, Cat(what, ": ", text));
+  const bool full = error_number == ENOSPC || error_number == EDQUOT || error_number == ENOMEM;
+  return Error(code, Cat(what, ": ", text)).At(full ? FailedAt::kResources : FailedAt::kUnsaid);
 }
 
 }  // namespace depot

@@ -107,7 +107,9 @@ Error ErrorOf(const Asked& asked, std::string_view code, const std::string& text
   return Error(FindCode(code)->code,
                Cat("the Depot API ", asked.api, verb, code, text.empty() ? "" : ": ", text))
       .While(asked.method)
-      .WithHint(HintFor(code, asked));
+      .WithHint(HintFor(code, asked))
+      .At(FindCode(code)->code == ErrorCode::kDenied ? FailedAt::kAuthentication
+                                                     : FailedAt::kUnsaid);
 }
 
 bool MayPass(int status) {

@@ -158,7 +158,8 @@ Result<std::optional<Proof>> Authorizer::AnswerBasic(const Attempt& from, const 
                                           " wants a user name and a password, and the "
                                           "credentials of ",
                                           credential->source, " are a token without them"))
-                .WithHint(Cat("log in with them: ", LoginCommand(need_.host)));
+                .WithHint(Cat("log in with them: ", LoginCommand(need_.host)))
+                .At(FailedAt::kAuthentication);
   }
 }
 

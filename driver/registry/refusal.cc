@@ -150,7 +150,8 @@ Error Refusal(const http::Response& response, const Asked& asked) {
     return Error(ErrorCode::kDenied, Cat(registry, " refused ", who, answer))
         .WithHint(anonymous ? Cat("log in first: ", LoginCommand(asked.host),
                                   ", or set DOCKER_AUTH_CONFIG")
-                            : "check that they are still valid and may do this here");
+                            : "check that they are still valid and may do this here")
+        .At(FailedAt::kAuthentication);
   }
   if (status == 404) return Error(ErrorCode::kNotFound, Cat(registry, " does not have it", answer));
   if (!IsTransient(status)) {

@@ -172,7 +172,8 @@ class TokenServer {
     if (busy) return Error(ErrorCode::kUnavailable, what);
     return Error(ErrorCode::kDenied, what)
         .WithHint(credential_ ? "check that they are still valid and may read or push this image"
-                              : "log in first: docker login, or DOCKER_AUTH_CONFIG");
+                              : "log in first: docker login, or DOCKER_AUTH_CONFIG")
+        .At(FailedAt::kAuthentication);
   }
 
   /// What the server says about itself; nothing when that repeats the secret.

@@ -100,12 +100,15 @@ Result<> ReadToEnd(Source& source, bool may_wait, const std::string& path, const
 
 class Secrets {
  public:
-  Secrets(std::vector<SecretSpec> secrets, EventSink& sink) : refusals_(sink), notices_(sink) {
+  Secrets(std::vector<SecretSpec> secrets, EventSink& sink, Masks& masks)
+      : refusals_(sink), masks_(masks), notices_(sink) {
     for (SecretSpec& spec : secrets) {
       std::string id = spec.id;
       secrets_.insert_or_assign(std::move(id), std::move(spec));
     }
   }
+
+  Masks& masks() { return masks_; }
 
   Result<Secret> Get(const std::string& id, const Cancel& cancel) {
     auto found = secrets_.find(id);
@@ -177,6 +180,7 @@ class Secrets {
 
   std::map<std::string, SecretSpec> secrets_;
   Refusals refusals_;
+  Masks& masks_;
   Refusals notices_;  // said once, too, and not lost behind many refusals
   std::mutex mutex_;
   std::condition_variable_any changed_;
@@ -191,8 +195,10 @@ Result<> CheckSecrets(const std::vector<SecretSpec>& secrets) {
   return {};
 }
 
-std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets, EventSink& sink) {
-  return std::make_shared<Secrets>(std::move(secrets), sink);
+std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets,
+                                     EventSink& sink,
+                                     Masks& masks) {
+  return std::make_shared<Secrets>(std::move(secrets), sink, masks);
 }
 
 void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets) {
@@ -204,6 +210,7 @@ void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secret
     }
     Result<Secret> secret = service->Get(asked.id(), cancel);
     if (!secret) return rpc::ToStatus(secret.error());
+    service->masks().Add(*secret);
     GetSecretResponse answer;
     answer.set_data(std::string(secret->Reveal()));
     answer.SerializeToString(&response);

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "driver/event/masks.h"
 #include "driver/event/sink.h"
 #include "driver/files/tree.h"
 #include "driver/http/client.h"
@@ -75,8 +76,10 @@ void AddAuth(rpc::ServiceTable& table, const std::shared_ptr<Auth>& auth);
 /// once, whoever asks, under whatever name. Any thread.
 class Secrets;
 
-/// `sink` must outlive it.
-std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets, EventSink& sink);
+/// `masks` learns each secret before a builder gets it. Both references must outlive it.
+std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets,
+                                     EventSink& sink,
+                                     Masks& masks);
 
 /// moby.buildkit.secrets.v1.Secrets.
 void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets);

@@ -13,7 +13,9 @@ Result<std::vector<BuildResult>> SolveAll(const std::vector<Solving>& solves,
     request.ref = one.ref;
     SolveOutcome outcome =
         Solve(*one.builder, request, *one.services, *one.faults, *one.sink, stop);
-    if (auto* failed = std::get_if<Failed>(&outcome)) return Fail(std::move(failed->error));
+    if (auto* failed = std::get_if<Failed>(&outcome)) {
+      return Fail(std::move(failed->error).WithPlace({"", one.platforms, one.builder->endpoint()}));
+    }
     if (auto* lost = std::get_if<Lost>(&outcome)) return Fail(std::move(lost->error));
     results[index] = std::get<BuildResult>(std::move(outcome));
     return {};

@@ -16,6 +16,7 @@ struct Solving {
   const rpc::ServiceTable* services = nullptr;
   session::Faults* faults = nullptr;
   EventSink* sink = nullptr;
+  std::string platforms{};  ///< what it builds, for an Error's place; "" = it goes without saying
 };
 
 /// Runs the solves side by side, each as Solve() does, and gives their results in the same order.

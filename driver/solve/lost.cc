@@ -55,7 +55,8 @@ Error LostError(const Error& why, const LostAt& at, const BuildRequest& request)
   const std::string known = why.hint().empty() ? "" : Cat(why.hint(), "; ");
   return Error(ErrorCode::kUnavailable, why.message())
       .While(Cat("lost the builder ", at.endpoint, " after ", Duration(at.after)))
-      .WithHint(Cat(known, WhatToDo(at, request)));
+      .WithHint(Cat(known, WhatToDo(at, request)))
+      .At(FailedAt::kBuilderLost);
 }
 
 }  // namespace depot::solve

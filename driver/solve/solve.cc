@@ -60,7 +60,8 @@ class Solver {
         request_(request),
         services_(services),
         faults_(faults),
-        sink_(sink),
+        names_(sink),
+        sink_(names_),
         cancel_(cancel),
         stop_(cancel),
         gateway_stop_(stop_.cancel()),
@@ -205,8 +206,9 @@ class Solver {
     std::optional<Error> fault = faults_.first();
     if (!fault || cancel_.cancelled()) return said;
     const Failed* failed = std::get_if<Failed>(&said);
-    std::string excerpt = failed != nullptr ? failed->error.excerpt() : "";
-    return Failed{Error(*fault).WithExcerpt(std::move(excerpt))};
+    if (failed == nullptr) return Failed{*fault};
+    return Failed{
+        Error(*fault).WithExcerpt(failed->error.excerpt()).WithPlace(failed->error.place())};
   }
 
   SolveOutcome BuildersWord() {
@@ -242,7 +244,7 @@ class Solver {
     if (lost_) return Failed{Error(*lost_).While(Cat("builder ", endpoint_))};
     // Refused, or closed on purpose by somebody here, who had a reason.
     if (Result<> alive = channel_.Alive(); !alive && !status.told) return Failed{alive.error()};
-    return Failed{SolveError(status)};
+    return Failed{SolveError(status, names_)};
   }
 
   rpc::Channel& channel_;
@@ -250,7 +252,8 @@ class Solver {
   const BuildRequest& request_;
   const rpc::ServiceTable& services_;
   session::Faults& faults_;
-  EventSink& sink_;
+  StepNames names_;
+  EventSink& sink_;       // names_, which passes everything on
   const Cancel& cancel_;  // the user's
   CancelSource stop_;     // ends the calls: the user's cancel, a lost session, an error of our own
   CancelSource gateway_stop_;

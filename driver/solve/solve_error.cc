@@ -1,13 +1,16 @@
 #include "driver/solve/solve_error.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "proto/gateway.pb.h"
 
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
+#include "driver/base/text.h"
 #include "driver/event/excerpt.h"
+#include "driver/solve/causes.h"
 
 namespace depot::solve {
 namespace {
@@ -28,17 +31,37 @@ std::string Excerpt(const Json& source) {
                        FromBase64(info["data"].AsString()).value_or(""), ranges);
 }
 
-/// All sources of the error, innermost cause first.
-std::string Excerpts(const std::string& details) {
+/// The value of `detail` when it has that type, and is what it should be.
+std::optional<Json> ValueOf(const moby::buildkit::v1::frontend::AnyDetail& detail,
+                            std::string_view type) {
+  if (detail.type_url() != type) return std::nullopt;
+  Result<Json> value = Json::Parse(detail.value());
+  if (!value) return std::nullopt;
+  return *std::move(value);
+}
+
+/// What the parts of a status say that are for programs (BuildKit util/grpcerrors).
+struct Details {
+  std::string excerpts;  ///< of all sources, innermost cause first
+  std::string vertex;    ///< the digest of the step that failed; "" = not told
+  std::int64_t exit_code = 0;
+};
+
+Details ReadDetails(const std::string& bytes) {
+  Details read;
   moby::buildkit::v1::frontend::Status status;
-  if (!status.ParseFromString(details)) return "";
-  std::string out;
+  if (!status.ParseFromString(bytes)) return read;
   for (const auto& detail : status.details()) {
-    if (detail.type_url() != "github.com/moby/buildkit/errdefs.Source+json") continue;
-    Result<Json> source = Json::Parse(detail.value());
-    if (source) out += Excerpt(*source);
+    if (auto source = ValueOf(detail, "github.com/moby/buildkit/errdefs.Source+json")) {
+      read.excerpts += Excerpt(*source);
+    } else if (auto vertex = ValueOf(detail, "github.com/moby/buildkit/errdefs.Vertex+json")) {
+      read.vertex = (*vertex)["digest"].AsString();
+    } else if (auto exit =
+                   ValueOf(detail, "github.com/moby/buildkit/gatewayapi.ExitMessage+json")) {
+      read.exit_code = (*exit)["Code"].AsInt();
+    }
   }
-  return out;
+  return read;
 }
 
 /// Cuts `prefix ... separator` out of the text: the daemon's own addresses say nothing to a user.
@@ -60,94 +83,58 @@ void CutTransport(std::string& text) {
   }
 }
 
-bool Contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
+/// BuildKit frontend/gateway/pb/exit.go; of what it does not know it says 2^32 - 1. Older ones say
+/// it in the text alone.
+int StepExitOf(std::int64_t told, std::string_view text) {
+  for (std::string_view said : {"did not complete successfully: exit code: ", "]: exit code: "}) {
+    const std::size_t at = text.rfind(said);
+    if (told != 0 || at == std::string_view::npos) continue;
+    std::string_view digits = text.substr(at + said.size());
+    digits = digits.substr(0, digits.find_first_not_of("0123456789"));
+    told = static_cast<std::int64_t>(ParseDecimal(digits).value_or(0));
+  }
+  constexpr std::int64_t kMost = 255;
+  return told > 0 && told <= kMost ? static_cast<int>(told) : 0;
 }
 
-bool IsAccessRefusal(std::string_view text) {
-  return Contains(text, "401 Unauthorized") || Contains(text, "403 Forbidden") ||
-         Contains(text, "insufficient_scope") || Contains(text, "authorization failed") ||
-         Contains(text, "access denied") || Contains(text, "access to the resource is denied") ||
-         Contains(text, "no basic auth credentials") ||
-         Contains(text, "failed to fetch oauth token") ||
-         Contains(text, "failed to fetch anonymous token");
+/// A program that could not even be started is in the step's output alone: the last line, of runc
+/// or of the kernel.
+const Cause* CauseOf(std::string_view text, const std::string& last_words) {
+  if (const Cause* cause = FindCause(text)) return cause;
+  std::string_view words = Trim(last_words);
+  words = words.substr(words.rfind('\n') + 1);
+  const bool of_start = words.starts_with("runc run failed: ") || words.starts_with("exec /");
+  return of_start ? FindCause(words) : nullptr;
 }
 
-/// What BuildKit says when it looks for a file of a context; the same "no such file" of a RUN step,
-/// of a mount or of a program has other causes.
-bool OfContext(std::string_view text) {
-  return Contains(text, "failed to calculate checksum") ||
-         Contains(text, "failed to compute cache key") || Contains(text, "failed to walk ") ||
-         Contains(text, "failed to read dockerfile") || Contains(text, "failed to copy files");
-}
-
-std::string Hint(std::string_view text) {
-  struct Known {
-    std::string_view part;
-    std::string_view hint;
-  };
-  static constexpr Known kKnown[] = {
-      {"could not be found (did you mean",
-       "--target names a stage of the Dockerfile (FROM ... AS name)"},
-      {"target stage", "--target names a stage of the Dockerfile (FROM ... AS name)"},
-      {"granting entitlement",
-       "the builder's own configuration must allow it too (insecure-entitlements)"},
-      {"entitlement", "allow it with --allow"},
-      {"frontend capability moby.buildkit.frontend.contexts",
-       "--build-context needs BuildKit 0.10 (Docker 23) or newer, or # syntax=docker/dockerfile:1 "
-       "as the first line of the Dockerfile"},
-      {"frontend capability moby.buildkit.frontend.gitquerystring",
-       "a git URL with ?... needs BuildKit 0.24 or newer; older ones take URL#REF:SUBDIR"},
-      {"unset ssh forward key",
-       "give an ssh agent with --ssh ID, or a key with --ssh ID=KEYFILE or --ssh ID=env=VARIABLE"},
-      {"could not read Username",
-       "a private repository: give its token with --secret id=GIT_AUTH_TOKEN,env=VARIABLE"},
-      {"Authentication failed for",
-       "git's credentials were refused: --secret id=GIT_AUTH_TOKEN,env=VARIABLE gives others; in a "
-       "GitLab job the other project must let this one's job token in"},
-      {"makes one output for each build",
-       "build once for each output: the later builds come from the cache"},
-      {"no match for platform in manifest", "the base image does not exist for this platform"},
-      {"received message larger than max",
-       "a limit of the builder's: every pattern of .dockerignore (or DOCKERFILE.dockerignore) "
-       "travels "
-       "with the step that loads the context; write fewer, for folders instead of files"},
-      {"no space left on device", "the builder's disk is full: prune its cache"},
-      {"exec format error", "the image is for another CPU than the builder's: check --platform"},
-      {"failed to do request", "can the builder reach that registry?"},
-      {"connection refused", "can the builder reach that address?"},
-  };
-  if (IsAccessRefusal(text)) {
-    return "log in to the registry with the rights needed (docker login, or DOCKER_AUTH_CONFIG)";
-  }
-  if (Contains(text, "secret ") && Contains(text, "not found")) {
-    return "give it with --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE";
-  }
-  bool missing = Contains(text, "not found") || Contains(text, "no such file or directory");
-  if (missing && OfContext(text)) {
-    return "is the file in the build context, and not excluded by .dockerignore?";
-  }
-  for (const Known& known : kKnown) {
-    if (Contains(text, known.part)) return std::string(known.hint);
-  }
-  return "";
+FailedAt WhereOf(rpc::Code code, const Cause* cause) {
+  if (cause != nullptr && cause->at != FailedAt::kUnsaid) return cause->at;
+  // As docker buildx ends then (buildx cmd/buildx/main.go).
+  if (code == rpc::Code::kInternal) return FailedAt::kDefect;
+  return code == rpc::Code::kResourceExhausted ? FailedAt::kResources : FailedAt::kUnsaid;
 }
 
 }  // namespace
 
-Error SolveError(const rpc::Status& status) {
+Error SolveError(const rpc::Status& status, const StepNames& names) {
   Error error = rpc::ToError(status);
   std::string text = error.message();
+  const Details details = ReadDetails(status.details);
+  const Cause* cause = CauseOf(text, names.LastWords(details.vertex));
   CutTransport(text);
-  std::string hint = Hint(text);
   CutReference(text, "failed to calculate checksum of ref ", ": ");
   CutReference(text, "failed to compute cache key", ": ");
+  std::string original = text == error.message() ? "" : error.message();
   // What the builder cannot reach is not the builder: that code is the lost link's alone.
   bool other = error.code() == ErrorCode::kUnavailable;
-  return Error(other ? ErrorCode::kFailed : error.code(), std::move(text))
+  return Error(other ? ErrorCode::kFailed : error.code(), text)
       .While("build failed")
-      .WithHint(std::move(hint))
-      .WithExcerpt(Excerpts(status.details));
+      .WithHint(cause == nullptr ? "" : std::string(cause->hint))
+      .WithExcerpt(details.excerpts)
+      .WithOriginal(std::move(original))
+      .WithStepExit(StepExitOf(details.exit_code, text))
+      .At(WhereOf(status.code, cause))
+      .WithPlace({names.FailedStep(details.vertex), "", ""});
 }
 
 }  // namespace depot::solve

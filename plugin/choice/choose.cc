@@ -110,7 +110,8 @@ Result<Choice> ChooseHosted(api::ProjectChoice project,
     return Fail(Error(ErrorCode::kDenied,
                       Cat("project ", Printable(project.id), " (", Printable(project.source),
                           ") is built through the Depot API, which needs a token"))
-                    .WithHint(api::HowToGiveAToken()));
+                    .WithHint(api::HowToGiveAToken())
+                    .At(FailedAt::kAuthentication));
   }
   HostedChoice hosted;
   hosted.machine = facts.options.build_platform;
@@ -166,7 +167,12 @@ void SayWhatHasNoEffect(const options::BuildOptions& options, Choice& choice) {
 Result<Choice> ChooseBuilder(const ChoiceFacts& facts,
                              http::HttpClient& client,
                              const Cancel& cancel) {
-  TRY_ASSIGN(Choice choice, Choose(facts, client, cancel));
+  auto chosen = Choose(facts, client, cancel);
+  // A setting that makes no sense is the user's, and no builder's.
+  const bool wrong = !chosen && chosen.error().code() == ErrorCode::kInvalid;
+  const FailedAt at = wrong ? FailedAt::kUnsaid : FailedAt::kNoBuilder;
+  if (!chosen) return Fail(std::move(chosen).error().At(at));
+  Choice choice = *std::move(chosen);
   if (facts.options.save && !choice.hosted) {
     return Fail(Error(ErrorCode::kUsage, "--save: only the Depot API keeps images")
                     .WithHint("give a token (DEPOT_TOKEN), or use --push"));

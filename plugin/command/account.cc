@@ -30,8 +30,9 @@ Result<api::Token> Account::Token(const Secret& said, const Cancel& cancel) {
   TRY_ASSIGN(auto token, api::FindToken(std::string(said.Reveal()), workshop_.environment(),
                                         workshop_.http(), cancel));
   if (token) return *std::move(token);
-  return Fail(
-      Error(ErrorCode::kDenied, "there is no Depot token").WithHint(api::HowToGiveAToken()));
+  return Fail(Error(ErrorCode::kDenied, "there is no Depot token")
+                  .WithHint(api::HowToGiveAToken())
+                  .At(FailedAt::kAuthentication));
 }
 
 Result<std::string> Account::Project(const std::string& said, const std::string& directory) {

@@ -5,6 +5,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/choice/choose.h"
+#include "plugin/command/build_output.h"
 #include "plugin/command/chosen_display.h"
 #include "plugin/command/login_command.h"
 #include "plugin/deliver/call_answer.h"
@@ -123,13 +124,19 @@ Result<> RunBuild(const Call& call) {
   std::string project = choice.hosted ? choice.hosted->project.id : "";
 
   chosen.options.title = TitleOf(choice);
-  auto display = MakeDisplay(chosen.options, call.terminal);
+  chosen.options.expand_warnings = globals.debug;
+  TRY_ASSIGN(auto output,
+             BuildOutput::Open(chosen.options, *options, workshop.masks(), call.terminal));
   for (std::string& line : chosen.lines)
-    display->Say(std::move(line));
+    output->sink().Say(std::move(line));
   Result<job::Outcome> outcome =
-      Build(target, workshop, std::move(choice), plan::DescribeBuild(*options, project), *display,
-            call.cancel);
-  display->Finish(FailureOf(outcome));
+      Build(target, workshop, std::move(choice), plan::DescribeBuild(*options, project),
+            output->sink(), call.cancel);
+  if (!outcome) outcome = Fail(output->Told(std::move(outcome).error()));
+  if (outcome && outcome->cache_failure) {
+    outcome->cache_failure = output->Told(*std::move(outcome->cache_failure));
+  }
+  TRY(output->Finish(FailureOf(outcome), outcome ? &*outcome : nullptr));
   if (!outcome) return Fail(std::move(outcome).error());
   if (asks) return ShowCall(*options, outcome->answer, call.terminal);
   if (options->quiet) TRY(PrintId(*outcome, *options, call.terminal));

@@ -4,6 +4,7 @@
 #include "plugin/command/cache_reset_command.h"
 #include "plugin/command/command.h"
 #include "plugin/command/configure_docker_command.h"
+#include "plugin/command/doctor_command.h"
 #include "plugin/command/help_command.h"
 #include "plugin/command/init_command.h"
 #include "plugin/command/inspect_command.h"
@@ -28,6 +29,7 @@ constexpr Command kCommands[] = {
     {"pull", "Bring a saved build into the Docker Engine", RunPull},
     {"inspect", "Show what a registry has under an image name", RunInspect},
     {"configure-docker", "Make docker call this program for docker build", RunConfigureDocker},
+    {"doctor", "Check all that a build needs, and say what to do", RunDoctor},
     {"version", "Show version information", RunVersion},
     {"help", "Show this, or the help of a command", RunHelp},
 };

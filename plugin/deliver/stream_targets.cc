@@ -111,6 +111,7 @@ class LoadTarget final : public session::StreamTarget {
     Result<> loaded = engine_.Load(
         [this, &cancel](char* into, std::size_t capacity) { return Take(into, capacity, cancel); },
         sink_, cancel);
+    if (!loaded) loaded = Fail(std::move(loaded).error().At(FailedAt::kEngine));
     std::lock_guard lock(mutex_);
     loaded_ = std::move(loaded);
     changed_.notify_all();

@@ -27,9 +27,15 @@ Result<std::string> EnginePush(docker::Engine& engine,
     if (!credential && refusal) return Fail(std::move(*refusal));
     Result<std::string> digest = engine.Push(name, credential, sink, cancel);
     if (digest) keyring.Accepted(need, attempt, true);
-    if (digest || digest.error().code() != ErrorCode::kDenied || !credential) return digest;
-    refusal = std::move(digest).error().While(
-        Cat("with the credentials of ", registry::SourcesOf(attempt)));
+    if (digest) return digest;
+    if (digest.error().code() != ErrorCode::kDenied) {
+      return Fail(std::move(digest).error().At(FailedAt::kRegistry));
+    }
+    if (!credential) return Fail(std::move(digest).error().At(FailedAt::kAuthentication));
+    refusal = std::move(digest)
+                  .error()
+                  .While(Cat("with the credentials of ", registry::SourcesOf(attempt)))
+                  .At(FailedAt::kAuthentication);
   }
 }
 
@@ -110,9 +116,10 @@ Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
     push.platforms = platforms;
     Step step(sink, Cat("pushing the image index of ", parts.size(), " builders"));
     auto log = [&step](std::string line) { step.Log(std::move(line)); };
-    TRY_ASSIGN(auto index, step.Finish(registry::PushIndex(registries, push, log, cancel)));
+    auto index = step.Finish(registry::PushIndex(registries, push, log, cancel));
+    if (!index) return Fail(std::move(index).error().At(FailedAt::kRegistry));
     // Of several the last is the answer, as of one builder.
-    digest = index.digest;
+    digest = index->digest;
     names.clear();
     for (const Reference& name : push.names)
       names.push_back(FormatReference(name));

@@ -33,7 +33,8 @@ Result<std::unique_ptr<Job>> Job::Start(Workshop& workshop,
   docker::HostCredentials handed_out;
   std::vector<choice::Site> sites = job->choice_.sites;
   if (job->choice_.hosted) {
-    TRY(job->StartHosted(description, cancel));
+    Result<> started = job->StartHosted(description, cancel);
+    if (!started) return Fail(std::move(started).error().At(FailedAt::kNoBuilder));
     if (description.save) {
       for (const api::AdditionalTag& tag : job->hosted_->created().tags)
         job->save_as_.push_back(tag.name);
@@ -53,6 +54,7 @@ Job::~Job() {
 
 Result<> Job::StartHosted(const api::BuildDescription& description, const Cancel& cancel) {
   const choice::HostedChoice& hosted = *choice_.hosted;
+  workshop_.masks().Add(hosted.token.value);
   TRY_ASSIGN(api_, workshop_.MakeApi(sink_));
   TRY_ASSIGN(hosted_, api::StartHostedBuild(*api_, hosted.token, description, hosted.existing_build,
                                             sink_, cancel));

@@ -16,7 +16,8 @@ Error Refused(const std::string& name, const Error& why) {
   if (!why.hint().empty()) hint = Cat(why.hint(), "; ", kEscape);
   return Error(why)
       .While(Cat("pushing to ", name, " will not be allowed"))
-      .WithHint(std::move(hint));
+      .WithHint(std::move(hint))
+      .At(FailedAt::kRegistry);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ Services::Services(Inputs& inputs, Job& job, EventSink& sink)
       job_(job),
       sink_(sink),
       auth_(session::MakeAuth(job.registries().keyring(), job.workshop().http(), sink)),
-      secrets_(session::MakeSecrets(inputs.secrets, sink)),
+      secrets_(session::MakeSecrets(inputs.secrets, sink, job.workshop().masks())),
       ssh_(session::MakeSshAgents(inputs.ssh, sink)) {}
 
 Result<> Services::Prepare(std::size_t builders, bool again, const Cancel& cancel) {

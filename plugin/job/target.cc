@@ -3,11 +3,13 @@
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 #include "driver/builder/instances.h"
+#include "driver/oci/platform_list.h"
 #include "driver/solve/fan_out.h"
 #include "plugin/deliver/build_record.h"
 #include "plugin/deliver/call_answer.h"
 #include "plugin/deliver/tree_clearing.h"
 #include "plugin/job/attestations.h"
+#include "plugin/job/explanation.h"
 #include "plugin/options/build_flags.h"
 #include "plugin/plan/attached.h"
 
@@ -22,7 +24,7 @@ Target::Target(const options::BuildOptions& options, Workshop& workshop, Streams
 
 Result<> Target::Prepare(const Cancel& cancel) {
   if (options::WantsLoad(options_)) {
-    TRY_ASSIGN(engine_, workshop_.Engine());
+    TRY_ASSIGN(engine_, EngineToLoadInto());
   }
   TRY_ASSIGN(inputs_,
              ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), cancel));
@@ -31,6 +33,12 @@ Result<> Target::Prepare(const Cancel& cancel) {
   TRY(deliver::CheckClearing(options_));
   TRY(sboms_.CheckDirectory());
   return results_.OpenReports(options_);
+}
+
+Result<docker::Engine*> Target::EngineToLoadInto() {
+  auto engine = workshop_.Engine();
+  if (!engine) return Fail(std::move(engine).error().At(FailedAt::kEngine));
+  return engine;
 }
 
 Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
@@ -72,7 +80,8 @@ Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel&
   if (!parts) {
     // What was ended by a refusal fails in words of its own.
     std::optional<Error> refusal = preflight.refusal();
-    return Fail(refusal ? *std::move(refusal) : std::move(parts).error());
+    if (refusal) return Fail(*std::move(refusal));
+    return Fail(Explain(std::move(parts).error(), inputs_, job.registries().keyring(), cancel));
   }
   if (!options_.call.method.empty()) return DeliverAnswer(parts->front());
   TRY_ASSIGN(Outcome outcome, Deliver(*parts, job, *registries, sink, cancel));
@@ -86,8 +95,9 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
                                                            EventSink& sink) {
   const Cancel& cancel = questions.preflight.cancel();
   TRY_ASSIGN(plan::PlanFacts facts, LookAround(job, cancel));
-  TRY_ASSIGN(auto assigned, job.crew().Assign(inputs_.platforms, job.emulation(), cancel));
-  std::vector<PlatformBuild> parts = PartsOf(std::move(assigned), sink);
+  auto assigned = job.crew().Assign(inputs_.platforms, job.emulation(), cancel);
+  if (!assigned) return Fail(std::move(assigned).error().At(FailedAt::kNoBuilder));
+  std::vector<PlatformBuild> parts = PartsOf(*std::move(assigned), sink);
 
   // The builders are held, and their features are known: the requests can be made.
   const bool again = caches_.WritesAfterwards() || options_.lint.wanted;
@@ -109,7 +119,7 @@ Result<> Target::FindEngine(Job& job, plan::PlanFacts& facts, const Cancel& canc
   const bool by_default = job.loads_by_default() && !job.builds_in_engine() &&
                           plan::LeavesLoadToTheDefault(options_, workshop_.environment());
   if (by_default) {
-    TRY_ASSIGN(engine_, workshop_.Engine());
+    TRY_ASSIGN(engine_, EngineToLoadInto());
   }
   if (engine_ == nullptr || job.builds_in_engine()) return {};
   Result<docker::EngineInfo> info = engine_->Info(cancel);
@@ -121,7 +131,7 @@ Result<> Target::FindEngine(Job& job, plan::PlanFacts& facts, const Cancel& canc
     facts.not_loaded = not_loaded_;
     return {};
   }
-  TRY(info);
+  if (!info) return Fail(std::move(info).error().At(FailedAt::kEngine));
   facts.default_load = by_default;
   facts.engine_containerd_store = info->containerd_store;
   return {};
@@ -204,8 +214,9 @@ Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
 Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) {
   std::vector<std::shared_ptr<const session::ExportLog>> exported;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    exported.push_back(session::AddFileSend(parts[i].services, results_.targets(i), parts[i].faults,
-                                            *parts[i].sink));
+    PlatformBuild& part = parts[i];
+    exported.push_back(
+        session::AddFileSend(part.services, results_.targets(i), part.faults, *part.sink));
   }
   auto solved = SolveOnce(parts, cancel);
   if (!solved && !cancel.cancelled() && MaySendAnew(parts)) {
@@ -228,7 +239,8 @@ Result<std::vector<solve::BuildResult>> Target::SolveOnce(std::vector<PlatformBu
   std::vector<solve::Solving> solves;
   for (PlatformBuild& part : parts) {
     solves.push_back(
-        {part.builder, &part.plan.request, RandomId(), &part.services, &part.faults, part.sink});
+        {part.builder, &part.plan.request, RandomId(), &part.services, &part.faults, part.sink,
+         FormatPlatforms(part.share.platforms, ", ")});
     Record(part, solves.back().ref);
   }
   return solve::SolveAll(solves, cancel);

@@ -63,6 +63,7 @@ class Target {
                                                      Services& services,
                                                      Questions questions,
                                                      EventSink& sink);
+  Result<docker::Engine*> EngineToLoadInto();
   Result<plan::PlanFacts> LookAround(Job& job, const Cancel& cancel);
   Result<> FindEngine(Job& job, plan::PlanFacts& facts, const Cancel& cancel);
   Result<> Plan(std::vector<PlatformBuild>& parts,

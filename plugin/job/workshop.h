@@ -9,6 +9,7 @@
 #include "driver/builder/engine_tunnel.h"
 #include "driver/depot/api.h"
 #include "driver/docker/engine.h"
+#include "driver/event/masks.h"
 #include "driver/event/sink.h"
 #include "driver/http/client.h"
 #include "plugin/job/docker_setup.h"
@@ -30,6 +31,9 @@ class Workshop {
   Workshop& operator=(const Workshop&) = delete;
 
   const Environment& environment() const { return environment_; }
+
+  /// What is in use and must not be shown.
+  Masks& masks() { return masks_; }
 
   /// With our name, the patience of a slow link, and this machine's authorities (SSL_CERT_FILE,
   /// SSL_CERT_DIR). DEPOT_API_CACERT (LoadPem()) is who the Depot API is checked by instead, and
@@ -61,6 +65,7 @@ class Workshop {
  private:
   const Environment& environment_;
   const options::GlobalFlags& globals_;
+  Masks masks_;
   PatientClient http_;
   DockerSetup docker_;
   std::mutex mutex_;

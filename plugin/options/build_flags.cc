@@ -255,7 +255,7 @@ std::vector<flags::Flag> BuildTable(BuildLine& line) {
        {InputFlags(options), ResultFlags(line), AttestationFlags(line), DepotFlags(options),
         SourceFlags(options.sources), ContextFlags(options.contexts), CacheFlags(options.caches),
         CallFlags(options.call, options.lint), LimitFlags(options.limits),
-        OldFlags(options.notices)}) {
+        ReportFlags(options.reports), OldFlags(options.notices)}) {
     std::move(part.begin(), part.end(), std::back_inserter(table));
   }
   return table;

@@ -13,6 +13,7 @@
 #include "plugin/options/call_flags.h"
 #include "plugin/options/context_flags.h"
 #include "plugin/options/limit_flags.h"
+#include "plugin/options/report_flags.h"
 #include "plugin/options/source_options.h"
 
 namespace depot::options {
@@ -85,6 +86,8 @@ struct BuildOptions {
   std::string sbom_dir;  ///< directory for SPDX documents; "" = not given; "sbom" is then on
   /// In the user's order; of two for the same place and key the later one only.
   std::vector<Annotation> annotations;
+
+  ReportOptions reports;
 
   SourceOptions sources;    ///< --ssh, --build-context
   ContextOptions contexts;  ///< --context-times

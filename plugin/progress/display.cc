@@ -43,6 +43,13 @@ std::unique_ptr<Layout> MakeLayout(const DisplayOptions& options, const Trace& t
   }
 }
 
+/// What a layout is drawn on.
+struct Sheet {
+  std::function<void(std::string_view, const Cancel&)> write;
+  std::function<ScreenSize()> size;
+  bool colours = false;  ///< those of the steps' own output are kept
+};
+
 /// Nobody looks at the colours of what is neither a terminal nor GitLab's log.
 bool KeepsColours(const DisplayOptions& options, const Terminal& terminal) {
   const bool looked_at = options.mode == DisplayMode::kGitlab || terminal.error_is_terminal();
@@ -92,10 +99,10 @@ class DisplayThread {
 /// A Layout, drawn by a thread of its own.
 class LayoutDisplay final : public Display {
  public:
-  LayoutDisplay(const DisplayOptions& options, Terminal& terminal)
-      : terminal_(terminal),
+  LayoutDisplay(const DisplayOptions& options, Sheet sheet)
+      : sheet_(std::move(sheet)),
         pace_(options.style.pace),
-        trace_(KeepsColours(options, terminal)),
+        trace_(sheet_.colours),
         layout_(MakeLayout(options, trace_)),
         screen_(options.style.reflows) {
     thread_.Start([this](const Cancel& cancel) { return Run(cancel); }, [this] { queue_.Close(); });
@@ -112,15 +119,15 @@ class LayoutDisplay final : public Display {
     Clock::time_point next = Clock::now();
     while (queue_.Wait(next, NextTick()) && !cancel.cancelled()) {
       const Clock::time_point now = Clock::now();
-      const ScreenSize size = terminal_.size();
+      const ScreenSize size = sheet_.size();
       layout_->Take(trace_.Apply(queue_.Take(), now), now);
-      terminal_.WriteError(screen_.Show(layout_->Draw(now, size), size), cancel);
+      sheet_.write(screen_.Show(layout_->Draw(now, size), size), cancel);
       next = Clock::now() + pace_;
     }
     const Clock::time_point now = Clock::now();
-    const ScreenSize size = terminal_.size();
+    const ScreenSize size = sheet_.size();
     layout_->Take(trace_.End(), now);
-    terminal_.WriteError(screen_.Show(layout_->Finish(now, size, thread_.error()), size), cancel);
+    sheet_.write(screen_.Show(layout_->Finish(now, size, thread_.error()), size), cancel);
     return {};
   }
 
@@ -131,7 +138,7 @@ class LayoutDisplay final : public Display {
     return Clock::now() + *patience;
   }
 
-  Terminal& terminal_;
+  const Sheet sheet_;
   const std::chrono::milliseconds pace_;
   EventQueue queue_;
   Trace trace_;                     ///< the thread's until it has ended
@@ -184,7 +191,19 @@ Result<DisplayMode> ChooseMode(DisplayMode asked,
 
 std::unique_ptr<Display> MakeDisplay(const DisplayOptions& options, Terminal& terminal) {
   if (options.mode == DisplayMode::kRawJson) return std::make_unique<RawJsonDisplay>(terminal);
-  return std::make_unique<LayoutDisplay>(options, terminal);
+  auto write = [&terminal](std::string_view text, const Cancel& cancel) {
+    terminal.WriteError(text, cancel);
+  };
+  auto size = [&terminal] { return terminal.size(); };
+  return std::make_unique<LayoutDisplay>(options,
+                                         Sheet{write, size, KeepsColours(options, terminal)});
+}
+
+std::unique_ptr<Display> MakePlainDisplay(DisplayOptions options,
+                                          std::function<void(std::string_view)> write) {
+  options.mode = DisplayMode::kPlain;
+  auto put = [write = std::move(write)](std::string_view text, const Cancel&) { write(text); };
+  return std::make_unique<LayoutDisplay>(options, Sheet{put, [] { return ScreenSize(); }, false});
 }
 
 }  // namespace depot

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "driver/base/environment.h"
 #include "driver/base/error.h"
@@ -52,5 +54,10 @@ class Display : public EventSink {
 /// `terminal` outlives the display, which is its only user until Finish() returns. A display that
 /// is destroyed without Finish() ends like a cancelled build.
 std::unique_ptr<Display> MakeDisplay(const DisplayOptions& options, Terminal& terminal);
+
+/// The lines of kPlain, without colours, to somewhere else: `write` is called on the display's own
+/// thread with whole lines, or with nothing.
+std::unique_ptr<Display> MakePlainDisplay(DisplayOptions options,
+                                          std::function<void(std::string_view)> write);
 
 }  // namespace depot

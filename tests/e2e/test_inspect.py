@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from harness import EndToEnd
+from harness import FAILED, EndToEnd
 
 
 class Inspect(EndToEnd):
@@ -38,11 +38,11 @@ class Inspect(EndToEnd):
             image = self.push(registry)
             self.assertIn("linux/amd64", self.run_plugin("inspect", image).stdout)
             config = {"DOCKER_CONFIG": self.folder / "nothing"}
-            refused = self.run_plugin("inspect", image, env=config, check=1)
+            refused = self.run_plugin("inspect", image, env=config, check=FAILED)
             self.assertIn("docker login", refused.stderr)
         self.assert_no_leak(self.rig["PUSHER"].partition(":")[2])
 
     def test_says_what_is_not_there(self):
-        result = self.run_plugin("inspect", self.image_name(registry="open"), check=1)
+        result = self.run_plugin("inspect", self.image_name(registry="open"), check=FAILED)
         self.assertRegex(result.stderr, r"status 404: .*UNKNOWN")
         self.assertEqual(result.stdout, "")

@@ -2,6 +2,7 @@
 
 import os
 
+from harness import FAILED
 from pool import PoolTest
 
 
@@ -117,6 +118,6 @@ class CommandLine(PoolTest):
             ["builds", "cancel", "nothing"],
             ["login", "approve", "NOTHING", "--user", "ada"],
         ):
-            result = self.pool.command(*args, check=1)
+            result = self.pool.command(*args, check=FAILED)
             self.assertEqual(result.stdout, "")
             self.assertTrue(result.stderr.startswith("depot-pool: "), result.stderr)

@@ -7,7 +7,7 @@ import socket
 import socketserver
 import threading
 
-from harness import EndToEnd
+from harness import FAILED, EndToEnd
 from hostile_builder import HostileBuilder
 
 
@@ -94,7 +94,7 @@ class Waiting(EndToEnd):
                 self.socket.unlink(missing_ok=True)
                 with EngineThatFails(self.socket, go), self.builder(**more) as builder:
                     result = self.build(
-                        *self.arguments, builder=builder.url, check=1, **self.options
+                        *self.arguments, builder=builder.url, check=FAILED, **self.options
                     )
                 error = result.stderr[result.stderr.index("ERROR: ") :]
                 self.assertIn(f"the Docker Engine at unix://{self.socket}", error)

@@ -10,6 +10,14 @@
 namespace depot::solve {
 namespace {
 
+/// Without a step that failed.
+Error SolveError(const rpc::Status& status) {
+  struct Nobody final : EventSink {
+    void Emit(Event /*event*/) override {}
+  } nobody;
+  return solve::SolveError(status, StepNames(nobody));
+}
+
 rpc::Status WithSource(const std::string& json) {
   moby::buildkit::v1::frontend::Status status;
   auto* stack = status.add_details();
@@ -61,6 +69,70 @@ TEST(SolveError, KeepsWhatTheUserUnderstandsAndSaysWhatToDo) {
   EXPECT_NE(large.hint().find(".dockerignore"), std::string::npos);
   Error refused = SolveError({rpc::Code::kUnknown, "failed to push r: 401 Unauthorized", ""});
   EXPECT_NE(refused.hint().find("docker login"), std::string::npos);
+}
+
+TEST(SolveError, NamesTheStepAndItsExitCode) {
+  struct Nobody final : EventSink {
+    void Emit(Event /*event*/) override {}
+  } nobody;
+  StepNames names(nobody);
+  auto ended = [&names](std::string digest, std::string name, std::string error) {
+    Vertex vertex;
+    vertex.digest = std::move(digest);
+    vertex.name = std::move(name);
+    vertex.error = std::move(error);
+    names.Emit(vertex);
+  };
+  ended("sha256:a", "[1/2] RUN a", "");
+  ended("sha256:b", "[2/2] RUN \x1b[2J b", "it broke");
+  ended("sha256:c", "[other] RUN c", "it broke, too");
+  ended("sha256:d", "[third] RUN d", "context canceled");
+  moby::buildkit::v1::frontend::Status status;
+  auto* vertex = status.add_details();
+  vertex->set_type_url("github.com/moby/buildkit/errdefs.Vertex+json");
+  vertex->set_value(R"({"digest":"sha256:b"})");
+  auto* exit = status.add_details();
+  exit->set_type_url("github.com/moby/buildkit/gatewayapi.ExitMessage+json");
+  exit->set_value(R"({"Code":7})");
+  Error error =
+      solve::SolveError({rpc::Code::kUnknown, "it broke", status.SerializeAsString()}, names);
+  EXPECT_EQ(error.place().step, "[2/2] RUN ?[2J b");
+  EXPECT_EQ(error.step_exit(), 7);
+  EXPECT_EQ(names.FailedStep("sha256:a"), "") << "two steps failed";
+  EXPECT_EQ(names.FailedStep("sha256:d"), "");
+}
+
+TEST(SolveError, AnExitCodeThatIsNoneIsNotPassedOn) {
+  auto exit = [](const char* text) {
+    return SolveError({rpc::Code::kUnknown, text, ""}).step_exit();
+  };
+  EXPECT_EQ(exit("process \"x\" did not complete successfully: exit code: 42"), 42);
+  EXPECT_EQ(exit("did not complete successfully: exit code: 42: no such thing"), 42);
+  EXPECT_EQ(exit("executor failed running [/bin/sh -c x]: exit code: 42"), 42);
+  for (const char* text : {"did not complete successfully: exit code: 4294967295",
+                           "did not complete successfully: exit code: 0",
+                           "did not complete successfully: exit code: 256",
+                           "did not complete successfully: exit code: x", "exit code: 3"}) {
+    EXPECT_EQ(exit(text), 0) << text;
+  }
+}
+
+TEST(SolveError, SaysWhereItFailedForTheExitCode) {
+  auto at = [](rpc::Code code, const char* text) { return SolveError({code, text, ""}).at(); };
+  EXPECT_EQ(at(rpc::Code::kInternal, "read /x: input/output error"), FailedAt::kDefect);
+  EXPECT_EQ(at(rpc::Code::kResourceExhausted, "it is full"), FailedAt::kResources);
+  EXPECT_EQ(at(rpc::Code::kUnknown, "failed to push r: 401 Unauthorized"),
+            FailedAt::kAuthentication);
+  EXPECT_EQ(at(rpc::Code::kUnknown, "failed to push r: 500"), FailedAt::kRegistry);
+  EXPECT_EQ(at(rpc::Code::kUnknown, "exit code: 1"), FailedAt::kUnsaid);
+}
+
+TEST(SolveError, KeepsTheBuildersOwnWords) {
+  const char* text =
+      "failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: "
+      "\"/x\": not found";
+  EXPECT_EQ(SolveError({rpc::Code::kUnknown, text, ""}).original(), text);
+  EXPECT_EQ(SolveError({rpc::Code::kUnknown, "it broke", ""}).original(), "");
 }
 
 TEST(SolveError, NoControlCharactersAndNoTokensReachTheUser) {

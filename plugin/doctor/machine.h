@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "driver/base/environment.h"
+#include "plugin/doctor/finding.h"
+
+namespace depot::doctor {
+
+/// Where docker looks for plugins, and what of ours lies there: the first one hides the others
+/// (docker/cli cli-plugins/manager). `config` is the folder of config.json.
+Finding CheckPluginPlaces(const std::string& config);
+
+/// The docker client, which is only needed for `docker depot ...` and `docker build`.
+Finding CheckDockerClient(const Environment& environment);
+
+/// The proxies that the environment names: one that is no URL stops everything. Their passwords
+/// are not shown.
+Finding CheckProxies(const Environment& environment);
+
+}  // namespace depot::doctor

@@ -1,0 +1,98 @@
+#include "plugin/job/explanation.h"
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/oci/reference.h"
+#include "plugin/plan/missing_file.h"
+
+namespace depot::job {
+namespace {
+
+/// The same, as an Engine says it: `lstat /.../buildkit-mount123/path: no such file or directory`.
+std::string_view MissingBelowMount(std::string_view message) {
+  constexpr std::string_view kMount = "/buildkit-mount";
+  const std::size_t mount = message.rfind(kMount);
+  const std::size_t end = message.rfind(": no such file or directory");
+  if (mount == std::string_view::npos || end == std::string_view::npos) return "";
+  const std::size_t begin = message.find('/', mount + kMount.size());
+  return begin < end ? message.substr(begin, end - begin) : "";
+}
+
+/// The path of the context that a builder did not find: `"/path": not found`.
+std::string_view MissingPath(std::string_view message) {
+  const std::size_t end = message.find("\": not found");
+  if (end == std::string_view::npos) return MissingBelowMount(message);
+  const std::size_t begin = message.rfind('"', end - 1);
+  if (begin == std::string_view::npos || end == 0) return "";
+  std::string_view path = message.substr(begin + 1, end - begin - 1);
+  return path.starts_with('/') ? path : "";
+}
+
+/// Whether the line of the Dockerfile takes files from elsewhere than the context.
+bool CopiesFromElsewhere(std::string_view excerpt) {
+  for (std::string_view line : Split(excerpt, '\n')) {
+    const bool meant = line.find(" | >>> ") != std::string_view::npos;
+    if (meant && line.find("--from=") != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+std::string WhyNotFound(const Error& error, const Inputs& inputs) {
+  const std::string_view path = MissingPath(error.message());
+  if (path.empty()) return "";
+  if (CopiesFromElsewhere(error.excerpt())) {
+    return "COPY --from takes it from that stage, image or named context, which does not have it";
+  }
+  return plan::WhyMissing(path, inputs.source, inputs.trees);
+}
+
+/// The image that a registry did not let the builder at.
+std::string_view RefusedImage(std::string_view message) {
+  for (std::string_view mark : {"failed to push ", "failed to resolve source metadata for ",
+                                "failed to load cache key: ", "failed to copy: "}) {
+    const std::size_t at = message.find(mark);
+    if (at == std::string_view::npos) continue;
+    std::string_view image = message.substr(at + mark.size());
+    image = image.substr(0, image.find(": "));
+    if (!image.empty() && image.find(' ') == std::string_view::npos) return image;
+  }
+  return "";
+}
+
+std::string WhyRefused(const Error& error, const registry::Keyring& keyring, const Cancel& cancel) {
+  const std::string_view image = RefusedImage(error.message());
+  if (image.empty()) return "";
+  Result<Reference> reference = ParseReference(image);
+  if (!reference) return "";
+  const std::string& domain = reference->domain;
+  const std::string host = domain == "docker.io" ? "registry-1.docker.io" : domain;
+  Result<std::optional<registry::Credential>> used = keyring.Best(host, cancel);
+  if (!used) return "";
+  const std::string command =
+      domain == "docker.io" ? "docker login" : Cat("docker login ", Printable(domain));
+  if (!*used) {
+    return Cat("no credentials are configured for ", Printable(domain), ": ", command,
+               ", or DOCKER_AUTH_CONFIG");
+  }
+  const std::string& user = (*used)->username;
+  return Cat("the credentials of ", Printable((*used)->source),
+             user.empty() ? "" : Cat(" (user ", Printable(user), ')'), " for ", Printable(domain),
+             " do not open it: are they still valid, and may they do this? ", command,
+             " gives others");
+}
+
+}  // namespace
+
+Error Explain(Error error,
+              const Inputs& inputs,
+              const registry::Keyring& keyring,
+              const Cancel& cancel) {
+  if (error.code() == ErrorCode::kCancelled) return error;
+  std::string why = WhyNotFound(error, inputs);
+  if (why.empty() && error.at() == FailedAt::kAuthentication) {
+    why = WhyRefused(error, keyring, cancel);
+  }
+  return why.empty() ? error : std::move(error).WithHint(std::move(why));
+}
+
+}  // namespace depot::job

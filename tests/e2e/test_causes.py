@@ -1,0 +1,164 @@
+"""Failures that have a known cause say what to do: made for real, each with the words that help."""
+
+import base64
+import os
+
+from harness import FAILED, EndToEnd
+
+
+class CauseTest(EndToEnd):
+    def dockerfile(self, *lines, base=None, **files):
+        text = "\n".join([f"FROM {base or self.rig['BASE']}", *lines, ""])
+        return self.context({"Dockerfile": text, **files})
+
+    def hint(self, *args, builder="plain", **options):
+        """The hint of a build that fails."""
+        if options.get("engine"):
+            builder = None
+        result = self.build(*args, builder=builder, check=FAILED, **options)
+        lines = [line for line in result.stderr.splitlines() if line.startswith("hint: ")]
+        self.assertEqual(len(lines), 1, result)
+        return lines[0]
+
+
+class OfTheContext(CauseTest):
+    def test_the_line_of_the_ignore_file(self):
+        ignore = "# what is made\n\n*.log\nout\n!out/keep\n"
+        context = self.dockerfile(
+            "COPY out/app /", **{".dockerignore": ignore, "out/app": "x", "out/keep": "y"}
+        )
+        hint = self.hint(context)
+        self.assertIn("line 4 of .dockerignore excludes it: out;", hint)
+        self.assertIn("lets it in: !out", hint)
+
+    def test_the_ignore_file_of_the_dockerfile(self):
+        context = self.dockerfile("COPY app /", app="x")
+        (context / "Dockerfile.dockerignore").write_text("**/app\n")
+        (context / ".dockerignore").write_text("\n\n\napp\n")
+        self.assertIn("line 1 of Dockerfile.dockerignore", self.hint(context))
+
+    def test_no_such_file(self):
+        context = self.dockerfile("COPY Setup.py /", **{"setup.py": "x"})
+        hint = self.hint(context)
+        self.assertIn("there is no Setup.py in the build context", hint)
+        self.assertIn("did you mean setup.py?", hint)
+
+    def test_a_file_of_another_stage(self):
+        base = self.rig["BASE"]
+        context = self.context(
+            {"Dockerfile": f"FROM {base} AS one\nFROM {base}\nCOPY --from=one /nope /\n", "nope": ""}
+        )
+        self.assertIn("COPY --from takes it from that stage", self.hint(context))
+
+
+class OfTheDockerfile(CauseTest):
+    def test_stage_instruction_variable_and_platform(self):
+        for args, lines, base, says in (
+            (("--target", "nope"), (), None, "--target names a stage"),
+            ((), ("RUNN true",), None, "no instruction of a Dockerfile begins so"),
+            ((), (), "$NOTHING", "a variable in FROM has no value"),
+            ((), ("COPY --nope a /",), None, "# syntax=docker/dockerfile:1"),
+            (("--platform", "linux/s390x", "--emulate"), (), None, "for this platform"),
+        ):
+            with self.subTest(says=says):
+                self.assertIn(says, self.hint(*args, self.dockerfile(*lines, base=base)))
+
+    def test_programs_of_a_step(self):
+        for line, base, says in (
+            ("RUN no-such-program", None, "did not find a program"),
+            ("RUN touch /x && /x", None, "is it executable"),
+            ("RUN true", "scratch", "the image has no shell"),
+            ('RUN ["/nope"]', None, "the image has no such program"),
+            ("RUN sh -c 'kill -9 $$'; exit $?", None, "ran out of memory, or something killed it"),
+        ):
+            with self.subTest(line=line):
+                self.assertIn(says, self.hint("--no-cache", self.dockerfile(line, base=base)))
+
+    def test_a_program_for_another_cpu(self):
+        # An ELF header of a machine that no qemu here runs.
+        header = b"\x7fELF\x01\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(200)
+        context = self.dockerfile("COPY --chmod=755 x /x", 'RUN ["/x"]', x=header)
+        self.assertIn("for another CPU", self.hint(context))
+
+    def test_a_disk_that_is_full(self):
+        line = "RUN --mount=type=tmpfs,target=/t,size=4096 dd if=/dev/zero of=/t/x bs=1M count=1"
+        result = self.build(self.dockerfile(line), builder="plain", check=FAILED)
+        self.assertIn("No space left on device", result.stderr)
+
+
+class OfKeysAndSecrets(CauseTest):
+    def test_secret_ssh_and_entitlement(self):
+        for args, line, says in (
+            ((), "RUN --mount=type=secret,id=s,required=true true", "--secret id=NAME"),
+            ((), "RUN --mount=type=ssh,required=true true", "--ssh ID"),
+            ((), "RUN --network=host true", "--allow"),
+        ):
+            with self.subTest(line=line):
+                self.assertIn(says, self.hint(*args, self.dockerfile(line)))
+
+
+class OfRegistries(CauseTest):
+    def test_whose_credentials_were_refused(self):
+        registry = self.rig["REGISTRY_BEARER"]
+        user, _, password = self.rig["READER"].partition(":")
+        self.login("bearer", user="READER")
+        image = self.image_name(registry="bearer")
+        hint = self.hint("--no-preflight", "--push", "-t", image, self.dockerfile())
+        self.assertIn(f"the credentials of config.json (user {user}) for {registry}", hint)
+        self.assertNotIn(password, hint)
+
+    def test_that_there_are_none(self):
+        for registry in ("basic", "bearer"):
+            with self.subTest(registry=registry):
+                image = self.image_name(registry=registry)
+                hint = self.hint("--no-preflight", "--push", "-t", image, self.dockerfile())
+                host = self.rig[f"REGISTRY_{registry.upper()}"]
+                self.assertIn(f"no credentials are configured for {host}: docker login {host}", hint)
+
+    def test_no_such_image(self):
+        base = f"{self.rig['REGISTRY_OPEN']}/no/such:image"
+        self.assertIn("there is no image of that name", self.hint(self.dockerfile(base=base)))
+
+    def test_a_registry_that_is_not_there(self):
+        base = f"{self.closed_port()}/x/y"
+        self.assertIn("can the builder reach", self.hint(self.dockerfile(base=base)))
+
+    def test_the_original(self):
+        context = self.dockerfile("COPY nope /")
+        plain = self.build(context, builder="plain", check=FAILED).stderr
+        self.assertNotIn("\noriginal: ", plain)
+        debug = self.build("-D", context, builder="plain", check=FAILED).stderr
+        self.assertRegex(debug, r"(?m)^original: .*failed to calculate checksum of ref ")
+
+
+class Masks(CauseTest):
+    def test_no_secret_in_any_output(self):
+        secret = f"s3cret-{os.getpid()}-value"
+        lines = (
+            "RUN --mount=type=secret,id=s cat /run/secrets/s; cat /run/secrets/s >&2; "
+            "head -c 9 /run/secrets/s; sleep 1; tail -c +10 /run/secrets/s; "
+            'echo "${NAME}"; exit 3',
+        )
+        for progress in ("plain", "gitlab", "rawjson", "quiet"):
+            with self.subTest(progress=progress):
+                result = self.build(
+                    f"--progress={progress}",
+                    "--no-cache",
+                    "--secret",
+                    "id=s,env=S",
+                    "--log-file",
+                    "log.txt",
+                    "--timeline",
+                    "time.html",
+                    self.dockerfile(*lines),
+                    builder="plain",
+                    env={"S": secret},
+                    check=FAILED,
+                )
+                log = (self.work / "log.txt").read_text()
+                page = (self.work / "time.html").read_text()
+                for text in (result.stderr, log, page):
+                    self.assertNotIn(secret, text)
+                self.assertIn("***", log)
+                self.assertIn("***", page)
+                self.assertNotIn(base64.b64encode(secret.encode()).decode(), result.stderr)

@@ -1,0 +1,83 @@
+"""`doctor`: each of its checks, well and failing."""
+
+import json
+import os
+
+from harness import FAILED, EndToEnd
+
+
+class Doctor(EndToEnd):
+    def checks(self, *args, check=0, **options):
+        """What it finds, by check: the health, the text and the fix of each, joined."""
+        result = self.run_plugin("doctor", "--json", *args, check=check, **options)
+        report = json.loads(result.stdout)
+        self.assertEqual(report["ok"], result.rc == 0, result)
+        return {
+            one["check"]: (one["health"], f"{one['text']} / {one['fix']}")
+            for one in report["checks"]
+        }
+
+    def assert_check(self, found, name, health, says):
+        self.assertEqual(found[name][0], health, found)
+        self.assertRegex(found[name][1], says)
+
+    def test_all_is_well(self):
+        self.login("bearer", user="PUSHER")
+        (self.docker_config / "cli-plugins").mkdir()
+        (self.docker_config / "cli-plugins/docker-depot").symlink_to(os.environ["DEPOT_PLUGIN"])
+        image = self.image_name(registry="bearer")
+        found = self.checks(image, engine="containerd", builder="tls")
+        self.assert_check(found, "builder", "good", r"linux/amd64.*a question takes \d+ ms, \d+ MB/s")
+        self.assert_check(found, "registry", "good", "may begin")
+        self.assert_check(found, "clock", "good", r"this machine is \d s")
+        self.assert_check(found, "Engine", "good", "image store containerd")
+        self.assert_check(found, "plugin", "good", "cli-plugins/docker-depot")
+        self.assertFalse(self.repository(image).has(image.rpartition(":")[2]))
+        text = self.run_plugin("doctor", image, engine="containerd", builder="tls").stdout
+        self.assertRegex(text, r"(?m)^ok    registry ")
+        self.assert_no_leak(self.rig["PUSHER"].partition(":")[2])
+
+    def test_a_builder_that_is_not_there(self):
+        found = self.checks(builder=f"tcp://{self.closed_port()}", check=110)
+        self.assert_check(found, "builder", "bad", "connection refused")
+        self.assert_check(found, "Engine", "doubtful", "no-engine.sock")
+
+    def test_a_builder_of_another_authority(self):
+        env = {"DEPOT_BUILDER_CACERT": self.rig["STRANGER_CACERT"]}
+        found = self.checks(builder="tls", env=env, check=110)
+        self.assert_check(found, "builder", "bad", "authority|certificate")
+
+    def test_an_old_builder(self):
+        found = self.checks(engine="oldest")
+        self.assert_check(found, "builder", "doubtful", "older than 0.11")
+
+    def test_who_may_not_push(self):
+        self.login("bearer", user="READER")
+        found = self.checks(self.image_name(registry="bearer"), builder="plain", check=112)
+        self.assert_check(found, "registry", "bad", "config.json")
+        self.assert_no_leak(self.rig["READER"].partition(":")[2])
+
+    def test_a_registry_that_is_not_there(self):
+        found = self.checks(f"{self.closed_port()}/x/y", builder="plain", check=113)
+        self.assert_check(found, "registry", "bad", "refused")
+
+    def test_a_project_without_a_token(self):
+        found = self.checks(env={"DEPOT_PROJECT_ID": "p"}, check=112)
+        self.assert_check(found, "choice", "bad", "needs a token")
+
+    def test_an_api_that_is_not_there(self):
+        env = {"DEPOT_TOKEN": "s3cret-token", "DEPOT_API_URL": f"https://{self.closed_port()}"}
+        found = self.checks(env=env, check=FAILED)
+        self.assert_check(found, "Depot API", "bad", "refused")
+        self.assert_no_leak("s3cret-token")
+
+    def test_this_machine(self):
+        plugins = self.docker_config / "cli-plugins"
+        plugins.mkdir()
+        (plugins / "docker-depot").write_text("no program")
+        env = {"HTTPS_PROXY": "http://user:pa55word@[", "PATH": str(self.folder)}
+        found = self.checks(builder="plain", env=env, check=1)
+        self.assert_check(found, "plugin", "bad", "chmod")
+        self.assert_check(found, "docker", "doubtful", "no docker client in PATH")
+        self.assert_check(found, "proxies", "bad", "HTTPS_PROXY is no URL")
+        self.assert_no_leak("pa55word")

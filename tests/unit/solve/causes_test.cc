@@ -1,0 +1,109 @@
+#include "driver/solve/causes.h"
+
+#include <gtest/gtest.h>
+
+namespace depot::solve {
+namespace {
+
+struct Recorded {
+  const char* text;  ///< as a builder said it
+  const char* hint;  ///< a part of what the user is told
+};
+
+/// Texts of BuildKit 0.8 to 0.25, of registries and of git, cut short.
+constexpr Recorded kRecorded[] = {
+    {"failed to copy: httpReadSeeker: failed open: unexpected status code "
+     "https://registry-1.docker.io/v2/library/x/manifests/y: 429 Too Many Requests - Server "
+     "message: toomanyrequests: You have reached your pull rate limit.",
+     "limit"},
+    {"failed to push r/x: unexpected status: 429 Too Many Requests", "limit"},
+    {"failed to push r/x: 401 Unauthorized", "docker login"},
+    {"pull access denied, repository does not exist or may require authorization: server message: "
+     "insufficient_scope: authorization failed",
+     "docker login"},
+    {"failed to authorize: failed to fetch oauth token: the token has expired", "expired"},
+    {"failed to do request: Head \"https://r/v2/\": http: server gave HTTP response to HTTPS "
+     "client",
+     "speaks no TLS"},
+    {"failed to do request: Head \"https://r/v2/\": tls: failed to verify certificate: x509: "
+     "certificate signed by unknown authority",
+     "buildkitd.toml"},
+    {"x509: certificate is not valid for any names", "another name"},
+    {"x509: certificate has expired or is not yet valid", "clock"},
+    {"failed to do request: Head \"https://r/\": proxyconnect tcp: dial tcp 10.0.0.1:3128: "
+     "connect: "
+     "connection refused",
+     "HTTPS_PROXY"},
+    {"no match for platform in manifest: not found", "for this platform"},
+    {"failed to resolve source metadata for docker.io/library/nope:latest: "
+     "docker.io/library/nope:latest: not found",
+     "no image of that name"},
+    {"manifest unknown: manifest unknown", "no image of that name"},
+    {"failed to push r/x: unexpected status from PUT request to https://r/v2/: 413 Request Entity "
+     "Too Large",
+     "client_max_body_size"},
+    {"denied: requested storage quota is exceeded", "quota"},
+    {"target stage \"nope\" could not be found (did you mean one?)", "--target"},
+    {"target stage nope could not be found", "--target"},
+    {"granting entitlement network.host is not allowed by build daemon configuration",
+     "insecure-entitlements"},
+    {"network.host is not allowed: entitlement", "--allow"},
+    {"unsupported frontend capability moby.buildkit.frontend.contexts", "--build-context"},
+    {"dockerfile parse error on line 2: unknown flag: exclude", "# syntax="},
+    {"dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)",
+     "typing error"},
+    {"base name (${X}) should not be blank", "--build-arg"},
+    {"failed to parse platform a/b/c/d/e", "linux/amd64"},
+    {"circular dependency detected on stage: a", "circle"},
+    {"secret s: not found", "--secret"},
+    {"unset ssh forward key default", "--ssh"},
+    {"git@host: Permission denied (publickey).", "--ssh"},
+    {"Host key verification failed.", "GIT_AUTH_TOKEN"},
+    {"fatal: could not read Username for 'https://h': terminal prompts disabled", "GIT_AUTH_TOKEN"},
+    {"fatal: Authentication failed for 'https://h/'", "job token"},
+    {"repository does not contain ref nope, output: \"\"", "behind #"},
+    {"fatal: unable to access 'https://h/': Could not resolve host: h", "DNS"},
+    {"process \"/bin/sh -c x\" did not complete successfully: exit code: 137", "memory"},
+    {"process \"/bin/sh -c x\" did not complete successfully: exit code: 137: cannot allocate "
+     "memory",
+     "memory"},
+    {"process \"/bin/sh -c x\" did not complete successfully: exit code: 127", "PATH"},
+    {"process \"/bin/sh -c x\" did not complete successfully: exit code: 126", "chmod"},
+    {"exec /bin/sh: exec format error", "--platform"},
+    {"runc run failed: unable to start container process: exec: \"/bin/sh\": stat /bin/sh: no such "
+     "file or directory",
+     "no shell"},
+    {"runc run failed: unable to start container process: exec: \"/nope\": stat /nope: no such "
+     "file "
+     "or directory",
+     "no such program"},
+    {"write /x: no space left on device", "disk is full"},
+    {"failed to calculate checksum of ref a::b: \"/x\": not found", "build context"},
+    {"failed to load LLB: network.host is not allowed", "--allow"},
+    {"lstat /var/lib/docker/tmp/buildkit-mount123/x: no such file or directory", "build context"},
+    {"failed to read dockerfile: open Dockerfile: no such file or directory", "build context"},
+    {"when using COPY with more than one source file: no source files were specified", "pattern"},
+    {"failed to push r/x: dial tcp 10.0.0.1:443: connect: connection refused", "that registry"},
+    {"dial tcp 10.0.0.1:443: i/o timeout", "that address"},
+};
+
+TEST(FindCause, KnowsWhatBuildersSay) {
+  for (const Recorded& recorded : kRecorded) {
+    const Cause* cause = FindCause(recorded.text);
+    ASSERT_NE(cause, nullptr) << recorded.text;
+    EXPECT_NE(cause->hint.find(recorded.hint), std::string_view::npos)
+        << recorded.text << "\nhint: " << cause->hint;
+  }
+}
+
+TEST(FindCause, GuessesAtNothing) {
+  for (const char* text :
+       {"", "process \"/bin/sh -c false\" did not complete successfully: exit code: 1",
+        "process \"cat /x\" did not complete: open /x: no such file or directory",
+        "stage \"x\": not found"}) {
+    EXPECT_EQ(FindCause(text), nullptr) << text;
+  }
+}
+
+}  // namespace
+}  // namespace depot::solve
