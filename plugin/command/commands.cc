@@ -4,6 +4,8 @@
 #include "plugin/command/cache_reset_command.h"
 #include "plugin/command/command.h"
 #include "plugin/command/help_command.h"
+#include "plugin/command/imagetools_create_command.h"
+#include "plugin/command/imagetools_inspect_command.h"
 #include "plugin/command/init_command.h"
 #include "plugin/command/inspect_command.h"
 #include "plugin/command/list_builds_command.h"
@@ -26,6 +28,8 @@ constexpr Command kCommands[] = {
     {"cache reset", "Empty the build cache of a project", RunCacheReset},
     {"pull", "Bring a saved build into the Docker Engine", RunPull},
     {"inspect", "Show what a registry has under an image name", RunInspect},
+    {"imagetools create", "Make an image of images in a registry", RunImagetoolsCreate},
+    {"imagetools inspect", "Show what a registry has under a name", RunImagetoolsInspect},
     {"version", "Show version information", RunVersion},
     {"help", "Show this, or the help of a command", RunHelp},
 };
