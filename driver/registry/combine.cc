@@ -74,7 +74,7 @@ Result<std::vector<CombinePart>> Collect(const CombineRequest& request, const Ca
   return entries.Take();
 }
 
-void Annotate(std::vector<CombinePart>& parts, const IndexAnnotations& annotations) {
+void AnnotateParts(std::vector<CombinePart>& parts, const IndexAnnotations& annotations) {
   for (CombinePart& part : parts) {
     for (const DescriptorAnnotation& annotation : annotations.descriptors) {
       const std::optional<Platform>& own = part.descriptor.platform;
@@ -99,7 +99,7 @@ CombinedImage MakeIndex(std::vector<CombinePart> parts, const IndexAnnotations& 
   });
   image.media_type = docker ? kDockerListType : kOciIndexType;
   image.annotated = !docker;
-  if (!docker) Annotate(parts, annotations);
+  if (!docker) AnnotateParts(parts, annotations);
   image.bytes = FormatIndex(image.media_type, DescriptorsOf(parts),
                             docker ? std::map<std::string, std::string>() : annotations.index);
   image.parts = std::move(parts);

@@ -34,7 +34,7 @@ struct Invocation {
 /// arrives as `depot build`. The metadata request is recognised first and needs nothing else. What
 /// asks for help in any form is the command that prints it. Unknown flags, commands and second
 /// words of commands are kUsage and name the nearest known one; so is a global --builder in front
-/// of anything but a build.
+/// of a command that has no such flag.
 Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
                                    const Environment& environment);
 

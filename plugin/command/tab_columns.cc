@@ -41,7 +41,7 @@ class TabAligner {
       begin = at;
       std::size_t width = columns_.narrowest;
       for (; at < end && HasCell(at); ++at)
-        width = std::max(width, ColumnsOf(lines_[at][column]) + 1);
+        width = std::max(width, ColumnsOf(lines_[at][column]) + columns_.gap);
       widths_.push_back(width);
       Format(begin, at);
       widths_.pop_back();

@@ -16,7 +16,7 @@ TEST(TabColumns, ALineWithoutTheCellEndsTheColumn) {
 }
 
 TEST(TabColumns, WithTabs) {
-  EXPECT_EQ(AlignTabs("ID\tSIZE\n0123456789\t1\n", {1, true}), "ID\t\tSIZE\n0123456789\t1\n");
+  EXPECT_EQ(AlignTabs("ID\tSIZE\n0123456789\t1\n", {1, 1, true}), "ID\t\tSIZE\n0123456789\t1\n");
 }
 
 }  // namespace
