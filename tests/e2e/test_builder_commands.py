@@ -50,14 +50,14 @@ class Instances(EndToEnd):
 
     def test_ls_in_its_forms(self):
         self.create("mine", engine="containerd")
+        names = self.ours("ls", "--format", "{{.Name}} {{.DriverEndpoint}}", engine="containerd").stdout
+        self.assertIn("mine remote\n", names)
         self.ours("create", "--name", "dead", "--driver", "remote", f"tcp://{self.closed_port()}", engine="containerd")
         listed = self.ours("ls", "--format", "json", engine="containerd")
         found = {row["Name"]: row for row in map(json.loads, listed.stdout.splitlines())}
         self.assertEqual(found["mine"]["Nodes"][0]["Status"], "running")
         self.assertEqual(found["dead"]["Nodes"][0]["Status"], "inactive")
         self.assertIn("dead", listed.stderr)
-        names = self.ours("ls", "--format", "{{.Name}} {{.DriverEndpoint}}", engine="containerd").stdout
-        self.assertIn("mine remote\n", names)
 
     def test_bootstrap_is_an_answer(self):
         self.create("mine", "--bootstrap", engine="containerd")
