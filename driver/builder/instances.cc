@@ -1,12 +1,12 @@
 #include "driver/builder/instances.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/builder/instance_store.h"
 #include "driver/builder/program.h"
 #include "driver/disk/read_file.h"
 #include "driver/docker/contexts.h"
@@ -16,7 +16,6 @@ namespace depot::builder {
 namespace {
 
 constexpr std::size_t kMaxNodes = 100;
-constexpr std::size_t kMaxKnown = 200;
 
 std::string QuotedName(std::string_view text) {
   return Cat('"', Printable(text.substr(0, 200)), '"');
@@ -28,21 +27,6 @@ auto Unusable(std::string_view node, std::string_view why) {
 
 std::string Folder(const InstanceFacts& facts) {
   return BuildxFolder(facts.environment, facts.config_directory);
-}
-
-/// What is no name for buildx either, and could be a path for us (buildx store/util.go).
-bool IsInstanceName(std::string_view name) {
-  auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  auto fits = [&](char c) {
-    return letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-  };
-  return !name.empty() && name.size() <= 200 && letter(name.front()) &&
-         std::all_of(name.begin(), name.end(), fits);
-}
-
-/// What buildx knows the Engine in use by (buildx util/dockerutil).
-std::string EngineKey(const docker::EngineEndpoint& engine) {
-  return engine.context_name == "default" ? engine.host : engine.context_name;
 }
 
 Result<std::vector<Platform>> PlatformsOf(const Json& node) {
@@ -145,21 +129,8 @@ Result<> CheckIsEngine(std::string_view context, const InstanceFacts& facts) {
           .WithHint(Cat("use docker --context=", Printable(context), " depot build")));
 }
 
-std::vector<std::string> KnownInstances(const InstanceFacts& facts) {
-  std::vector<std::string> names;
-  std::error_code error;
-  std::filesystem::directory_iterator folder(Folder(facts) + "/instances", error);
-  for (; !error && folder != std::filesystem::directory_iterator() && names.size() < kMaxKnown;
-       folder.increment(error)) {
-    std::string name = folder->path().filename().string();
-    if (IsInstanceName(name)) names.push_back(std::move(name));
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 Error NoSuchBuilder(std::string_view name, const InstanceFacts& facts) {
-  std::vector<std::string> known = KnownInstances(facts);
+  std::vector<std::string> known = InstanceStore(Folder(facts)).Names();
   std::string there = known.empty() ? "there are none in " + Printable(Folder(facts))
                                     : "there are: " + Join(known, ", ");
   Error error(ErrorCode::kNotFound,
@@ -196,6 +167,10 @@ void SayLoadBalance(const Json& node, Instance& instance) {
 }
 
 }  // namespace
+
+std::string EngineKey(const docker::EngineEndpoint& engine) {
+  return engine.context_name == "default" ? engine.host : engine.context_name;
+}
 
 std::string BuildxFolder(const Environment& environment, const std::string& config_directory) {
   std::string said = Variable(environment, "BUILDX_CONFIG");

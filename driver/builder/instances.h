@@ -33,6 +33,9 @@ struct Instance {
 /// util/confutil).
 std::string BuildxFolder(const Environment& environment, const std::string& config_directory);
 
+/// What buildx knows an Engine by, for InstanceStore::Use() (buildx util/dockerutil).
+std::string EngineKey(const docker::EngineEndpoint& engine);
+
 /// Where instances are looked for.
 struct InstanceFacts {
   const Environment& environment;

@@ -18,6 +18,10 @@ constexpr std::string_view kHubHost = "registry-1.docker.io";
 constexpr std::size_t kRoomForErrors = 64 << 10;
 constexpr std::chrono::seconds kBlobPatience(600);
 constexpr std::size_t kMaxConfigSize = 4 << 20;
+constexpr std::chrono::hours kStreamPatience(6);
+constexpr std::chrono::seconds kStreamSilence(60);
+constexpr int kUploads = 3;
+constexpr std::chrono::seconds kUploadPause(2);
 
 std::string ScopeOf(const Reference& name, Access access) {
   std::string scope = Cat("repository:", name.path, ":pull");
@@ -180,6 +184,39 @@ class RepositoryClient final : public Repository {
     return std::move(response.body);
   }
 
+  Result<bool> HasBlob(const std::string& digest, const Cancel& cancel) override {
+    RegistryCall call;
+    call.method = "HEAD";
+    call.path = Cat("blobs/", digest);
+    call.may_be_missing = true;
+    call.doing = Cat("looking for the blob ", Full(digest));
+    TRY_ASSIGN(http::Response response, requester_.Send(call, cancel));
+    return response.status != 404;
+  }
+
+  Result<> ReadBlob(const std::string& digest,
+                    const BlobSink& sink,
+                    const Cancel& cancel) override {
+    RegistryCall call = StreamCall("GET", Cat("blobs/", digest));
+    call.sink = &sink;
+    call.doing = Cat("reading the blob ", Full(digest));
+    TRY(requester_.Send(call, cancel));
+    return {};
+  }
+
+  Result<> WriteBlob(const std::string& digest,
+                     const std::string& from,
+                     const BlobSource& source,
+                     const Cancel& cancel) override {
+    for (int attempt = 1;; ++attempt) {
+      Result<> written = Upload(digest, from, source, cancel);
+      if (written) return written;
+      const ErrorCode code = written.error().code();
+      if (code != ErrorCode::kUnavailable || attempt == kUploads || !cancel.SleepFor(kUploadPause))
+        return Fail(std::move(written).error().While(Cat("writing the blob ", Full(digest))));
+    }
+  }
+
   Result<PushCheck> CheckPush(const Cancel& cancel) override {
     RegistryCall call;
     call.method = "POST";
@@ -219,6 +256,49 @@ class RepositoryClient final : public Repository {
  private:
   std::string Full(const std::string& tag_or_digest) const {
     return Cat(name_, IsDigest(tag_or_digest) ? '@' : ':', tag_or_digest);
+  }
+
+  static RegistryCall StreamCall(std::string method, std::string path) {
+    RegistryCall call;
+    call.method = std::move(method);
+    call.path = std::move(path);
+    call.patience = kStreamPatience;
+    call.silence = kStreamSilence;
+    return call;
+  }
+
+  /// Once, whatever the status; an Error when it is a failure.
+  Result<http::Response> Once(const RegistryCall& call, const Cancel& cancel) {
+    TRY_ASSIGN(Requester::Answer answer,
+               requester_.Ask(call, cancel.WithTimeout(call.patience, "the registry is too slow")));
+    const int status = answer.response.status;
+    if (status < 200 || status >= 300) return Fail(requester_.Explain(answer));
+    return std::move(answer.response);
+  }
+
+  /// Distribution spec, pushing a blob in chunks: one chunk, whose size need not be known.
+  Result<> Upload(const std::string& digest,
+                  const std::string& from,
+                  const BlobSource& source,
+                  const Cancel& cancel) {
+    RegistryCall open = StreamCall("POST", "blobs/uploads/");
+    open.doing = "opening an upload";
+    if (!from.empty()) {
+      open.path += Cat("?mount=", http::UrlEncode(digest), "&from=", http::UrlEncode(from));
+    }
+    TRY_ASSIGN(http::Response opened, requester_.Send(open, cancel));
+    if (opened.status == 201) return {};
+    std::string place = UploadPath(opened.Header("location"), reference_);
+    if (place.empty()) return Fail(NoUpload(opened));
+    RegistryCall send = StreamCall("PATCH", place);
+    send.headers = {{"Content-Type", "application/octet-stream"}};
+    send.source = &source;
+    TRY_ASSIGN(http::Response sent, Once(send, cancel));
+    std::string next = UploadPath(sent.Header("location"), reference_);
+    if (!next.empty()) place = std::move(next);
+    const char* joint = place.find('?') == std::string::npos ? "?" : "&";
+    TRY(Once(StreamCall("PUT", Cat(place, joint, "digest=", http::UrlEncode(digest))), cancel));
+    return {};
   }
 
   Error NoUpload(const http::Response& response) const {

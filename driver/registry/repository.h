@@ -11,6 +11,7 @@
 #include "driver/http/client.h"
 #include "driver/oci/reference.h"
 #include "driver/registry/keyring.h"
+#include "driver/registry/requester.h"
 
 namespace depot::registry {
 
@@ -63,6 +64,21 @@ class Repository {
   virtual Result<std::string> GetBlob(const std::string& digest,
                                       std::size_t max_size,
                                       const Cancel& cancel) = 0;
+
+  /// Whether the repository itself has the blob.
+  virtual Result<bool> HasBlob(const std::string& digest, const Cancel& cancel) = 0;
+
+  /// The content of a blob of any size. Does not compute its digest: whoever keeps the pieces does.
+  virtual Result<> ReadBlob(const std::string& digest,
+                            const BlobSink& sink,
+                            const Cancel& cancel) = 0;
+
+  /// Puts a blob into the repository. When the registry can take it from `from`, the path of
+  /// another of its repositories ("" = none), nothing is asked of `source`.
+  virtual Result<> WriteBlob(const std::string& digest,
+                             const std::string& from,
+                             const BlobSource& source,
+                             const Cancel& cancel) = 0;
 
   /// Finds out whether a push would be let in, by opening an upload (distribution spec, pushing a
   /// blob): once, however it goes. Only what IsFromRegistry() is a refusal; kInvalid, kUnavailable,

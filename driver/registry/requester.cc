@@ -1,5 +1,6 @@
 #include "driver/registry/requester.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "driver/base/backoff.h"
@@ -18,6 +19,7 @@ constexpr milliseconds kLongestPause(30'000);
 constexpr milliseconds kFirstPause(500);
 constexpr int kPauseGrowth = 3;
 constexpr int kMaxRedirects = 5;
+constexpr std::size_t kRefusalShown = 64 << 10;
 
 bool IsSuccess(const http::Response& response) {
   return response.status >= 200 && response.status < 300;
@@ -46,6 +48,29 @@ std::optional<milliseconds> PauseAfter(const Result<http::Response>& outcome,
 
 bool IsRedirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/// Sends with what the call gives to and takes from bodies. A refusal is not for the sink: its
+/// beginning becomes the body of the answer.
+Result<http::Response> SendWithBodies(http::HttpClient& client,
+                                      http::Request& request,
+                                      const RegistryCall& call,
+                                      const Cancel& cancel) {
+  std::string beginning;
+  if (call.source != nullptr) {
+    TRY(call.source->restart());
+    request.body_source = call.source->read;
+  }
+  if (call.sink != nullptr) {
+    TRY(call.sink->restart());
+    request.body_sink = [&](std::string_view piece) {
+      beginning.append(piece.substr(0, kRefusalShown - std::min(kRefusalShown, beginning.size())));
+      return call.sink->write(piece);
+    };
+  }
+  TRY_ASSIGN(http::Response response, SendTo(client, request, cancel));
+  if (call.sink != nullptr && !IsSuccess(response)) response.body = std::move(beginning);
+  return response;
 }
 
 Result<http::Url> Follow(const http::Url& from,
@@ -144,7 +169,8 @@ Result<Requester::Answer> Requester::SendAlong(const RegistryCall& call,
       request.basic_auth = proof.basic;
       request.bearer = proof.bearer;
     }
-    TRY_ASSIGN(http::Response response, SendTo(client_, request, cancel));
+    request.silence = call.silence;
+    TRY_ASSIGN(http::Response response, SendWithBodies(client_, request, call, cancel));
     bool reads = call.method == "GET" || call.method == "HEAD";
     if (!reads || !IsRedirect(response.status)) {
       return Answer{std::move(response), proof, at_registry};

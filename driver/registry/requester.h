@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,16 +13,33 @@
 
 namespace depot::registry {
 
+/// What gets a blob, in pieces. A blob may come several times: when an attempt fails, or when what
+/// came was no blob but a redirect or a refusal.
+struct BlobSink {
+  std::function<Result<>()> restart;  ///< what came so far is void
+  std::function<Result<>(std::string_view piece)> write;
+};
+
+/// What gives a blob, in pieces, once or several times.
+struct BlobSource {
+  std::function<Result<>()> restart;  ///< before the first piece, each time
+  /// Fills the buffer, returns the count, 0 = the end.
+  std::function<Result<std::size_t>(char* into, std::size_t capacity)> read;
+};
+
 /// One request to a repository.
 struct RegistryCall {
   std::string method = "GET";
   std::string path;  ///< below /v2/NAME/: "manifests/latest"
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::size_t max_body = 64 << 10;    ///< of the answer, bytes
-  std::chrono::seconds patience{60};  ///< for one attempt
-  bool may_be_missing = false;        ///< status 404 is an answer, not a failure
-  std::string doing;                  ///< for people: "reading the manifest latest of a/b"
+  const BlobSource* source = nullptr;  ///< in place of `body`; outlives the call
+  const BlobSink* sink = nullptr;      ///< gets the answer when it is a success; outlives the call
+  std::size_t max_body = 64 << 10;     ///< of the answer, bytes; does not count for `sink`
+  std::chrono::seconds patience{60};   ///< for one attempt
+  std::chrono::seconds silence{0};     ///< how long nothing may move; 0 = as long as `patience`
+  bool may_be_missing = false;         ///< status 404 is an answer, not a failure
+  std::string doing;                   ///< for people: "reading the manifest latest of a/b"
 };
 
 /// Sends requests to one repository. It finds out how the registry is spoken to, proves who the

@@ -9,6 +9,10 @@ Result<> Parse(const CommandLine& line, const bool& help, const Call& call) {
   TRY_ASSIGN(auto arguments,
              flags::ParseWords(line.flags, call.arguments, flags::Placement::kAnywhere));
   if (help) return {};
+  if (line.targets != nullptr) {
+    *line.targets = std::move(arguments);
+    return {};
+  }
   if (arguments.size() > (line.target == nullptr ? 0u : 1u)) {
     return Fail(Error(ErrorCode::kUsage, Cat("'", call.program, ' ', line.words, "' has ",
                                              line.target == nullptr ? "no" : "one",

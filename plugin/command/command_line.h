@@ -9,14 +9,15 @@
 
 namespace depot::command {
 
-/// The command line of a command with few flags and at most one argument. What it points to must
-/// outlive it.
+/// The command line of a command with few flags and no, one, or any number of arguments. What it
+/// points to must outlive it.
 struct CommandLine {
   std::string_view words;            ///< the command's
   std::string_view description;      ///< one sentence, for help
   std::vector<flags::Flag> flags{};  ///< all but --help
   std::string_view argument{};       ///< as the usage shows it: "[DIR]"; "" = there is none
   std::string* target = nullptr;     ///< gets the argument when one is given
+  std::vector<std::string>* targets = nullptr;  ///< gets all arguments; then there is no `target`
 };
 
 /// Reads `call.arguments` into what `line` points to. False: help was asked for, and is printed.

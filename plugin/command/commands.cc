@@ -5,13 +5,18 @@
 #include "plugin/command/command.h"
 #include "plugin/command/configure_docker_command.h"
 #include "plugin/command/doctor_command.h"
+#include "plugin/command/du_command.h"
 #include "plugin/command/help_command.h"
+#include "plugin/command/imagetools_create_command.h"
+#include "plugin/command/imagetools_inspect_command.h"
 #include "plugin/command/init_command.h"
 #include "plugin/command/inspect_command.h"
+#include "plugin/command/instance_commands.h"
 #include "plugin/command/list_builds_command.h"
 #include "plugin/command/list_projects_command.h"
 #include "plugin/command/login_command.h"
 #include "plugin/command/logout_command.h"
+#include "plugin/command/ls_command.h"
 #include "plugin/command/pull_command.h"
 #include "plugin/command/version_command.h"
 
@@ -27,7 +32,16 @@ constexpr Command kCommands[] = {
     {"list builds", "List the builds of a project", RunListBuilds},
     {"cache reset", "Empty the build cache of a project", RunCacheReset},
     {"pull", "Bring a saved build into the Docker Engine", RunPull},
-    {"inspect", "Show what a registry has under an image name", RunInspect},
+    {"ls", "List the builders", RunLs},
+    {"inspect", "Show a builder and its machines", RunInspect},
+    {"create", "Write down a builder", RunCreate},
+    {"use", "Choose a builder", RunUse},
+    {"rm", "Forget builders", RunRm},
+    {"stop", "Stop a builder", RunStop},
+    {"du", "Show what the builder's cache has", RunDu},
+    {"prune", "Empty the builder's cache", RunPrune},
+    {"imagetools create", "Make an image of images in a registry", RunImagetoolsCreate},
+    {"imagetools inspect", "Show what a registry has under a name", RunImagetoolsInspect},
     {"configure-docker", "Make docker call this program for docker build", RunConfigureDocker},
     {"doctor", "Check all that a build needs, and say what to do", RunDoctor},
     {"version", "Show version information", RunVersion},

@@ -4,10 +4,10 @@
 
 namespace depot::command {
 
-/// `inspect NAME`: what a registry has under the name. Prints media type and digest, then each
-/// platform's image with its digest, and the kinds of its attestations; `--raw` prints the index or
-/// manifest byte for byte. The result goes to standard output, lines about credentials and new
-/// attempts to standard error.
+/// `inspect [NAME]`: a builder with its machines, in the words of `docker buildx inspect`; without
+/// a name the one that builds go to. `--bootstrap` makes it an error when a machine does not
+/// answer. A name that nobody knows, while a remote builder is named by the environment, is said to
+/// have no effect.
 Result<> RunInspect(const Call& call);
 
 }  // namespace depot::command

@@ -1,6 +1,7 @@
 #include "plugin/command/invocation.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -14,6 +15,10 @@ namespace {
 
 constexpr std::string_view kPluginName = "depot";
 constexpr std::string_view kBuildxName = "docker-buildx";
+
+/// Commands with the flag --builder.
+constexpr std::string_view kWithBuilder[] = {"build", "inspect", "use",  "rm",
+                                             "stop",  "du",      "prune"};
 
 struct GlobalLine {
   options::GlobalFlags globals;
@@ -160,8 +165,10 @@ Result<Invocation> ChooseCommand(Invocation invocation,
   if (line.help) return AskForHelp(std::move(invocation), std::move(words), base);
   TRY(TakeCommand(std::move(words), invocation));
   if (line.builder.empty()) return invocation;
-  if (invocation.command != FindCommand("build")) {
-    return Fail(ErrorCode::kUsage, "--builder has a meaning for build alone");
+  const auto* named =
+      std::find(std::begin(kWithBuilder), std::end(kWithBuilder), invocation.command->words);
+  if (named == std::end(kWithBuilder)) {
+    return Fail(ErrorCode::kUsage, Cat("--builder has no meaning for ", invocation.command->words));
   }
   invocation.arguments.insert(invocation.arguments.begin(), Cat("--builder=", line.builder));
   return invocation;

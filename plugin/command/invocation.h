@@ -38,7 +38,7 @@ struct Invocation {
 /// docker-buildx, `docker build` and `docker depot build` arrive alike: `docker` is the command
 /// line of the docker that started us, which tells them apart; empty = not known. Unknown flags,
 /// commands and second words of commands are kUsage and name the nearest known one; so is a global
-/// --builder in front of anything but a build.
+/// --builder in front of a command that has no such flag.
 Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
                                    const Environment& environment,
                                    const std::vector<std::string>& docker);

@@ -238,9 +238,8 @@ Result<std::vector<solve::BuildResult>> Target::SolveOnce(std::vector<PlatformBu
                                                           const Cancel& cancel) {
   std::vector<solve::Solving> solves;
   for (PlatformBuild& part : parts) {
-    solves.push_back(
-        {part.builder, &part.plan.request, RandomId(), &part.services, &part.faults, part.sink,
-         FormatPlatforms(part.share.platforms, ", ")});
+    solves.push_back({part.builder, &part.plan.request, RandomId(), &part.services, &part.faults,
+                      part.sink, FormatPlatforms(part.share.platforms, ", ")});
     Record(part, solves.back().ref);
   }
   return solve::SolveAll(solves, cancel);

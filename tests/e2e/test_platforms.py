@@ -102,7 +102,7 @@ class Push(PlatformsTest):
         image = self.image_name(registry="open")
         self.build_both("-t", image, "--push", self.small(), env=WITH_PROVENANCE)
         theirs = self.run_buildx("imagetools", "inspect", image).stdout
-        ours = self.run_plugin("inspect", image).stdout
+        ours = self.run_plugin("imagetools", "inspect", image).stdout
         index = self.repository(image).document("latest")
         self.assertEqual(len(index["manifests"]), 4)
         for entry in index["manifests"]:
@@ -112,7 +112,7 @@ class Push(PlatformsTest):
             self.assertIn(platform, theirs)
             self.assertIn(platform, ours)
         raw = self.run_buildx("imagetools", "inspect", "--raw", image)
-        ours_raw = self.run_plugin("inspect", "--raw", image)
+        ours_raw = self.run_plugin("imagetools", "inspect", "--raw", image)
         self.assertEqual(ours_raw.stdout_bytes.strip(), raw.stdout_bytes.strip())
 
     def test_attestations_come_along(self):

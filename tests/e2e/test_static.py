@@ -271,7 +271,7 @@ class Proxies(StaticTest):
         )
         self.addCleanup(registry.close)
         host = f"builder.test:{registry.port}"
-        words = ("/bin/docker-depot", "inspect", f"{host}/{repository}")
+        words = ("/bin/docker-depot", "imagetools", "inspect", f"{host}/{repository}")
         said = self.run_in(self.root(), *words, env=self.variables)
         self.assertIn("linux/amd64", said.stdout)
         self.assertEqual(set(self.proxy.asked), {host})

@@ -80,8 +80,8 @@ TEST(Commands, EachHasTheFlagsThatItCanUse) {
   EXPECT_EQ(Refusal("pull", {"--platform=amd64,arm64", "b"}),
             "--platform: an image is pulled for one platform at a time");
   EXPECT_TRUE(Refusal("pull", {"-t", "UPPER", "b"}).starts_with("--tag: "));
-  EXPECT_EQ(Refusal("inspect", {}),
-            "'docker depot inspect' requires 1 argument, the name of an image");
+  EXPECT_EQ(Refusal("imagetools inspect", {}),
+            "'docker depot imagetools inspect' requires 1 argument, the name of an image");
 }
 
 TEST(Commands, WordsThatBeginSeveral) {

@@ -111,10 +111,12 @@ TEST(Invocation, UnknownCommandNamesTheNearest) {
   Error near = Refusal({"docker-depot", "depot", "buil", "."}, kFromDocker);
   EXPECT_EQ(near.message(), "unknown command: docker depot buil, did you mean build?");
   EXPECT_EQ(near.hint(), "see 'docker depot --help'");
-  Error far = Refusal({"docker-depot", "depot", "prune"}, kFromDocker);
-  EXPECT_EQ(far.message(),
-            "unknown command: docker depot prune, known are: build, login, "
-            "logout, init, list, cache, pull, inspect, configure-docker, version, help");
+  Error far = Refusal({"docker-depot", "depot", "zebra"}, kFromDocker);
+  EXPECT_EQ(
+      far.message(),
+      "unknown command: docker depot zebra, known are: build, login, "
+      "logout, init, list, cache, pull, ls, inspect, create, use, rm, stop, du, prune, imagetools, "
+      "configure-docker, doctor, version, help");
 }
 
 TEST(Invocation, CommandsOfTwoWords) {
@@ -198,7 +200,7 @@ TEST(Invocation, BakeIsNotThereYetAndSaysSo) {
 
 TEST(Invocation, BuilderIsForBuildsOnly) {
   EXPECT_EQ(Refusal({"depot", "--builder", "tcp://b:1", "login"}).message(),
-            "--builder has a meaning for build alone");
+            "--builder has no meaning for login");
 }
 
 TEST(Invocation, UnknownGlobalFlagIsSaid) {

@@ -1,0 +1,91 @@
+#include "plugin/command/cache_filter.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+
+namespace depot::command {
+namespace {
+
+std::size_t DigitsOf(std::string_view text) {
+  return std::min(text.find_first_not_of("0123456789"), text.size());
+}
+
+std::int64_t NanosecondsOf(std::string_view unit) {
+  if (unit == "h") return 3'600'000'000'000;
+  if (unit == "m") return 60'000'000'000;
+  if (unit == "s") return 1'000'000'000;
+  if (unit == "ms") return 1'000'000;
+  return 0;
+}
+
+}  // namespace
+
+Result<std::int64_t> ParseGoDuration(const std::string& text) {
+  const auto bad = Fail(ErrorCode::kUsage,
+                        Cat('"', Printable(text.substr(0, 100)), "\" is no duration such as 24h"));
+  std::string_view rest = text;
+  std::int64_t total = 0;
+  if (rest.empty()) return bad;
+  while (!rest.empty()) {
+    const std::size_t digits = DigitsOf(rest);
+    auto number = ParseDecimal(rest.substr(0, digits));
+    rest.remove_prefix(digits);
+    const std::size_t unit = std::min(rest.find_first_of("0123456789"), rest.size());
+    const std::int64_t each = NanosecondsOf(rest.substr(0, unit));
+    if (!number || each == 0 || *number > 1'000'000) return bad;
+    total += static_cast<std::int64_t>(*number) * each;
+    if (total < 0 || total > std::numeric_limits<std::int64_t>::max() / 4) return bad;
+    rest.remove_prefix(unit);
+  }
+  return total;
+}
+
+Result<std::int64_t> ParseBytes(const std::string& text) {
+  const std::string lower = LowerAscii(text);
+  const std::size_t digits = DigitsOf(lower);
+  auto number = ParseDecimal(lower.substr(0, digits));
+  static const std::map<std::string, int> units = {
+      {"", 0},     {"b", 0},  {"k", 10},  {"kb", 10},  {"kib", 10}, {"m", 20},  {"mb", 20},
+      {"mib", 20}, {"g", 30}, {"gb", 30}, {"gib", 30}, {"t", 40},   {"tb", 40}, {"tib", 40}};
+  auto unit = units.find(lower.substr(digits));
+  if (!number || unit == units.end() || *number >> 20 != 0) {
+    return Fail(ErrorCode::kUsage,
+                Cat('"', Printable(text.substr(0, 100)), "\" is no size such as 10GB"));
+  }
+  return static_cast<std::int64_t>(*number << unit->second);
+}
+
+Result<CacheFilter> ParseCacheFilter(const std::vector<std::string>& values) {
+  CacheFilter filter;
+  std::map<std::string, bool> seen;
+  std::vector<std::string> words;
+  for (const std::string& value : values) {
+    const std::size_t equals = value.find('=');
+    std::string key(Trim(value.substr(0, equals)));
+    const std::string wanted =
+        equals == std::string::npos ? "" : std::string(Trim(value.substr(equals + 1)));
+    if (key == "unused-for") key = "until";
+    if (key.empty() || key.find(',') != std::string::npos || !seen.emplace(key, true).second) {
+      return Fail(ErrorCode::kUsage, Cat("--filter: \"", Printable(value.substr(0, 100)),
+                                         "\": a key is given once, as KEY=VALUE"));
+    }
+    if (key == "until") {
+      TRY_ASSIGN(filter.keep_ns, ParseGoDuration(wanted));
+    } else if (equals == std::string::npos) {
+      words.push_back(key);
+    } else if (key == "id") {
+      words.push_back(Cat("id~=", wanted));
+    } else {
+      const bool compares = key.ends_with('!') || key.ends_with('~');
+      words.push_back(Cat(key, compares ? "=" : "==", wanted));
+    }
+  }
+  if (!words.empty()) filter.filters.push_back(Join(words, ","));
+  return filter;
+}
+
+}  // namespace depot::command
