@@ -94,8 +94,6 @@ Result<> PrintId(const job::Outcome& outcome,
   if (!outcome.image_id.empty()) {
     return terminal.WriteResult(Cat(outcome.image_id, '\n'), Cancel::Never());
   }
-  // --progress quiet asks for silence, and -o for no image; -q alone is what scripts take an ID of.
-  if (!options.outputs.empty() && options.progress == options::ProgressMode::kQuiet) return {};
   terminal.WriteError(Cat("note: there is no image ID to print: ", WhyNoId(outcome, options), '\n'),
                       Cancel::Never());
   return {};
