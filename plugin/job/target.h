@@ -62,6 +62,11 @@ class Target {
                                                      Questions questions,
                                                      EventSink& sink);
   Result<plan::PlanFacts> LookAround(Job& job, const Cancel& cancel);
+  Result<> Load(std::vector<PlatformBuild>& parts,
+                const plan::PlanFacts& facts,
+                Services& services,
+                EventSink& sink,
+                const Cancel& cancel);
   Result<> Plan(std::vector<PlatformBuild>& parts,
                 plan::PlanFacts facts,
                 Services& services,
@@ -86,6 +91,7 @@ class Target {
   Inputs inputs_;
   Caches caches_;
   docker::Engine* engine_ = nullptr;  ///< to load into; null when nothing is loaded
+  docker::EngineInfo engine_info_;    ///< of `engine_`, when a builder elsewhere loads into it
   deliver::Sboms sboms_;              // the targets in results_ send to it
   deliver::Results results_;
   std::optional<deliver::WarningLog> warnings_;  ///< when the metadata file is to have them
