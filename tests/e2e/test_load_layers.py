@@ -144,7 +144,7 @@ class LoadLayers(EndToEnd):
         for engine, least, most in (("newest", 0, _SMALL), ("containerd", _LAYER, 10 * _LAYER)):
             with self.subTest(engine=engine):
                 image = self.image_name(engine)
-                self.load(engine, image, context, env={"XDG_CACHE_HOME": self.tmp / "first"})
+                self.load(engine, image, context, env={"XDG_CACHE_HOME": self.work / "first"})
                 built, _, up = self.load(engine, image, changed, env={"XDG_CACHE_HOME": None, "HOME": None})
                 self.assertGreater(up, least, built)
                 self.assertLess(up, most, built)
