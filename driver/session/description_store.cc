@@ -11,15 +11,15 @@ namespace {
 constexpr std::size_t kMaxDescriptions = 16 << 20;
 constexpr std::string_view kManifestWrite = "manifest-";
 constexpr std::string_view kIndexWrite = "index-";
-constexpr std::string_view kConfigWrite = "config-";
+constexpr std::string_view kLayerWrite = "layer-";
 
 bool IsManifestWrite(const std::string& write) {
   return write.starts_with(kManifestWrite) || write.starts_with(kIndexWrite);
 }
 
 bool Describes(const BlobInfo& announced) {
-  return (IsManifestWrite(announced.write) || announced.write.starts_with(kConfigWrite)) &&
-         announced.size > 0 && announced.size <= static_cast<std::int64_t>(kMaxManifestSize);
+  return !announced.write.starts_with(kLayerWrite) && announced.size > 0 &&
+         announced.size <= static_cast<std::int64_t>(kMaxManifestSize);
 }
 
 }  // namespace

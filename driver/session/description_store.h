@@ -11,8 +11,9 @@
 
 namespace depot::session {
 
-/// Takes of an image only what describes it: indexes, manifests and configurations, in memory.
-/// Everything else, layers above all, is declined, and stays with the builder. It is offered as
+/// Takes of an image only what describes it: indexes, manifests, configurations and attestations,
+/// in memory, as a builder forgets these when the solve ends. Layers, which its cache keeps, are
+/// declined. It is offered as
 /// "export" to an exporter with tar=false, which sends layers first and manifests last (BuildKit
 /// util/contentutil, CopyChain). What would not fit is declined too: one has at most
 /// kMaxManifestSize bytes, all together 16 MiB. Any thread.

@@ -229,8 +229,14 @@ class Loading {
       add(part.manifest.config, part.config);
     }
     for (const ImagePart& part : image_.parts)
-      for (const Descriptor& layer : part.manifest.layers)
-        if (seen.insert(layer.digest).second) stream.AddBlob(load_.builder, layer);
+      for (const Descriptor& layer : part.manifest.layers) {
+        const std::optional<std::string> kept = load_.described.Find(layer.digest);
+        if (kept) {
+          add(layer, *kept);
+        } else if (seen.insert(layer.digest).second) {
+          stream.AddBlob(load_.builder, layer);
+        }
+      }
     stream.Finish();
   }
 

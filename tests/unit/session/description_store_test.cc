@@ -35,7 +35,7 @@ TEST(DescriptionStore, KeepsWhatDescribesAnImage) {
 TEST(DescriptionStore, DeclinesLayersAndWhatItHas) {
   DescriptionStore store;
   EXPECT_TRUE(store.Declines(Announced("layer", "x")));
-  EXPECT_TRUE(store.Declines(Announced("intoto", "x")));
+  EXPECT_FALSE(store.Declines(Announced("intoto", "x")));
   EXPECT_FALSE(store.Begin(Announced("layer", "x")));
   Send(store, "config", "c");
   EXPECT_TRUE(store.Declines(Announced("config", "c")));
