@@ -17,7 +17,7 @@ namespace depot::docker {
 namespace {
 
 constexpr std::chrono::seconds kInfoPatience(10);
-constexpr std::chrono::seconds kTagPatience(60);
+constexpr std::chrono::seconds kQuestionPatience(60);
 /// An Engine unpacks a large layer without a word.
 constexpr std::chrono::seconds kSilence(600);
 
@@ -69,6 +69,38 @@ bool IsAbsence(std::string_view message) {
 ErrorCode CodeOf(std::string_view message) {
   if (IsRefusal(message)) return ErrorCode::kDenied;
   return IsAbsence(message) ? ErrorCode::kNotFound : ErrorCode::kFailed;
+}
+
+EngineInfo ReadInfo(const Json& json) {
+  EngineInfo info;
+  info.server_version = json["ServerVersion"].AsString();
+  info.id = json["ID"].AsString();
+  auto platform =
+      ParsePlatform(Cat(json["OSType"].AsString(), '/', json["Architecture"].AsString()));
+  if (platform) info.platform = *std::move(platform);
+  const Json status = json["DriverStatus"];
+  for (std::size_t i = 0; i < status.size(); ++i) {
+    info.containerd_store =
+        info.containerd_store || (status[i][0].AsString() == "driver-type" &&
+                                  status[i][1].AsString() == "io.containerd.snapshotter.v1");
+  }
+  return info;
+}
+
+std::vector<std::string> ReadTexts(const Json& list) {
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < list.size(); ++i)
+    texts.push_back(list[i].AsString());
+  return texts;
+}
+
+EngineImage ReadImage(const Json& json) {
+  EngineImage image{
+      json["Id"].AsString(), ReadTexts(json["RepoTags"]), ReadTexts(json["RootFS"]["Layers"]), {}};
+  const Json manifests = json["Manifests"];
+  for (std::size_t i = 0; i < manifests.size(); ++i)
+    image.manifests[manifests[i]["ID"].AsString()] = manifests[i]["Available"].AsBool();
+  return image;
 }
 
 /// Shows the layers of a message stream below a step.
@@ -130,21 +162,12 @@ class HttpEngine final : public Engine {
     if (!json || !(*json)["ServerVersion"].is_string()) {
       return Fail(ErrorCode::kInvalid, Cat(name_, " does not answer like a Docker Engine"));
     }
-    EngineInfo info;
-    info.server_version = (*json)["ServerVersion"].AsString();
-    Json status = (*json)["DriverStatus"];
-    for (std::size_t i = 0; i < status.size(); ++i) {
-      info.containerd_store =
-          info.containerd_store || (status[i][0].AsString() == "driver-type" &&
-                                    status[i][1].AsString() == "io.containerd.snapshotter.v1");
-    }
-    return info;
+    return ReadInfo(*json);
   }
 
   Result<> Load(const std::function<Result<std::size_t>(char*, std::size_t)>& read,
-                EventSink& sink,
+                Step& step,
                 const Cancel& cancel) override {
-    Step step(sink, "importing to docker");
     LayerProgress layers(step, "loading", {});
     EngineMessageStream stream([&](const EngineMessage& message) {
       layers.Take(message);
@@ -161,7 +184,30 @@ class HttpEngine final : public Engine {
     Result<> loaded = Stream(request, stream, "could not load the image", cancel);
     // A builder that went away is not the Engine's fault.
     if (!loaded && source_error && !stream.error()) loaded = Fail(*source_error);
-    return step.Finish(std::move(loaded));
+    return loaded;
+  }
+
+  Result<std::vector<std::string>> Images(const Cancel& cancel) override {
+    TRY_ASSIGN(const Json json, Ask("/images/json", "could not list its images", cancel));
+    std::vector<std::string> ids;
+    for (std::size_t i = 0; i < json.size(); ++i)
+      ids.push_back(json[i]["Id"].AsString());
+    return ids;
+  }
+
+  Result<EngineImage> Image(const std::string& name, const Cancel& cancel) override {
+    TRY_ASSIGN(const std::string known, NameInPath(name));
+    TRY_ASSIGN(const Json json,
+               Ask(Cat("/images/", known, "/json?manifests=1"), "could not show an image", cancel));
+    return ReadImage(json);
+  }
+
+  Result<> Remove(const std::string& id, const Cancel& cancel) override {
+    TRY_ASSIGN(const std::string known, NameInPath(id));
+    http::Request request = NewRequest("DELETE", Cat("/images/", known, "?noprune=1"));
+    TRY_ASSIGN(http::Response response, Send(request, Patience(cancel)));
+    if (response.status == 200) return {};
+    return Fail(Refused("could not remove an image", response.status, response.body));
   }
 
   Result<std::string> Push(const std::string& reference,
@@ -220,20 +266,40 @@ class HttpEngine final : public Engine {
   Result<> Tag(const std::string& reference,
                const std::string& tag,
                const Cancel& cancel) override {
-    TRY_ASSIGN(Reference known, ParseReference(reference));
+    TRY_ASSIGN(const std::string known, NameInPath(reference));
     TRY_ASSIGN(Reference wanted, ParseReference(tag));
     http::Request request = NewRequest(
-        "POST", Cat("/images/", RepositoryOf(known), known.digest.empty() ? ":" : "@",
-                    VersionOf(known), "/tag?repo=", http::UrlEncode(RepositoryOf(wanted)),
+        "POST", Cat("/images/", known, "/tag?repo=", http::UrlEncode(RepositoryOf(wanted)),
                     "&tag=", http::UrlEncode(wanted.tag)));
-    TRY_ASSIGN(http::Response response,
-               Send(request, cancel.WithTimeout(kTagPatience, Cat(name_, " gave no answer"))));
+    TRY_ASSIGN(http::Response response, Send(request, Patience(cancel)));
     if (response.status == 201) return {};
-    return Fail(Refused(Cat("could not name ", FamiliarReference(known), " ", Printable(tag)),
-                        response.status, response.body));
+    const std::string shown =
+        IsDigest(reference) ? reference : FamiliarReference(*ParseReference(reference));
+    return Fail(Refused(Cat("could not name ", shown, " ", Printable(tag)), response.status,
+                        response.body));
   }
 
  private:
+  /// An id, or a reference, as it stands in a path.
+  static Result<std::string> NameInPath(const std::string& name) {
+    if (IsDigest(name)) return name;
+    TRY_ASSIGN(const Reference known, ParseReference(name));
+    return Cat(RepositoryOf(known), known.digest.empty() ? ":" : "@", VersionOf(known));
+  }
+
+  Cancel Patience(const Cancel& cancel) const {
+    return cancel.WithTimeout(kQuestionPatience, Cat(name_, " gave no answer"));
+  }
+
+  /// The answer to a short question.
+  Result<Json> Ask(const std::string& path, std::string_view failure, const Cancel& cancel) {
+    TRY_ASSIGN(http::Response response, Send(NewRequest("GET", path), Patience(cancel)));
+    if (response.status != 200) return Fail(Refused(failure, response.status, response.body));
+    Result<Json> json = Json::Parse(response.body);
+    if (json) return json;
+    return Fail(ErrorCode::kInvalid, Cat(name_, ' ', failure, ": its answer is malformed"));
+  }
+
   /// The digest, where there is one, says more than the tag.
   static const std::string& VersionOf(const Reference& reference) {
     return reference.digest.empty() ? reference.tag : reference.digest;

@@ -17,6 +17,9 @@ namespace depot::session {
 struct BlobInfo {
   std::string digest;     ///< "" = not said (yet)
   std::int64_t size = 0;  ///< bytes; of a blob that is to come 0 also means "not said"
+  /// What a builder calls its write: the kind, a dash and the digest, as in "config-sha256:..."
+  /// (containerd core/remotes/handlers.go, MakeRefKey). "" = it is no write.
+  std::string write{};
 };
 
 /// A blob that a store has, open for reading. One thread at a time.
@@ -58,10 +61,14 @@ class ContentStore {
   /// may also say so of what it could not give back.
   virtual Result<std::int64_t> Size(const std::string& digest) = 0;
 
+  /// Whether a blob that is announced, with its digest, is not to be sent. The builder takes that
+  /// for success.
+  virtual bool Declines(const BlobInfo& announced) { return Size(announced.digest).has_value(); }
+
   /// kNotFound as above; kDenied when the blob is not for reading.
   virtual Result<std::unique_ptr<Blob>> Open(const std::string& digest) = 0;
 
-  /// Begins one that Size() does not know. A builder that starts over gets another writer, after
+  /// Begins one that was not declined. A builder that starts over gets another writer, after
   /// the first one is destroyed; two at once may be of one blob. kDenied: not this one, or nothing
   /// at all.
   virtual Result<std::unique_ptr<BlobWriter>> Begin(const BlobInfo& expected) = 0;

@@ -84,7 +84,7 @@ class Write {
       return Refuse(rpc::Code::kInvalidArgument, "the expected digest has changed");
     }
     at_.expected.digest = digest;
-    if (store_.Size(digest)) {
+    if (store_.Declines({digest, at_.expected.size, at_.ref})) {
       return Refuse(rpc::Code::kAlreadyExists, Cat("content ", digest, " already exists"));
     }
     return std::nullopt;
@@ -99,7 +99,7 @@ class Write {
     bool over = request.offset() == 0 && at_.offset > 0;
     if (over) writer_.reset();
     if (!writer_) {
-      auto writer = store_.Begin(at_.expected);
+      auto writer = store_.Begin({at_.expected.digest, at_.expected.size, at_.ref});
       if (!writer) return OurFault(writer.error(), cancel);
       writer_ = *std::move(writer);
       hash_.emplace();

@@ -69,6 +69,7 @@ Result<std::unique_ptr<session::StreamTarget>> Results::OpenStream(
     case plan::DestinationKind::kLayout:
       return OpenLayout(destination.path);
     case plan::DestinationKind::kNone:
+    case plan::DestinationKind::kEngineLayers:
     case plan::DestinationKind::kDirectory:
     case plan::DestinationKind::kSbomFiles:
       break;
@@ -149,6 +150,7 @@ Result<> Results::OpenTargets(const plan::BuildPlan& plan,
   for (int index = 0; index < static_cast<int>(plan.destinations.size()); ++index) {
     const plan::Destination& destination = plan.destinations[static_cast<std::size_t>(index)];
     bool elsewhere = destination.kind == plan::DestinationKind::kNone ||
+                     destination.kind == plan::DestinationKind::kEngineLayers ||
                      destination.kind == plan::DestinationKind::kSbomFiles;
     if (elsewhere) continue;
     if (destination.kind == plan::DestinationKind::kDirectory) {

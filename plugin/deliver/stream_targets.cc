@@ -108,9 +108,10 @@ class LoadTarget final : public session::StreamTarget {
   static constexpr std::size_t kCapacity = 1 << 20;
 
   Result<> Load(const Cancel& cancel) {
-    Result<> loaded = engine_.Load(
+    Step step(sink_, "importing to docker");
+    Result<> loaded = step.Finish(engine_.Load(
         [this, &cancel](char* into, std::size_t capacity) { return Take(into, capacity, cancel); },
-        sink_, cancel);
+        step, cancel));
     if (!loaded) loaded = Fail(std::move(loaded).error().At(FailedAt::kEngine));
     std::lock_guard lock(mutex_);
     loaded_ = std::move(loaded);

@@ -101,10 +101,6 @@ std::string FreshHeader(char type, std::uint64_t mode, std::uint64_t size) {
   return header;
 }
 
-std::uint64_t Padding(std::uint64_t size) {
-  return (kBlock - size % kBlock) % kBlock;
-}
-
 Result<std::string> ReadAt(int descriptor, std::uint64_t offset, std::size_t size) {
   std::string bytes(size, '\0');
   std::size_t done = 0;
@@ -195,7 +191,53 @@ Result<> Complete(TarMember& member, Pending pending) {
   return {};
 }
 
+/// What a header says as the size; one that has no room there goes into the pax records.
+std::uint64_t OctalSize(std::uint64_t size, std::map<std::string, std::string>& extended) {
+  constexpr std::uint64_t kLargestOctal = (std::uint64_t{1} << 33) - 1;
+  if (size <= kLargestOctal) return size;
+  extended["size"] = std::to_string(size);
+  return 0;
+}
+
+/// `header` with its path and link, and in front of it the pax records that it needs.
+std::string FullHeader(std::string header,
+                       std::map<std::string, std::string> extended,
+                       const std::string& path,
+                       const std::string& link) {
+  if (path.size() > kName.length) extended["path"] = path;
+  if (link.size() > kLink.length) extended["linkpath"] = link;
+  auto plain = [](std::string_view text, Field field) { return text.substr(0, field.length); };
+  std::string full;
+  if (!extended.empty()) {
+    std::string records;
+    for (const auto& [key, value] : extended)
+      records += FormatRecord(key, value);
+    full = FreshHeader('x', 0644, records.size());
+    Put(full, kName, "pax");
+    PutOctal(full, kChecksum, Checksum(full));
+    full += records;
+    full.append(TarPadding(records.size()), '\0');
+  }
+  Put(header, kName, plain(path, kName));
+  Put(header, kLink, plain(link, kLink));
+  // Before ustar there was no prefix, and GNU keeps times there: our path is whole by itself.
+  Put(header, kMagic, std::string_view("ustar\00000", 8));
+  Put(header, kPathPrefix, "");
+  PutOctal(header, kChecksum, Checksum(header));
+  return full + header;
+}
+
 }  // namespace
+
+std::uint64_t TarPadding(std::uint64_t size) {
+  return (kBlock - size % kBlock) % kBlock;
+}
+
+std::string TarFileHeader(const std::string& path, std::uint64_t size) {
+  std::map<std::string, std::string> extended;
+  return FullHeader(FreshHeader('0', 0644, OctalSize(size, extended)), std::move(extended), path,
+                    "");
+}
 
 Result<> ReadTar(int descriptor,
                  const std::function<Result<>(const TarMember&)>& visit,
@@ -225,7 +267,7 @@ Result<> ReadTar(int descriptor,
       if (*size > std::uint64_t{1} << 60) return Fail(Broken("a size"));
       TRY(visit(member));
     }
-    at += *size + Padding(*size);
+    at += *size + TarPadding(*size);
   }
 }
 
@@ -239,34 +281,14 @@ Result<std::string> ReadContent(int descriptor, const TarMember& member, std::si
 
 Result<> TarWriter::Pad(std::uint64_t size) {
   static constexpr std::array<char, kBlock> kZeros{};
-  return target_.Write({kZeros.data(), static_cast<std::size_t>(Padding(size))}, cancel_);
+  return target_.Write({kZeros.data(), static_cast<std::size_t>(TarPadding(size))}, cancel_);
 }
 
 Result<> TarWriter::AddHeader(std::string header,
                               std::map<std::string, std::string> extended,
                               const std::string& path,
                               const std::string& link) {
-  if (path.size() > kName.length) extended["path"] = path;
-  if (link.size() > kLink.length) extended["linkpath"] = link;
-  auto plain = [](std::string_view text, Field field) { return text.substr(0, field.length); };
-  if (!extended.empty()) {
-    std::string records;
-    for (const auto& [key, value] : extended)
-      records += FormatRecord(key, value);
-    std::string before = FreshHeader('x', 0644, records.size());
-    Put(before, kName, "pax");
-    PutOctal(before, kChecksum, Checksum(before));
-    TRY(target_.Write(before, cancel_));
-    TRY(target_.Write(records, cancel_));
-    TRY(Pad(records.size()));
-  }
-  Put(header, kName, plain(path, kName));
-  Put(header, kLink, plain(link, kLink));
-  // Before ustar there was no prefix, and GNU keeps times there: our path is whole by itself.
-  Put(header, kMagic, std::string_view("ustar\00000", 8));
-  Put(header, kPathPrefix, "");
-  PutOctal(header, kChecksum, Checksum(header));
-  return target_.Write(header, cancel_);
+  return target_.Write(FullHeader(std::move(header), std::move(extended), path, link), cancel_);
 }
 
 Result<> TarWriter::Copy(const TarMember& member,
@@ -274,12 +296,9 @@ Result<> TarWriter::Copy(const TarMember& member,
                          const std::string& link,
                          int descriptor) {
   std::map<std::string, std::string> extended = member.extended;
-  constexpr std::uint64_t kLargestOctal = (std::uint64_t{1} << 33) - 1;
-  bool large = member.size > kLargestOctal;
-  if (large) extended["size"] = std::to_string(member.size);
   // What counts is the content that follows, whatever the header said that was overruled.
   std::string header = member.header;
-  PutOctal(header, kSize, large ? 0 : member.size);
+  PutOctal(header, kSize, OctalSize(member.size, extended));
   TRY(AddHeader(std::move(header), std::move(extended), path, link));
   std::uint64_t done = 0;
   while (done < member.size) {

@@ -31,6 +31,16 @@ Result<> ReadTar(int descriptor,
 /// Content of a member, of at most `limit` bytes; more is kInvalid.
 Result<std::string> ReadContent(int descriptor, const TarMember& member, std::size_t limit);
 
+/// What stands in front of the content of a plain file, mode 0644 and time 0, that has `size`
+/// bytes.
+std::string TarFileHeader(const std::string& path, std::uint64_t size);
+
+/// How many zero bytes follow a content of `size` bytes.
+std::uint64_t TarPadding(std::uint64_t size);
+
+/// How many zero bytes end an archive.
+inline constexpr std::size_t kTarEnd = 1024;
+
 /// Writes members to `target`, which it does not own. One thread.
 class TarWriter {
  public:

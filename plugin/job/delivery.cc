@@ -45,7 +45,11 @@ deliver::ImageIdKind IdKind(const PlatformBuild& part) {
   const auto& exporters = part.plan.request.exporters;
   bool docker_archive = std::any_of(exporters.begin(), exporters.end(),
                                     [](const solve::Exporter& e) { return e.type == "docker"; });
-  bool config = (classic_store && part.plan.engine_pushes.empty()) || docker_archive;
+  const auto& destinations = part.plan.destinations;
+  bool classic_load = std::any_of(destinations.begin(), destinations.end(),
+                                  [](const plan::Destination& d) { return d.classic_store; });
+  bool config =
+      (classic_store && part.plan.engine_pushes.empty()) || docker_archive || classic_load;
   return config ? deliver::ImageIdKind::kConfig : deliver::ImageIdKind::kManifest;
 }
 

@@ -13,6 +13,7 @@ std::vector<PlatformBuild> PartsOf(std::vector<choice::Assignment> assigned, Eve
     part.builder = assigned[i].builder;
     part.buildx = std::move(assigned[i].buildx);
     part.sink = &sink;
+    part.described = std::make_shared<session::DescriptionStore>();
     if (assigned.size() == 1) continue;
     part.labelled = MakeLabelledSink(sink, FormatPlatforms(part.share.platforms, ", "));
     part.sink = part.labelled.get();

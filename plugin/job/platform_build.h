@@ -5,6 +5,7 @@
 
 #include "driver/event/sink.h"
 #include "driver/rpc/server.h"
+#include "driver/session/description_store.h"
 #include "driver/session/faults.h"
 #include "driver/solve/solve.h"
 #include "plugin/choice/crew.h"
@@ -22,7 +23,9 @@ struct PlatformBuild {
   EventSink* sink = nullptr;
   std::unique_ptr<EventSink> labelled;  ///< behind `sink`, when that is not the target's itself
   rpc::ServiceTable services;           ///< what this builder may ask of us
-  session::Faults faults;               ///< what went wrong on our side of that
+  /// What the builder sends to describe an image that is to be loaded.
+  std::shared_ptr<session::DescriptionStore> described;
+  session::Faults faults;  ///< what went wrong on our side of that
   plan::BuildPlan plan;
   solve::BuildResult solved;
 };

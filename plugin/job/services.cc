@@ -22,13 +22,16 @@ Result<> Services::Prepare(std::size_t builders, bool again, const Cancel& cance
   return {};
 }
 
-std::string Services::AddTo(rpc::ServiceTable& table, session::Faults& faults) {
+std::string Services::AddTo(rpc::ServiceTable& table,
+                            session::Faults& faults,
+                            session::OfferedStores own) {
   session::AddHealth(table);
   session::AddFileSync(table, inputs_.trees, faults, sink_);
   session::AddAuth(table, auth_);
   session::AddSecrets(table, secrets_);
   session::AddSsh(table, ssh_);
-  if (!inputs_.stores.empty()) session::AddContent(table, inputs_.stores, faults, sink_);
+  own.insert(inputs_.stores.begin(), inputs_.stores.end());
+  if (!own.empty()) session::AddContent(table, std::move(own), faults, sink_);
   if (!inputs_.source.upload) return "";
   if (stored_context_.valid()) {
     return session::AddStoredUpload(table, stored_context_.get(), faults);

@@ -25,9 +25,12 @@ class Services {
   /// standard input is read to its end and kept. Once.
   Result<> Prepare(std::size_t builders, bool again, const Cancel& cancel);
 
-  /// Offers everything to one builder, for one session. Returns the address of the uploaded
-  /// context, for the plan; "" when nothing is uploaded. Both must outlive the session.
-  std::string AddTo(rpc::ServiceTable& table, session::Faults& faults);
+  /// Offers everything to one builder, for one session, and content of its own besides. Returns
+  /// the address of the uploaded context, for the plan; "" when nothing is uploaded. `table` and
+  /// `faults` must outlive the session.
+  std::string AddTo(rpc::ServiceTable& table,
+                    session::Faults& faults,
+                    session::OfferedStores own = {});
 
  private:
   void CompareTrees();

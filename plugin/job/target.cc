@@ -9,6 +9,7 @@
 #include "plugin/deliver/call_answer.h"
 #include "plugin/deliver/tree_clearing.h"
 #include "plugin/job/attestations.h"
+#include "plugin/job/engine_loader.h"
 #include "plugin/job/explanation.h"
 #include "plugin/options/build_flags.h"
 #include "plugin/plan/attached.h"
@@ -100,9 +101,9 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
   std::vector<PlatformBuild> parts = PartsOf(*std::move(assigned), sink);
 
   // The builders are held, and their features are known: the requests can be made.
-  const bool again = caches_.WritesAfterwards() || options_.lint.wanted;
+  const bool again = caches_.WritesAfterwards() || options_.lint.wanted || facts.load_layers;
   TRY(services.Prepare(parts.size(), again, cancel));
-  TRY(Plan(parts, std::move(facts), services, sink));
+  TRY(Plan(parts, facts, services, sink));
   TRY(caches_.AddTo(parts, questions.sources, sink));
 
   // Every place that results go to is open, and no registry has said no: the build may start.
@@ -110,6 +111,7 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
   TRY(cancel.Check());
   if (options_.lint.wanted) TRY(Check(parts.front(), sink, cancel));
   TRY(Solve(parts, cancel));
+  TRY(Load(parts, facts, services, sink, cancel));
   return parts;
 }
 
@@ -133,7 +135,23 @@ Result<> Target::FindEngine(Job& job, plan::PlanFacts& facts, const Cancel& canc
   }
   if (!info) return Fail(std::move(info).error().At(FailedAt::kEngine));
   facts.default_load = by_default;
-  facts.engine_containerd_store = info->containerd_store;
+  engine_info_ = *std::move(info);
+  facts.engine_containerd_store = engine_info_.containerd_store;
+  facts.load_layers = true;
+  return {};
+}
+
+/// Of a build by several builders one archive is loaded, which is made of theirs.
+Result<> Target::Load(std::vector<PlatformBuild>& parts,
+                      const plan::PlanFacts& facts,
+                      Services& services,
+                      EventSink& sink,
+                      const Cancel& cancel) {
+  for (const plan::Destination& destination : parts.front().plan.destinations) {
+    if (destination.kind != plan::DestinationKind::kEngineLayers) continue;
+    EngineLoader loader({*engine_, engine_info_, options_, workshop_, inputs_, facts}, services);
+    TRY(loader.Load(parts.front(), sink, cancel));
+  }
   return {};
 }
 
@@ -163,7 +181,9 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
     facts.frontend.platforms = part.share.platforms;
-    facts.frontend.upload_url = services.AddTo(part.services, part.faults);
+    session::OfferedStores own;
+    if (facts.load_layers) own["export"] = {part.described, true};
+    facts.frontend.upload_url = services.AddTo(part.services, part.faults, std::move(own));
     TRY_ASSIGN(part.plan,
                plan::MakePlan(options_, part.builder->features(), inputs_.source, facts));
     TRY(results_.OpenTargets(part.plan, part.share.platforms, engine_, sink));

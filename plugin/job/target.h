@@ -66,6 +66,11 @@ class Target {
   Result<docker::Engine*> EngineToLoadInto();
   Result<plan::PlanFacts> LookAround(Job& job, const Cancel& cancel);
   Result<> FindEngine(Job& job, plan::PlanFacts& facts, const Cancel& cancel);
+  Result<> Load(std::vector<PlatformBuild>& parts,
+                const plan::PlanFacts& facts,
+                Services& services,
+                EventSink& sink,
+                const Cancel& cancel);
   Result<> Plan(std::vector<PlatformBuild>& parts,
                 plan::PlanFacts facts,
                 Services& services,
@@ -94,6 +99,7 @@ class Target {
   Caches caches_;
   docker::Engine* engine_ = nullptr;  ///< to load into; null when nothing is loaded
   std::string not_loaded_;            ///< see Outcome
+  docker::EngineInfo engine_info_;    ///< of `engine_`, when a builder elsewhere loads into it
   deliver::Sboms sboms_;              // the targets in results_ send to it
   deliver::Results results_;
   std::optional<deliver::WarningLog> warnings_;  ///< when the metadata file is to have them

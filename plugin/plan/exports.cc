@@ -203,6 +203,15 @@ void AnnotateItems(const BuildOptions& options,
   }
 }
 
+/// All loads of one solve would share the one store that the builder knows. BuildKit knows
+/// tar=false as long as it makes attestations, since 0.11.
+bool LoadsLayers(const builder::Features& features,
+                 const ExportFacts& facts,
+                 const std::vector<Item>& items) {
+  return facts.load_layers && !facts.several_builders && features.attestations &&
+         std::count_if(items.begin(), items.end(), IsLoad) == 1;
+}
+
 /// What a store or an archive with room for one platform cannot take.
 Result<> RefuseSeveralPlatforms(const builder::Features& features,
                                 const ExportFacts& facts,
@@ -215,7 +224,8 @@ Result<> RefuseSeveralPlatforms(const builder::Features& features,
                               "BuildKit builders (--builder ADDRESS)"));
   }
   bool load = std::any_of(items.begin(), items.end(), IsLoad);
-  if (load && !features.engine_store && !facts.engine_containerd_store) {
+  if (load && !features.engine_store && !facts.engine_containerd_store &&
+      !LoadsLayers(features, facts, items)) {
     return Fail(
         Error(ErrorCode::kUnsupported, Cat("--load: ", kClassic, " holds one platform of an image"))
             .WithHint("choose one --platform, use --push, or switch the Engine to the "
@@ -293,11 +303,23 @@ Result<> AdaptToEngine(std::vector<Item>& items, bool classic, Exports& exports)
   return {};
 }
 
-void AdaptToRemote(std::vector<Item>& items, bool engine_containerd_store) {
+void AdaptToRemote(const builder::Features& features,
+                   const ExportFacts& facts,
+                   std::vector<Item>& items) {
+  const bool layers = LoadsLayers(features, facts, items);
   for (Item& item : items) {
-    if (!IsLoad(item) || !engine_containerd_store) continue;
+    if (!IsLoad(item) || (!layers && !facts.engine_containerd_store)) continue;
     item.type = "oci";
-    item.attrs["prefer-image-digest"] = "true";
+    if (facts.engine_containerd_store) item.attrs["prefer-image-digest"] = "true";
+    if (!layers) continue;
+    item.attrs["tar"] = "false";
+    item.destination.kind = DestinationKind::kEngineLayers;
+    item.destination.classic_store = !facts.engine_containerd_store;
+    // Such a store takes the compression off again, which costs more time than it saves; but what
+    // is pushed later has it too.
+    if (item.destination.classic_store && !item.attrs.contains("compression")) {
+      item.attrs.emplace("compression-level", "1");
+    }
   }
 }
 
@@ -388,7 +410,7 @@ Result<Exports> PlanExports(const BuildOptions& options,
   if (features.engine_store) {
     TRY(AdaptToEngine(items, !features.all_exporters, exports));
   } else {
-    AdaptToRemote(items, facts.engine_containerd_store);
+    AdaptToRemote(features, facts, items);
   }
   TRY(CheckItems(options, facts, items));
   AddSbomFiles(options, items);

@@ -22,6 +22,7 @@ enum class DestinationKind {
   kLayout,          ///< the files of an OCI archive, below `path` (tar=false)
   kStandardOutput,  ///< an archive, to standard output
   kEngineLoad,      ///< an archive, into the local Engine
+  kEngineLayers,    ///< into the local Engine after the solve, what it lacks (tar=false)
   kSbomFiles,       ///< SBOMs alone, for --sbom-dir: their names begin with kSbomFilePrefix
 };
 
@@ -34,6 +35,8 @@ struct Destination {
   std::string path;  ///< as the user wrote it
   /// One builder's sub-folder of a directory that takes every builder's; "" = the directory itself.
   std::string folder;
+  /// Of kEngineLayers: for a classic store, which knows an image by its configuration.
+  bool classic_store = false;
   /// Of kDirectory: device nodes are made, too. Ours alone: builders do not hear of it.
   bool devices = false;
   /// Of kDirectory: what was not sent is removed once the build has succeeded (mode=delete). Ours
@@ -54,6 +57,8 @@ struct Destination {
 struct ExportFacts {
   /// The Engine that --load loads into has the containerd image store.
   bool engine_containerd_store = false;
+  /// Of a load only what the Engine lacks is to move, where the builder can do that.
+  bool load_layers = false;
   bool stdout_is_terminal = false;
   bool no_default_load = false;  ///< what has no output stays in the builder's cache, unsaid
   bool default_load = false;     ///< what has no output is loaded
@@ -79,8 +84,10 @@ struct Exports {
 /// to do instead; an archive to a terminal, and --iidfile without an image, are kUsage. One of
 /// several builders pushes by digest, and what joins their platforms is left to us: the index of
 /// images and its annotations, one sub-folder for each platform in a local output (or none, with
-/// platform-split=false), one archive. With --sbom-dir, a build whose image is neither pushed nor
-/// kept in the store of an Engine, or that makes none, gets an exporter more that sends its SBOMs.
+/// platform-split=false), one archive. A load of which only what the Engine lacks moves takes one
+/// builder that has exporters with tar=false. With --sbom-dir, a build whose image is neither
+/// pushed nor kept in the store of an Engine, or that makes none, gets an exporter more that sends
+/// its SBOMs.
 Result<Exports> PlanExports(const options::BuildOptions& options,
                             const builder::Features& features,
                             const ExportFacts& facts);

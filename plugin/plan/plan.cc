@@ -70,6 +70,7 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
                            const PlanFacts& facts) {
   ExportFacts export_facts;
   export_facts.engine_containerd_store = facts.engine_containerd_store;
+  export_facts.load_layers = facts.load_layers;
   export_facts.stdout_is_terminal = facts.stdout_is_terminal;
   export_facts.platforms = facts.frontend.platforms;
   export_facts.several_builders = facts.several_builders;

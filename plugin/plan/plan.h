@@ -24,6 +24,7 @@ namespace depot::plan {
 struct PlanFacts {
   FrontendFacts frontend;
   bool engine_containerd_store = false;  ///< docker::EngineInfo; only read when loading
+  bool load_layers = false;              ///< ExportFacts
   bool stdout_is_terminal = false;
   bool default_load = false;         ///< ExportFacts
   std::string not_loaded{};          ///< ExportFacts

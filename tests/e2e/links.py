@@ -16,12 +16,16 @@ class Link:
     delay    seconds that every byte is under way, in each direction
     rate     bytes per second and direction; None for no limit
     stall_at bytes from the client after which (they included) nothing passes any more
+
+    `moved` is the number of bytes that came, of both sides.
     """
 
     def __init__(self, target, port=0, delay=0.0, rate=None, stall_at=None):
         self._target, self._delay, self._rate, self._stall_at = target, delay, rate, stall_at
         self.stalled = threading.Event()
         self.sent = 0  # bytes from the clients
+        self.moved = 0
+        self._counting = threading.Lock()
         self._sockets = []
         if isinstance(port, int):
             self._listener = socket.create_server(("127.0.0.1", port))
@@ -74,9 +78,12 @@ class Link:
             data = b""
             with contextlib.suppress(OSError):
                 data = source.recv(_PIECE)
-            if from_client:
-                self.sent += len(data)
-            seen = (seen + data)[-2 * _PIECE :]
+            with self._counting:
+                self.moved += len(data)
+                if from_client:
+                    self.sent += len(data)
+            if stall_at:
+                seen = (seen + data)[-2 * _PIECE :]
             if stall_at and stall_at in seen:
                 self.stalled.set()
             with changed:

@@ -19,7 +19,7 @@ class ReadingEngine final : public docker::Engine {
   Result<docker::EngineInfo> Info(const Cancel&) override { return docker::EngineInfo(); }
 
   Result<> Load(const std::function<Result<std::size_t>(char*, std::size_t)>& read,
-                EventSink&,
+                Step&,
                 const Cancel&) override {
     char piece[1000];
     while (loaded_.size() < most_) {
@@ -46,6 +46,16 @@ class ReadingEngine final : public docker::Engine {
                 const Cancel&) override {
     return {};
   }
+
+  Result<std::vector<std::string>> Images(const Cancel&) override {
+    return std::vector<std::string>();
+  }
+
+  Result<docker::EngineImage> Image(const std::string&, const Cancel&) override {
+    return Fail(ErrorCode::kNotFound, "no such image");
+  }
+
+  Result<> Remove(const std::string&, const Cancel&) override { return {}; }
 
   Result<> Tag(const std::string&, const std::string&, const Cancel&) override { return {}; }
 

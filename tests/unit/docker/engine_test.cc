@@ -66,6 +66,12 @@ class EngineTest : public testing::Test {
   }
   std::string Name() const { return "the Docker Engine at " + endpoint_.host; }
 
+  Result<> Load(const std::function<Result<std::size_t>(char*, std::size_t)>& read,
+                const Cancel& cancel) {
+    Step step(sink_, "importing to docker");
+    return step.Finish(Made().Load(read, step, cancel));
+  }
+
   static Result<std::size_t> NoArchive(char*, std::size_t) { return 0; }
 
   TempDir dir_;
@@ -170,7 +176,7 @@ TEST_F(EngineTest, LoadStreamsTheArchiveAndShowsLayers) {
          "},\"id\":\"aa\"}\r\n{\"status\":\"Loading layer\",\"progressDetail\":{\"current\":10,"
          "\"total\":10},\"id\":\"aa\"}\r\n{\"stream\":\"Loaded image: x:1\\n\"}\r\n");
   std::vector<std::string> chunks = {"end", "middle-", "start-"};
-  Result<> loaded = Made().Load(
+  Result<> loaded = Load(
       [&](char* into, std::size_t capacity) -> Result<std::size_t> {
         if (chunks.empty()) return 0;
         std::string chunk = chunks.back();
@@ -179,7 +185,7 @@ TEST_F(EngineTest, LoadStreamsTheArchiveAndShowsLayers) {
         std::memcpy(into, chunk.data(), chunk.size());
         return chunk.size();
       },
-      sink_, Cancel::Never());
+      Cancel::Never());
   ASSERT_TRUE(loaded) << loaded.error().message();
   EXPECT_EQ(seen_.method + ' ' + seen_.target, "POST /images/load?quiet=0");
   EXPECT_EQ(seen_.headers["content-type"], "application/x-tar");
@@ -193,7 +199,7 @@ TEST_F(EngineTest, LoadStreamsTheArchiveAndShowsLayers) {
 
 TEST_F(EngineTest, ErrorInTheLoadStreamFailsDespiteStatus200) {
   Answer(200, R"({"errorDetail":{"message":"invalid tar header"},"error":"invalid tar header"})");
-  Result<> loaded = Made().Load(NoArchive, sink_, Cancel::Never());
+  Result<> loaded = Load(NoArchive, Cancel::Never());
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code(), ErrorCode::kFailed);
   EXPECT_EQ(loaded.error().message(), Name() + " could not load the image: invalid tar header");
@@ -202,7 +208,7 @@ TEST_F(EngineTest, ErrorInTheLoadStreamFailsDespiteStatus200) {
 
 TEST_F(EngineTest, LoadRefusedByStatusGivesTheEnginesMessage) {
   Answer(500, R"({"message":"no space left on device"})");
-  Result<> loaded = Made().Load(NoArchive, sink_, Cancel::Never());
+  Result<> loaded = Load(NoArchive, Cancel::Never());
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().message(),
             Name() + " could not load the image: no space left on device (status 500)");
@@ -216,24 +222,24 @@ TEST_F(EngineTest, EngineThatGivesUpInTheMiddleIsQuoted) {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         "22\r\n{\"errorDetail\":{\"message\":\"full\"}}\n\r\n");
   });
-  Result<> loaded = Made().Load(
+  Result<> loaded = Load(
       [](char* into, std::size_t capacity) -> Result<std::size_t> {
         std::memset(into, 0, capacity);
         Cancel::Never().SleepFor(std::chrono::milliseconds(20));
         return capacity;
       },
-      sink_, Cancel::Never());
+      Cancel::Never());
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().message(), Name() + " could not load the image: full");
 }
 
 TEST_F(EngineTest, ErrorOfTheArchivesSourceIsNotBlamedOnTheEngine) {
   Answer(200, "");
-  Result<> loaded = Made().Load(
+  Result<> loaded = Load(
       [](char*, std::size_t) -> Result<std::size_t> {
         return Fail(ErrorCode::kUnavailable, "the builder went away");
       },
-      sink_, Cancel::Never());
+      Cancel::Never());
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().message(), "the builder went away");
   EXPECT_EQ(loaded.error().hint(), "");
@@ -248,13 +254,13 @@ TEST_F(EngineTest, LoadStopsWhenCancelledInTheMiddle) {
   CancelSource source;
   int calls = 0;
   auto start = std::chrono::steady_clock::now();
-  Result<> loaded = Made().Load(
+  Result<> loaded = Load(
       [&](char* into, std::size_t capacity) -> Result<std::size_t> {
         if (++calls == 1) source.Request(Error(ErrorCode::kCancelled, "stop"));
         std::memset(into, 0, capacity);
         return capacity;
       },
-      sink_, source.cancel());
+      source.cancel());
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code(), ErrorCode::kCancelled);
   EXPECT_TRUE(sink_.last_.error.ends_with("context canceled"));
@@ -393,9 +399,58 @@ TEST_F(EngineTest, TagOfAnImageThatIsNotThereIsSaid) {
             Name() + " could not name a:latest b: No such image: a:latest (status 404)");
 }
 
+TEST_F(EngineTest, TagTakesAnId) {
+  Answer(201, "");
+  ASSERT_TRUE(Made().Tag(std::string(kDigest), "app", Cancel::Never()));
+  EXPECT_EQ(seen_.target,
+            Cat("/images/", kDigest, "/tag?repo=docker.io%2Flibrary%2Fapp&tag=latest"));
+}
+
+TEST_F(EngineTest, InfoTellsIdAndPlatform) {
+  Answer(200, R"({"ServerVersion":"1","ID":"a:b","OSType":"linux","Architecture":"x86_64"})");
+  Result<EngineInfo> info = Made().Info(Cancel::Never());
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info->id, "a:b");
+  ASSERT_TRUE(info->platform);
+  EXPECT_EQ(FormatPlatform(*info->platform), "linux/amd64");
+}
+
+TEST_F(EngineTest, ImageTellsLayersAndWhichManifestsAreWhole) {
+  Answer(200, Cat(R"({"Id":")", kDigest,
+                  R"(","RepoTags":["app:1"],"RootFS":{"Layers":["a","b"]},"Manifests":[)",
+                  R"({"ID":"m","Available":true},{"ID":"n","Available":false}]})"));
+  Result<EngineImage> image = Made().Image("app:1", Cancel::Never());
+  ASSERT_TRUE(image);
+  EXPECT_EQ(seen_.target, "/images/docker.io/library/app:1/json?manifests=1");
+  EXPECT_EQ(image->id, kDigest);
+  EXPECT_EQ(image->names, (std::vector<std::string>{"app:1"}));
+  EXPECT_EQ(image->diff_ids, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(image->manifests, (std::map<std::string, bool>{{"m", true}, {"n", false}}));
+}
+
+TEST_F(EngineTest, AnImageThatIsNotThereIsNotFound) {
+  Answer(404, R"({"message":"No such image: app:1"})");
+  Result<EngineImage> image = Made().Image("app:1", Cancel::Never());
+  ASSERT_FALSE(image);
+  EXPECT_EQ(image.error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(EngineTest, ImagesAreListedByTheirIds) {
+  Answer(200, R"([{"Id":"sha256:b"},{"Id":"sha256:a"}])");
+  Result<std::vector<std::string>> images = Made().Images(Cancel::Never());
+  ASSERT_TRUE(images);
+  EXPECT_EQ(*images, (std::vector<std::string>{"sha256:b", "sha256:a"}));
+}
+
+TEST_F(EngineTest, RemovedIsOneImageWithoutItsParents) {
+  Answer(200, "[]");
+  ASSERT_TRUE(Made().Remove(std::string(kDigest), Cancel::Never()));
+  EXPECT_EQ(seen_.method + ' ' + seen_.target, Cat("DELETE /images/", kDigest, "?noprune=1"));
+}
+
 TEST_F(EngineTest, EnormousMessagesAreRefused) {
   Answer(200, Cat("{\"stream\":\"", std::string(2 << 20, 'x'), "\"}"));
-  Result<> loaded = Made().Load(NoArchive, sink_, Cancel::Never());
+  Result<> loaded = Load(NoArchive, Cancel::Never());
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code(), ErrorCode::kInvalid);
 }

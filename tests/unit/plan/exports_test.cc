@@ -128,6 +128,41 @@ TEST(Exports, LoadFromARemoteBuilderTravelsAsAnArchive) {
   EXPECT_EQ(store.destinations[0].kind, DestinationKind::kEngineLoad);
 }
 
+TEST(Exports, LoadFromARemoteBuilderLayerByLayer) {
+  ExportFacts facts;
+  facts.load_layers = true;
+  builder::Features remote = Remote();
+  remote.attestations = true;
+  Exports classic = Plan({"--load", "-t", "x"}, remote, facts);
+  ASSERT_EQ(classic.exporters.size(), 1u);
+  EXPECT_EQ(classic.exporters[0].type, "oci");
+  EXPECT_EQ(classic.exporters[0].attrs,
+            (Attributes{{"name", kName}, {"tar", "false"}, {"compression-level", "1"}}));
+  EXPECT_EQ(classic.destinations[0].kind, DestinationKind::kEngineLayers);
+  EXPECT_TRUE(classic.destinations[0].classic_store);
+  // What one platform and no attestations are is known when the image is.
+  facts.platforms = {{"linux", "amd64", ""}, {"linux", "arm64", ""}};
+  EXPECT_EQ(Plan({"--load", "--sbom=true"}, remote, facts).destinations[0].kind,
+            DestinationKind::kEngineLayers);
+  facts.engine_containerd_store = true;
+  Exports store = Plan({"-o", "type=docker", "-t", "x"}, remote, facts);
+  EXPECT_EQ(store.exporters[0].attrs,
+            (Attributes{{"name", kName}, {"tar", "false"}, {"prefer-image-digest", "true"}}));
+  EXPECT_FALSE(store.destinations[0].classic_store);
+}
+
+TEST(Exports, OneStoreIsForOneLoad) {
+  ExportFacts facts;
+  facts.load_layers = true;
+  facts.engine_containerd_store = true;
+  builder::Features remote = Remote();
+  EXPECT_EQ(Plan({"--load"}, remote, facts).destinations[0].kind, DestinationKind::kEngineLoad);
+  remote.attestations = true;
+  Exports two = Plan({"-o", "type=docker,name=a", "-o", "type=docker,name=b"}, remote, facts);
+  for (const Destination& destination : two.destinations)
+    EXPECT_EQ(destination.kind, DestinationKind::kEngineLoad);
+}
+
 TEST(Exports, LoadOnAnEngineMovesNothing) {
   for (const auto& features : {ContainerdEngine(), ClassicEngine()}) {
     Exports exports = Plan({"--load", "-t", "x"}, features);

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "driver/docker/engine.h"
+#include "plugin/deliver/described_image.h"
+#include "plugin/deliver/loaded_images.h"
+
+namespace depot::deliver {
+
+/// What of an image an Engine has already.
+struct Holdings {
+  bool whole = false;           ///< all of it: it only wants names
+  std::set<std::string> blobs;  ///< layers (digests) that need not be sent
+};
+
+/// Asks the Engine, which may change its mind at any time: what it was not sent and lacks then
+/// makes the load fail, or leaves an image that IsWhole() denies. `image` is what will be loaded,
+/// of one part for a classic store; images that have `names` now are looked at first.
+///
+/// A classic store has a layer when it has an image that begins with the same layers. The
+/// containerd store goes by the blob's digest: those of images that it has and that `loaded`
+/// remembers; and from API 1.48 on, where it says afterwards whether an image is whole, also those
+/// of layers with the same content. Blocks; of many images the newest are asked for.
+Result<Holdings> AskForHoldings(docker::Engine& engine,
+                                const docker::EngineInfo& info,
+                                const DescribedImage& image,
+                                const std::vector<std::string>& names,
+                                const LoadedImages& loaded,
+                                const Cancel& cancel);
+
+/// Whether the Engine has all of the image, as far as it says so: one that does not, has it.
+/// kNotFound when it does not know the image at all. Blocks.
+Result<bool> IsWhole(docker::Engine& engine, const DescribedImage& image, const Cancel& cancel);
+
+}  // namespace depot::deliver
