@@ -33,6 +33,7 @@ class SecretsService : public ::testing::Test {
 
   TemporaryDirectory directory_;
   RecordingSink sink_;
+  Masks masks_;
   rpc::ServiceTable table_;
 };
 
@@ -40,7 +41,7 @@ TEST_F(SecretsService, GivesFilesAndValues) {
   directory_.Write("file", std::string("bytes \0\xFF", 8));
   AddSecrets(table_, MakeSecrets({{"file", directory_ / "file", std::nullopt},
                                   {"value", "", Secret("from env")}},
-                                 sink_));
+                                 sink_, masks_));
   std::string data;
   EXPECT_TRUE(Get("file", data).ok());
   EXPECT_EQ(data, std::string("bytes \0\xFF", 8));
@@ -50,7 +51,7 @@ TEST_F(SecretsService, GivesFilesAndValues) {
 
 TEST_F(SecretsService, ReadsAFileWhenItIsAskedFor) {
   directory_.Write("file", "old");
-  AddSecrets(table_, MakeSecrets({{"id", directory_ / "file", std::nullopt}}, sink_));
+  AddSecrets(table_, MakeSecrets({{"id", directory_ / "file", std::nullopt}}, sink_, masks_));
   directory_.Write("file", "new");
   std::string data;
   EXPECT_TRUE(Get("id", data).ok());
@@ -58,7 +59,7 @@ TEST_F(SecretsService, ReadsAFileWhenItIsAskedFor) {
 }
 
 TEST_F(SecretsService, RefusesWhatWasNotOfferedAndSaysSoOnce) {
-  AddSecrets(table_, MakeSecrets({}, sink_));
+  AddSecrets(table_, MakeSecrets({}, sink_, masks_));
   std::string data;
   for (int i = 0; i < 2; ++i) {
     rpc::Status status = Get("token\n", data);
@@ -69,7 +70,7 @@ TEST_F(SecretsService, RefusesWhatWasNotOfferedAndSaysSoOnce) {
 }
 
 TEST_F(SecretsService, WhatIsAskedForInEveryBuildIsNoNews) {
-  AddSecrets(table_, MakeSecrets({}, sink_));
+  AddSecrets(table_, MakeSecrets({}, sink_, masks_));
   std::string data;
   for (const char* id : {"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "GIT_AUTH_TOKEN.github.com",
                          "GIT_AUTH_HEADER.github.com", "HTTP_AUTH_TOKEN_example.com"}) {
@@ -81,7 +82,7 @@ TEST_F(SecretsService, WhatIsAskedForInEveryBuildIsNoNews) {
 }
 
 TEST_F(SecretsService, DoesNotCallAVanishedFileNotFound) {
-  AddSecrets(table_, MakeSecrets({{"id", directory_ / "gone", std::nullopt}}, sink_));
+  AddSecrets(table_, MakeSecrets({{"id", directory_ / "gone", std::nullopt}}, sink_, masks_));
   std::string data;
   rpc::Status status = Get("id", data);
   EXPECT_FALSE(status.ok());
@@ -99,7 +100,7 @@ TEST_F(SecretsService, RefusesWhatIsTooLarge) {
   ASSERT_FALSE(checked);
   EXPECT_NE(checked.error().message().find("500 KiB"), std::string::npos);
   EXPECT_FALSE(CheckSecrets({{"value", "", Secret(std::string(kMaxSecretSize + 1, 'x'))}}));
-  AddSecrets(table_, MakeSecrets(secrets, sink_));
+  AddSecrets(table_, MakeSecrets(secrets, sink_, masks_));
   std::string data;
   EXPECT_TRUE(Get("fits", data).ok());
   EXPECT_EQ(data.size(), kMaxSecretSize);
@@ -123,7 +124,7 @@ TEST_F(SecretsService, KeepsWhatAPipeGave) {
   EXPECT_TRUE(CheckSecrets(secrets));
   ASSERT_EQ(::write(writer.get(), "once", 4), 4);
   writer.Reset();
-  AddSecrets(table_, MakeSecrets(secrets, sink_));
+  AddSecrets(table_, MakeSecrets(secrets, sink_, masks_));
   std::string data;
   for (int i = 0; i < 2; ++i) {
     EXPECT_TRUE(Get("id", data).ok());
@@ -140,7 +141,7 @@ TEST_F(SecretsService, SeveralBuildersAndNamesShareWhatAPipeGave) {
   writer.Reset();
   const std::string path = Cat("/dev/fd/", reader.get());
   const std::string same = Cat("/proc/self/fd/", reader.get());
-  auto secrets = MakeSecrets({{"a", path, std::nullopt}, {"b", same, std::nullopt}}, sink_);
+  auto secrets = MakeSecrets({{"a", path, std::nullopt}, {"b", same, std::nullopt}}, sink_, masks_);
   AddSecrets(table_, secrets);
   rpc::ServiceTable other;
   AddSecrets(other, secrets);
@@ -160,7 +161,7 @@ TEST_F(SecretsService, WhoStopsWaitingLeavesWhatHasArrived) {
   Fd reader(ends[0]);
   Fd writer(ends[1]);
   ASSERT_EQ(::write(writer.get(), "first ", 6), 6);
-  AddSecrets(table_, MakeSecrets({{"id", Cat("/dev/fd/", reader.get()), std::nullopt}}, sink_));
+  AddSecrets(table_, MakeSecrets({{"id", Cat("/dev/fd/", reader.get()), std::nullopt}}, sink_, masks_));
   {
     RunningCall running(table_, "/moby.buildkit.secrets.v1.Secrets/GetSecret", {});
     GetSecretRequest request;
@@ -188,7 +189,7 @@ TEST_F(SecretsService, ALinkInTheContextDoesNotLeadOutOfIt) {
   ASSERT_FALSE(checked);
   EXPECT_NE(checked.error().message().find("is a symbolic link to ../outside"), std::string::npos)
       << checked.error().message();
-  AddSecrets(table_, MakeSecrets({spec}, sink_));
+  AddSecrets(table_, MakeSecrets({spec}, sink_, masks_));
   std::string data;
   EXPECT_FALSE(Get("id", data).ok());
   EXPECT_EQ(data, "");
@@ -199,7 +200,7 @@ TEST_F(SecretsService, ALinkInTheContextDoesNotLeadOutOfIt) {
 
 TEST_F(SecretsService, StopsWaitingForAPipeWhenCancelled) {
   ASSERT_EQ(::mkfifo((directory_ / "fifo").c_str(), 0600), 0);
-  AddSecrets(table_, MakeSecrets({{"id", directory_ / "fifo", std::nullopt}}, sink_));
+  AddSecrets(table_, MakeSecrets({{"id", directory_ / "fifo", std::nullopt}}, sink_, masks_));
   RunningCall running(table_, "/moby.buildkit.secrets.v1.Secrets/GetSecret", {});
   GetSecretRequest request;
   request.set_id("id");
