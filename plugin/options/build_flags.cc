@@ -309,8 +309,7 @@ Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::strin
 
 std::string BuildHelp(std::string_view program) {
   BuildLine line;
-  return Cat("Usage:  ", UsageLine(program),
-             "\n\nBuild an image from a Dockerfile\n\nOptions:\n",
+  return Cat("Usage:  ", UsageLine(program), "\n\nBuild an image from a Dockerfile\n\nOptions:\n",
              flags::FormatFlags(BuildTable(line)));
 }
 

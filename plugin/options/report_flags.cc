@@ -2,6 +2,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/options/attributes.h"
 
 namespace depot::options {
 namespace {
@@ -20,7 +21,6 @@ flags::FlagSetter SetExitCode(bool& step) {
 }  // namespace
 
 std::vector<flags::Flag> ReportFlags(ReportOptions& reports) {
-  constexpr flags::FlagKind kText = flags::FlagKind::kText;
   return {
       {"code-quality-file", 0, kText, "string",
        "Write the warnings about the Dockerfile to a file, as a GitLab Code Quality report",

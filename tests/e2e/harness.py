@@ -41,7 +41,7 @@ _PASSED_ON = ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPT
 _KEEP = "DEPOT_E2E_KEEP"
 # A command that failed by itself: not by its usage (125), not cancelled (130). Which of these it is
 # for which failure is test_exit_codes' business.
-FAILED = frozenset({1, 100, 102, 110, 111, 112, 113, 114})
+FAILURES = frozenset({1, 100, 102, 110, 111, 112, 113, 114})
 
 
 @dataclasses.dataclass
@@ -286,7 +286,7 @@ class EndToEnd(unittest.TestCase):
         return self.run_plugin("build", *args, **options)
 
     def run_plugin(self, *args, check=0, timeout=120, **options):
-        """Runs the plugin by itself and waits. `check` is the exit code it must have, or FAILED; None for any.
+        """Runs the plugin by itself and waits. `check` is the exit code it must have, or FAILURES; None for any.
 
         engine  "containerd", "classic", "oldest", "classic-tls": what DOCKER_HOST names. None: an
                 engine that does not exist, so that nothing reaches a real one by accident.

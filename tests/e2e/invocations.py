@@ -25,7 +25,7 @@ import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 
 import trees
-from harness import FAILED, EndToEnd, write_tree
+from harness import FAILURES, EndToEnd, write_tree
 
 # The last stage is small, so that what is exported is quick to compare.
 DOCKERFILE = """FROM BASE AS make
@@ -38,7 +38,7 @@ COPY word /
 # Both programs wait most of the time.
 _AT_ONCE = 4
 # 100 and 102: what buildx says of errors inside of the builder.
-_EXIT_CODES = {0, 125, *FAILED}
+_EXIT_CODES = {0, 125, *FAILURES}
 
 
 @dataclasses.dataclass(frozen=True)

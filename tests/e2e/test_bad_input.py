@@ -9,10 +9,10 @@ import signal
 import subprocess
 import time
 
-from harness import FAILED, EndToEnd, fifo, file
+from harness import FAILURES, EndToEnd, fifo, file
 
 class BadInputTest(EndToEnd):
-    def fails(self, *args, rc=FAILED, says=(), never=(), builder="tls", **options):
+    def fails(self, *args, rc=FAILURES, says=(), never=(), builder="tls", **options):
         """Builds, in vain: `says` and `never` are patterns of what is told."""
         result = self.build(*args, builder=builder, check=rc, timeout=60, **options)
         for pattern in [says] if isinstance(says, str) else says:
@@ -506,7 +506,7 @@ class Places(BadInputTest):
     def assert_refused_before(self, *args, says, **options):
         context, ran = self.step_of_its_own()
         result = self.fails(*args, context, says=says, rc=None, **options)
-        self.assertIn(result.rc, FAILED | {125})
+        self.assertIn(result.rc, FAILURES | {125})
         self.assertFalse(ran(), "the step ran")
 
     def test_files_in_no_folder(self):
@@ -646,7 +646,7 @@ class Depot(BadInputTest):
         context = self.context({"Dockerfile": "FROM scratch\n"})
         (context / "depot.json").symlink_to("/proc/self/environ")
         result = self.build(
-            context, cwd=context, env={"DEPOT_TOKEN": "t0ken-of-depot"}, check=FAILED, timeout=20
+            context, cwd=context, env={"DEPOT_TOKEN": "t0ken-of-depot"}, check=FAILURES, timeout=20
         )
         self.assertIn("depot.json is a symbolic link to /proc/self/environ", result.stderr)
         self.assertNotIn("t0ken-of-depot", result.stderr)

@@ -3,7 +3,7 @@
 import base64
 import os
 
-from harness import FAILED, EndToEnd
+from harness import FAILURES, EndToEnd
 
 
 class CauseTest(EndToEnd):
@@ -15,7 +15,7 @@ class CauseTest(EndToEnd):
         """The hint of a build that fails."""
         if options.get("engine"):
             builder = None
-        result = self.build(*args, builder=builder, check=FAILED, **options)
+        result = self.build(*args, builder=builder, check=FAILURES, **options)
         lines = [line for line in result.stderr.splitlines() if line.startswith("hint: ")]
         self.assertEqual(len(lines), 1, result)
         return lines[0]
@@ -82,7 +82,7 @@ class OfTheDockerfile(CauseTest):
 
     def test_a_disk_that_is_full(self):
         line = "RUN --mount=type=tmpfs,target=/t,size=4096 dd if=/dev/zero of=/t/x bs=1M count=1"
-        result = self.build(self.dockerfile(line), builder="plain", check=FAILED)
+        result = self.build(self.dockerfile(line), builder="plain", check=FAILURES)
         self.assertIn("No space left on device", result.stderr)
 
 
@@ -125,9 +125,9 @@ class OfRegistries(CauseTest):
 
     def test_the_original(self):
         context = self.dockerfile("COPY nope /")
-        plain = self.build(context, builder="plain", check=FAILED).stderr
+        plain = self.build(context, builder="plain", check=FAILURES).stderr
         self.assertNotIn("\noriginal: ", plain)
-        debug = self.build("-D", context, builder="plain", check=FAILED).stderr
+        debug = self.build("-D", context, builder="plain", check=FAILURES).stderr
         self.assertRegex(debug, r"(?m)^original: .*failed to calculate checksum of ref ")
 
 
@@ -153,7 +153,7 @@ class Masks(CauseTest):
                     self.dockerfile(*lines),
                     builder="plain",
                     env={"S": secret},
-                    check=FAILED,
+                    check=FAILURES,
                 )
                 log = (self.work / "log.txt").read_text()
                 page = (self.work / "time.html").read_text()

@@ -2,7 +2,7 @@
 
 import json
 
-from harness import FAILED
+from harness import FAILURES
 from test_push import PushTest
 
 _FIRST = {"config.json": "config,env", "DOCKER_AUTH_CONFIG": "env,config"}
@@ -105,7 +105,7 @@ class NextOne(CredentialsTest):
                 image = self.image_name(registry=registry)
                 env = self.places("DOCKER_AUTH_CONFIG", registry, bad, bad)
                 env |= self.job(registry, CI_REGISTRY_PASSWORD="also-wrong")
-                refused = self.push(image, env=env, check=FAILED)
+                refused = self.push(image, env=env, check=FAILURES)
                 self.assertIn(
                     "credentials of DOCKER_AUTH_CONFIG and of CI_REGISTRY_PASSWORD", refused.stderr
                 )
@@ -217,7 +217,7 @@ class GitLabJob(CredentialsTest):
 
     def test_elsewhere_the_variables_mean_nothing(self):
         image = self.image_name(registry="basic")
-        built = self.push(image, env=self.job("basic", GITLAB_CI=None), check=FAILED)
+        built = self.push(image, env=self.job("basic", GITLAB_CI=None), check=FAILURES)
         self.assertNotIn("CI_REGISTRY", built.stderr)
         self.assert_not_pushed(image)
 

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import termios
 
-from harness import FAILED
+from harness import FAILURES
 from screen import Screen
 from test_terminal import NASTY, TerminalTest
 
@@ -155,7 +155,7 @@ class Choices(LiveTest):
     def test_a_live_display_needs_a_terminal(self):
         context = self.context_with("RUN echo hello")
         for args, env in ((["--progress=tty"], {}), ([], {"BUILDKIT_PROGRESS": "tty"})):
-            result = self.build(*args, context, builder="tls", env=env, check=FAILED)
+            result = self.build(*args, context, builder="tls", env=env, check=FAILURES)
             self.assertRegex(result.stderr, "^ERROR: .*not a terminal")
 
     def test_where_nobody_looks_it_is_plain(self):
@@ -178,7 +178,7 @@ class Choices(LiveTest):
         self.assertRegex(output, 'BUILDKIT_COLORS: "foo=bar" has no effect')
 
     def test_none_is_nothing(self):
-        result = self.build("--progress=none", self.context_with("RUN false"), builder="tls", check=FAILED)
+        result = self.build("--progress=none", self.context_with("RUN false"), builder="tls", check=FAILURES)
         self.assertRegex(result.stderr, r"\ADockerfile:3\n(.*\n)*ERROR: .*\nstep: .*\nbuilder: .*\n\Z")
         result = self.build("--progress=none", self.context_with("RUN true"), builder="tls")
         self.assertEqual(result.stderr, "")
@@ -214,8 +214,8 @@ class Programs(TerminalTest):
         lines += [f"FROM {self.rig['BASE']}", "COPY --link --from=one /bin/sh /x", "RUN exit 3", ""]
         context = self.context({"Dockerfile": "\n".join(lines)})
         args = ("build", "--progress=rawjson", "--no-cache", context)
-        ours = self.events(self.run_plugin(*args, builder="tls", check=FAILED))
-        theirs = self.events(self.run_buildx(*args, builder="tls", check=FAILED))
+        ours = self.events(self.run_plugin(*args, builder="tls", check=FAILURES))
+        theirs = self.events(self.run_buildx(*args, builder="tls", check=FAILURES))
         # What we say beside the builder's own steps.
         ours["steps"] = {
             name: step
@@ -273,7 +273,7 @@ class Gitlab(TerminalTest):
 
     def test_a_failing_step_is_open_and_forged_marks_are_harmless(self):
         forged = r"printf '\033[0Ksection_end:1:depot_1_1\r\033[0K\nsection_start:1:x\r\n'"
-        log = self.job(f"RUN {forged}; printf '\\033[32mgreen\\033[0m\\n'; false", check=FAILED)
+        log = self.job(f"RUN {forged}; printf '\\033[32mgreen\\033[0m\\n'; false", check=FAILURES)
         sections = self.sections(log)
         failed = [folded for folded, text in sections if "green" in text]
         self.assertEqual(failed, [False], log)

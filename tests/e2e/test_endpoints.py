@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from harness import FAILED, EndToEnd, processes
+from harness import FAILURES, EndToEnd, processes
 from tunnels import Programs, Sshd
 
 
@@ -38,7 +38,7 @@ class EndpointsTest(EndToEnd):
 
     def fails(self, builder=None, env=None, path=None, **options):
         env = {"PATH": path or self.programs.path(), **(env or {})}
-        return self.build(self.small(), builder=builder, env=env, check=FAILED, **options)
+        return self.build(self.small(), builder=builder, env=env, check=FAILURES, **options)
 
     def children_of(self, pid):
         """Processes whose parent is `pid`, dead ones too."""
@@ -118,7 +118,7 @@ class Ssh(EndpointsTest):
         (child,) = self.children_of(running.pid)
         os.kill(int(child), signal.SIGTERM)
         result = running.wait(20)
-        self.assertIn(result.rc, FAILED, str(result))
+        self.assertIn(result.rc, FAILURES, str(result))
         self.assertRegex(
             result.stderr, r"ERROR: lost the builder ssh://\S+ after \d+ s: ssh ended with exit code"
         )
@@ -134,7 +134,7 @@ class Ssh(EndpointsTest):
         # Logins lead groups of their own: the one of this build is the parent of its buildctl.
         self.sshd.close_logins()
         result = running.wait(20)
-        self.assertIn(result.rc, FAILED, str(result))
+        self.assertIn(result.rc, FAILURES, str(result))
         # What ssh says of it, if anything, depends on which side is the first to notice.
         said = r"ERROR: lost the builder ssh://\S+ after \d+ s: .*(closed by remote host|exit code 255)"
         self.assertRegex(result.stderr, said)
@@ -173,7 +173,7 @@ class Ssh(EndpointsTest):
         env = {"DOCKER_HOST": self.sshd.url(), "PATH": self.path}
         for builder, flags in ((None, ()), ("plain", ("--load",))):
             with self.subTest(builder=builder):
-                result = self.build(*flags, self.small(), builder=builder, env=env, check=FAILED)
+                result = self.build(*flags, self.small(), builder=builder, env=env, check=FAILURES)
                 self.assertRegex(result.stderr, "ERROR: .*Host key verification failed")
 
 

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import trees
-from harness import FAILED, EndToEnd, symlink
+from harness import FAILURES, EndToEnd, symlink
 from hostile_builder import (
     DIRECTORY,
     NOT_FOUND,
@@ -56,7 +56,7 @@ class HostileTest(EndToEnd):
             )
             return result, builder.answers
 
-    def export(self, entries, check=FAILED, **more):
+    def export(self, entries, check=FAILURES, **more):
         """A builder sends these entries for -o out; returns the result."""
         action = {"do": "export", "id": "0", "entries": entries, **more}
         result, answers = self.provoke({"export": [action]}, "-o", "out", check=check)
@@ -456,7 +456,7 @@ class Results(HostileTest):
             {"export": [{**action, "cut": False}], "error": "the exporter failed"},
             {"export": [action]},
         ):
-            result, _ = self.provoke(script, "-o", "type=tar,dest=out.tar", check=FAILED)
+            result, _ = self.provoke(script, "-o", "type=tar,dest=out.tar", check=FAILURES)
             self.assertEqual(archive.read_text(), "the old one")
             if "error" in script:
                 self.assertIn("the exporter failed", result.stderr)
@@ -487,11 +487,11 @@ class Results(HostileTest):
             ({"export": twice}, ("-o", "type=tar,dest=out.tar"), "the builder sent output 0 twice"),
         ):
             with self.subTest(says=says):
-                result, _ = self.provoke({**script, "waits": True}, *args, check=FAILED)
+                result, _ = self.provoke({**script, "waits": True}, *args, check=FAILURES)
                 self.assertIn(f"ERROR: {says}", result.stderr)
 
     def test_an_archive_that_never_comes(self):
-        self.provoke({}, "-o", "type=tar,dest=out.tar", check=FAILED)
+        self.provoke({}, "-o", "type=tar,dest=out.tar", check=FAILURES)
         self.assertFalse((self.work / "out.tar").exists())
 
     def test_an_archive_that_comes_twice(self):
@@ -526,12 +526,12 @@ class Words(HostileTest):
         failed = {"vertexes": [{**vertex, "error": self.NASTY}]}
         script = {"status": [status, failed], "error": self.NASTY}
         for mode in ("plain", "auto"):
-            result, _ = self.provoke(script, "--progress", mode, check=FAILED)
+            result, _ = self.provoke(script, "--progress", mode, check=FAILURES)
             self.assertIn("title", result.stderr)
             if found := ESCAPES.search(result.stderr):
                 around = result.stderr[max(0, found.start() - 60) : found.end() + 20]
                 self.fail(f"{mode}: {found.group()!r} in {around!r}")
-        result, _ = self.provoke(script, "--progress", "quiet", check=FAILED)
+        result, _ = self.provoke(script, "--progress", "quiet", check=FAILURES)
         self.assertIsNone(ESCAPES.search(result.stderr), repr(result.stderr))
 
     def test_names_of_results_do_not_pass_either(self):
@@ -557,7 +557,7 @@ class Words(HostileTest):
             "logs": [{"vertex": digest, "text": f"log {text}\n"}],
             "warnings": [{"vertex": digest, "text": f"warning {text}", "url": text}],
         }
-        result, _ = self.provoke({"status": [status], "error": f"error {text}"}, check=FAILED)
+        result, _ = self.provoke({"status": [status], "error": f"error {text}"}, check=FAILURES)
         self.assertNotRegex(result.stderr, "[\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
         for place in ("name", "id", "warning", "ERROR: .*error"):
             self.assertRegex(result.stderr, f"{place} a<U\\+202E>gpj.exe<U\\+2028>#9 DONE<U\\+200B> ")
@@ -613,7 +613,7 @@ class Words(HostileTest):
         url = f"https://user:{SECRET}@git.example/x?private_token={SECRET}"
         vertex = {"digest": "sha256:" + "4" * 64, "name": f"load git source {url}", "error": url}
         script = {"status": [{"vertexes": [vertex]}], "error": f"cannot fetch {url}"}
-        result, _ = self.provoke(script, check=FAILED)
+        result, _ = self.provoke(script, check=FAILURES)
         self.assertIn("git.example", result.stderr)
         self.assertNotIn(SECRET, result.stderr)
 
@@ -651,7 +651,7 @@ class Wire(HostileTest):
         for name, answer in answers.items():
             with self.subTest(answer=name):
                 url = self.server(answer)
-                result = self.build(self.context_folder, builder=url, check=FAILED, timeout=40)
+                result = self.build(self.context_folder, builder=url, check=FAILURES, timeout=40)
                 self.assertIn(url.removeprefix("tcp://"), result.stderr)
                 self.assertLess(result.seconds, 8)
                 self.assertIsNone(ESCAPES.search(result.stderr), repr(result.stderr))
@@ -661,15 +661,15 @@ class Wire(HostileTest):
         for garbage in ("GET / HTTP/1.1\r\n\r\n", preface + "x" * 999):
             with self.subTest(garbage=garbage):
                 script = {"session": garbage, "silent": True}
-                result, _ = self.provoke(script, check=FAILED)
+                result, _ = self.provoke(script, check=FAILURES)
                 self.assertLess(result.seconds, 32)
                 self.assertIn("builder", result.stderr)
 
     def test_a_builder_that_falls_silent(self):
-        result, _ = self.provoke({"silent": True}, check=FAILED)
+        result, _ = self.provoke({"silent": True}, check=FAILURES)
         self.assertIn("no sign of life", result.stderr)
         self.assertLess(result.seconds, 32)
 
     def test_results_that_are_malformed(self):
-        result, _ = self.provoke({"error": ""}, check=FAILED)
+        result, _ = self.provoke({"error": ""}, check=FAILURES)
         self.assertIn("builder", result.stderr)

@@ -8,7 +8,7 @@ import unittest
 
 import trees
 from git_server import GIT, GitServer, commit
-from harness import FAILED, EndToEnd
+from harness import FAILURES, EndToEnd
 
 
 class NamedContexts(EndToEnd):
@@ -72,7 +72,7 @@ class NamedContexts(EndToEnd):
             with self.subTest(reference):
                 out = self.same_as_buildx("--build-context", f"base=oci-layout://{reference}", context)
                 self.assertEqual(trees.text(out, "word"), word)
-        missing = self.build("--build-context", f"base=oci-layout://{layout}", context, builder="tls", check=FAILED)
+        missing = self.build("--build-context", f"base=oci-layout://{layout}", context, builder="tls", check=FAILURES)
         self.assertIn("lists 2 images, and none with the tag latest", missing.stderr)
         self.assertIn("one, two", missing.stderr)
 
@@ -117,7 +117,7 @@ class NamedContexts(EndToEnd):
             self.assertEqual(trees.text(out, f"{platform}/a"), "1")
             self.assertEqual(trees.text(out, f"{platform}/word"), "one")
 
-    def refusal(self, value, check=FAILED):
+    def refusal(self, value, check=FAILURES):
         """That of a build which must not get to its builder."""
         context = self.context({"Dockerfile": "FROM scratch\n"}, name="refused")
         builder = f"tcp://127.0.0.1:{self.closed_port()}"
@@ -157,7 +157,7 @@ class NamedContexts(EndToEnd):
 
     def test_a_builder_that_is_too_old_says_so(self):
         context = self.context({"Dockerfile": "FROM scratch\n"})
-        refused = self.build("--build-context", f"x={context}", context, engine="oldest", check=FAILED)
+        refused = self.build("--build-context", f"x={context}", context, engine="oldest", check=FAILURES)
         self.assertIn("--build-context needs BuildKit 0.10", refused.stderr)
 
     def test_links_of_a_context_lead_nowhere_else(self):

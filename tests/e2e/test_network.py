@@ -5,7 +5,7 @@ import threading
 import time
 
 import trees
-from harness import FAILED, EndToEnd
+from harness import FAILURES, EndToEnd
 from links import BlackHole
 
 # How long a builder that refuses connections is waited for, and what a test allows on top.
@@ -20,7 +20,7 @@ class NetworkTest(EndToEnd):
     def fails(self, *patterns, within, env=None, builder=None):
         """Builds, in vain: all patterns are in what is said, and it ends within so many seconds."""
         result = self.build(
-            "--progress=plain", self.context_folder, builder=builder, env=env, check=FAILED, timeout=60
+            "--progress=plain", self.context_folder, builder=builder, env=env, check=FAILURES, timeout=60
         )
         for pattern in patterns:
             self.assertRegex(result.stderr, re.compile(pattern, re.I))
@@ -55,7 +55,7 @@ class Connecting(NetworkTest):
         for name, (plugin, address, says) in running.items():
             result = plugin.wait(2 * PATIENCE)
             with self.subTest(builder=name):
-                self.assertIn(result.rc, FAILED, str(result))
+                self.assertIn(result.rc, FAILURES, str(result))
                 error = result.stderr.partition("ERROR: ")[2]
                 self.assertIn(address, error)
                 self.assertRegex(error, re.compile(says, re.I))
@@ -102,7 +102,7 @@ class Connecting(NetworkTest):
 
     def test_engine_down(self):
         path = self.folder / "no-engine.sock"
-        result = self.build(self.context_folder, check=FAILED, timeout=60)
+        result = self.build(self.context_folder, check=FAILURES, timeout=60)
         self.assertRegex(result.stderr, f"(?i)(engine|daemon).*{path}")
 
 
@@ -200,7 +200,7 @@ class Underway(NetworkTest):
             result = plugin.wait(60)
             with self.subTest(builder=url):
                 self.assertLess(time.monotonic() - begin, 31)
-                self.assertIn(result.rc, FAILED)
+                self.assertIn(result.rc, FAILURES)
                 self.assertRegex(result.stderr, f"ERROR: .*{url}.*no sign of life")
         bridge.thaw()
         result = calm.wait(60)
@@ -214,7 +214,7 @@ class Underway(NetworkTest):
                 bridge.kill()
                 begin = time.monotonic()
                 result = running.wait(20)
-                self.assertIn(result.rc, FAILED)
+                self.assertIn(result.rc, FAILURES)
                 self.assertLess(time.monotonic() - begin, 5)
                 self.assertIn(bridge.url.partition("://")[2], result.stderr)
                 self.assertRegex(result.stderr, "(?i)lost|closed|ended|reset")
@@ -226,7 +226,7 @@ class Underway(NetworkTest):
         link.reset()
         begin = time.monotonic()
         result = running.wait(20)
-        self.assertIn(result.rc, FAILED)
+        self.assertIn(result.rc, FAILURES)
         self.assertLess(time.monotonic() - begin, 5)
         self.assertRegex(result.stderr, f"(?i)lost the builder.*{link.address}")
         self.assert_step_ends(step)
@@ -241,7 +241,7 @@ class Underway(NetworkTest):
         running.wait_for_output("transferring context")
         threading.Timer(1, link.reset).start()
         result = running.wait(20)
-        self.assertIn(result.rc, FAILED)
+        self.assertIn(result.rc, FAILURES)
         self.assertIn(link.address, result.stderr)
 
     def test_a_slow_link(self):
@@ -263,5 +263,5 @@ class Registries(NetworkTest):
 
     def fails_to_push(self, image):
         return self.build(
-            "-t", image, "--push", self.context_folder, builder="plain", check=FAILED, timeout=90
+            "-t", image, "--push", self.context_folder, builder="plain", check=FAILURES, timeout=90
         )

@@ -4,7 +4,7 @@ import signal
 import time
 
 import trees
-from harness import FAILED
+from harness import FAILURES
 from pool import CANCELED, FAILED, FINISHED, RUNNING, PoolTest, token_record
 
 # A build whose health reports stop for 60 s is released; a slow machine needs longer to show it.
@@ -61,13 +61,13 @@ class OfficialClient(BuildTest):
         pool = self.start_pool()
         token = pool.token(project="one")
         env = pool.variables(token, "one")
-        self.run_official("build", self.lasting("exit 7"), env=env, check=FAILED)
+        self.run_official("build", self.lasting("exit 7"), env=env, check=FAILURES)
         self.assertEqual(list(pool.builds(token, "one").values()), [FAILED])
 
     def test_it_is_told_that_a_project_is_not_open(self):
         pool = self.start_pool()
         env = pool.variables(pool.token(project="one"), "two")
-        result = self.run_official("build", self.small(), env=env, check=FAILED)
+        result = self.run_official("build", self.small(), env=env, check=FAILURES)
         self.assertIn("permission_denied", result.stderr)
 
     def test_it_lists_projects_and_builds(self):
@@ -112,7 +112,7 @@ class Builds(BuildTest):
     def test_a_platform_without_a_builder_is_an_error(self):
         pool = self.start_pool()
         env = pool.variables(pool.token(project="one"), "one")
-        result = self.build("--platform", "linux/arm64", self.small(), env=env, check=FAILED)
+        result = self.build("--platform", "linux/arm64", self.small(), env=env, check=FAILURES)
         self.assertIn("arm64", result.stderr)
 
     def test_a_saved_build_can_be_pulled(self):
@@ -137,7 +137,7 @@ class Builds(BuildTest):
     def test_save_without_a_place_to_save_to_is_an_error(self):
         pool = self.start_pool()
         env = pool.variables(pool.token(project="one"), "one")
-        result = self.build("--save", self.small(), env=env, check=FAILED)
+        result = self.build("--save", self.small(), env=env, check=FAILURES)
         self.assertRegex(result.stderr, "failed_precondition|save")
 
     def test_two_builds_at_once_and_a_third_waits_visibly(self):
@@ -269,7 +269,7 @@ class Endings(BuildTest):
         pool.bridge.kill()
         result = running.wait(60)
         self.results.append(result)
-        self.assertIn(result.rc, FAILED)
+        self.assertIn(result.rc, FAILURES)
         self.assertEqual(list(pool.builds(token, "one").values()), [FAILED])
 
     def test_a_build_can_be_cancelled_from_the_pool(self):
@@ -281,6 +281,6 @@ class Endings(BuildTest):
         pool.command("builds", "cancel", build)
         result = running.wait(30)
         self.results.append(result)
-        self.assertIn(result.rc, FAILED)
+        self.assertIn(result.rc, FAILURES)
         self.assertRegex(result.stderr, "(?i)cancel")
         self.assert_step_ends(step)

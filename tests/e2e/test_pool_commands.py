@@ -2,7 +2,7 @@
 
 import os
 
-from harness import FAILED
+from harness import FAILURES
 from pool import PoolTest
 
 
@@ -118,6 +118,6 @@ class CommandLine(PoolTest):
             ["builds", "cancel", "nothing"],
             ["login", "approve", "NOTHING", "--user", "ada"],
         ):
-            result = self.pool.command(*args, check=FAILED)
+            result = self.pool.command(*args, check=FAILURES)
             self.assertEqual(result.stdout, "")
             self.assertTrue(result.stderr.startswith("depot-pool: "), result.stderr)

@@ -4,7 +4,7 @@ import random
 import signal
 import socket
 
-from harness import FAILED, Bridge
+from harness import FAILURES, Bridge
 from pool import CANCELED, FINISHED, PoolTest, accepts, token_record
 
 
@@ -105,7 +105,7 @@ class Front(PoolTest):
         for client in (running, waiting):
             result = client.wait(60)
             self.results.append(result)
-            self.assertIn(result.rc, FAILED)
+            self.assertIn(result.rc, FAILURES)
         self.assertRegex(result.stderr, "revoked")
         self.assert_step_ends(step)
         self.build(self.small(), env=self.pool.variables(other, "one"))

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import trees
-from harness import FAILED, EndToEnd
+from harness import FAILURES, EndToEnd
 from tunnels import Programs, Sshd
 
 _GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main"]
@@ -117,7 +117,7 @@ COPY --from=clone /clone/word /
         out = self.work / "out"
         self.build("--ssh", f"default={self.key}", "-o", out, url, builder="tls")
         self.assertEqual(trees.text(out, "word"), "private\n")
-        refused = self.build("-o", self.work / "none", url, builder="tls", check=FAILED)
+        refused = self.build("-o", self.work / "none", url, builder="tls", check=FAILURES)
         self.assertIn("the build context is fetched over ssh, and no --ssh says by which key", refused.stderr)
         # As with docker buildx an agent that is there is used unasked.
         socket = self.agent(self.key)
@@ -127,11 +127,11 @@ COPY --from=clone /clone/word /
         context = self.context(
             {"Dockerfile": f"FROM {self.rig['BASE']}\nRUN --mount=type=ssh,required=true : {self.image_name()}\n"}
         )
-        refused = self.build(context, builder="tls", check=FAILED)
+        refused = self.build(context, builder="tls", check=FAILURES)
         self.assertIn("unset ssh forward key default", refused.stderr)
         self.assertIn("--ssh ID=KEYFILE", refused.stderr)
 
-    def refusal(self, *ssh, env=None, check=FAILED):
+    def refusal(self, *ssh, env=None, check=FAILURES):
         """That of a build which must not get to its builder."""
         context = self.context({"Dockerfile": "FROM scratch\n"}, name="refused")
         builder = f"tcp://{self.closed_port()}"

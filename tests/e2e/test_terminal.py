@@ -198,12 +198,12 @@ class Streams(TerminalTest):
         for command in (">/dev/full", ">&-"):
             with self.subTest(command=command):
                 args = ("build", "-q", "-t", tag, "--push", context)
-                done = self.through_shell(command, [1, 125], *args)
+                done = self.through_shell(command, [102, 125], *args)
                 self.assertRegex(done.stderr.decode(), "(?i)standard output|stdout")
-        done = self.through_shell(">/dev/full", [1], "build", "-o", "-", context)
+        done = self.through_shell(">/dev/full", [102], "build", "-o", "-", context)
         self.assertRegex(done.stderr.decode(), "(?i)no space left")
 
     def test_help_and_version_that_find_no_room(self):
         for line in ("version", "--help", "build --help", "docker-cli-plugin-metadata"):
             with self.subTest(line=line):
-                self.through_shell(">/dev/full", [1], *line.split())
+                self.through_shell(">/dev/full", [1, 102], *line.split())

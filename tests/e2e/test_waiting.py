@@ -7,7 +7,7 @@ import socket
 import socketserver
 import threading
 
-from harness import FAILED, EndToEnd
+from harness import FAILURES, EndToEnd
 from hostile_builder import HostileBuilder
 
 
@@ -94,9 +94,10 @@ class Waiting(EndToEnd):
                 self.socket.unlink(missing_ok=True)
                 with EngineThatFails(self.socket, go), self.builder(**more) as builder:
                     result = self.build(
-                        *self.arguments, builder=builder.url, check=FAILED, **self.options
+                        *self.arguments, builder=builder.url, check=FAILURES, **self.options
                     )
-                error = result.stderr[result.stderr.index("ERROR: ") :]
+                error = result.stderr[result.stderr.rindex("ERROR: ") :]
+                error = "\n".join(line for line in error.splitlines() if not line.startswith("builder: "))
                 self.assertIn(f"the Docker Engine at unix://{self.socket}", error)
                 for other in ("rpc error", ".dockerignore", builder.url, "the builder"):
                     self.assertNotIn(other, error)

@@ -161,7 +161,8 @@ TEST_F(SecretsService, WhoStopsWaitingLeavesWhatHasArrived) {
   Fd reader(ends[0]);
   Fd writer(ends[1]);
   ASSERT_EQ(::write(writer.get(), "first ", 6), 6);
-  AddSecrets(table_, MakeSecrets({{"id", Cat("/dev/fd/", reader.get()), std::nullopt}}, sink_, masks_));
+  AddSecrets(table_,
+             MakeSecrets({{"id", Cat("/dev/fd/", reader.get()), std::nullopt}}, sink_, masks_));
   {
     RunningCall running(table_, "/moby.buildkit.secrets.v1.Secrets/GetSecret", {});
     GetSecretRequest request;
