@@ -404,7 +404,12 @@ class EndToEnd(unittest.TestCase):
                 *options,
                 url,
             ]
-            self._finish(self._start(create, None, None, env, None, None), 0, 30)
+            # It asks the builder, and does not try again when the builder is busy.
+            self.wait_until(
+                lambda: self._start(create, None, None, env, None, None).wait(30).rc == 0,
+                30,
+                f"docker buildx makes no builder of {url}",
+            )
         return name
 
     # Files.

@@ -320,7 +320,7 @@ class Lists(AccountTest):
 
     def test_output_that_cannot_be_written_is_an_error(self):
         self.through_shell(">&-", [1], "list", "projects", env=self.variables())
-        self.through_shell(">/dev/full", [1], "list", "projects", env=self.variables())
+        self.through_shell(">/dev/full", [102], "list", "projects", env=self.variables())
 
 
 class Tokens(AccountTest):

@@ -4,6 +4,7 @@ Adding one is a line in a table. What differs on purpose is written at the line.
 """
 
 import bz2
+import dataclasses
 import functools
 import gzip
 import http.server
@@ -557,7 +558,9 @@ class Invocations(InvocationTest):
         self.play(_LOADED, engine="containerd")
 
     def test_loaded_into_the_classic_store(self):
-        self.play(_LOADED[:4], engine="classic")
+        # A classic store keeps no compressed layers: ours travel faster, and their manifest has another digest.
+        cases = [dataclasses.replace(case, ignore=(*case.ignore, "m.json")) for case in _LOADED[:4]]
+        self.play(cases, engine="classic")
 
     def test_cache(self):
         self.play(_CACHE, closed=self.closed_port())
