@@ -39,7 +39,7 @@ class GoJsonWriter {
   void NewLine(int depth) {
     if (indent_ < 0) return;
     out_ += '\n';
-    out_.append(static_cast<std::size_t>(indent_ * depth), ' ');
+    out_.append(static_cast<std::size_t>(indent_) * static_cast<std::size_t>(depth), ' ');
   }
 
   void WriteObject(const Json& json, int depth, bool is_map) {

@@ -73,7 +73,7 @@ Result<std::unique_ptr<BuildOutput>> BuildOutput::Open(const DisplayOptions& dis
   return output;
 }
 
-Error BuildOutput::Told(Error error) const {
+Error BuildOutput::Told(const Error& error) const {
   const FailedPlace& place = error.place();
   return Error(error.code(), masks_.Hide(error.message()))
       .WithHint(masks_.Hide(error.hint()))

@@ -31,7 +31,7 @@ class BuildOutput {
   EventSink& sink() { return masking_; }
 
   /// `error` without secrets, and with what the user did not ask for left out.
-  Error Told(Error error) const;
+  Error Told(const Error& error) const;
 
   /// Ends the display and writes the files. `error` null = success, and then `outcome` is set. What
   /// could not be written is the Error, after a failure one line more.

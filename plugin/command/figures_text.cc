@@ -52,9 +52,9 @@ std::string RoughDuration(std::int64_t seconds) {
   const std::int64_t hours = (seconds + kHour / 2) / kHour;
   if (hours == 1) return "About an hour";
   if (hours < 48) return Cat(hours, " hours");
-  if (hours < 24 * 7 * 2) return Cat(hours / 24, " days");
-  if (hours < 24 * 30 * 2) return Cat(hours / 24 / 7, " weeks");
-  if (hours < 24 * 365 * 2) return Cat(hours / 24 / 30, " months");
+  if (hours < std::int64_t{24} * 7 * 2) return Cat(hours / 24, " days");
+  if (hours < std::int64_t{24} * 30 * 2) return Cat(hours / 24 / 7, " weeks");
+  if (hours < std::int64_t{24} * 365 * 2) return Cat(hours / 24 / 30, " months");
   return Cat(seconds / kDay / 365, " years");
 }
 

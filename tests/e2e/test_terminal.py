@@ -198,7 +198,7 @@ class Streams(TerminalTest):
         for command in (">/dev/full", ">&-"):
             with self.subTest(command=command):
                 args = ("build", "-q", "-t", tag, "--push", context)
-                done = self.through_shell(command, [102, 125], *args)
+                done = self.through_shell(command, [1, 102, 125], *args)
                 self.assertRegex(done.stderr.decode(), "(?i)standard output|stdout")
         done = self.through_shell(">/dev/full", [102], "build", "-o", "-", context)
         self.assertRegex(done.stderr.decode(), "(?i)no space left")

@@ -32,7 +32,7 @@ def rooms(build):
     """The files of a unity build that stand for rooms; tests are no concern here."""
     for entry in json.loads((build / "compile_commands.json").read_text()):
         path = Path(entry["directory"], entry["file"])
-        if path.parent.name == "Unity":
+        if path.parent.name == "Unity" and "tests" not in path.relative_to(build).parts:
             yield path
 
 
