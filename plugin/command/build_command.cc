@@ -132,9 +132,9 @@ Result<> RunBuild(const Call& call) {
   Result<job::Outcome> outcome =
       Build(target, workshop, std::move(choice), plan::DescribeBuild(*options, project),
             output->sink(), call.cancel);
-  if (!outcome) outcome = Fail(output->Told(std::move(outcome).error()));
+  if (!outcome) outcome = Fail(output->Told(outcome.error()));
   if (outcome && outcome->cache_failure) {
-    outcome->cache_failure = output->Told(*std::move(outcome->cache_failure));
+    outcome->cache_failure = output->Told(*outcome->cache_failure);
   }
   TRY(output->Finish(FailureOf(outcome), outcome ? &*outcome : nullptr));
   if (!outcome) return Fail(std::move(outcome).error());

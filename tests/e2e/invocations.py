@@ -30,7 +30,7 @@ from harness import FAILURES, EndToEnd, write_tree
 # The last stage is small, so that what is exported is quick to compare.
 DOCKERFILE = """FROM BASE AS make
 ARG WORD=none
-RUN echo "$WORD" >/made
+RUN : CASE; echo "$WORD" >/made
 FROM scratch AS out
 COPY --from=make /made /
 COPY word /
@@ -117,8 +117,9 @@ class InvocationTest(EndToEnd):
 
     def _play(self, number, case, where, places):
         folder = self.work / f"case{number}"
-        # BuildKit 0.13 ends in a panic (solver.walkProvenance) when it merges equal steps of builds that run at once.
-        files = {"Dockerfile": DOCKERFILE, "word": f"word {number} of {self._token}\n", **case.files}
+        # BuildKit 0.13 ends in a panic (solver.walkProvenance) when it merges equal steps of builds that run at once:
+        # each case has steps of its own.
+        files = {"Dockerfile": DOCKERFILE.replace("CASE", f"{number} {self._token}"), "word": f"word {number}\n", **case.files}
         write_tree(folder / "ctx", {name: self._content(text) for name, text in files.items() if text is not None})
         theirs = self._run(self.run_buildx, "theirs", number, case, folder, where, places)
         ours = self._run(self.run_plugin, "ours", number, case, folder, where, places)
