@@ -205,7 +205,7 @@ class DockersOwnBuild(PluginTest):
 
     def test_without_an_engine_what_was_asked_for_is_an_error(self):
         self.settings_with_alias()
-        for flags, rc in ((["--load"], 1), (["--iidfile", "id"], 125)):
+        for flags, rc in ((["--load"], 114), (["--iidfile", "id"], 125)):
             result, _ = self.loaded("build", *flags, engine=None, check=rc)
             self.assertIn("cannot reach the Docker Engine", result.stderr)
             self.assertFalse((self.work / "id").exists())
