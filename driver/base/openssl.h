@@ -36,6 +36,11 @@ struct OpenSslFree {
 template <typename T>
 using OpenSslPtr = std::unique_ptr<T, OpenSslFree>;
 
+/// The bytes as OpenSSL wants them.
+inline const unsigned char* Octets(std::string_view bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
 /// Reads `text`, which must outlive it.
 OpenSslPtr<BIO> MemoryBio(std::string_view text);
 

@@ -28,10 +28,6 @@ Error Damaged() {
   return InvalidKey("the key is damaged");
 }
 
-const unsigned char* Octets(std::string_view bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
-
 /// The numbers and texts of a key on their way into OpenSSL. They must live until Make().
 class Parts {
  public:

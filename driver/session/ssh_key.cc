@@ -133,21 +133,17 @@ Scheme SchemeOf(EVP_PKEY* key, std::uint32_t flags) {
   }
 }
 
-const unsigned char* TextOctets(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-
 std::optional<std::string> RawSignature(EVP_PKEY* key, std::string_view data, const char* digest) {
   const OpenSslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
   std::size_t size = 0;
   if (!context ||
       EVP_DigestSignInit_ex(context.get(), nullptr, digest, nullptr, nullptr, key, nullptr) != 1 ||
-      EVP_DigestSign(context.get(), nullptr, &size, TextOctets(data), data.size()) != 1) {
+      EVP_DigestSign(context.get(), nullptr, &size, Octets(data), data.size()) != 1) {
     return std::nullopt;
   }
   std::string signature(size, '\0');
   if (EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size,
-                     TextOctets(data), data.size()) != 1) {
+                     Octets(data), data.size()) != 1) {
     return std::nullopt;
   }
   signature.resize(size);
@@ -156,7 +152,7 @@ std::optional<std::string> RawSignature(EVP_PKEY* key, std::string_view data, co
 
 /// ECDSA's two numbers as ssh has them (RFC 5656, section 3.1.2).
 std::optional<std::string> TwoIntegers(std::string_view der) {
-  const unsigned char* at = TextOctets(der);
+  const unsigned char* at = Octets(der);
   const OpenSslPtr<ECDSA_SIG> signature(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
   if (!signature) return std::nullopt;
   std::string both;
@@ -174,8 +170,8 @@ bool SignsForItself(EVP_PKEY* key) {
   return signature && context &&
          EVP_DigestVerifyInit_ex(context.get(), nullptr, scheme.digest, nullptr, nullptr, key,
                                  nullptr) == 1 &&
-         EVP_DigestVerify(context.get(), TextOctets(*signature), signature->size(),
-                          TextOctets(kProbe), kProbe.size()) == 1;
+         EVP_DigestVerify(context.get(), Octets(*signature), signature->size(), Octets(kProbe),
+                          kProbe.size()) == 1;
 }
 
 Error NoKey(std::string_view text) {

@@ -14,10 +14,6 @@ namespace {
 constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kSignatureSize = 64;
 
-const unsigned char* Raw(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-
 tl::unexpected<Error> Broken() {
   return Fail(ErrorCode::kInternal, "cannot compute the token authority's Ed25519 key");
 }
@@ -27,8 +23,8 @@ Result<OpenSslPtr<EVP_PKEY>> DeriveKey(const Secret& seed, std::string_view salt
   unsigned length = 0;
   std::string_view message = seed.Reveal();
   // An empty view may hold a null pointer, which HMAC takes for "keep the last key".
-  const unsigned char* key = salt.empty() ? key_seed.data() : Raw(salt);
-  if (HMAC(EVP_sha256(), key, static_cast<int>(salt.size()), Raw(message), message.size(),
+  const unsigned char* key = salt.empty() ? key_seed.data() : Octets(salt);
+  if (HMAC(EVP_sha256(), key, static_cast<int>(salt.size()), Octets(message), message.size(),
            key_seed.data(), &length) == nullptr ||
       length != kKeySize) {
     return Broken();
@@ -63,7 +59,7 @@ Result<std::string> AuthoritySign(const Secret& seed,
   std::size_t size = out.size();
   if (!context || EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1 ||
       EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size,
-                     Raw(payload), payload.size()) != 1 ||
+                     Octets(payload), payload.size()) != 1 ||
       size != kSignatureSize) {
     return Broken();
   }

@@ -23,12 +23,12 @@ void BlobReader::Ask(const Cancel& cancel) {
   call_->CloseWrites();
 }
 
-/// The call is over before the blob was: another one goes on after a lost connection, as long as
-/// each brings something.
-Result<std::optional<std::string>> BlobReader::AfterTheCall(const Cancel& cancel) {
+/// The call is over before the blob was. True: another one goes on after a lost connection, as long
+/// as each brings something; false: the builder has sent all that it has.
+Result<bool> BlobReader::GoesOn(const Cancel& cancel) {
   rpc::Status status = call_->Finish(cancel);
   call_.reset();
-  if (status.ok()) return std::optional<std::string>();
+  if (status.ok()) return false;
   TRY(cancel.Check());
   if (builder_.channel().Alive() || !moved_) {
     if (status.code == rpc::Code::kCancelled) status.code = rpc::Code::kUnknown;
@@ -36,21 +36,26 @@ Result<std::optional<std::string>> BlobReader::AfterTheCall(const Cancel& cancel
   }
   moved_ = false;
   TRY(builder_.Reconnect(cancel));
-  return Receive(cancel);
+  return true;
 }
 
 /// The next bytes; nullopt when the builder has sent all that it has.
 Result<std::optional<std::string>> BlobReader::Receive(const Cancel& cancel) {
   if (received_ == size_ && size_ > 0) return std::optional<std::string>();
-  Ask(cancel);
-  auto message = call_->Read(cancel);
-  if (!message || !*message) return AfterTheCall(cancel);
   containerd::services::content::v1::ReadContentResponse response;
-  if (!response.ParseFromString(**message)) {
-    return Fail(ErrorCode::kInvalid, "the builder's answer is malformed");
+  while (response.data().empty()) {
+    Ask(cancel);
+    auto message = call_->Read(cancel);
+    if (!message || !*message) {
+      TRY_ASSIGN(const bool goes_on, GoesOn(cancel));
+      if (!goes_on) return std::optional<std::string>();
+      continue;
+    }
+    if (!response.ParseFromString(**message)) {
+      return Fail(ErrorCode::kInvalid, "the builder's answer is malformed");
+    }
+    moved_ = true;
   }
-  moved_ = true;
-  if (response.data().empty()) return Receive(cancel);
   if (static_cast<std::int64_t>(response.data().size()) > size_ - received_) {
     return Fail(ErrorCode::kInvalid,
                 Cat("the builder sent more than the ", size_, " bytes of ", digest_));

@@ -32,7 +32,7 @@ class BlobReader {
 
  private:
   Result<std::optional<std::string>> Receive(const Cancel& cancel);
-  Result<std::optional<std::string>> AfterTheCall(const Cancel& cancel);
+  Result<bool> GoesOn(const Cancel& cancel);
   Result<std::string> Check();
 
   builder::Builder& builder_;

@@ -6,17 +6,11 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/command/tab_columns.h"
 #include "plugin/options/attributes.h"
 
 namespace depot::command {
 namespace {
-
-/// Columns on the screen, as far as one code point is one column.
-std::size_t WidthOf(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
 
 std::string Cell(std::string_view text) {
   std::string shown = Printable(text);
@@ -42,13 +36,13 @@ std::string TableOf(const Listing& listing) {
   }
   for (const auto& line : lines) {
     for (std::size_t i = 0; i < line.size(); ++i)
-      widths[i] = std::max(widths[i], WidthOf(line[i]));
+      widths[i] = std::max(widths[i], ColumnsOf(line[i]));
   }
   std::string out;
   for (const auto& line : lines) {
     std::string text;
     for (std::size_t i = 0; i < line.size(); ++i)
-      text += Cat(line[i], std::string(widths[i] - WidthOf(line[i]) + 3, ' '));
+      text += Cat(line[i], std::string(widths[i] - ColumnsOf(line[i]) + 3, ' '));
     out += Cat(text.substr(0, text.find_last_not_of(' ') + 1), '\n');
   }
   return out;

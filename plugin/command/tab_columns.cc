@@ -10,12 +10,6 @@ namespace {
 
 constexpr std::size_t kTabWidth = 8;
 
-std::size_t ColumnsOf(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
 class TabAligner {
  public:
   TabAligner(std::string_view text, const TabColumns& columns) : columns_(columns) {
@@ -79,6 +73,12 @@ class TabAligner {
 };
 
 }  // namespace
+
+std::size_t ColumnsOf(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
 
 std::string AlignTabs(std::string_view text, const TabColumns& columns) {
   return TabAligner(text, columns).Run();

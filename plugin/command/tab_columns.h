@@ -13,6 +13,10 @@ struct TabColumns {
   bool with_tabs = false;  ///< with tabs of 8 columns, else with blanks
 };
 
+/// Columns on the screen, as far as one code point is one column, which is what text/tabwriter
+/// counts.
+std::size_t ColumnsOf(std::string_view text);
+
 /// Text with tabs as Go's text/tabwriter aligns it, which docker buildx prints its tables with: a
 /// tab ends a cell, and the cells above each other in lines that follow each other are made as wide
 /// as the widest of them and the gap.

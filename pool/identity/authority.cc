@@ -46,8 +46,8 @@ bool SetSerial(X509* certificate) {
   std::string bytes = RandomBytes(kSerialBytes);
   // Positive, and never zero (RFC 5280 section 4.1.2.2).
   bytes[0] = static_cast<char>((bytes[0] & 0x7F) | 0x40);
-  const OpenSslPtr<BIGNUM> serial(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
-                                            static_cast<int>(bytes.size()), nullptr));
+  const OpenSslPtr<BIGNUM> serial(
+      BN_bin2bn(Octets(bytes), static_cast<int>(bytes.size()), nullptr));
   return serial && BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate)) != nullptr;
 }
 

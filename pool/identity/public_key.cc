@@ -50,12 +50,8 @@ struct Curve {
 
 constexpr std::array<Curve, 2> kCurves{{{"P-256", "prime256v1", 32}, {"P-384", "secp384r1", 48}}};
 
-const unsigned char* Raw(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-
 OpenSslPtr<BIGNUM> Number(std::string_view bytes) {
-  return OpenSslPtr<BIGNUM>(BN_bin2bn(Raw(bytes), static_cast<int>(bytes.size()), nullptr));
+  return OpenSslPtr<BIGNUM>(BN_bin2bn(Octets(bytes), static_cast<int>(bytes.size()), nullptr));
 }
 
 /// A member of a JWK that is bytes in base64url; "" when it is absent or malformed.
@@ -109,7 +105,7 @@ OpenSslPtr<EVP_PKEY> EdwardsKey(const Json& jwk) {
   const std::string x = Bytes(jwk, "x");
   if (x.size() != kEd25519KeySize) return nullptr;
   return OpenSslPtr<EVP_PKEY>(
-      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Raw(x), x.size()));
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Octets(x), x.size()));
 }
 
 bool IsForSignatures(const Json& jwk) {
@@ -183,7 +179,7 @@ bool Verify(const Algorithm& algorithm,
                         EVP_PKEY_CTX_set_rsa_pss_saltlen(settings, RSA_PSS_SALTLEN_DIGEST) != 1)) {
     return false;
   }
-  return EVP_DigestVerify(context.get(), Raw(signature), signature.size(), Raw(message),
+  return EVP_DigestVerify(context.get(), Octets(signature), signature.size(), Octets(message),
                           message.size()) == 1;
 }
 
