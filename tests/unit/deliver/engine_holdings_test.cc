@@ -114,6 +114,17 @@ TEST_F(HoldingsTest, AnImageOfWhichAManifestIsNotWholeIsNotWhole) {
   EXPECT_TRUE(*IsWhole(engine_, image, Cancel::Never()));
 }
 
+TEST_F(HoldingsTest, AnImageThatGoesWhileTheyAreListedCostsOnlyWhatTheListWouldHaveSaved) {
+  engine_.images_ = {{DigestOf("named"), {}, {"a", "x"}, {}},
+                     {DigestOf("other"), {}, {"a", "b"}, {}}};
+  engine_.list_failure_ = Error(ErrorCode::kNotFound, "content digest sha256:12: not found");
+  EXPECT_EQ(Ask(ImageOf({"A", "B"}, {"a", "b"}), {DigestOf("named")}).blobs, Digests({"A"}));
+  engine_.list_failure_ = Error(ErrorCode::kFailed, "no");
+  const auto refused =
+      AskForHoldings(engine_, info_, ImageOf({"A"}, {"a"}), {}, loaded_, Cancel::Never());
+  EXPECT_FALSE(refused);
+}
+
 TEST_F(HoldingsTest, AnEngineOnWhichEveryQuestionFailsIsAnError) {
   engine_.failure_ = Error(ErrorCode::kUnavailable, "gone");
   EXPECT_FALSE(AskForHoldings(engine_, info_, ImageOf({"A"}, {"a"}), {}, loaded_, Cancel::Never()));

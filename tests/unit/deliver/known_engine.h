@@ -19,6 +19,7 @@ class KnownEngine final : public docker::Engine {
   }
   Result<std::vector<std::string>> Images(const Cancel&) override {
     if (failure_) return Fail(*failure_);
+    if (list_failure_) return Fail(*list_failure_);
     std::vector<std::string> ids;
     for (const docker::EngineImage& image : images_)
       ids.push_back(image.id);
@@ -47,7 +48,8 @@ class KnownEngine final : public docker::Engine {
   Result<> Tag(const std::string&, const std::string&, const Cancel&) override { return {}; }
 
   std::vector<docker::EngineImage> images_;
-  std::optional<Error> failure_;
+  std::optional<Error> failure_;       ///< of every question
+  std::optional<Error> list_failure_;  ///< of Images()
 };
 
 }  // namespace depot::test
