@@ -82,7 +82,7 @@ class OfTheDockerfile(CauseTest):
 
     def test_a_disk_that_is_full(self):
         line = "RUN --mount=type=tmpfs,target=/t,size=4096 dd if=/dev/zero of=/t/x bs=1M count=1"
-        result = self.build(self.dockerfile(line), builder="plain", check=FAILURES)
+        result = self.build(self.dockerfile(line), builder="plain", check=1)
         self.assertIn("No space left on device", result.stderr)
 
 
@@ -125,9 +125,9 @@ class OfRegistries(CauseTest):
 
     def test_the_original(self):
         context = self.dockerfile("COPY nope /")
-        plain = self.build(context, builder="plain", check=FAILURES).stderr
+        plain = self.build(context, builder="plain", check=1).stderr
         self.assertNotIn("\noriginal: ", plain)
-        debug = self.build("-D", context, builder="plain", check=FAILURES).stderr
+        debug = self.build("-D", context, builder="plain", check=1).stderr
         self.assertRegex(debug, r"(?m)^original: .*failed to calculate checksum of ref ")
 
 
@@ -153,7 +153,7 @@ class Masks(CauseTest):
                     self.dockerfile(*lines),
                     builder="plain",
                     env={"S": secret},
-                    check=FAILURES,
+                    check=1,
                 )
                 log = (self.work / "log.txt").read_text()
                 page = (self.work / "time.html").read_text()

@@ -69,7 +69,7 @@ class DepotApi(ApiTest):
         self.builds("--metadata-file", self.work / "m.json")
         said = json.loads((self.work / "m.json").read_text())["depot.build"]
         self.assertEqual(said, {"buildID": "build1", "projectID": "proj1"})
-        result = self.builds("--platform", "linux/s390x", check=FAILURES)
+        result = self.builds("--platform", "linux/s390x", check=110)
         self.assertIn("no builder runs linux/s390x natively: the Depot API's", result.stderr)
 
     def test_a_build_tells_its_life(self):
@@ -93,7 +93,7 @@ class DepotApi(ApiTest):
 
     def test_a_failed_step_is_told_as_an_error(self):
         context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN exit 7\n"})
-        self.build(context, env=self.variables(), check=FAILURES)
+        self.build(context, env=self.variables(), check=1)
         (finished,) = self.api.asked("FinishBuild")
         self.assertIn("exit code: 7", finished.message["error"]["error"])
 
@@ -118,7 +118,7 @@ class DepotApi(ApiTest):
 
     def test_a_project_without_a_token_names_three_ways_to_give_one(self):
         env = self.variables(DEPOT_TOKEN=None)
-        self.build(self.small(), engine="containerd", env=env, check=FAILURES)
+        self.build(self.small(), engine="containerd", env=env, check=112)
         self.say("DEPOT_TOKEN", "login", "OIDC")
         self.assertEqual(self.api.asked(), [])
 
@@ -157,7 +157,7 @@ class ApiFailures(ApiTest):
 
     def test_503_for_ever_ends_in_a_clear_failure(self):
         self.api.always("CreateBuild", failure(503, "unavailable", "the cellar is flooded"))
-        self.builds(check=FAILURES, timeout=60)
+        self.builds(check=110, timeout=60)
         self.assertLessEqual(len(self.api.asked("CreateBuild")), 4)
         self.say("the cellar is flooded", "CreateBuild")
 
@@ -171,7 +171,7 @@ class ApiFailures(ApiTest):
 
     def test_500_ends_in_a_clear_failure(self):
         self.api.always("GetBuildKitConnection", failure(500, "internal", "broken cog"))
-        self.builds(check=FAILURES, timeout=60)
+        self.builds(check=110, timeout=60)
         self.assertLessEqual(len(self.api.asked("GetBuildKitConnection")), 4)
         self.assertEqual(self.api.finish(), "error")
         self.say("broken cog", "GetBuildKitConnection")
@@ -184,7 +184,7 @@ class ApiFailures(ApiTest):
 
     def test_answers_that_always_break_off_are_a_failure(self):
         self.api.always("GetBuildKitConnection", cut_body())
-        self.builds(check=FAILURES, timeout=60)
+        self.builds(check=110, timeout=60)
         self.assertLessEqual(len(self.api.asked("GetBuildKitConnection")), 4)
         self.assertEqual(self.api.finish(), "error")
 
@@ -196,46 +196,46 @@ class ApiFailures(ApiTest):
 
     def test_a_build_is_not_created_twice(self):
         self.api.will("CreateBuild", cut_body())
-        self.builds(check=FAILURES)
+        self.builds(check=110)
         self.assertEqual(len(self.api.asked("CreateBuild")), 1)
 
     def test_an_api_that_hangs_is_a_clear_failure(self):
         self.api.always("CreateBuild", hang())
-        result = self.builds(check=FAILURES, timeout=120)
+        result = self.builds(check=110, timeout=120)
         self.assertEqual(len(self.api.asked("CreateBuild")), 1)
         self.assertLess(result.seconds, 60)
         self.say("CreateBuild", "30 s")
 
     def test_a_web_page_is_no_depot_api(self):
         self.api.always("CreateBuild", html())
-        self.builds(check=FAILURES)
+        self.builds(check=110)
         self.say("not a Depot API", "DEPOT_API_URL")
 
     def test_a_refused_token_names_its_source(self):
         self.api.always("CreateBuild", failure(401, "unauthenticated", "token is not valid"))
-        self.builds(check=FAILURES)
+        self.builds(check=112)
         self.say("token is not valid", "DEPOT_TOKEN")
         self.assertEqual(len(self.api.asked("CreateBuild")), 1)
 
     def test_a_refused_project_is_said_in_the_apis_words(self):
         denied = failure(403, "permission_denied", "this token does not open proj1")
         self.api.always("CreateBuild", denied)
-        self.builds(check=FAILURES)
+        self.builds(check=112)
         self.say("this token does not open proj1", "permission_denied", "DEPOT_TOKEN")
 
     def test_an_unknown_project_is_said_in_the_apis_words(self):
         self.api.always("CreateBuild", failure(404, "not_found", "no project proj1"))
-        self.builds(check=FAILURES)
+        self.builds(check=110)
         self.say("no project proj1", "not_found")
 
     def test_an_api_that_is_not_there_is_named(self):
         env = self.variables(DEPOT_API_URL=f"https://{self.closed_port()}")
-        result = self.build(self.small(), env=env, check=FAILURES, timeout=60)
+        result = self.build(self.small(), env=env, check=110, timeout=60)
         self.say(env["DEPOT_API_URL"], "refused", result=result)
 
     def test_an_api_with_a_certificate_of_another_authority_is_refused(self):
         env = self.variables(SSL_CERT_FILE=self.rig["STRANGER_CACERT"])
-        self.build(self.small(), env=env, check=FAILURES, timeout=60)
+        self.build(self.small(), env=env, check=110, timeout=60)
         self.assertEqual(self.api.asked(), [])
         self.say("certificate")
 
@@ -246,14 +246,14 @@ class ApiFailures(ApiTest):
             env = self.variables(SSL_CERT_FILE=None, DEPOT_API_CACERT=value)
             self.build(self.small(), env=env)
         env = self.variables(DEPOT_API_CACERT=self.rig["STRANGER_CACERT"])
-        self.say("certificate", result=self.build(self.small(), env=env, check=FAILURES, timeout=60))
+        self.say("certificate", result=self.build(self.small(), env=env, check=110, timeout=60))
         env = self.variables(DEPOT_API_CACERT=self.work / "none.pem")
-        result = self.build(self.small(), env=env, check=FAILURES, timeout=60)
+        result = self.build(self.small(), env=env, check=110, timeout=60)
         self.say("DEPOT_API_CACERT", "none.pem", result=result)
 
     def test_a_token_does_not_travel_in_clear(self):
         env = self.variables(DEPOT_API_URL="http://depot-api.invalid")
-        self.build(self.small(), env=env, check=FAILURES)
+        self.build(self.small(), env=env, check=110)
         self.say("https://")
 
     def test_failing_health_and_status_reports_do_not_fail_the_build(self):
@@ -321,19 +321,19 @@ class Endings(ApiTest):
 
     def test_a_builder_of_another_authority_is_refused_at_once(self):
         self.api.machine["endpoint"] = self.bridge(certificate="STRANGER").url
-        result = self.builds(check=FAILURES, timeout=60)
+        result = self.builds(check=110, timeout=60)
         self.assertLess(result.seconds, 30)
         self.say("certificate")
         self.assertEqual(self.api.finish(), "error")
 
     def test_a_machine_that_is_no_address_is_refused(self):
         self.api.machine["endpoint"] = "unix:///var/run/docker.sock"
-        self.builds(check=FAILURES, timeout=60)
+        self.builds(check=110, timeout=60)
         self.assertEqual(self.api.finish(), "error")
 
     def test_broken_key_material_is_refused(self):
         self.api.machine["cert"]["key"] = "-----BEGIN NONSENSE-----"
-        self.builds(check=FAILURES, timeout=60)
+        self.builds(check=110, timeout=60)
         self.assertEqual(self.api.finish(), "error")
 
     def test_bulk_data_does_not_starve_health_reports(self):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import connect
 import fake_api
-from harness import FAILURES
 from fake_api import failure, hang, say
 from pool import PoolTest
 from test_terminal import TerminalTest
@@ -100,7 +99,7 @@ class Login(AccountTest):
     def test_nobody_approves_a_login_that_cannot_be_stored(self):
         self.will_log_in()
         (self.home / ".config").write_text("not a folder")
-        result = self.run_command("login", token=None, check=FAILURES)
+        result = self.run_command("login", token=None, check=1)
         self.assertIn("the login cannot be stored", result.stderr)
         self.assertIn("XDG_CONFIG_HOME", result.stderr)
         self.assertNotIn(APPROVE_URL, result.stderr)
@@ -129,7 +128,7 @@ class Login(AccountTest):
     def test_a_build_without_a_terminal_says_how_to_give_a_token(self):
         context = self.context({"Dockerfile": "FROM scratch\n"})
         env = {**self.variables(None), "DEPOT_PROJECT_ID": "one"}
-        result = self.build(context, env=env, check=FAILURES)
+        result = self.build(context, env=env, check=112)
         self.assertIn("DEPOT_TOKEN", result.stderr)
         self.assertEqual(self.api.asked("StartLogin"), [])
 
@@ -174,7 +173,7 @@ class Login(AccountTest):
     def test_an_address_that_is_none_is_refused(self):
         for url in ("javascript:alert(1)", "", "--help", "https://x/ --help"):
             self.will_log_in(url)
-            said = self.run_command("login", token=None, check=FAILURES).stderr
+            said = self.run_command("login", token=None, check=1).stderr
             self.assertIn("no web address", said)
         self.assertEqual(self.api.asked("FinishLogin"), [])
 
@@ -182,7 +181,7 @@ class Login(AccountTest):
         self.will_log_in()
         refused = {"code": "permission_denied", "message": "login was declined"}
         self.api.always("FinishLogin", approved(error=refused))
-        self.assertIn("login was declined", self.run_command("login", token=None, check=FAILURES).stderr)
+        self.assertIn("login was declined", self.run_command("login", token=None, check=112).stderr)
         self.assertFalse(self.login_file.exists())
 
     def test_ctrl_c_ends_the_waiting(self):
@@ -209,13 +208,13 @@ class Init(AccountTest):
 
     def test_a_project_file_is_only_replaced_by_force(self):
         (self.work / "depot.json").write_text('{"id": "old"}')
-        self.run_command("init", "--project", "proj1", check=FAILURES)
+        self.run_command("init", "--project", "proj1", check=1)
         self.assertEqual(json.loads((self.work / "depot.json").read_text()), {"id": "old"})
         self.run_command("init", "--project", "proj1", "--force")
         self.assertEqual(json.loads((self.work / "depot.json").read_text())["id"], "proj1")
 
     def test_an_unknown_project_names_the_nearest_and_writes_nothing(self):
-        said = self.run_command("init", "--project", "proj2", check=FAILURES).stderr
+        said = self.run_command("init", "--project", "proj2", check=1).stderr
         self.assertIn('opens no project "proj2"', said)
         self.assertIn("did you mean proj1?", said)
         self.assertEqual(list(self.work.iterdir()), [])
@@ -325,7 +324,7 @@ class Lists(AccountTest):
 
 class Tokens(AccountTest):
     def test_without_a_token_the_ways_to_give_one_are_said(self):
-        said = self.run_command("list", "projects", token=None, check=FAILURES).stderr
+        said = self.run_command("list", "projects", token=None, check=112).stderr
         for way in ("--token", "DEPOT_TOKEN", "login"):
             self.assertIn(way, said)
 
@@ -338,7 +337,7 @@ class Tokens(AccountTest):
     def test_a_refused_token_is_named_by_its_source(self):
         refusal = failure(401, "unauthenticated", "invalid token")
         self.api.always("ListProjects", refusal)
-        said = self.run_command("list", "projects", check=FAILURES).stderr
+        said = self.run_command("list", "projects", check=112).stderr
         self.assertIn("DEPOT_TOKEN", said)
         self.assertIn("invalid token", said)
 
@@ -429,20 +428,20 @@ class Pull(AccountTest):
 
     def test_a_build_that_was_not_saved(self):
         self.will_give(saved=False)
-        said = self.run_command("pull", "build1", engine="containerd", check=FAILURES).stderr
+        said = self.run_command("pull", "build1", engine="containerd", check=1).stderr
         self.assertIn("was not saved", said)
         self.assertIn("--save", said)
 
     def test_a_credential_that_the_registry_refuses(self):
         self.will_give(password="wrong-pa55word")
-        said = self.run_command("pull", "build1", engine="containerd", check=FAILURES).stderr
+        said = self.run_command("pull", "build1", engine="containerd", check=1).stderr
         self.assertIn("could not pull", said)
         self.assertIn("credential", said)
         self.assert_no_leak("wrong-pa55word")
 
     def test_an_image_that_is_not_there(self):
         self.will_give(reference=self.image_name("absent", registry="basic"))
-        said = self.run_command("pull", "build1", engine="containerd", check=FAILURES).stderr
+        said = self.run_command("pull", "build1", engine="containerd", check=1).stderr
         self.assertIn("could not pull", said)
         self.assertIn("removed from the registry", said)
 
@@ -451,13 +450,13 @@ class Pull(AccountTest):
         self.will_give()
         for engine in self.ENGINES:
             args = ["pull", "--platform", "linux/s390x", "build1"]
-            said = self.run_command(*args, engine=engine, check=FAILURES).stderr
+            said = self.run_command(*args, engine=engine, check=1).stderr
             self.assertIn("could not pull", said)
             self.assertIn("was the build made for that platform?", said)
 
     def test_no_engine_is_said_before_the_api_gives_a_credential(self):
         self.will_give()
-        said = self.run_command("pull", "build1", check=FAILURES).stderr
+        said = self.run_command("pull", "build1", check=1).stderr
         self.assertIn("is the Docker daemon running?", said)
         self.assertEqual(self.api.asked("GetPullInfo"), [])
 
@@ -470,7 +469,7 @@ class Pull(AccountTest):
 
     def test_a_build_that_the_api_does_not_know(self):
         self.api.always("GetPullInfo", failure(404, "not_found", "no such build"))
-        said = self.run_command("pull", "build9", engine="containerd", check=FAILURES).stderr
+        said = self.run_command("pull", "build9", engine="containerd", check=1).stderr
         self.assertIn("no such build", said)
 
 
@@ -491,7 +490,7 @@ class WithThePool(PoolTest):
         self.run_plugin("init", "--project", "two", self.work, env=env)
         self.assertEqual(json.loads((self.work / "depot.json").read_text())["id"], "two")
         # Emptying would take the cache from the other tests; that it is refused can be shown.
-        said = self.run_plugin("cache", "reset", env=env, check=FAILURES).stderr
+        said = self.run_plugin("cache", "reset", env=env, check=1).stderr
         self.assertIn("project two has no builders of its own", said)
 
     def test_a_saved_build_is_pulled(self):

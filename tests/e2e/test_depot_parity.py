@@ -5,7 +5,7 @@ on purpose is in _DIFFERENCES, each with its reason, and nowhere else.
 """
 
 from fake_api import FakeApi
-from harness import FAILURES, EndToEnd
+from harness import EndToEnd
 
 _OFFICIAL = {
     "DEPOT_ERROR_TELEMETRY": "0",
@@ -118,7 +118,7 @@ class Parity(EndToEnd):
         self.compare("--build-platform", "linux/amd64", "--platform", "linux/arm64")
 
     def test_a_failing_build(self):
-        self.compare("--target", "nowhere", check=FAILURES)
+        self.compare("--target", "nowhere", check=1)
 
 
 def _created(requests):

@@ -38,7 +38,7 @@ class EndpointsTest(EndToEnd):
 
     def fails(self, builder=None, env=None, path=None, **options):
         env = {"PATH": path or self.programs.path(), **(env or {})}
-        return self.build(self.small(), builder=builder, env=env, check=FAILURES, **options)
+        return self.build(self.small(), builder=builder, env=env, check=110, **options)
 
     def children_of(self, pid):
         """Processes whose parent is `pid`, dead ones too."""

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gitlab_ci import SOURCES, TEMPLATES, InFile, Issuer, JobTest, template
-from harness import FAILURES, file
+from harness import file
 from pool import FINISHED
 
 _COMPONENT = "templates/depot-build.yml"
@@ -157,7 +157,7 @@ again:
         variables = (registry, self.engine_of_the_service(), self.builder())
         project = self.project(template("load-and-test.yml"), self.tested())
         image = self.image_of(registry, project)
-        self.pipeline(project, *variables, TEST_COMMAND="test -e /nothing", check=FAILURES)
+        self.pipeline(project, *variables, TEST_COMMAND="test -e /nothing", check=1)
         self.assertTrue(self.engine("classic").inspect(image))
         self.engine("classic").remove(image)
         self.assertFalse(self.repository(image).has(self.commit_of(project)))
@@ -189,7 +189,7 @@ again:
         self.assert_no_leak(identity, written=[self.variables_file])
         project = self.project(template("oidc.yml"), self.files(other=""))
         stranger = issuer.token(project_path="group/other")
-        result = self.pipeline(project, common, DEPOT_OIDC_TOKEN=stranger, check=FAILURES)
+        result = self.pipeline(project, common, DEPOT_OIDC_TOKEN=stranger, check=1)
         self.assertRegex(result.stderr, "(?i)oidc")
         image = registry["CI_REGISTRY_IMAGE"]
         self.assertFalse(self.repository(image).has(self.commit_of(project)))
@@ -313,7 +313,7 @@ class Component(Jobs):
             ({"tag": ["a", "b"]}, "tag"),
         ):
             with self.subTest(complaint):
-                result = self.jobs(self.include(inputs, how=local), check=FAILURES)
+                result = self.jobs(self.include(inputs, how=local), check=1)
                 self.assertRegex(result.stderr, f"(?s)invalid.*{complaint}")
 
     def test_only_platforms_are_platforms(self):
@@ -339,7 +339,7 @@ class Guide(Jobs):
                 self.assertIn(f"install/gitlab/{path.name}", self.guide)
                 included = self.project(f"include: {path.name}\n", {path.name: path.read_text()})
                 self.assertEqual(len(self.jobs(included)), 1)
-        wrong = self.jobs(self.project("job: {script: date, skript: date}\n", {}), check=FAILURES)
+        wrong = self.jobs(self.project("job: {script: date, skript: date}\n", {}), check=1)
         self.assertIn("'skript' property is not expected", wrong.stderr)
 
     def test_gitlab_takes_every_example(self):

@@ -72,7 +72,7 @@ class NamedContexts(EndToEnd):
             with self.subTest(reference):
                 out = self.same_as_buildx("--build-context", f"base=oci-layout://{reference}", context)
                 self.assertEqual(trees.text(out, "word"), word)
-        missing = self.build("--build-context", f"base=oci-layout://{layout}", context, builder="tls", check=FAILURES)
+        missing = self.build("--build-context", f"base=oci-layout://{layout}", context, builder="tls", check=1)
         self.assertIn("lists 2 images, and none with the tag latest", missing.stderr)
         self.assertIn("one, two", missing.stderr)
 
@@ -157,7 +157,7 @@ class NamedContexts(EndToEnd):
 
     def test_a_builder_that_is_too_old_says_so(self):
         context = self.context({"Dockerfile": "FROM scratch\n"})
-        refused = self.build("--build-context", f"x={context}", context, engine="oldest", check=FAILURES)
+        refused = self.build("--build-context", f"x={context}", context, engine="oldest", check=1)
         self.assertIn("--build-context needs BuildKit 0.10", refused.stderr)
 
     def test_links_of_a_context_lead_nowhere_else(self):

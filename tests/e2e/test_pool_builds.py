@@ -61,13 +61,13 @@ class OfficialClient(BuildTest):
         pool = self.start_pool()
         token = pool.token(project="one")
         env = pool.variables(token, "one")
-        self.run_official("build", self.lasting("exit 7"), env=env, check=FAILURES)
+        self.run_official("build", self.lasting("exit 7"), env=env, check=1)
         self.assertEqual(list(pool.builds(token, "one").values()), [FAILED])
 
     def test_it_is_told_that_a_project_is_not_open(self):
         pool = self.start_pool()
         env = pool.variables(pool.token(project="one"), "two")
-        result = self.run_official("build", self.small(), env=env, check=FAILURES)
+        result = self.run_official("build", self.small(), env=env, check=1)
         self.assertIn("permission_denied", result.stderr)
 
     def test_it_lists_projects_and_builds(self):
@@ -112,7 +112,7 @@ class Builds(BuildTest):
     def test_a_platform_without_a_builder_is_an_error(self):
         pool = self.start_pool()
         env = pool.variables(pool.token(project="one"), "one")
-        result = self.build("--platform", "linux/arm64", self.small(), env=env, check=FAILURES)
+        result = self.build("--platform", "linux/arm64", self.small(), env=env, check=110)
         self.assertIn("arm64", result.stderr)
 
     def test_a_saved_build_can_be_pulled(self):
@@ -137,7 +137,7 @@ class Builds(BuildTest):
     def test_save_without_a_place_to_save_to_is_an_error(self):
         pool = self.start_pool()
         env = pool.variables(pool.token(project="one"), "one")
-        result = self.build("--save", self.small(), env=env, check=FAILURES)
+        result = self.build("--save", self.small(), env=env, check=110)
         self.assertRegex(result.stderr, "failed_precondition|save")
 
     def test_two_builds_at_once_and_a_third_waits_visibly(self):

@@ -9,7 +9,7 @@ import time
 
 import connect
 from gitlab_ci import Issuer
-from harness import FAILURES, processes
+from harness import processes
 from pool import FINISHED, PoolTest, token_record
 
 _NOT_YOURS = r"permission_denied.*forbidden|forbidden.*permission_denied"
@@ -30,7 +30,7 @@ class Tokens(TokenTest):
         token = pool.token(project="one")
         self.builds(pool, token, "one")
         self.assertEqual(list(pool.builds(token, "one").values()), [FINISHED])
-        result = self.builds(pool, token, "two", check=FAILURES)
+        result = self.builds(pool, token, "two", check=112)
         self.assertRegex(result.stderr, _NOT_YOURS)
         self.assertIn("two", result.stderr)
         self.assert_no_leak(token)
@@ -47,12 +47,12 @@ class Tokens(TokenTest):
         self.builds(pool, ada, "one")
         self.builds(pool, ada, "two")
         self.builds(pool, bob, "two")
-        self.assertRegex(self.builds(pool, bob, "one", check=FAILURES).stderr, _NOT_YOURS)
+        self.assertRegex(self.builds(pool, bob, "one", check=112).stderr, _NOT_YOURS)
         self.assertEqual(len(pool.builds(ada, "two")), 2)
 
     def test_a_user_without_a_project_named_is_told_to_name_one(self):
         pool = self.start_pool()
-        result = self.builds(pool, pool.token(user="ada"), None, check=FAILURES)
+        result = self.builds(pool, pool.token(user="ada"), None, check=110)
         self.assertIn("--project", result.stderr)
 
     def test_unknown_and_forbidden_projects_look_the_same(self):
@@ -74,7 +74,7 @@ class Tokens(TokenTest):
         names = re.findall(r"\bid: *\"?([\w-]+)", pool.file.read_text().partition("tokens:")[2])
         pool.command("token", "revoke", names[-1])
         time.sleep(2)
-        result = self.builds(pool, token, "one", check=FAILURES)
+        result = self.builds(pool, token, "one", check=112)
         self.assertRegex(result.stderr, "revoked")
         self.assertIn("DEPOT_TOKEN", result.stderr)
 
@@ -83,18 +83,18 @@ class Tokens(TokenTest):
         records = [token_record("old", old, project="one", days=-1)]
         records.append(token_record("young", young, project="one", days=1))
         pool = self.start_pool(tokens=records)
-        self.assertRegex(self.builds(pool, old, "one", check=FAILURES).stderr, "expired")
+        self.assertRegex(self.builds(pool, old, "one", check=112).stderr, "expired")
         self.builds(pool, young, "one")
 
     def test_an_unknown_token_fails(self):
         pool = self.start_pool()
-        result = self.builds(pool, self.new_token_text(), "one", check=FAILURES)
+        result = self.builds(pool, self.new_token_text(), "one", check=112)
         self.assertRegex(result.stderr, "unauthenticated|unknown|not valid")
 
     def test_no_token_at_all_names_three_ways_to_give_one(self):
         pool = self.start_pool()
         env = pool.variables(None, "one")
-        result = self.build(self.small(), engine="containerd", env=env, check=FAILURES)
+        result = self.build(self.small(), engine="containerd", env=env, check=112)
         for word in ("DEPOT_TOKEN", "login", "OIDC"):
             self.assertIn(word, result.stderr)
         self.assertEqual(pool.builds(pool.token(user="ada"), "one"), {})
@@ -150,7 +150,7 @@ class Tokens(TokenTest):
                 self.assertNotIn(secret, (process / "cmdline").read_bytes())
         running.end()
         self.builds(pool, token, "one")
-        self.builds(pool, self.new_token_text(), "one", check=FAILURES)
+        self.builds(pool, self.new_token_text(), "one", check=112)
         pool.stop()
         self.assertTrue(pool.audit())
         self.assert_no_leak(token, pool.log(), json.dumps(pool.audit()))
@@ -184,7 +184,7 @@ class GitLab(TokenTest):
         self.assert_no_leak(token)
 
     def test_a_token_of_another_repository_is_refused(self):
-        result = self.builds_with(self.issuer.token(project_path="group/evil"), check=FAILURES)
+        result = self.builds_with(self.issuer.token(project_path="group/evil"), check=112)
         self.assertRegex(result.stderr, "(?i)oidc")
         self.assertEqual(self.pool.builds(self.pool.token(user="ada"), "one"), {})
 
@@ -193,10 +193,10 @@ class GitLab(TokenTest):
         _, body, _ = self.issuer.token(
             ref_protected="true", project_path="group/app", sub="x"
         ).split(".")
-        self.builds_with(f"{head}.{body}.{signature}", check=FAILURES)
+        self.builds_with(f"{head}.{body}.{signature}", check=112)
 
     def test_the_project_must_be_the_one_that_the_claims_open(self):
-        self.assertRegex(self.builds_with(self.issuer.token(), "two", check=FAILURES).stderr, _NOT_YOURS)
+        self.assertRegex(self.builds_with(self.issuer.token(), "two", check=112).stderr, _NOT_YOURS)
 
 
 class Certificates(TokenTest):
