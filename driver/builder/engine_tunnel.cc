@@ -1,6 +1,5 @@
 #include "driver/builder/engine_tunnel.h"
 
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -105,37 +104,55 @@ class ProgramTunnel final : public EngineTunnel {
   /// Passes one connection on, until either side ends it.
   void Serve(std::unique_ptr<rpc::ByteStream> client, const Cancel& cancel) {
     auto engine = Dial(engine_, cancel);
-    if (!engine) {
-      Answer502(*client, engine.error(), cancel);
-      return;
-    }
     TaskGroup group(cancel);
-    group.Start("tunnel-up", [&](const Cancel& stop) -> Result<> {
-      (void)Copy(*client, **engine, stop);
-      (*engine)->Close();
-      return {};
+    group.Start("tunnel-up", [&](const Cancel& stop) {
+      return PassUp(*client, engine ? engine->get() : nullptr, stop);
     });
-    std::atomic<bool> answered{false};
-    Result<> ended = Copy(**engine, *client, cancel, &answered);
-    if (!ended && !answered) Answer502(*client, ended.error(), cancel);
-    client->Close();
+    bool answered = false;
+    Result<> ended = engine ? PassDown(**engine, *client, answered, cancel) : Fail(engine.error());
+    if (ended || answered) {
+      client->Close();
+    } else {
+      Answer502(*client, ended.error(), cancel);
+    }
     (void)group.Wait();
   }
 
-  static Result<> Copy(rpc::ByteStream& from,
-                       rpc::ByteStream& to,
-                       const Cancel& cancel,
-                       std::atomic<bool>* any = nullptr) {
-    auto buffer = std::make_shared<std::string>(kPiece, '\0');
+  /// Until the client hangs up, which ends the engine's side. The other way round nothing ends
+  /// here: who reads from the engine learns why it takes no more, and a client is only told if it
+  /// can send its request first.
+  static Result<> PassUp(rpc::ByteStream& client, rpc::ByteStream* engine, const Cancel& cancel) {
+    bool taken = engine != nullptr;
     while (true) {
-      TRY_ASSIGN(std::size_t got, from.Read(buffer->data(), buffer->size(), cancel));
-      if (got == 0) return {};
-      if (any != nullptr) *any = true;
-      TRY(to.Write({rpc::Bytes(buffer, std::string_view(*buffer).substr(0, got))}, cancel));
+      Result<rpc::Bytes> piece = NextPiece(client, cancel);
+      if (!piece || piece->empty()) break;
+      taken = taken && engine->Write({*std::move(piece)}, cancel);
+    }
+    if (engine != nullptr) engine->Close();
+    return {};
+  }
+
+  /// `answered`: the client got something.
+  static Result<> PassDown(rpc::ByteStream& engine,
+                           rpc::ByteStream& client,
+                           bool& answered,
+                           const Cancel& cancel) {
+    while (true) {
+      TRY_ASSIGN(rpc::Bytes piece, NextPiece(engine, cancel));
+      if (piece.empty()) return {};
+      answered = true;
+      TRY(client.Write({std::move(piece)}, cancel));
     }
   }
 
-  /// As the Engine would: its errors are JSON with a message.
+  /// Empty at the end.
+  static Result<rpc::Bytes> NextPiece(rpc::ByteStream& from, const Cancel& cancel) {
+    auto buffer = std::make_shared<std::string>(kPiece, '\0');
+    TRY_ASSIGN(std::size_t got, from.Read(buffer->data(), buffer->size(), cancel));
+    return rpc::Bytes(buffer, std::string_view(*buffer).substr(0, got));
+  }
+
+  /// As the Engine would: its errors are JSON with a message. The client closes.
   static void Answer502(rpc::ByteStream& client, const Error& error, const Cancel& cancel) {
     Json body = Json::Object();
     body.Set("message", Json::String(error.message()));
