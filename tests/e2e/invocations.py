@@ -118,8 +118,13 @@ class InvocationTest(EndToEnd):
     def _play(self, number, case, where, places):
         folder = self.work / f"case{number}"
         # BuildKit 0.13 ends in a panic (solver.walkProvenance) when it merges equal steps of builds that run at once:
-        # each case has steps of its own.
-        files = {"Dockerfile": DOCKERFILE.replace("CASE", f"{number} {self._token}"), "word": f"word {number}\n", **case.files}
+        # each case has steps of its own. A `word` of its own length, since files of several contexts that are written
+        # within one tick of the clock have the same time, and the builder takes them for the same.
+        files = {
+            "Dockerfile": DOCKERFILE.replace("CASE", f"{number} {self._token}"),
+            "word": f"word{' again' * number}\n",
+            **case.files,
+        }
         write_tree(folder / "ctx", {name: self._content(text) for name, text in files.items() if text is not None})
         theirs = self._run(self.run_buildx, "theirs", number, case, folder, where, places)
         ours = self._run(self.run_plugin, "ours", number, case, folder, where, places)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every lint finds what it is there for: each case plants one breach in a small repository."""
 
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -12,6 +13,7 @@ import layering
 import names
 import scripts
 import sizes
+import tidy
 from sources import code_lines
 
 _CMAKE = """
@@ -256,6 +258,17 @@ class TheOthers(Lints):
     def test_script_that_cannot_be_run(self):
         self.write("install/x", "#!/bin/bash\ntrue\n")
         self.assert_breach(scripts, "not executable")
+
+    def test_tidy_looks_into_a_room(self):
+        self.write(".clang-tidy", "Checks: '-*,clang-analyzer-core.*,misc-unused-parameters'\nHeaderFilterRegex: 'driver/'\n")
+        self.write("driver/http/a.cc", "int F(int x) {\n  int* p = nullptr;\n  return x ? *p : 0;\n}\n")
+        self.write("driver/http/b.cc", "int G(int x) { return 0; }\n")
+        room = self.root / "build/room.dir/Unity/unity_0_cxx.cxx"
+        self.write(room, "".join(f'#include "{self.root}/driver/http/{name}.cc"\n' for name in "ab"))
+        entry = {"directory": str(self.root / "build"), "file": str(room), "command": f"clang++ -c {room}"}
+        self.write("build/compile_commands.json", json.dumps([entry]))
+        found = tidy.everywhere(self.root, self.root / "build")
+        self.assertEqual([line.split(":")[:2] for line in found], [["driver/http/a.cc", "3"], ["driver/http/b.cc", "1"]])
 
     def test_text_form(self):
         for data, words in ((b"a \n", "blank"), (b"a\r\n", "CR"), (b"a", "newline"), (b"a\n\n", "empty line")):

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Runs clang-tidy (.clang-tidy: every check is an error) over the product's .cc files.
 
-Usage: tidy.py REPOSITORY BUILD [FILE...]           of these files alone
-       tidy.py REPOSITORY BUILD --together UNITY    of all of them, faster
-BUILD is a build folder with compile_commands.json, UNITY that of a unity build, where a room's files are one: the checks
-go once through what they include. The analyzer follows calls within one file only, and gets each file by itself.
+Usage: tidy.py REPOSITORY BUILD FILE...       these files, one by one
+       tidy.py REPOSITORY UNITY               all of them: UNITY is a unity build, where a room's files are one
+Both are build folders with compile_commands.json.
 """
 
 import json
@@ -12,33 +11,48 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sources import report, root_argument
 
-_CHECKS = "-clang-analyzer-*,-bugprone-suspicious-include"
-_ANALYZER = "-*,clang-analyzer-*"
+# The analyzer looks into what a file includes if the file's path says so; without that a room's file has no code.
+_UNIFIED = "UnifiedSource"
 
 
-def compiled_files(root, build):
+def entries(build):
+    """(file, entry) of each compiled file."""
     for entry in json.loads((build / "compile_commands.json").read_text()):
-        path = Path(entry["directory"], entry["file"]).resolve()
-        if path.is_relative_to(root) and path.relative_to(root).parts[0] in ("driver", "plugin", "pool"):
-            yield path
+        yield Path(entry["directory"], entry["file"]).resolve(), entry
 
 
-def rooms(build):
-    """The files of a unity build that stand for rooms; tests are no concern here."""
-    for entry in json.loads((build / "compile_commands.json").read_text()):
-        path = Path(entry["directory"], entry["file"])
-        if path.parent.name == "Unity" and "tests" not in path.relative_to(build).parts:
-            yield path
+def named(root, build, names):
+    """The files of these names."""
+    found = {path for path, _ in entries(build)} & {root / name for name in names}
+    if len(found) < len(set(names)):
+        sys.exit(f"tidy.py: not all of these are compiled in {build}: {' '.join(names)}")
+    return sorted(found)
 
 
-def tidy(root, build, path, checks):
+def rooms(build, folder):
+    """Copies in `folder` of the files that stand for the product's rooms, and how to compile them."""
+    copied = []
+    for path, entry in entries(build):
+        if path.parent.name != "Unity" or "tests" in path.relative_to(build).parts:
+            continue
+        copy = folder / f"{_UNIFIED}_{path.parent.parent.stem}.cc"
+        copy.write_text(path.read_text())
+        copied.append({**entry, "file": str(copy), "command": entry["command"].replace(entry["file"], str(copy))})
+    (folder / "compile_commands.json").write_text(json.dumps(copied))
+    return [Path(entry["file"]) for entry in copied]
+
+
+def tidy(root, build, path):
     """The findings of one file, each as its first line."""
-    command = ["clang-tidy", "--quiet", "-p", build, f"--checks={checks}", path]
+    # A room's file includes .cc files, which is what it is for.
+    checks = "-bugprone-suspicious-include" if path.name.startswith(_UNIFIED) else ""
+    command = ["clang-tidy", "--quiet", f"--config-file={root}/.clang-tidy", "-p", build, f"--checks={checks}", path]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root, check=False)
     told = [line for line in done.stdout.splitlines() if re.search(r": (error|warning): ", line)]
     # What it finds inside a library's header, called from here, is the library's.
@@ -48,23 +62,25 @@ def tidy(root, build, path, checks):
     return [line.replace(f"{root}/", "", 1) for line in findings]
 
 
-def breaches(root, build, chosen, unity):
-    paths = sorted(set(compiled_files(root, build)))
-    if chosen:
-        paths = [path for path in paths if str(path.relative_to(root)) in chosen]
-    work = [(build, path, _ANALYZER if unity else "") for path in paths]
-    if unity:
-        work += [(unity, path, _CHECKS) for path in rooms(unity)]
-    # The slowest first, so that no core waits at the end.
-    work.sort(key=lambda one: (one[2] != _CHECKS, -one[1].stat().st_size))
+def each(root, build, paths):
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda one: tidy(root, *one), work)
+        found = pool.map(lambda path: tidy(root, build, path), paths)
         # A header's finding shows up once for every file that includes it.
         return sorted({line for lines in found for line in lines})
 
 
+def code_size(path):
+    """Of a room's file: the bytes that it includes."""
+    return sum(Path(name).stat().st_size for name in re.findall(r'#include "(.+)"', path.read_text()))
+
+
+def everywhere(root, unity):
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        # The largest first, so that no core waits at the end.
+        return each(root, folder, sorted(rooms(unity, folder), key=code_size, reverse=True))
+
+
 if __name__ == "__main__":
-    REPOSITORY = root_argument()
-    rest = sys.argv[3:]
-    together = Path(rest[1]).resolve() if rest[:1] == ["--together"] else None
-    report("tidy", breaches(REPOSITORY, Path(sys.argv[2]).resolve(), set() if together else set(rest), together))
+    ROOT, BUILD, NAMES = root_argument(), Path(sys.argv[2]).resolve(), sys.argv[3:]
+    report("tidy", each(ROOT, BUILD, named(ROOT, BUILD, NAMES)) if NAMES else everywhere(ROOT, BUILD))
