@@ -4,6 +4,7 @@
 
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
+#include "plugin/command/complete.h"
 #include "plugin/command/failure.h"
 #include "plugin/command/invocation.h"
 #include "plugin/command/version_command.h"
@@ -50,6 +51,17 @@ Result<> RunCommand(const command::Invocation& invocation,
                                   invocation.is_docker_build, invocation.is_buildx});
 }
 
+Result<> AnswerCompletion(const command::Invocation& invocation,
+                          const Environment& environment,
+                          Terminal& terminal) {
+  const bool descriptions = invocation.request == command::Request::kComplete;
+  const std::vector<std::string> none;
+  std::string answer = command::Complete({invocation.arguments, descriptions},
+                                         {invocation.globals, none, invocation.program,
+                                          DEPOT_VERSION, environment, terminal, Cancel::Never()});
+  return terminal.WriteResult(answer, Cancel::Never());
+}
+
 Result<> Answer(const command::Invocation& invocation,
                 const Environment& environment,
                 Terminal& terminal) {
@@ -58,7 +70,8 @@ Result<> Answer(const command::Invocation& invocation,
       return terminal.WriteResult(command::Metadata(DEPOT_VERSION, invocation.is_buildx),
                                   Cancel::Never());
     case command::Request::kComplete:
-      return terminal.WriteResult(":0\n", Cancel::Never());
+    case command::Request::kCompleteNamesAlone:
+      return AnswerCompletion(invocation, environment, terminal);
     case command::Request::kHook:
       return {};
     case command::Request::kCommand:

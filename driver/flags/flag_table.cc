@@ -176,6 +176,12 @@ std::string FormatFlags(const std::vector<Flag>& table) {
   return out;
 }
 
+std::vector<Flag> WithoutSetters(std::vector<Flag> table) {
+  for (Flag& flag : table)
+    flag.set = nullptr;
+  return table;
+}
+
 FlagSetter Into(bool& target) {
   return [&target](const std::string& value) -> Result<> {
     target = value == "true";

@@ -45,6 +45,9 @@ Result<std::vector<std::string>> ParseWords(const std::vector<Flag>& table,
 /// The flags of `table` that have a help text, sorted, in two columns of at most 80 together.
 std::string FormatFlags(const std::vector<Flag>& table);
 
+/// What is left of flags when those that they write into are gone.
+std::vector<Flag> WithoutSetters(std::vector<Flag> table);
+
 /// A setter for a switch, a plain text, a secret text; `target` must outlive it. The last value
 /// wins.
 FlagSetter Into(bool& target);

@@ -103,6 +103,10 @@ Result<> PrintId(const job::Outcome& outcome,
 }  // namespace
 
 Result<> RunBuild(const Call& call) {
+  if (call.flags_only != nullptr) {
+    *call.flags_only = options::BuildFlagNames();
+    return {};
+  }
   TRY_ASSIGN(auto options, options::ParseBuildFlags(call.arguments, call.program));
   if (!options) return call.terminal.WriteResult(options::BuildHelp(call.program), call.cancel);
   TRY(options::ApplyProgressVariable(call.environment, *options));

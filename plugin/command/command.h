@@ -7,6 +7,7 @@
 
 #include "driver/base/cancel.h"
 #include "driver/base/environment.h"
+#include "driver/flags/flag_table.h"
 #include "plugin/options/global_flags.h"
 #include "plugin/progress/terminal.h"
 
@@ -25,6 +26,8 @@ struct Call {
   /// name docker-buildx.
   bool is_docker_build = false;
   bool is_buildx = false;  ///< we run under the name docker-buildx
+  /// Set: the command puts its flags there, without their setters, and does nothing else.
+  std::vector<flags::Flag>* flags_only = nullptr;
 };
 
 /// A command: how it is written, what help says of it, what it does.

@@ -34,6 +34,10 @@ Result<bool> ReadCommandLine(CommandLine line, const Call& call) {
   bool help = false;
   line.flags.push_back(
       {"help", 'h', flags::FlagKind::kSwitch, "", "Print usage", flags::Into(help)});
+  if (call.flags_only != nullptr) {
+    *call.flags_only = flags::WithoutSetters(std::move(line.flags));
+    return false;
+  }
   Result<> parsed = Parse(line, help, call);
   if (!parsed && parsed.error().hint().empty()) {
     return Fail(std::move(parsed).error().WithHint(

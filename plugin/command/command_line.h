@@ -20,7 +20,8 @@ struct CommandLine {
   std::vector<std::string>* targets = nullptr;  ///< gets all arguments; then there is no `target`
 };
 
-/// Reads `call.arguments` into what `line` points to. False: help was asked for, and is printed.
+/// Reads `call.arguments` into what `line` points to. False: help was asked for, and is printed, or
+/// the flags alone were.
 /// Errors are kUsage with a hint.
 Result<bool> ReadCommandLine(CommandLine line, const Call& call);
 

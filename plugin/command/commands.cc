@@ -3,6 +3,7 @@
 #include "plugin/command/build_command.h"
 #include "plugin/command/cache_reset_command.h"
 #include "plugin/command/command.h"
+#include "plugin/command/completion_command.h"
 #include "plugin/command/configure_docker_command.h"
 #include "plugin/command/doctor_command.h"
 #include "plugin/command/du_command.h"
@@ -44,6 +45,7 @@ constexpr Command kCommands[] = {
     {"imagetools inspect", "Show what a registry has under a name", RunImagetoolsInspect},
     {"configure-docker", "Make docker call this program for docker build", RunConfigureDocker},
     {"doctor", "Check all that a build needs, and say what to do", RunDoctor},
+    {"completion", "Print the completion script for a shell", RunCompletion},
     {"version", "Show version information", RunVersion},
     {"help", "Show this, or the help of a command", RunHelp},
 };

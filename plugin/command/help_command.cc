@@ -20,7 +20,7 @@ std::string RootHelp(std::string_view program) {
                          " [OPTIONS] COMMAND\n\n"
                          "Build images on remote BuildKit builders\n\n"
                          "Options:\n",
-                         GlobalFlagsHelp(), "\nCommands:\n");
+                         flags::FormatFlags(GlobalFlags()), "\nCommands:\n");
   for (const Command& command : Commands())
     text += Row(command.words, command.summary);
   return Cat(text, "\nRun '", program, " COMMAND --help' for more information on a command.\n");

@@ -188,7 +188,9 @@ Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
     return invocation;
   }
   if (!words.empty() && (words[0] == "__complete" || words[0] == "__completeNoDesc")) {
-    invocation.request = Request::kComplete;
+    invocation.request =
+        words[0] == "__complete" ? Request::kComplete : Request::kCompleteNamesAlone;
+    invocation.arguments = Rest(words);
     return invocation;
   }
   bool is_plugin = !Variable(environment, "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").empty();
@@ -221,9 +223,9 @@ std::string InWordsOf(const std::string& program, std::string_view hint) {
   return out.append(hint);
 }
 
-std::string GlobalFlagsHelp() {
+std::vector<flags::Flag> GlobalFlags() {
   GlobalLine line;
-  return flags::FormatFlags(GlobalTable(line));
+  return flags::WithoutSetters(GlobalTable(line));
 }
 
 }  // namespace depot::command

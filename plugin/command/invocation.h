@@ -13,10 +13,11 @@ namespace depot::command {
 
 /// What docker or the user wants of the program.
 enum class Request {
-  kCommand,   ///< run Invocation::command
-  kMetadata,  ///< print the plugin metadata
-  kComplete,  ///< shell completion: print ":0", no candidates
-  kHook,      ///< docker asks for a hint after a command of its own: print nothing
+  kCommand,             ///< run Invocation::command
+  kMetadata,            ///< print the plugin metadata
+  kComplete,            ///< print what Complete() says to the arguments
+  kCompleteNamesAlone,  ///< the same without descriptions
+  kHook,                ///< docker asks for a hint after a command of its own: print nothing
 };
 
 /// What argv means.
@@ -47,7 +48,7 @@ Result<Invocation> ParseInvocation(const std::vector<std::string>& argv,
 /// by. Where hints are made that name is not known.
 std::string InWordsOf(const std::string& program, std::string_view hint);
 
-/// What help says of docker's own flags.
-std::string GlobalFlagsHelp();
+/// Docker's own flags, without their setters.
+std::vector<flags::Flag> GlobalFlags();
 
 }  // namespace depot::command

@@ -307,6 +307,11 @@ Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::strin
   return Fail(std::move(options).error().WithHint(Cat("see '", program, " build --help'")));
 }
 
+std::vector<flags::Flag> BuildFlagNames() {
+  BuildLine line;
+  return flags::WithoutSetters(BuildTable(line));
+}
+
 std::string BuildHelp(std::string_view program) {
   BuildLine line;
   return Cat("Usage:  ", UsageLine(program), "\n\nBuild an image from a Dockerfile\n\nOptions:\n",

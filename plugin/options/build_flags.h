@@ -18,6 +18,9 @@ namespace depot::options {
 Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::string>& words,
                                                     std::string_view program);
 
+/// All flags of `build`, without their setters.
+std::vector<flags::Flag> BuildFlagNames();
+
 /// What `build --help` prints: usage, description, flags; at most 80 columns.
 std::string BuildHelp(std::string_view program);
 

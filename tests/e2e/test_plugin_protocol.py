@@ -137,10 +137,6 @@ class ThroughDocker(PluginTest):
         )
         self.assertIn(b"through", built.stdout_bytes)
 
-    def test_completion_offers_nothing_and_says_so(self):
-        said = self.run_docker("__complete", "depot", "build", "")
-        self.assertEqual(said.stdout.splitlines()[-1][:1], ":")
-
 
 class DockersOwnBuild(PluginTest):
     """`docker build` through the alias loads what it makes, `docker depot build` does not."""

@@ -34,7 +34,10 @@ bool IsPrintable(std::string_view text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  constexpr std::string_view kSecret = "hunter2-s3cr3t";
   std::string_view rest(reinterpret_cast<const char*>(data), size);
+  // The fuzzer learns it from the comparison below; what the other side says by itself is no leak.
+  if (rest.find(kSecret) != rest.npos) return 0;
   const std::string header(TakeLine(rest));
   for (const auto& challenge : depot::registry::ParseChallenges(header)) {
     Require(!challenge.scheme.empty());
@@ -50,7 +53,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                       {"content-type", std::string(line.substr(line.size() < 4 ? line.size() : 4))},
                       {"retry-after", header}};
   response.body = rest;
-  constexpr std::string_view kSecret = "hunter2-s3cr3t";
   depot::registry::Asked asked{"r.test", "config.json", {}};
   asked.proof.basic = {"user", depot::Secret(std::string(kSecret))};
   const depot::Error error = depot::registry::Refusal(response, asked);

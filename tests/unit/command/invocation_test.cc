@@ -102,7 +102,7 @@ TEST(Invocation, VersionAndHelpInTheirForms) {
 TEST(Invocation, CompletionAndHooksAreQuiet) {
   EXPECT_EQ(Parse({"docker-depot", "__complete", "depot", "bui"}, kFromDocker).request,
             Request::kComplete);
-  EXPECT_EQ(Parse({"depot", "__completeNoDesc", ""}).request, Request::kComplete);
+  EXPECT_EQ(Parse({"depot", "__completeNoDesc", ""}).request, Request::kCompleteNamesAlone);
   EXPECT_EQ(Parse({"docker-depot", "depot", "docker-cli-plugin-hooks", "{}"}, kFromDocker).request,
             Request::kHook);
 }
@@ -116,7 +116,7 @@ TEST(Invocation, UnknownCommandNamesTheNearest) {
       far.message(),
       "unknown command: docker depot zebra, known are: build, login, "
       "logout, init, list, cache, pull, ls, inspect, create, use, rm, stop, du, prune, imagetools, "
-      "configure-docker, doctor, version, help");
+      "configure-docker, doctor, completion, version, help");
 }
 
 TEST(Invocation, CommandsOfTwoWords) {
