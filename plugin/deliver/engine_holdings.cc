@@ -108,13 +108,14 @@ class BlobHoldings {
   std::set<std::string> diff_ids_;
 };
 
-/// Those with the names, then the newest, each once, until `learn` knows enough.
+/// Those with the names, then the newest, each once and none that was `seen`, until `holder` knows
+/// enough.
 template <typename Holder>
 Result<> LearnFromImages(docker::Engine& engine,
                          const std::vector<std::string>& names,
                          Holder& holder,
+                         std::set<std::string> seen,
                          const Cancel& cancel) {
-  std::set<std::string> seen;
   auto ask = [&](const std::string& name) -> Result<> {
     if (seen.contains(name)) return {};
     Result<docker::EngineImage> image = engine.Image(name, cancel);
@@ -145,7 +146,7 @@ Result<Holdings> HoldingsBy(Holder holder,
                             docker::Engine& engine,
                             const std::vector<std::string>& names,
                             const Cancel& cancel) {
-  TRY(LearnFromImages(engine, names, holder, cancel));
+  TRY(LearnFromImages(engine, names, holder, {}, cancel));
   return Holdings{false, holder.Blobs()};
 }
 
@@ -167,9 +168,18 @@ Result<Holdings> AskForHoldings(docker::Engine& engine,
   return HoldingsBy(ClassicHoldings(image.parts.front()), engine, names, cancel);
 }
 
-Result<bool> IsWhole(docker::Engine& engine, const DescribedImage& image, const Cancel& cancel) {
+Result<bool> IsWhole(docker::Engine& engine,
+                     const DescribedImage& image,
+                     const std::set<std::string>& there,
+                     const std::vector<std::string>& names,
+                     const LoadedImages& loaded,
+                     const Cancel& cancel) {
   TRY_ASSIGN(const docker::EngineImage found, engine.Image(image.top.digest, cancel));
-  return SaysWhole(found, image);
+  if (!found.manifests.empty() || there.empty()) return SaysWhole(found, image);
+  BlobHoldings holder(image, loaded);
+  TRY(LearnFromImages(engine, names, holder, {image.top.digest}, cancel));
+  const std::set<std::string> still = holder.Blobs();
+  return std::includes(still.begin(), still.end(), there.begin(), there.end());
 }
 
 }  // namespace depot::deliver

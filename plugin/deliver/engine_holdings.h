@@ -31,8 +31,14 @@ Result<Holdings> AskForHoldings(docker::Engine& engine,
                                 const LoadedImages& loaded,
                                 const Cancel& cancel);
 
-/// Whether the Engine has all of the image, as far as it says so: one that does not, has it.
-/// kNotFound when it does not know the image at all. Blocks.
-Result<bool> IsWhole(docker::Engine& engine, const DescribedImage& image, const Cancel& cancel);
+/// Whether the Engine has all of an image that it was given without the layers `there`. One that
+/// does not say has it while other images of AskForHoldings() still have these layers. kNotFound
+/// when it does not know the image at all. For the containerd store. Blocks.
+Result<bool> IsWhole(docker::Engine& engine,
+                     const DescribedImage& image,
+                     const std::set<std::string>& there,
+                     const std::vector<std::string>& names,
+                     const LoadedImages& loaded,
+                     const Cancel& cancel);
 
 }  // namespace depot::deliver

@@ -48,6 +48,10 @@ class HoldingsTest : public testing::Test {
     return *holdings;
   }
 
+  bool IsWhole(const DescribedImage& image, const std::set<std::string>& there) {
+    return *deliver::IsWhole(engine_, image, there, {}, loaded_, Cancel::Never());
+  }
+
   files::TemporaryTree folder_;
   test::KnownEngine engine_;
   docker::EngineInfo info_{"28", "id", std::nullopt, false};
@@ -108,10 +112,25 @@ TEST_F(HoldingsTest, AnImageOfWhichAManifestIsNotWholeIsNotWhole) {
   const DescribedImage image = ImageOf({"A"}, {"a"});
   engine_.images_ = {{image.top.digest, {}, {"a"}, {{image.top.digest, false}}}};
   EXPECT_FALSE(Ask(image).whole);
-  EXPECT_FALSE(*IsWhole(engine_, image, Cancel::Never()));
+  EXPECT_FALSE(IsWhole(image, {}));
   engine_.images_[0].manifests[image.top.digest] = true;
   EXPECT_TRUE(Ask(image).whole);
-  EXPECT_TRUE(*IsWhole(engine_, image, Cancel::Never()));
+  EXPECT_TRUE(IsWhole(image, {}));
+}
+
+TEST_F(HoldingsTest, AnOldContainerdStoreKeepsWhatWasNotSentWhileAnotherImageHasIt) {
+  info_.containerd_store = true;
+  const DescribedImage before = ImageOf({"A", "B"}, {"a", "b"});
+  const DescribedImage image = ImageOf({"A", "C"}, {"a", "c"});
+  loaded_.Keep(before);
+  loaded_.Keep(image);
+  engine_.images_ = {{before.top.digest, {}, {"a", "b"}, {}},
+                     {image.top.digest, {}, {"a", "c"}, {}}};
+  EXPECT_TRUE(IsWhole(image, Digests({"A"})));
+  // It does not vouch for itself.
+  engine_.images_.erase(engine_.images_.begin());
+  EXPECT_FALSE(IsWhole(image, Digests({"A"})));
+  EXPECT_TRUE(IsWhole(image, {}));
 }
 
 TEST_F(HoldingsTest, AnImageThatGoesWhileTheyAreListedCostsOnlyWhatTheListWouldHaveSaved) {
