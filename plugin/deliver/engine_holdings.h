@@ -23,7 +23,8 @@ struct Holdings {
 /// A classic store has a layer when it has an image that begins with the same layers. The
 /// containerd store goes by the blob's digest: those of images that it has and that `loaded`
 /// remembers; and from API 1.48 on, where it says afterwards whether an image is whole, also those
-/// of layers with the same content. Blocks; of many images the newest are asked for.
+/// of layers with the same content. Blocks; of many images the newest are asked
+/// about, and the fewer the less there is to be sent.
 Result<Holdings> AskForHoldings(docker::Engine& engine,
                                 const docker::EngineInfo& info,
                                 const DescribedImage& image,

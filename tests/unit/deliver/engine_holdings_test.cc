@@ -19,8 +19,8 @@ DescribedImage ImageOf(const std::vector<std::string>& blobs, std::vector<std::s
   for (const std::string& blob : blobs) {
     Descriptor layer;
     layer.digest = DigestOf(blob);
-    layer.size = 1;
-    layers += Cat(layers.empty() ? "" : ",", R"({"mediaType":"l","size":1,"digest":")",
+    layer.size = 1'000'000;
+    layers += Cat(layers.empty() ? "" : ",", R"({"mediaType":"l","size":1000000,"digest":")",
                   layer.digest, R"("})");
     part.manifest.layers.push_back(layer);
   }
@@ -62,6 +62,23 @@ TEST_F(HoldingsTest, AClassicStoreHasTheLayersThatAnImageBeginsWith) {
   engine_.images_ = {{DigestOf("other"), {}, {"a", "b", "x"}, {}},
                      {DigestOf("third"), {}, {"b", "c"}, {}}};
   EXPECT_EQ(Ask(ImageOf({"A", "B", "C"}, {"a", "b", "c"})).blobs, Digests({"A", "B"}));
+}
+
+TEST_F(HoldingsTest, MoreImagesAreAskedAboutTheMoreThereIsToBeSent) {
+  const auto asked = [&](std::int64_t size) {
+    DescribedImage image = ImageOf({"A", "B"}, {"a", "b"});
+    image.parts[0].manifest.layers[1].size = size;
+    engine_.images_ = {{DigestOf("named"), {}, {"a"}, {}}};
+    for (int i = 0; i < 500; ++i)
+      engine_.images_.push_back({DigestOf(Cat(i)), {}, {"x"}, {}});
+    engine_.asked_ = 0;
+    EXPECT_EQ(Ask(image, {DigestOf("named")}).blobs, Digests({"A"}));
+    return engine_.asked_;
+  };
+  EXPECT_LE(asked(1000), 3);
+  EXPECT_LE(asked(1'000'000), 20);
+  EXPECT_GT(asked(1'000'000'000), 90);
+  EXPECT_LT(asked(1'000'000'000), 110);
 }
 
 TEST_F(HoldingsTest, ABlobThatIsAlsoAHigherLayerIsSent) {
