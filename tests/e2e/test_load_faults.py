@@ -159,7 +159,7 @@ class LoadFaults(LoadTest):
     def test_an_engine_that_ends_before_or_while_the_image_is_sent(self):
         for moment in (_LOAD, b"imageLayoutVersion"):
             with self.subTest(moment=moment):
-                image, changed = self.loaded("newest", "one")
+                image, changed = self.loaded("newest", f"one{len(moment)}")
                 before = self.engine("newest").inspect(image)["Id"]
                 built, _, _ = self.load("newest", image, changed, before={moment: self.stop_newest_engine}, check=114)
                 self.assertRegex(built.stderr, "ERROR: .*the Docker Engine at")
