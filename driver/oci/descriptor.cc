@@ -32,6 +32,14 @@ std::optional<Platform> ReadPlatform(const Json& json) {
   return ParsePlatform(text).value_or(platform);
 }
 
+std::map<std::string, std::string> ReadAnnotations(const Json& json) {
+  std::map<std::string, std::string> read;
+  const Json annotations = json["annotations"];
+  for (const std::string& key : annotations.Keys())
+    read[key] = annotations[key].AsString();
+  return read;
+}
+
 Result<Descriptor> ReadDescriptor(const Json& json) {
   if (!json.is_object()) return Fail(ErrorCode::kInvalid, "a descriptor is not a JSON object");
   Descriptor descriptor;
@@ -47,10 +55,22 @@ Result<Descriptor> ReadDescriptor(const Json& json) {
     return Fail(ErrorCode::kInvalid, Cat("the descriptor of ", descriptor.digest, " has no size"));
   }
   descriptor.platform = ReadPlatform(json["platform"]);
-  Json annotations = json["annotations"];
-  for (const std::string& key : annotations.Keys())
-    descriptor.annotations[key] = annotations[key].AsString();
+  descriptor.annotations = ReadAnnotations(json);
   descriptor.json = json;
+  return descriptor;
+}
+
+Descriptor MakeDescriptor(std::string_view media_type,
+                          const std::string& digest,
+                          std::size_t size) {
+  Descriptor descriptor;
+  descriptor.media_type = media_type;
+  descriptor.digest = digest;
+  descriptor.size = static_cast<std::int64_t>(size);
+  descriptor.json = Json::Object();
+  descriptor.json.Set("mediaType", Json::String(media_type));
+  descriptor.json.Set("digest", Json::String(digest));
+  descriptor.json.Set("size", Json::Number(descriptor.size));
   return descriptor;
 }
 

@@ -39,8 +39,14 @@ struct Descriptor {
   Json json;  ///< all members as they were read, the above included
 };
 
+/// The member "annotations" of a descriptor, manifest or index; empty when it has none.
+std::map<std::string, std::string> ReadAnnotations(const Json& json);
+
 /// kInvalid without a sha256 digest, with a negative size or when it is no object.
 Result<Descriptor> ReadDescriptor(const Json& json);
+
+/// One that says no more than this.
+Descriptor MakeDescriptor(std::string_view media_type, const std::string& digest, std::size_t size);
 
 /// Changes the descriptor and its `json` together.
 void SetPlatform(Descriptor& descriptor, const Json& platform);

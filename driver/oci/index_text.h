@@ -9,6 +9,9 @@
 
 namespace depot {
 
+/// The content of the file oci-layout in a layout (OCI image spec, image-layout.md).
+inline constexpr std::string_view kLayoutFile = R"({"imageLayoutVersion":"1.0.0"})";
+
 /// A document of the image spec (index, descriptor, config), or an object with such documents in
 /// it, with its members in the order that Docker's tools write them (opencontainers/image-spec
 /// specs-go/v1), indented by two blanks.

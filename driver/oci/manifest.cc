@@ -45,6 +45,7 @@ Result<ImageIndex> ParseIndex(std::string_view bytes) {
   if (!list.is_array()) return Fail(ErrorCode::kInvalid, "it has no list of manifests");
   ImageIndex index;
   TRY_ASSIGN(index.manifests, ReadList(list));
+  index.annotations = ReadAnnotations(json);
   return index;
 }
 

@@ -14,6 +14,7 @@ inline constexpr std::size_t kMaxManifestSize = 4 << 20;
 /// Manifests for several platforms, and attestations about them (OCI image spec, image-index.md).
 struct ImageIndex {
   std::vector<Descriptor> manifests;
+  std::map<std::string, std::string> annotations;  ///< of the index itself
 };
 
 /// One image, or one set of attestations (OCI image spec, manifest.md).

@@ -6,6 +6,7 @@
 
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
+#include "driver/oci/index_text.h"
 #include "driver/oci/manifest.h"
 
 namespace depot::registry {
@@ -127,21 +128,7 @@ Result<AssembledIndex> AssembleIndex(const std::vector<Descriptor>& entries,
   TRY_ASSIGN(index.manifests, Sort(WithoutDuplicates(entries), platforms));
   Annotate(index.manifests, annotations.descriptors);
   index.media_type = TypeFor(index.manifests, annotations);
-
-  Json json;
-  json.Set("schemaVersion", Json::Number(2));
-  json.Set("mediaType", Json::String(index.media_type));
-  Json list = Json::Array();
-  for (const Descriptor& entry : index.manifests)
-    list.Append(entry.json);
-  json.Set("manifests", std::move(list));
-  if (!annotations.index.empty()) {
-    Json values = Json::Object();
-    for (const auto& [key, value] : annotations.index)
-      values.Set(key, Json::String(value));
-    json.Set("annotations", std::move(values));
-  }
-  index.bytes = json.Dump(2);
+  index.bytes = FormatIndex(index.media_type, index.manifests, annotations.index);
   if (index.bytes.size() > kMaxManifestSize) {
     return Fail(ErrorCode::kFailed,
                 Cat("the index has ", index.bytes.size(), " bytes, more than registries take"));

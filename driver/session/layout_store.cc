@@ -18,6 +18,7 @@
 #include "driver/disk/whole_file.h"
 #include "driver/files/beneath.h"
 #include "driver/oci/digest.h"
+#include "driver/oci/index_text.h"
 
 namespace depot::session {
 namespace {
@@ -123,38 +124,28 @@ class IndexLock {
   Fd file_;
 };
 
-bool HasName(const Json& entry, const LayoutName& name) {
-  const Json annotations = entry["annotations"];
-  if (!name.image.empty()) return annotations[kImageName].AsString() == name.image;
-  return !annotations.Has(kImageName) && annotations[kTag].AsString() == name.tag;
+bool HasName(const Descriptor& entry, const LayoutName& name) {
+  const auto& annotations = entry.annotations;
+  auto has = [&](std::string_view key, const std::string& value) {
+    auto found = annotations.find(std::string(key));
+    return found != annotations.end() && found->second == value;
+  };
+  if (!name.image.empty()) return has(kImageName, name.image);
+  return !annotations.contains(std::string(kImageName)) && has(kTag, name.tag);
 }
 
-Json Entry(const Descriptor& descriptor, const LayoutName& name) {
-  Descriptor named = descriptor;
-  SetAnnotation(named, std::string(kTag), name.tag);
-  if (!name.image.empty()) SetAnnotation(named, std::string(kImageName), name.image);
-  return named.json;
-}
-
-/// `manifests` with `entry` where the first one of its name was, else at the end.
-Json WithEntry(const Json& manifests, const Json& entry, const LayoutName& name) {
-  Json list = Json::Array();
-  bool placed = false;
-  for (std::size_t i = 0; i < manifests.size(); ++i) {
-    const bool same = HasName(manifests[i], name);
-    if (!same) list.Append(manifests[i]);
-    if (same && !std::exchange(placed, true)) list.Append(entry);
+/// Puts it where the first one of its name was, else at the end.
+void PutEntry(std::vector<Descriptor>& entries, Descriptor entry, const LayoutName& name) {
+  SetAnnotation(entry, std::string(kTag), name.tag);
+  if (!name.image.empty()) SetAnnotation(entry, std::string(kImageName), name.image);
+  auto same = [&](const Descriptor& other) { return HasName(other, name); };
+  auto first = std::find_if(entries.begin(), entries.end(), same);
+  if (first == entries.end()) {
+    entries.push_back(std::move(entry));
+    return;
   }
-  if (!placed) list.Append(entry);
-  return list;
-}
-
-Json EmptyIndex() {
-  Json index = Json::Object();
-  index.Set("schemaVersion", Json::Number(2));
-  index.Set("mediaType", Json::String(kOciIndexType));
-  index.Set("manifests", Json::Array());
-  return index;
+  *first = std::move(entry);
+  entries.erase(std::remove_if(std::next(first), entries.end(), same), entries.end());
 }
 
 }  // namespace
@@ -254,18 +245,17 @@ Result<> LayoutStore::WriteFile(const std::string& name, const std::string& cont
 
 Result<> LayoutStore::Replace(const Descriptor& descriptor,
                               const std::vector<LayoutName>& names) const {
-  Json index = EmptyIndex();
-  Result<std::string> content = disk::ReadBeneath(root_, kIndex, kMaxManifestSize);
-  if (content) {
-    TRY(ReadIndex());
-    TRY_ASSIGN(index, Json::Parse(*content));
-  } else if (content.error().code() != ErrorCode::kNotFound) {
-    return Fail(std::move(content).error());
+  ImageIndex index;
+  Result<ImageIndex> known = ReadIndex();
+  if (known) {
+    index = *std::move(known);
+  } else if (known.error().code() != ErrorCode::kNotFound) {
+    return Fail(std::move(known).error());
   }
   for (const LayoutName& name : names)
-    index.Set("manifests", WithEntry(index["manifests"], Entry(descriptor, name), name));
-  TRY(WriteFile("oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));
-  return WriteFile(kIndex, index.Dump());
+    PutEntry(index.manifests, descriptor, name);
+  TRY(WriteFile("oci-layout", std::string(kLayoutFile)));
+  return WriteFile(kIndex, FormatIndex(kOciIndexType, index.manifests, index.annotations));
 }
 
 Result<> LayoutStore::Put(const Descriptor& descriptor,

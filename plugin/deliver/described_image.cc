@@ -1,6 +1,7 @@
 #include "plugin/deliver/described_image.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "driver/base/text.h"
@@ -13,11 +14,35 @@ Error Misdescribed(std::string_view what) {
   return Error(ErrorCode::kInvalid, Cat("the builder's image is malformed: ", what));
 }
 
-Result<std::string> ReadChecked(const ReadDescription& read, const std::string& digest) {
-  TRY_ASSIGN(std::string bytes, read(digest));
-  if (DigestOf(bytes) != digest) return Fail(Misdescribed(Cat(digest, " has another content")));
-  return bytes;
-}
+/// What one image's description is read by: it ends, whatever the builder says.
+class Reading {
+ public:
+  explicit Reading(const ReadDescription& read) : read_(read) {}
+
+  Result<std::string> Read(const std::string& digest) {
+    TRY_ASSIGN(std::string bytes, read_(digest));
+    if (DigestOf(bytes) != digest) return Fail(Misdescribed(Cat(digest, " has another content")));
+    bytes_ += bytes.size();
+    if (bytes_ > kMaxDescription) return Fail(Misdescribed("its manifests are too many"));
+    return bytes;
+  }
+
+  Result<> CheckSizes(const Manifest& manifest) {
+    for (const Descriptor& layer : manifest.layers) {
+      if (layer.size > kMaxImage - blobs_) return Fail(Misdescribed("no image is so large"));
+      blobs_ += layer.size;
+    }
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kMaxDescription = 32 << 20;
+  static constexpr std::int64_t kMaxImage = std::int64_t{1} << 50;
+
+  const ReadDescription& read_;
+  std::size_t bytes_ = 0;
+  std::int64_t blobs_ = 0;
+};
 
 Result<> ReadConfig(ImagePart& part) {
   TRY_ASSIGN(const Json config, Json::Parse(part.config));
@@ -31,14 +56,13 @@ Result<> ReadConfig(ImagePart& part) {
   return {};
 }
 
-Result<ImagePart> ReadPart(const Descriptor& descriptor,
-                           std::string bytes,
-                           const ReadDescription& read) {
+Result<ImagePart> ReadPart(const Descriptor& descriptor, std::string bytes, Reading& reading) {
   ImagePart part;
   part.descriptor = descriptor;
   TRY_ASSIGN(part.manifest, ParseManifest(bytes));
+  TRY(reading.CheckSizes(part.manifest));
   part.bytes = std::move(bytes);
-  TRY_ASSIGN(part.config, ReadChecked(read, part.manifest.config.digest));
+  TRY_ASSIGN(part.config, reading.Read(part.manifest.config.digest));
   part.attests = !AttestedDigest(descriptor).empty();
   if (!part.attests) TRY(ReadConfig(part));
   return part;
@@ -49,9 +73,10 @@ Result<ImagePart> ReadPart(const Descriptor& descriptor,
 Result<DescribedImage> DescribeImage(const Descriptor& top, const ReadDescription& read) {
   DescribedImage image;
   image.top = top;
-  TRY_ASSIGN(std::string bytes, ReadChecked(read, top.digest));
+  Reading reading(read);
+  TRY_ASSIGN(std::string bytes, reading.Read(top.digest));
   if (!IsIndex(top.media_type)) {
-    TRY_ASSIGN(ImagePart part, ReadPart(top, std::move(bytes), read));
+    TRY_ASSIGN(ImagePart part, ReadPart(top, std::move(bytes), reading));
     image.parts.push_back(std::move(part));
     return image;
   }
@@ -59,11 +84,41 @@ Result<DescribedImage> DescribeImage(const Descriptor& top, const ReadDescriptio
   image.index = std::move(bytes);
   for (const Descriptor& entry : index.manifests) {
     if (IsIndex(entry.media_type)) return Fail(Misdescribed("it has an index in its index"));
-    TRY_ASSIGN(std::string content, ReadChecked(read, entry.digest));
-    TRY_ASSIGN(ImagePart part, ReadPart(entry, std::move(content), read));
+    TRY_ASSIGN(std::string content, reading.Read(entry.digest));
+    TRY_ASSIGN(ImagePart part, ReadPart(entry, std::move(content), reading));
     image.parts.push_back(std::move(part));
   }
   return image;
+}
+
+Result<DescribedImage> JoinImages(std::vector<DescribedImage> images,
+                                  const std::vector<Platform>& platforms,
+                                  const registry::IndexAnnotations& annotations) {
+  std::vector<Descriptor> entries;
+  std::map<std::string, ImagePart> parts;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    for (ImagePart& part : images[i].parts) {
+      part.source = i;
+      if (!part.attests && !part.descriptor.platform) {
+        TRY_ASSIGN(const Json platform, PlatformOfConfig(part.config));
+        SetPlatform(part.descriptor, platform);
+      }
+      entries.push_back(part.descriptor);
+      parts.emplace(part.descriptor.digest, std::move(part));
+    }
+  }
+  TRY_ASSIGN(registry::AssembledIndex index,
+             registry::AssembleIndex(entries, platforms, annotations));
+  DescribedImage joined;
+  joined.top = MakeDescriptor(index.media_type, index.digest, index.bytes.size());
+  joined.index = std::move(index.bytes);
+  for (Descriptor& entry : index.manifests) {
+    auto part = parts.extract(entry.digest);
+    if (part.empty()) continue;
+    part.mapped().descriptor = std::move(entry);
+    joined.parts.push_back(std::move(part.mapped()));
+  }
+  return joined;
 }
 
 Result<DescribedImage> OnlyPart(const DescribedImage& image, const std::optional<Platform>& own) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "driver/oci/manifest.h"
+#include "driver/registry/index.h"
 
 namespace depot::deliver {
 
@@ -19,6 +20,7 @@ struct ImagePart {
   std::vector<std::string> diff_ids;  ///< of each layer, in their order; none of attestations
   std::optional<Platform> platform;   ///< nullopt: of attestations, or none that is known
   bool attests = false;
+  std::size_t source = 0;  ///< of JoinImages(): the image that it was a part of
 };
 
 /// An image without its layers. A value.
@@ -31,9 +33,15 @@ struct DescribedImage {
 /// The content of a digest; what it gives is checked here.
 using ReadDescription = std::function<Result<std::string>(const std::string& digest)>;
 
-/// Reads what `top` names and all that it lists. An index in an index, and a configuration that
-/// does not fit its manifest, are kInvalid.
+/// Reads what `top` names and all that it lists. An index in an index, a configuration that does
+/// not fit its manifest, more than 32 MiB in all, and blobs of more than a pebibyte, are kInvalid.
 Result<DescribedImage> DescribeImage(const Descriptor& top, const ReadDescription& read);
+
+/// One image of those that several builders made, with an index of all; `platforms` and the errors
+/// are those of registry::AssembleIndex().
+Result<DescribedImage> JoinImages(std::vector<DescribedImage> images,
+                                  const std::vector<Platform>& platforms,
+                                  const registry::IndexAnnotations& annotations);
 
 /// The image of the platform `own`, alone: the only one that runs, else the one for `own`.
 /// kNotFound when there is none.

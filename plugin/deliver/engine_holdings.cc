@@ -9,6 +9,8 @@ namespace depot::deliver {
 namespace {
 
 constexpr std::size_t kMaxAsked = 100;
+/// An answer has some 4 KB: asking costs a small part of what it may save.
+constexpr std::size_t kWorthAsking = 64 << 10;
 constexpr std::chrono::seconds kMaxAsking(5);
 
 bool SaysWhole(const docker::EngineImage& found, const DescribedImage& image) {
@@ -30,7 +32,13 @@ class ClassicHoldings {
     shared_ = std::max(shared_, static_cast<std::size_t>(end.first - ours.begin()));
   }
 
-  bool all() const { return shared_ == part_.diff_ids.size(); }
+  /// The bytes of what is not known to be there.
+  std::size_t Missing() const {
+    std::size_t bytes = 0;
+    for (std::size_t i = shared_; i < part_.manifest.layers.size(); ++i)
+      bytes += static_cast<std::size_t>(part_.manifest.layers[i].size);
+    return bytes;
+  }
 
   /// One blob may be several layers, of which a higher one is to be sent.
   std::set<std::string> Blobs() const {
@@ -63,18 +71,24 @@ class BlobHoldings {
     if (whole) diff_ids_.insert(other.diff_ids.begin(), other.diff_ids.end());
   }
 
-  bool all() const {
-    std::size_t layers = 0;
+  std::size_t Missing() const {
+    const std::set<std::string> known = Blobs();
+    std::size_t bytes = 0;
     for (const ImagePart& part : image_.parts)
-      layers += part.attests ? 0 : part.manifest.layers.size();
-    std::size_t known = 0;
-    Visit([&](const std::string&) { ++known; });
-    return known >= layers;
+      for (const Descriptor& layer : part.manifest.layers)
+        bytes += known.contains(layer.digest) ? 0 : static_cast<std::size_t>(layer.size);
+    return bytes;
   }
 
   std::set<std::string> Blobs() const {
     std::set<std::string> blobs;
-    Visit([&](const std::string& digest) { blobs.insert(digest); });
+    for (const ImagePart& part : image_.parts) {
+      for (std::size_t i = 0; i < part.manifest.layers.size(); ++i) {
+        const std::string& digest = part.manifest.layers[i].digest;
+        const bool same = !part.attests && diff_ids_.contains(part.diff_ids[i]);
+        if (same || digests_.contains(digest)) blobs.insert(digest);
+      }
+    }
     return blobs;
   }
 
@@ -91,30 +105,20 @@ class BlobHoldings {
     }
   }
 
-  template <typename Take>
-  void Visit(const Take& take) const {
-    for (const ImagePart& part : image_.parts) {
-      for (std::size_t i = 0; i < part.manifest.layers.size(); ++i) {
-        const std::string& digest = part.manifest.layers[i].digest;
-        const bool same = !part.attests && diff_ids_.contains(part.diff_ids[i]);
-        if (same || digests_.contains(digest)) take(digest);
-      }
-    }
-  }
-
   const DescribedImage& image_;
   const LoadedImages& loaded_;
   std::set<std::string> digests_;
   std::set<std::string> diff_ids_;
 };
 
-/// Those with the names, then the newest, each once, until `learn` knows enough.
+/// Those with the names, then the newest, each once and none that was `seen`, as long as it is
+/// worth it.
 template <typename Holder>
 Result<> LearnFromImages(docker::Engine& engine,
                          const std::vector<std::string>& names,
                          Holder& holder,
+                         std::set<std::string> seen,
                          const Cancel& cancel) {
-  std::set<std::string> seen;
   auto ask = [&](const std::string& name) -> Result<> {
     if (seen.contains(name)) return {};
     Result<docker::EngineImage> image = engine.Image(name, cancel);
@@ -125,7 +129,10 @@ Result<> LearnFromImages(docker::Engine& engine,
   };
   for (const std::string& name : names)
     TRY(ask(name));
-  if (holder.all()) return {};
+  auto enough = [&] {
+    return seen.size() >= kMaxAsked || seen.size() * kWorthAsking >= holder.Missing();
+  };
+  if (enough()) return {};
   const auto end = std::chrono::steady_clock::now() + kMaxAsking;
   const Result<std::vector<std::string>> ids = engine.Images(cancel);
   // One that loses an image while it counts them says 404 (Docker 26, containerd store). What is
@@ -133,8 +140,7 @@ Result<> LearnFromImages(docker::Engine& engine,
   if (!ids && ids.error().code() == ErrorCode::kNotFound) return {};
   TRY(ids);
   for (const std::string& id : *ids) {
-    const bool enough = holder.all() || seen.size() >= kMaxAsked;
-    if (enough || std::chrono::steady_clock::now() > end) break;
+    if (enough() || std::chrono::steady_clock::now() > end) break;
     if (IsDigest(id)) TRY(ask(id));
   }
   return {};
@@ -145,7 +151,7 @@ Result<Holdings> HoldingsBy(Holder holder,
                             docker::Engine& engine,
                             const std::vector<std::string>& names,
                             const Cancel& cancel) {
-  TRY(LearnFromImages(engine, names, holder, cancel));
+  TRY(LearnFromImages(engine, names, holder, {}, cancel));
   return Holdings{false, holder.Blobs()};
 }
 
@@ -167,9 +173,18 @@ Result<Holdings> AskForHoldings(docker::Engine& engine,
   return HoldingsBy(ClassicHoldings(image.parts.front()), engine, names, cancel);
 }
 
-Result<bool> IsWhole(docker::Engine& engine, const DescribedImage& image, const Cancel& cancel) {
+Result<bool> IsWhole(docker::Engine& engine,
+                     const DescribedImage& image,
+                     const std::set<std::string>& there,
+                     const std::vector<std::string>& names,
+                     const LoadedImages& loaded,
+                     const Cancel& cancel) {
   TRY_ASSIGN(const docker::EngineImage found, engine.Image(image.top.digest, cancel));
-  return SaysWhole(found, image);
+  if (!found.manifests.empty() || there.empty()) return SaysWhole(found, image);
+  BlobHoldings holder(image, loaded);
+  TRY(LearnFromImages(engine, names, holder, {image.top.digest}, cancel));
+  const std::set<std::string> still = holder.Blobs();
+  return std::includes(still.begin(), still.end(), there.begin(), there.end());
 }
 
 }  // namespace depot::deliver

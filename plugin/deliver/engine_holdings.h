@@ -23,7 +23,8 @@ struct Holdings {
 /// A classic store has a layer when it has an image that begins with the same layers. The
 /// containerd store goes by the blob's digest: those of images that it has and that `loaded`
 /// remembers; and from API 1.48 on, where it says afterwards whether an image is whole, also those
-/// of layers with the same content. Blocks; of many images the newest are asked for.
+/// of layers with the same content. Blocks; of many images the newest are asked
+/// about, and the fewer the less there is to be sent.
 Result<Holdings> AskForHoldings(docker::Engine& engine,
                                 const docker::EngineInfo& info,
                                 const DescribedImage& image,
@@ -31,8 +32,14 @@ Result<Holdings> AskForHoldings(docker::Engine& engine,
                                 const LoadedImages& loaded,
                                 const Cancel& cancel);
 
-/// Whether the Engine has all of the image, as far as it says so: one that does not, has it.
-/// kNotFound when it does not know the image at all. Blocks.
-Result<bool> IsWhole(docker::Engine& engine, const DescribedImage& image, const Cancel& cancel);
+/// Whether the Engine has all of an image that it was given without the layers `there`. One that
+/// does not say has it while other images of AskForHoldings() still have these layers. kNotFound
+/// when it does not know the image at all. For the containerd store. Blocks.
+Result<bool> IsWhole(docker::Engine& engine,
+                     const DescribedImage& image,
+                     const std::set<std::string>& there,
+                     const std::vector<std::string>& names,
+                     const LoadedImages& loaded,
+                     const Cancel& cancel);
 
 }  // namespace depot::deliver

@@ -6,10 +6,9 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/event/step.h"
-#include "driver/oci/digest.h"
+#include "driver/oci/index_text.h"
 #include "driver/oci/platform_list.h"
 #include "driver/oci/reference.h"
-#include "driver/solve/content.h"
 #include "plugin/deliver/engine_holdings.h"
 #include "plugin/deliver/image_stream.h"
 #include "plugin/deliver/join_platforms.h"
@@ -19,7 +18,6 @@ namespace depot::deliver {
 namespace {
 
 constexpr std::size_t kShownDigits = 12;
-constexpr std::string_view kLayoutMark = R"({"imageLayoutVersion":"1.0.0"})";
 
 std::string ShownLayer(const Descriptor& layer) {
   return Cat("layer ", layer.digest.substr(layer.digest.find(':') + 1, kShownDigits));
@@ -36,22 +34,6 @@ struct Traffic {
 std::string ShownTraffic(const Traffic& traffic) {
   return Cat("moved ", ShownBytes(traffic.moved), " of ", ShownBytes(traffic.total), ": ",
              traffic.layers_there, " of ", traffic.layers, " layers were there");
-}
-
-/// index.json of an archive for the containerd store. Without a name: it gets its names when it is
-/// whole.
-std::string NamelessIndex(const Descriptor& top) {
-  Json index = Json::Object();
-  index.Set("schemaVersion", Json::Number(2));
-  index.Set("mediaType", Json::String(kOciIndexType));
-  Json manifests = Json::Array();
-  Json entry = Json::Object();
-  entry.Set("mediaType", Json::String(top.media_type));
-  entry.Set("digest", Json::String(top.digest));
-  entry.Set("size", Json::Number(top.size));
-  manifests.Append(entry);
-  index.Set("manifests", std::move(manifests));
-  return index.Dump();
 }
 
 /// manifest.json, which a classic store reads (moby image/tarexport).
@@ -87,6 +69,7 @@ class Loading {
       step_.Done();
       return loaded;
     }
+    if (!loaded) loaded = Fail(std::move(loaded).error().At(FailedAt::kEngine));
     return step_.Finish(std::move(loaded));
   }
 
@@ -94,66 +77,46 @@ class Loading {
   Result<EngineLoaded> Load() {
     Result<> described = Describe();
     if (!described && cancel_.cancelled()) return Fail(std::move(described).error());
-    if (!described) return EngineLoaded{std::move(described).error(), ""};
+    if (!described) return EngineLoaded{std::move(described).error(), "", ""};
     if (!load_.info.containerd_store) TRY(KeepOwnPlatform());
     TRY_ASSIGN(Holdings holdings,
                AskForHoldings(load_.engine, load_.info, image_, load_.names, remembered_, cancel_));
     EngineLoaded loaded;
+    loaded.digest = image_.top.digest;
     if (image_.parts.size() == 1) loaded.config_digest = image_.parts[0].manifest.config.digest;
     Result<> done = holdings.whole ? NameWhole() : Send(holdings.blobs);
     const bool again = !done && !cancel_.cancelled() && !builder_lacks_ &&
                        (holdings.whole || !holdings.blobs.empty());
     if (again) {
-      sink_.Say(Cat("loading the whole image, as the Docker Engine lacks some of it: ",
+      sink_.Say(Cat("loading the whole image, as its missing layers were not enough: ",
                     done.error().message()));
       done = Send({});
     }
     if (!done) ForgetBroken();
-    if (builder_lacks_ && !cancel_.cancelled()) return EngineLoaded{builder_lacks_, ""};
+    if (builder_lacks_ && !cancel_.cancelled()) return EngineLoaded{builder_lacks_, "", ""};
     if (!done) return Fail(std::move(done).error());
     if (load_.info.containerd_store) remembered_.Keep(image_);
     return loaded;
   }
 
-  /// From memory, else from the builder.
-  Result<std::string> Read(const std::string& digest) {
-    std::optional<std::string> kept = load_.described.Find(digest);
-    if (kept) return *std::move(kept);
-    return solve::ReadBlob(load_.builder, digest, kMaxManifestSize, cancel_);
-  }
-
   Result<> Describe() {
-    auto kept = [this](const std::string& digest) -> Result<std::string> {
-      std::optional<std::string> found = load_.described.Find(digest);
-      if (found) return *std::move(found);
-      return Fail(ErrorCode::kNotFound, "it was not sent");
-    };
-    // With a push beside it, the answer may be about what was pushed.
-    std::string digest = TopOf(load_.described.manifests(), kept);
-    if (digest.empty()) {
-      auto said = load_.response.find("containerimage.digest");
-      if (said != load_.response.end()) digest = said->second;
+    std::vector<DescribedImage> images;
+    for (const ImageSource& source : load_.sources) {
+      TRY_ASSIGN(DescribedImage image, DescribeSource(source, cancel_));
+      images.push_back(std::move(image));
     }
-    if (!IsDigest(digest)) return Fail(ErrorCode::kInvalid, "the builder did not name its image");
-    TRY_ASSIGN(const std::string bytes, Read(digest));
-    Descriptor top;
-    top.digest = digest;
-    top.size = static_cast<std::int64_t>(bytes.size());
-    top.media_type = OwnMediaType(bytes);
-    const bool index = ParseIndex(bytes).has_value();
-    if (top.media_type.empty()) top.media_type = index ? kOciIndexType : kOciManifestType;
-    TRY_ASSIGN(image_, DescribeImage(top, [this](const std::string& one) { return Read(one); }));
+    if (images.size() == 1) {
+      image_ = std::move(images.front());
+      return {};
+    }
+    TRY_ASSIGN(image_, JoinImages(std::move(images), load_.platforms, load_.annotations));
     return {};
   }
 
   /// A classic store holds one image, and nothing about it.
   Result<> KeepOwnPlatform() {
     auto only = OnlyPart(image_, load_.info.platform);
-    if (!only) {
-      return Fail(Error(ErrorCode::kUnsupported,
-                        "--load: the image has no platform that the Docker Engine could run")
-                      .WithHint("add its own to --platform, or use --push"));
-    }
+    if (!only) return Fail(NoPlatformOfTheEngine());
     std::vector<Platform> others;
     bool attested = false;
     for (const ImagePart& part : image_.parts) {
@@ -218,8 +181,9 @@ class Loading {
     auto add = [&](const Descriptor& blob, const std::string& content) {
       if (seen.insert(blob.digest).second) stream.AddFile(PlaceOfBlob(blob.digest), content);
     };
-    stream.AddFile("oci-layout", std::string(kLayoutMark));
-    stream.AddFile("index.json", NamelessIndex(image_.top));
+    stream.AddFile("oci-layout", std::string(kLayoutFile));
+    // Without a name: it gets its names when it is whole.
+    stream.AddFile("index.json", FormatIndex(kOciIndexType, {image_.top}, {}));
     if (!load_.info.containerd_store) {
       stream.AddFile("manifest.json", ClassicManifest(image_.parts.front(), load_.names));
     }
@@ -230,11 +194,12 @@ class Loading {
     }
     for (const ImagePart& part : image_.parts)
       for (const Descriptor& layer : part.manifest.layers) {
-        const std::optional<std::string> kept = load_.described.Find(layer.digest);
+        const ImageSource& source = load_.sources[part.source];
+        const std::optional<std::string> kept = source.described.Find(layer.digest);
         if (kept) {
           add(layer, *kept);
         } else if (seen.insert(layer.digest).second) {
-          stream.AddBlob(load_.builder, layer);
+          stream.AddBlob(source.builder, layer);
         }
       }
     stream.Finish();
@@ -256,7 +221,7 @@ class Loading {
     };
     Result<> loaded = load_.engine.Load(read, step_, cancel_);
     if (stream.failure()) builder_lacks_ = stream.failure();
-    if (loaded) loaded = CheckWhole();
+    if (loaded) loaded = CheckWhole(there);
     if (!loaded) return loaded;
     step_.Log(ShownTraffic(Measure(there)));
     // A classic store has taken the names with the image.
@@ -264,9 +229,10 @@ class Loading {
   }
 
   /// The containerd store takes an image that lacks blobs.
-  Result<> CheckWhole() {
+  Result<> CheckWhole(const std::set<std::string>& there) {
     if (!load_.info.containerd_store) return {};
-    TRY_ASSIGN(const bool whole, IsWhole(load_.engine, image_, cancel_));
+    TRY_ASSIGN(const bool whole,
+               IsWhole(load_.engine, image_, there, load_.names, remembered_, cancel_));
     if (whole) return {};
     return Fail(ErrorCode::kFailed, "the image that was loaded is not whole");
   }
@@ -298,6 +264,12 @@ class Loading {
 };
 
 }  // namespace
+
+Error NoPlatformOfTheEngine() {
+  return Error(ErrorCode::kUnsupported,
+               "--load: the image has no platform that the Docker Engine could run")
+      .WithHint("add its own to --platform, or use --push");
+}
 
 Result<EngineLoaded> LoadIntoEngine(const EngineLoad& load, EventSink& sink, const Cancel& cancel) {
   return Loading(load, sink, cancel).Run();

@@ -10,6 +10,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
+#include "driver/oci/index_text.h"
 #include "driver/oci/manifest.h"
 #include "driver/registry/index.h"
 #include "plugin/deliver/tar_archive.h"
@@ -131,29 +132,19 @@ class ImageArchive {
 std::string LayoutIndex(const registry::AssembledIndex& image,
                         const std::map<std::string, std::string>& about,
                         const std::vector<ImageArchive>& archives) {
-  Json entry = Json::Object();
-  entry.Set("mediaType", Json::String(image.media_type));
-  entry.Set("digest", Json::String(image.digest));
-  entry.Set("size", Json::Number(static_cast<std::int64_t>(image.bytes.size())));
-  Json manifests = Json::Array();
+  std::vector<Descriptor> entries;
   for (const Descriptor& named : archives.front().images()) {
-    Json annotations = Json::Object();
+    Descriptor& entry =
+        entries.emplace_back(MakeDescriptor(image.media_type, image.digest, image.bytes.size()));
     for (const auto& [key, value] : about)
-      annotations.Set(key, Json::String(value));
+      SetAnnotation(entry, key, value);
     for (const char* key : {"io.containerd.image.name", "org.opencontainers.image.ref.name",
                             "org.opencontainers.image.created"}) {
       auto found = named.annotations.find(key);
-      if (found != named.annotations.end()) annotations.Set(key, Json::String(found->second));
+      if (found != named.annotations.end()) SetAnnotation(entry, key, found->second);
     }
-    Json one = entry;
-    if (annotations.size() > 0) one.Set("annotations", annotations);
-    manifests.Append(one);
   }
-  Json index = Json::Object();
-  index.Set("schemaVersion", Json::Number(2));
-  index.Set("mediaType", Json::String(kOciIndexType));
-  index.Set("manifests", manifests);
-  return index.Dump();
+  return FormatIndex(kOciIndexType, entries, {});
 }
 
 }  // namespace
@@ -212,7 +203,7 @@ Result<std::string> MergeImageArchives(const std::vector<ArchivePart>& parts,
   std::string path = Cat(kBlobs, std::string_view(image.digest).substr(7));
   if (written.insert(path).second) TRY(writer.AddFile(path, image.bytes));
   TRY(writer.AddFile("index.json", LayoutIndex(image, annotations.index_descriptor, archives)));
-  TRY(writer.AddFile("oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));
+  TRY(writer.AddFile("oci-layout", std::string(kLayoutFile)));
   TRY(writer.Finish());
   return image.digest;
 }

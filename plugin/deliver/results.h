@@ -39,8 +39,8 @@ class Results {
                        docker::Engine* engine,
                        EventSink& sink);
 
-  /// For session::AddFileSend(), of the builder that was the `builder`th; valid until
-  /// CloseTargets().
+  /// For session::AddFileSend(), of the builder that was the `builder`th, once those of all are
+  /// open; valid until CloseTargets().
   std::map<int, session::ExportTarget>& targets(std::size_t builder) { return targets_[builder]; }
 
   /// Joins what several builders sent as parts of one archive, with its Destination's annotations.

@@ -113,6 +113,8 @@ Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
   for (const PlatformBuild& part : parts)
     answers.push_back({part.share.platforms, part.solved.exporter_response});
   TRY_ASSIGN(std::string digest, results.JoinParts(cancel));
+  const std::optional<deliver::EngineLoaded>& loaded = parts.front().loaded;
+  if (digest.empty() && loaded) digest = loaded->digest;
   results.CloseTargets();
   TRY_ASSIGN(std::vector<registry::IndexPush> pushes, PushesOf(parts, answers, cancel));
   std::vector<std::string> names;
@@ -128,7 +130,12 @@ Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
     for (const Reference& name : push.names)
       names.push_back(FormatReference(name));
   }
-  return Delivered{deliver::JoinResponses(answers, digest, names)};
+  Delivered delivered{deliver::JoinResponses(answers, digest, names)};
+  if (loaded && !loaded->config_digest.empty()) {
+    delivered.response["containerimage.config.digest"] = loaded->config_digest;
+    delivered.id_kind = IdKind(parts.front());
+  }
+  return delivered;
 }
 
 Result<Delivered> FinishAlone(const PlatformBuild& part,

@@ -1,11 +1,16 @@
 #include "plugin/job/engine_loader.h"
 
+#include <algorithm>
+#include <memory>
+
 #include "driver/base/random.h"
 #include "driver/base/text.h"
+#include "driver/oci/platform_list.h"
 #include "driver/session/services.h"
 #include "driver/solve/fan_out.h"
 #include "plugin/deliver/engine_load.h"
-#include "plugin/deliver/stream_targets.h"
+#include "plugin/deliver/join_platforms.h"
+#include "plugin/deliver/results.h"
 
 namespace depot::job {
 namespace {
@@ -18,74 +23,146 @@ std::string RecordFolder(const Environment& environment) {
   return home.starts_with('/') ? home + "/.cache/docker-depot/loaded" : "";
 }
 
-/// The names of the image that is loaded.
-std::vector<std::string> NamesOf(const plan::BuildPlan& plan) {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < plan.destinations.size(); ++i) {
-    if (plan.destinations[i].kind != plan::DestinationKind::kEngineLayers) continue;
-    const auto& attrs = plan.request.exporters[i].attrs;
-    auto joined = attrs.find("name");
-    if (joined == attrs.end()) continue;
-    for (std::string_view name : Split(joined->second, ','))
-      if (!Trim(name).empty()) names.emplace_back(Trim(name));
+const plan::Destination* LoadOf(const plan::BuildPlan& plan, std::size_t& index) {
+  for (index = 0; index < plan.destinations.size(); ++index) {
+    const plan::Destination& destination = plan.destinations[index];
+    if (destination.kind == plan::DestinationKind::kEngineLayers) return &destination;
   }
+  return nullptr;
+}
+
+/// The names of the exporter's image.
+std::vector<std::string> NamesOf(const solve::Exporter& exporter) {
+  std::vector<std::string> names;
+  auto joined = exporter.attrs.find("name");
+  if (joined == exporter.attrs.end()) return names;
+  for (std::string_view name : Split(joined->second, ','))
+    if (!Trim(name).empty()) names.emplace_back(Trim(name));
   return names;
 }
 
 /// Leaves of a plan only what is loaded as an archive.
 void KeepArchive(plan::BuildPlan& plan) {
   std::vector<solve::Exporter> exporters;
-  for (std::size_t i = 0; i < plan.destinations.size(); ++i)
-    if (plan.destinations[i].kind == plan::DestinationKind::kEngineLoad) {
-      exporters.push_back(plan.request.exporters[i]);
-    }
+  std::vector<plan::Destination> destinations;
+  for (std::size_t i = 0; i < plan.destinations.size(); ++i) {
+    if (plan.destinations[i].kind != plan::DestinationKind::kEngineLoad) continue;
+    exporters.push_back(plan.request.exporters[i]);
+    destinations.push_back(plan.destinations[i]);
+  }
   plan.request.exporters = std::move(exporters);
+  plan.destinations = std::move(destinations);
 }
 
 }  // namespace
 
-Result<> EngineLoader::Load(PlatformBuild& part, EventSink& sink, const Cancel& cancel) {
-  const deliver::EngineLoad load{*part.builder,
-                                 *part.described,
-                                 part.solved.exporter_response,
+Result<> EngineLoader::Load(std::vector<PlatformBuild>& parts,
+                            EventSink& sink,
+                            const Cancel& cancel) {
+  const plan::BuildPlan& plan = parts.front().plan;
+  std::size_t index = 0;
+  const plan::Destination* destination = LoadOf(plan, index);
+  if (destination == nullptr) return {};
+  std::vector<deliver::ImageSource> sources;
+  for (const PlatformBuild& part : parts)
+    sources.push_back({*part.builder, *part.described, part.solved.exporter_response});
+  const deliver::EngineLoad load{std::move(sources),
+                                 facts_.inputs.platforms,
+                                 deliver::IndexAnnotationsOf(destination->annotations),
                                  facts_.engine,
                                  facts_.info,
-                                 NamesOf(part.plan),
+                                 NamesOf(plan.request.exporters[index]),
                                  RecordFolder(facts_.workshop.environment())};
-  TRY_ASSIGN(const deliver::EngineLoaded loaded, deliver::LoadIntoEngine(load, sink, cancel));
+  TRY_ASSIGN(deliver::EngineLoaded loaded, deliver::LoadIntoEngine(load, sink, cancel));
   if (loaded.builder_lacks) {
     sink.Say(Cat("loading the image as one archive, as the builder did not give all of it: ",
                  loaded.builder_lacks->message()));
-    return LoadArchive(part, sink, cancel);
+    TRY_ASSIGN(loaded, LoadArchives(parts, sink, cancel));
   }
   if (!loaded.config_digest.empty() && !facts_.info.containerd_store) {
-    part.solved.exporter_response["containerimage.config.digest"] = loaded.config_digest;
+    parts.front().solved.exporter_response["containerimage.config.digest"] = loaded.config_digest;
   }
+  parts.front().loaded = std::move(loaded);
   return {};
 }
 
-Result<> EngineLoader::LoadArchive(PlatformBuild& part, EventSink& sink, const Cancel& cancel) {
-  rpc::ServiceTable table;
-  session::Faults faults;
+/// A classic store takes one platform, its own.
+std::deque<EngineLoader::Archived> EngineLoader::ArchivesOf(
+    std::vector<PlatformBuild>& parts) const {
+  std::deque<Archived> archives;
+  auto add = [&](PlatformBuild& part, std::vector<Platform> platforms) {
+    Archived& one = archives.emplace_back();
+    one.part = &part;
+    one.platforms = std::move(platforms);
+  };
+  for (PlatformBuild& part : parts) {
+    const std::vector<Platform>& all = part.share.platforms;
+    const bool one = parts.size() == 1 && all.size() < 2;
+    if (facts_.info.containerd_store || one) {
+      add(part, all);
+    } else if (facts_.info.platform &&
+               std::find(all.begin(), all.end(), *facts_.info.platform) != all.end()) {
+      add(part, {*facts_.info.platform});
+    }
+  }
+  return archives;
+}
+
+Result<> EngineLoader::PlanArchive(Archived& archive, bool several) {
   plan::PlanFacts facts = facts_.plan;
   facts.load_layers = false;
-  facts.frontend.platforms = part.share.platforms;
-  facts.frontend.upload_url = services_.AddTo(table, faults);
-  TRY_ASSIGN(plan::BuildPlan plan,
-             plan::MakePlan(facts_.options, part.builder->features(), facts_.inputs.source, facts));
-  KeepArchive(plan);
-  plan.request.cache_imports = part.plan.request.cache_imports;
-  std::map<int, session::ExportTarget> targets;
-  targets[0] = deliver::MakeLoadTarget(facts_.engine, sink);
-  const auto exported = session::AddFileSend(table, targets, faults, *part.sink);
-  TRY(part.builder->Reconnect(cancel));
-  TRY_ASSIGN(auto solved,
-             solve::SolveAll(
-                 {{part.builder, &plan.request, RandomId(), &table, &faults, part.sink}}, cancel));
-  TRY(exported->CheckComplete(targets));
-  for (const auto& [key, value] : solved.front().exporter_response)
-    part.solved.exporter_response[key] = value;
+  facts.several_builders = several;
+  facts.frontend.platforms = archive.platforms;
+  facts.frontend.upload_url = services_.AddTo(archive.services, archive.faults);
+  options::BuildOptions options = facts_.options;
+  // That it holds none has been said.
+  if (!facts_.info.containerd_store) options.attests.clear();
+  const PlatformBuild& part = *archive.part;
+  TRY_ASSIGN(archive.plan,
+             plan::MakePlan(options, part.builder->features(), facts_.inputs.source, facts));
+  KeepArchive(archive.plan);
+  archive.plan.request.cache_imports = part.plan.request.cache_imports;
   return {};
+}
+
+Result<deliver::EngineLoaded> EngineLoader::LoadArchives(std::vector<PlatformBuild>& parts,
+                                                         EventSink& sink,
+                                                         const Cancel& cancel) {
+  std::deque<Archived> archives = ArchivesOf(parts);
+  if (archives.empty()) return Fail(deliver::NoPlatformOfTheEngine());
+  const bool several = archives.size() > 1;
+  deliver::Results results(facts_.workshop.TemporaryDirectory(), facts_.streams);
+  for (Archived& one : archives) {
+    TRY(PlanArchive(one, several));
+    TRY(results.OpenTargets(one.plan, one.platforms, &facts_.engine, sink));
+  }
+  std::vector<std::shared_ptr<const session::ExportLog>> exported;
+  std::vector<solve::Solving> solves;
+  for (std::size_t i = 0; i < archives.size(); ++i) {
+    Archived& one = archives[i];
+    const PlatformBuild& part = *one.part;
+    exported.push_back(
+        session::AddFileSend(one.services, results.targets(i), one.faults, *part.sink));
+    TRY(part.builder->Reconnect(cancel));
+    solves.push_back({part.builder, &one.plan.request, RandomId(), &one.services, &one.faults,
+                      part.sink, FormatPlatforms(one.platforms, ", ")});
+  }
+  TRY_ASSIGN(const auto solved, solve::SolveAll(solves, cancel));
+  deliver::EngineLoaded loaded;
+  for (std::size_t i = 0; i < archives.size(); ++i) {
+    TRY(exported[i]->CheckComplete(results.targets(i)));
+    for (const auto& [key, value] : solved[i].exporter_response)
+      archives[i].part->solved.exporter_response[key] = value;
+  }
+  if (several) {
+    TRY_ASSIGN(loaded.digest, results.JoinParts(cancel));
+  } else {
+    deliver::ExporterResponse& answer = archives.front().part->solved.exporter_response;
+    loaded.digest = answer["containerimage.digest"];
+    loaded.config_digest = answer["containerimage.config.digest"];
+  }
+  results.CloseTargets();
+  return loaded;
 }
 
 }  // namespace depot::job

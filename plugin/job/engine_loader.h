@@ -1,10 +1,15 @@
 #pragma once
 
+#include <deque>
+#include <string>
+#include <vector>
+
 #include "driver/docker/engine.h"
 #include "plugin/job/inputs.h"
 #include "plugin/job/platform_build.h"
 #include "plugin/job/services.h"
 #include "plugin/job/workshop.h"
+#include "plugin/progress/streams.h"
 
 namespace depot::job {
 
@@ -14,24 +19,38 @@ struct EngineLoadFacts {
   const docker::EngineInfo& info;  ///< of `engine`
   const options::BuildOptions& options;
   Workshop& workshop;
+  Streams& streams;
   const Inputs& inputs;
   const plan::PlanFacts& plan;
 };
 
-/// Brings what one builder has built into the Engine. One thread.
+/// Brings what the builders have built into the Engine. One thread.
 class EngineLoader {
  public:
   /// `services` must outlive it.
   EngineLoader(EngineLoadFacts facts, Services& services) : facts_(facts), services_(services) {}
 
   /// Of a build that has succeeded, with a destination kEngineLayers: only what the Engine lacks,
-  /// by the builder's content store. When that does not have the image (any more), the builder
-  /// makes an archive of it in another solve, whose steps it has, and that is said. The Engine's
-  /// name for the image goes into the build's answer. Blocks.
-  Result<> Load(PlatformBuild& part, EventSink& sink, const Cancel& cancel);
+  /// by the builders' content stores. When one does not have its image (any more), archives of it
+  /// are made in other solves, whose steps the builders have, and that is said. What the Engine has
+  /// then goes into the first part, and its name for the image into the build's answer. Blocks.
+  Result<> Load(std::vector<PlatformBuild>& parts, EventSink& sink, const Cancel& cancel);
 
  private:
-  Result<> LoadArchive(PlatformBuild& part, EventSink& sink, const Cancel& cancel);
+  /// A builder that makes an archive, and of which platforms.
+  struct Archived {
+    PlatformBuild* part = nullptr;
+    std::vector<Platform> platforms;
+    rpc::ServiceTable services;
+    session::Faults faults;
+    plan::BuildPlan plan;
+  };
+
+  std::deque<Archived> ArchivesOf(std::vector<PlatformBuild>& parts) const;
+  Result<> PlanArchive(Archived& archive, bool several);
+  Result<deliver::EngineLoaded> LoadArchives(std::vector<PlatformBuild>& parts,
+                                             EventSink& sink,
+                                             const Cancel& cancel);
 
   const EngineLoadFacts facts_;
   Services& services_;

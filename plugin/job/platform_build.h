@@ -9,6 +9,7 @@
 #include "driver/session/faults.h"
 #include "driver/solve/solve.h"
 #include "plugin/choice/crew.h"
+#include "plugin/deliver/engine_load.h"
 #include "plugin/plan/plan.h"
 
 namespace depot::job {
@@ -28,6 +29,8 @@ struct PlatformBuild {
   session::Faults faults;  ///< what went wrong on our side of that
   plan::BuildPlan plan;
   solve::BuildResult solved;
+  /// What the Engine got of all builders; of the first of them, when layers were loaded.
+  std::optional<deliver::EngineLoaded> loaded;
 };
 
 /// The parts for what was assigned, not planned yet; `sink` must outlive them.

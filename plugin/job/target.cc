@@ -1,5 +1,7 @@
 #include "plugin/job/target.h"
 
+#include <algorithm>
+
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 #include "driver/builder/instances.h"
@@ -141,7 +143,6 @@ Result<> Target::FindEngine(Job& job, plan::PlanFacts& facts, const Cancel& canc
   return {};
 }
 
-/// Of a build by several builders one archive is loaded, which is made of theirs.
 Result<> Target::Load(std::vector<PlatformBuild>& parts,
                       const plan::PlanFacts& facts,
                       Services& services,
@@ -149,8 +150,9 @@ Result<> Target::Load(std::vector<PlatformBuild>& parts,
                       const Cancel& cancel) {
   for (const plan::Destination& destination : parts.front().plan.destinations) {
     if (destination.kind != plan::DestinationKind::kEngineLayers) continue;
-    EngineLoader loader({*engine_, engine_info_, options_, workshop_, inputs_, facts}, services);
-    TRY(loader.Load(parts.front(), sink, cancel));
+    EngineLoader loader({*engine_, engine_info_, options_, workshop_, streams_, inputs_, facts},
+                        services);
+    return loader.Load(parts, sink, cancel);
   }
   return {};
 }
@@ -178,6 +180,10 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
                       Services& services,
                       EventSink& sink) {
   facts.several_builders = parts.size() > 1;
+  // All builders of an image do the same.
+  facts.load_layers &= std::all_of(parts.begin(), parts.end(), [](const PlatformBuild& part) {
+    return part.builder->features().attestations && !part.builder->features().engine_store;
+  });
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
     facts.frontend.platforms = part.share.platforms;

@@ -123,6 +123,24 @@ Result<> NameItems(const BuildOptions& options, std::vector<Item>& items, Export
   return {};
 }
 
+/// Loads that differ in nothing but their names are one, with the names of all.
+void JoinLoads(std::vector<Item>& items) {
+  for (std::size_t first = 0; first < items.size(); ++first) {
+    for (std::size_t i = items.size() - 1; IsLoad(items[first]) && i > first; --i) {
+      auto nameless = [](Item item) {
+        item.attrs.erase("name");
+        return item.attrs;
+      };
+      if (!IsLoad(items[i]) || nameless(items[i]) != nameless(items[first])) continue;
+      const std::string other = items[i].attrs["name"];
+      std::string& names = items[first].attrs["name"];
+      if (names != other) names += Cat(names.empty() || other.empty() ? "" : ",", other);
+      if (names.empty()) items[first].attrs.erase("name");
+      items.erase(items.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+}
+
 /// --save pushes to the API's own registry too, and there alone when no push was asked for
 /// (depot/cli pkg/buildx/build).
 Result<> SaveItems(const std::vector<std::string>& save_as, std::vector<Item>& items) {
@@ -208,7 +226,7 @@ void AnnotateItems(const BuildOptions& options,
 bool LoadsLayers(const builder::Features& features,
                  const ExportFacts& facts,
                  const std::vector<Item>& items) {
-  return facts.load_layers && !facts.several_builders && features.attestations &&
+  return facts.load_layers && features.attestations &&
          std::count_if(items.begin(), items.end(), IsLoad) == 1;
 }
 
@@ -313,6 +331,7 @@ void AdaptToRemote(const builder::Features& features,
     if (facts.engine_containerd_store) item.attrs["prefer-image-digest"] = "true";
     if (!layers) continue;
     item.attrs["tar"] = "false";
+    item.destination.part = false;
     item.destination.kind = DestinationKind::kEngineLayers;
     item.destination.classic_store = !facts.engine_containerd_store;
     // Such a store takes the compression off again, which costs more time than it saves; but what
@@ -401,6 +420,7 @@ Result<Exports> PlanExports(const BuildOptions& options,
   }
   TRY(TakeLocal(items));
   TRY(NameItems(options, items, exports));
+  JoinLoads(items);
   TRY(RefuseTagsByDigest(items));
   TRY(SaveItems(facts.save_as, items));
   WidenArchives(facts, items, exports);

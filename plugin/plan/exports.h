@@ -84,8 +84,8 @@ struct Exports {
 /// to do instead; an archive to a terminal, and --iidfile without an image, are kUsage. One of
 /// several builders pushes by digest, and what joins their platforms is left to us: the index of
 /// images and its annotations, one sub-folder for each platform in a local output (or none, with
-/// platform-split=false), one archive. A load of which only what the Engine lacks moves takes one
-/// builder that has exporters with tar=false. With --sbom-dir, a build whose image is neither
+/// platform-split=false), one archive. A load of which only what the Engine lacks moves takes
+/// builders that have exporters with tar=false. With --sbom-dir, a build whose image is neither
 /// pushed nor kept in the store of an Engine, or that makes none, gets an exporter more that sends
 /// its SBOMs.
 Result<Exports> PlanExports(const options::BuildOptions& options,

@@ -538,6 +538,12 @@ class EndToEnd(unittest.TestCase):
         started = subprocess.run([engines, "newest"], stdout=subprocess.PIPE, text=True, timeout=150, check=True)
         self.rig["ENGINE_NEWEST"] = started.stdout.strip()
 
+    def stop_newest_engine(self):
+        """Of a case that is @alone: it ends as on the machine's shutdown, and keeps what it has."""
+        pid = json.loads((RIG_FOLDER / "pids" / "newest.json").read_text())["pid"]
+        os.kill(pid, signal.SIGTERM)
+        state = Path(f"/proc/{pid}/stat")
+        self.wait_until(lambda: not state.exists() or ") Z " in state.read_text(), 60, "the engine does not end")
 
     def bridge(self, kind="tls", engine="containerd", certificate="SERVER", client_ca="CACERT"):
         """A builder of the test's own: kind "tls", "plain" or "unix". `certificate` "STRANGER"

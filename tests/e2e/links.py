@@ -16,12 +16,14 @@ class Link:
     delay    seconds that every byte is under way, in each direction
     rate     bytes per second and direction; None for no limit
     stall_at bytes from the client after which (they included) nothing passes any more
+    before   {bytes: function}: what is done, once, when these bytes come from a client, before they are passed on
 
     `moved` is the number of bytes that came, of both sides.
     """
 
-    def __init__(self, target, port=0, delay=0.0, rate=None, stall_at=None):
+    def __init__(self, target, port=0, delay=0.0, rate=None, stall_at=None, before=None):
         self._target, self._delay, self._rate, self._stall_at = target, delay, rate, stall_at
+        self._before = dict(before or {})
         self.stalled = threading.Event()
         self.sent = 0  # bytes from the clients
         self.moved = 0
@@ -43,14 +45,23 @@ class Link:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._cut()
+
+    close = reset
+
+    def move(self, target):
+        """Ends all connections the hard way; those that come go to another target."""
+        self._target = target
+        self._cut()
+
+    def _cut(self):
         for one in self._sockets:
             with contextlib.suppress(OSError):
                 if one.family == socket.AF_INET:
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 one.shutdown(socket.SHUT_RDWR)
                 one.close()
-
-    close = reset
+        self._sockets = []
 
     def _start(self, work, *args):
         threading.Thread(target=work, args=args, daemon=True).start()
@@ -59,15 +70,22 @@ class Link:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                if "/" in self._target:
-                    server = socket.socket(socket.AF_UNIX)
-                    server.connect(self._target)
-                else:
-                    host, _, port = self._target.rpartition(":")
-                    server = socket.create_connection((host, int(port)))
+                try:
+                    server = self._connect()
+                except OSError:
+                    client.close()
+                    continue
                 self._sockets += [client, server]
                 self._start(self._pass, client, server, self._stall_at, True)
                 self._start(self._pass, server, client, None, False)
+
+    def _connect(self):
+        if "/" not in self._target:
+            host, _, port = self._target.rpartition(":")
+            return socket.create_connection((host, int(port)))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._target)
+        return server
 
     def _pass(self, source, target, stall_at, from_client):
         queue, changed = [], threading.Condition()
@@ -82,14 +100,20 @@ class Link:
                 self.moved += len(data)
                 if from_client:
                     self.sent += len(data)
-            if stall_at:
+            if from_client and (stall_at or self._before):
                 seen = (seen + data)[-2 * _PIECE :]
+                self._meet(seen)
             if stall_at and stall_at in seen:
                 self.stalled.set()
             with changed:
                 changed.wait_for(lambda: len(queue) < 8 or self._delay)
                 queue.append((time.monotonic() + self._delay, data))
                 changed.notify_all()
+
+    def _meet(self, seen):
+        for expected in [one for one in self._before if one in seen]:
+            if done := self._before.pop(expected, None):
+                done()
 
     def _send(self, target, queue, changed):
         data = b"x"

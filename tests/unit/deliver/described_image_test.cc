@@ -14,10 +14,7 @@ namespace {
 class Contents {
  public:
   Descriptor Put(const std::string& type, const std::string& bytes) {
-    Descriptor descriptor;
-    descriptor.media_type = type;
-    descriptor.digest = DigestOf(bytes);
-    descriptor.size = static_cast<std::int64_t>(bytes.size());
+    Descriptor descriptor = MakeDescriptor(type, DigestOf(bytes), bytes.size());
     all_[descriptor.digest] = bytes;
     return descriptor;
   }
@@ -102,6 +99,56 @@ TEST_F(DescribedImageTest, ContentUnderAnotherDigestIsRefused) {
 TEST_F(DescribedImageTest, AConfigurationMustFitItsManifest) {
   const Descriptor image = contents_.PutImage("amd64", R"(["d","e"])");
   EXPECT_FALSE(DescribeImage(image, contents_.Reader()));
+}
+
+TEST_F(DescribedImageTest, AnImageThatNeverEndsIsRefused) {
+  // The same large manifest under as many entries as an index has room for.
+  const std::string space(kMaxManifestSize / 2, ' ');
+  std::string large = contents_.all_[amd64_.digest];
+  large.insert(1, space);
+  const Descriptor one = contents_.Put(std::string(kOciManifestType), large);
+  std::string entries = Contents::Entry(one);
+  for (int i = 0; i < 14; ++i)
+    entries += Cat(",", Contents::Entry(one));
+  EXPECT_TRUE(DescribeImage(contents_.PutIndex(entries), contents_.Reader()));
+  entries += Cat(",", Contents::Entry(one), ",", Contents::Entry(one));
+  EXPECT_FALSE(DescribeImage(contents_.PutIndex(entries), contents_.Reader()));
+}
+
+TEST_F(DescribedImageTest, SizesThatNoImageHasAreRefused) {
+  const std::string config = R"({"rootfs":{"diff_ids":["d","e"]}})";
+  const Descriptor own = contents_.Put(std::string(kOciConfigType), config);
+  Descriptor layer = contents_.Put("layer", "layer");
+  for (const std::int64_t size : {std::int64_t{1} << 49, std::int64_t{1} << 62}) {
+    layer.size = size;
+    const Descriptor image =
+        contents_.Put(std::string(kOciManifestType),
+                      Cat(R"({"config":)", Contents::Entry(own), R"(,"layers":[)",
+                          Contents::Entry(layer), ",", Contents::Entry(layer), "]}"));
+    EXPECT_EQ(DescribeImage(image, contents_.Reader()).has_value(), size < std::int64_t{1} << 50);
+  }
+}
+
+TEST_F(DescribedImageTest, WhatSeveralBuildersMadeIsOneImage) {
+  std::vector<DescribedImage> images;
+  for (const Descriptor& one : {arm64_, amd64_})
+    images.push_back(*DescribeImage(one, contents_.Reader()));
+  const std::vector<Platform> platforms = {{"linux", "amd64", ""}, {"linux", "arm64", ""}};
+  auto joined = JoinImages(images, platforms, {});
+  ASSERT_TRUE(joined) << joined.error().message();
+  EXPECT_EQ(DigestOf(joined->index), joined->top.digest);
+  ASSERT_EQ(joined->parts.size(), 2u);
+  EXPECT_EQ(joined->parts[0].descriptor.digest, amd64_.digest);
+  EXPECT_EQ(joined->parts[0].source, 1u);
+  EXPECT_EQ(joined->parts[1].source, 0u);
+  auto index = ParseIndex(joined->index);
+  ASSERT_TRUE(index);
+  EXPECT_EQ(FormatPlatform(*index->manifests[1].platform), "linux/arm64");
+  // One of them may have attestations.
+  auto whole = DescribeImage(index_, contents_.Reader());
+  images[1] = *OnlyPart(*whole, Platform{"linux", "amd64", ""});
+  EXPECT_TRUE(JoinImages({*whole}, platforms, {}));
+  EXPECT_FALSE(JoinImages({images[0]}, platforms, {}));
 }
 
 TEST_F(DescribedImageTest, TheTopIsWhatNothingElseLists) {

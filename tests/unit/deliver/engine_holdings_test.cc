@@ -19,8 +19,8 @@ DescribedImage ImageOf(const std::vector<std::string>& blobs, std::vector<std::s
   for (const std::string& blob : blobs) {
     Descriptor layer;
     layer.digest = DigestOf(blob);
-    layer.size = 1;
-    layers += Cat(layers.empty() ? "" : ",", R"({"mediaType":"l","size":1,"digest":")",
+    layer.size = 1'000'000;
+    layers += Cat(layers.empty() ? "" : ",", R"({"mediaType":"l","size":1000000,"digest":")",
                   layer.digest, R"("})");
     part.manifest.layers.push_back(layer);
   }
@@ -48,6 +48,10 @@ class HoldingsTest : public testing::Test {
     return *holdings;
   }
 
+  bool IsWhole(const DescribedImage& image, const std::set<std::string>& there) {
+    return *deliver::IsWhole(engine_, image, there, {}, loaded_, Cancel::Never());
+  }
+
   files::TemporaryTree folder_;
   test::KnownEngine engine_;
   docker::EngineInfo info_{"28", "id", std::nullopt, false};
@@ -58,6 +62,23 @@ TEST_F(HoldingsTest, AClassicStoreHasTheLayersThatAnImageBeginsWith) {
   engine_.images_ = {{DigestOf("other"), {}, {"a", "b", "x"}, {}},
                      {DigestOf("third"), {}, {"b", "c"}, {}}};
   EXPECT_EQ(Ask(ImageOf({"A", "B", "C"}, {"a", "b", "c"})).blobs, Digests({"A", "B"}));
+}
+
+TEST_F(HoldingsTest, MoreImagesAreAskedAboutTheMoreThereIsToBeSent) {
+  const auto asked = [&](std::int64_t size) {
+    DescribedImage image = ImageOf({"A", "B"}, {"a", "b"});
+    image.parts[0].manifest.layers[1].size = size;
+    engine_.images_ = {{DigestOf("named"), {}, {"a"}, {}}};
+    for (int i = 0; i < 500; ++i)
+      engine_.images_.push_back({DigestOf(Cat(i)), {}, {"x"}, {}});
+    engine_.asked_ = 0;
+    EXPECT_EQ(Ask(image, {DigestOf("named")}).blobs, Digests({"A"}));
+    return engine_.asked_;
+  };
+  EXPECT_LE(asked(1000), 3);
+  EXPECT_LE(asked(1'000'000), 20);
+  EXPECT_GT(asked(1'000'000'000), 90);
+  EXPECT_LT(asked(1'000'000'000), 110);
 }
 
 TEST_F(HoldingsTest, ABlobThatIsAlsoAHigherLayerIsSent) {
@@ -108,10 +129,25 @@ TEST_F(HoldingsTest, AnImageOfWhichAManifestIsNotWholeIsNotWhole) {
   const DescribedImage image = ImageOf({"A"}, {"a"});
   engine_.images_ = {{image.top.digest, {}, {"a"}, {{image.top.digest, false}}}};
   EXPECT_FALSE(Ask(image).whole);
-  EXPECT_FALSE(*IsWhole(engine_, image, Cancel::Never()));
+  EXPECT_FALSE(IsWhole(image, {}));
   engine_.images_[0].manifests[image.top.digest] = true;
   EXPECT_TRUE(Ask(image).whole);
-  EXPECT_TRUE(*IsWhole(engine_, image, Cancel::Never()));
+  EXPECT_TRUE(IsWhole(image, {}));
+}
+
+TEST_F(HoldingsTest, AnOldContainerdStoreKeepsWhatWasNotSentWhileAnotherImageHasIt) {
+  info_.containerd_store = true;
+  const DescribedImage before = ImageOf({"A", "B"}, {"a", "b"});
+  const DescribedImage image = ImageOf({"A", "C"}, {"a", "c"});
+  loaded_.Keep(before);
+  loaded_.Keep(image);
+  engine_.images_ = {{before.top.digest, {}, {"a", "b"}, {}},
+                     {image.top.digest, {}, {"a", "c"}, {}}};
+  EXPECT_TRUE(IsWhole(image, Digests({"A"})));
+  // It does not vouch for itself.
+  engine_.images_.erase(engine_.images_.begin());
+  EXPECT_FALSE(IsWhole(image, Digests({"A"})));
+  EXPECT_TRUE(IsWhole(image, {}));
 }
 
 TEST_F(HoldingsTest, AnImageThatGoesWhileTheyAreListedCostsOnlyWhatTheListWouldHaveSaved) {

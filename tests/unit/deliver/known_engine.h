@@ -26,6 +26,7 @@ class KnownEngine final : public docker::Engine {
     return ids;
   }
   Result<docker::EngineImage> Image(const std::string& name, const Cancel&) override {
+    ++asked_;
     if (failure_) return Fail(*failure_);
     for (const docker::EngineImage& image : images_)
       if (image.id == name) return image;
@@ -48,6 +49,7 @@ class KnownEngine final : public docker::Engine {
   Result<> Tag(const std::string&, const std::string&, const Cancel&) override { return {}; }
 
   std::vector<docker::EngineImage> images_;
+  int asked_ = 0;                      ///< so many images
   std::optional<Error> failure_;       ///< of every question
   std::optional<Error> list_failure_;  ///< of Images()
 };

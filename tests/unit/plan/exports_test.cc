@@ -158,7 +158,14 @@ TEST(Exports, OneStoreIsForOneLoad) {
   builder::Features remote = Remote();
   EXPECT_EQ(Plan({"--load"}, remote, facts).destinations[0].kind, DestinationKind::kEngineLoad);
   remote.attestations = true;
-  Exports two = Plan({"-o", "type=docker,name=a", "-o", "type=docker,name=b"}, remote, facts);
+  // What differs in its names alone is one image.
+  Exports one = Plan({"-o", "type=docker,name=a", "-o", "type=docker,name=b"}, remote, facts);
+  ASSERT_EQ(one.exporters.size(), 1u);
+  EXPECT_EQ(one.exporters[0].attrs.at("name"), "a,b");
+  EXPECT_EQ(one.destinations[0].kind, DestinationKind::kEngineLayers);
+  Exports two = Plan({"-o", "type=docker,name=a", "-o", "type=docker,name=b,compression=zstd"},
+                     remote, facts);
+  ASSERT_EQ(two.destinations.size(), 2u);
   for (const Destination& destination : two.destinations)
     EXPECT_EQ(destination.kind, DestinationKind::kEngineLoad);
 }

@@ -11,6 +11,7 @@
 #include "driver/base/task_group.h"
 #include "driver/oci/digest.h"
 #include "driver/rpc/server.h"
+#include "driver/solve/blob_reader.h"
 
 namespace depot::solve {
 namespace {
@@ -26,6 +27,7 @@ class ContentTest : public ::testing::Test, public builder::Builder {
                [this](rpc::ServerCall& call, const Cancel& cancel) {
                  content::ReadContentRequest request;
                  (void)request.ParseFromString(Request(call, cancel));
+                 offset_ = request.offset();
                  return read_(call, request.digest(), cancel);
                });
     table_.Add("/moby.buildkit.v1.Control/ListenBuildHistory",
@@ -97,12 +99,27 @@ class ContentTest : public ::testing::Test, public builder::Builder {
     return ReadBlob(*this, digest, max_size, Cancel::Never());
   }
 
+  /// What a BlobReader gives of a blob; and its error.
+  std::string ReadPieces(const std::string& digest, std::int64_t size) {
+    BlobReader reader(*this, digest, size);
+    std::string all;
+    failure_.reset();
+    while (true) {
+      Result<std::string> piece = reader.Next(Cancel::Never());
+      if (!piece) failure_ = piece.error();
+      if (!piece || piece->empty()) return all;
+      all += *piece;
+    }
+  }
+
   std::function<rpc::Status(rpc::ServerCall&, const std::string&, const Cancel&)> read_;
   std::function<rpc::Status(rpc::ServerCall&, const std::string&, const Cancel&)> listen_;
   rpc::ServiceTable table_;
   builder::Features features_;
   std::string endpoint_ = "tcp://builder:1";
   bool gone_ = false;
+  std::int64_t offset_ = 0;  ///< that was asked for last
+  std::optional<Error> failure_;
   std::vector<std::unique_ptr<rpc::Channel>> channels_;
   TaskGroup server_{Cancel::Never()};
 };
@@ -202,6 +219,69 @@ TEST_F(ContentTest, ABuilderThatCancelsIsNoCancelOfTheUsers) {
   auto blob = Read(DigestOf("x"));
   ASSERT_FALSE(blob);
   EXPECT_EQ(blob.error().code(), ErrorCode::kFailed);
+}
+
+TEST_F(ContentTest, ABlobIsReadInPieces) {
+  read_ = [](rpc::ServerCall& call, const std::string&, const Cancel& cancel) {
+    for (const char* piece : {"one ", "", "two"})
+      Send(call, piece, cancel);
+    return rpc::Status{};
+  };
+  EXPECT_EQ(ReadPieces(DigestOf("one two"), 7), "one two");
+  EXPECT_FALSE(failure_);
+  read_ = [](rpc::ServerCall&, const std::string&, const Cancel&) { return rpc::Status{}; };
+  EXPECT_EQ(ReadPieces(DigestOf(""), 0), "");
+  EXPECT_FALSE(failure_);
+}
+
+TEST_F(ContentTest, ABlobGoesOnWhereItsConnectionWasLost) {
+  const std::string whole = "one two";
+  read_ = [&](rpc::ServerCall& call, const std::string&, const Cancel& cancel) {
+    if (offset_ > 0) {
+      Send(call, whole.substr(static_cast<std::size_t>(offset_)), cancel);
+      return rpc::Status{};
+    }
+    Send(call, "one ", cancel);
+    Send(call, "t", cancel);
+    while (cancel.SleepFor(std::chrono::milliseconds(5))) {
+    }
+    return rpc::Status{};
+  };
+  BlobReader reader(*this, DigestOf(whole), 7);
+  // One piece is always held back, so the second is there too.
+  EXPECT_EQ(*reader.Next(Cancel::Never()), "one ");
+  Cut();
+  EXPECT_EQ(*reader.Next(Cancel::Never()), "t");
+  EXPECT_EQ(*reader.Next(Cancel::Never()), "wo");
+  EXPECT_EQ(*reader.Next(Cancel::Never()), "");
+  EXPECT_EQ(offset_, 5);
+  EXPECT_EQ(channels_.size(), 2U);
+}
+
+TEST_F(ContentTest, ABlobOfAnotherContentOrLengthNeverComesToItsEnd) {
+  for (const char* sent : {"one ten", "one"}) {
+    read_ = [&](rpc::ServerCall& call, const std::string&, const Cancel& cancel) {
+      for (const char* byte = sent; *byte != '\0'; ++byte)
+        Send(call, std::string(1, *byte), cancel);
+      return rpc::Status{};
+    };
+    EXPECT_LT(ReadPieces(DigestOf("one two"), 7).size(), 7U) << sent;
+    ASSERT_TRUE(failure_) << sent;
+    EXPECT_EQ(failure_->code(), ErrorCode::kInvalid);
+  }
+}
+
+TEST_F(ContentTest, ABlobWithoutEndIsReadUpToItsSize) {
+  read_ = [](rpc::ServerCall& call, const std::string&, const Cancel& cancel) {
+    content::ReadContentResponse response;
+    response.set_data(std::string(1000, 'x'));
+    while (call.Write({rpc::Bytes(response.SerializeAsString())}, cancel)) {
+    }
+    return rpc::Status{};
+  };
+  EXPECT_LE(ReadPieces(DigestOf("x"), 5500).size(), 5500U);
+  ASSERT_TRUE(failure_);
+  EXPECT_NE(failure_->message().find("more than the 5500 bytes"), std::string::npos);
 }
 
 TEST_F(ContentTest, TellsTheAttestationsOfEveryPlatform) {
