@@ -116,7 +116,7 @@ Line UnfinishedLine(std::vector<std::string> words, const Call& call) {
   return line;
 }
 
-Candidates Words(std::string_view group) {
+Candidates NextCandidates(std::string_view group) {
   Candidates found;
   for (std::string_view word : NextWords(group)) {
     const Command* command = FindCommand(group.empty() ? std::string(word) : Cat(group, ' ', word));
@@ -226,7 +226,7 @@ bool TakesBuilders(std::string_view command) {
 Candidates Arguments(const Line& line, const Call& call) {
   const std::string_view command = line.command->words;
   if (command == "build" || command == "init") return {{}, kFoldersOnly};
-  if (command == "help") return Words("");
+  if (command == "help") return NextCandidates("");
   if (command == "completion") return Just({"bash", "fish", "zsh"});
   if (TakesBuilders(command)) return Builders(call);
   return {};
@@ -242,7 +242,7 @@ Candidates Find(const Line& line, std::string_view last, std::string_view part, 
     return flag ? Values(flag->name, part.substr(equals + 1), line, call) : Candidates();
   }
   if (part.starts_with('-')) return FlagCandidates(line.flags);
-  return line.command == nullptr ? Words(line.group) : Arguments(line, call);
+  return line.command == nullptr ? NextCandidates(line.group) : Arguments(line, call);
 }
 
 /// A help text is a sentence; what does not fit beside a candidate is left out.

@@ -59,12 +59,14 @@ class Names(Lints):
 
     def test_names_of_other_rooms_and_scopes_pass(self):
         self.own("driver/http/a.cc", "constexpr int kMost = 3;\nint Add(int a) {\n  return Sum(a);\n}")
+        self.own("driver/http/d.cc", "using Words = int;")
+        self.own("driver/http/e.cc", "using Words = int;")
         self.own("plugin/plan/b.cc", "constexpr int kMost = 3;\nint Add(int a) {\n  return Sum(a);\n}")
         self.write("driver/http/c.cc", "int Client::Add(int a) {\n  constexpr int kMost = 4;\n  return Sum(a);\n}\n")
         self.assert_clean(names)
 
     def test_a_second_function_constant_or_type_of_a_name(self):
-        for text in ("int Add(int a) {\n}", "Result<std::string> Add(const A& a,", "constexpr int Add = 2;", "class Add final : public B {", "const Words Add(1);"):
+        for text in ("int Add(int a) {\n}", "Result<std::string> Add(const A& a,", "constexpr int Add = 2;", "class Add final : public B {", "using Add = int;", "const Words Add(1);"):
             with self.subTest(text=text):
                 self.own("driver/http/a.cc", "int Add(int a) {\n  return a;\n}")
                 self.own("driver/http/b.cc", text)
