@@ -20,6 +20,11 @@ Result<std::unique_ptr<rpc::ByteStream>> DialEngine(const docker::EngineEndpoint
   TRY_ASSIGN(Endpoint place, EndpointOfEngine(endpoint));
   auto stream = Dial(place, cancel);
   if (!stream && !stream.error().hint().empty()) return stream;
+  const bool local = endpoint.host.starts_with("unix://");
+  if (!stream && local && stream.error().code() == ErrorCode::kDenied) {
+    return Fail(
+        std::move(stream).error().WithHint("run as root or as a member of the group docker"));
+  }
   if (!stream) {
     return Fail(std::move(stream).error().WithHint(
         "is the Docker daemon running? DOCKER_HOST, --host or a docker context say which Engine is "

@@ -65,9 +65,12 @@ Result<CacheFilter> ParseCacheFilter(const std::vector<std::string>& values) {
   std::vector<std::string> words;
   for (const std::string& value : values) {
     const std::size_t equals = value.find('=');
+    if (equals == std::string::npos) {
+      return Fail(ErrorCode::kUsage, Cat("--filter: \"", Printable(value.substr(0, 100)),
+                                         "\": bad format of filter (expected name=value)"));
+    }
     std::string key(Trim(value.substr(0, equals)));
-    const std::string wanted =
-        equals == std::string::npos ? "" : std::string(Trim(value.substr(equals + 1)));
+    const std::string wanted(Trim(value.substr(equals + 1)));
     if (key == "unused-for") key = "until";
     if (key.empty() || key.find(',') != std::string::npos || !seen.emplace(key, true).second) {
       return Fail(ErrorCode::kUsage, Cat("--filter: \"", Printable(value.substr(0, 100)),
@@ -75,8 +78,6 @@ Result<CacheFilter> ParseCacheFilter(const std::vector<std::string>& values) {
     }
     if (key == "until") {
       TRY_ASSIGN(filter.keep_ns, ParseGoDuration(wanted));
-    } else if (equals == std::string::npos) {
-      words.push_back(key);
     } else if (key == "id") {
       words.push_back(Cat("id~=", wanted));
     } else {

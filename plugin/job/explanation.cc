@@ -1,5 +1,7 @@
 #include "plugin/job/explanation.h"
 
+#include <algorithm>
+
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/reference.h"
@@ -18,9 +20,10 @@ std::string_view MissingBelowMount(std::string_view message) {
   return begin < end ? message.substr(begin, end - begin) : "";
 }
 
-/// The path of the context that a builder did not find: `"/path": not found`.
+/// The path of the context that a builder did not find: `"/path": not found`, and of BuildKit 0.8
+/// `"/path" not found: not found`.
 std::string_view MissingPath(std::string_view message) {
-  const std::size_t end = message.find("\": not found");
+  const std::size_t end = std::min(message.find("\": not found"), message.find("\" not found"));
   if (end == std::string_view::npos) return MissingBelowMount(message);
   const std::size_t begin = message.rfind('"', end - 1);
   if (begin == std::string_view::npos || end == 0) return "";

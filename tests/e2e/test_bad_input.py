@@ -150,6 +150,16 @@ class Contexts(BadInputTest):
         )
         self.fails(context, says=[r"\[a-", r"\.dockerignore|pattern"])
 
+    def test_an_argument_that_is_no_text_hides_no_step(self):
+        context = self.context({"Dockerfile": self.dockerfile("ARG V", f"RUN echo IMPORTANT {self.image_name()} $V; exit 7")})
+        for builder, engine in (("tls", None), (None, "oldest")):
+            with self.subTest(builder=builder, engine=engine):
+                words = ("build", "--build-arg", "V=caf\udce9", context)  # Latin-1
+                done = self.run_plugin(*words, builder=builder, engine=engine, check=1)
+                self.assertIn("IMPORTANT", done.stderr)
+                self.assertIn("[2/2] RUN echo", done.stderr)
+                self.assertNotIn("libprotobuf", done.stderr)
+
     def test_unreadable_file(self):
         context = self.context(
             {"Dockerfile": self.dockerfile("COPY . /x"), "closed": file("x", mode=0)}
@@ -170,7 +180,14 @@ class Contexts(BadInputTest):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(done.stderr, "(?i)closed.*permission denied")
 
-    def as_nobody(self, *args):
+    def test_the_socket_of_an_engine_that_is_not_for_everybody(self):
+        done = self.as_nobody("build", self.context({"Dockerfile": "FROM scratch\n"}), builder=None, engine="classic")
+        self.assertEqual(done.returncode, 110, done.stderr)
+        self.assertRegex(done.stderr, "(?i)permission denied")
+        self.assertIn("group docker", done.stderr)
+        self.assertNotIn("daemon running", done.stderr)
+
+    def as_nobody(self, *args, **where):
         """Runs the plugin as another user, since root may read everything."""
         for path in (self.folder, self.docker_config, self.work):
             path.chmod(0o755)
@@ -180,7 +197,7 @@ class Contexts(BadInputTest):
             plugin.chmod(0o755)
         return subprocess.run(
             ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", plugin, *args],
-            env=self.environment(builder="plain", env={"TMPDIR": "/tmp"}),
+            env=self.environment(**{"builder": "plain", "env": {"TMPDIR": "/tmp"}, **where}),
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

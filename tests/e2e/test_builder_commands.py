@@ -136,6 +136,8 @@ class Cache(EndToEnd):
     def test_what_is_wrong_is_said(self):
         for words, why in (
             (["du", "--filter", "until=soon"], "no duration"),
+            (["du", "--filter", "foo"], "bad format of filter"),
+            (["prune", "-f", "--filter", "foo"], "bad format of filter"),
             (["du", "--filter", "id=1", "--filter", "id=2"], "given once"),
             (["prune", "-f", "--max-used-space", "lots"], "no size"),
             (["du", "--verbose", "--format", "json"], "cannot be used together"),

@@ -31,6 +31,10 @@ class OfTheContext(CauseTest):
         self.assertIn("line 4 of .dockerignore excludes it: out;", hint)
         self.assertIn("lets it in: !out", hint)
 
+    def test_in_the_words_of_an_old_engine(self):
+        context = self.dockerfile("COPY out/app /", **{".dockerignore": "out\n", "out/app": "x"})
+        self.assertIn("line 1 of .dockerignore excludes it: out", self.hint(context, engine="oldest"))
+
     def test_the_ignore_file_of_the_dockerfile(self):
         context = self.dockerfile("COPY app /", app="x")
         (context / "Dockerfile.dockerignore").write_text("**/app\n")
