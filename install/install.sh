@@ -196,10 +196,12 @@ redirected() {
 
 explain_failure() { # explain_failure URL
   said=$(sed -e '/^  /d' -e '/^ *$/d' "$stage/errors" | tail -n 2 | tr '\n' ' ')
-  case $said in
-    *404*) hint="the folder must hold SHA256SUMS and $name" ;;
-    *401* | *403*) hint="DEPOT_PLUGIN_HEADER, or a user and password in the URL, say who asks" ;;
-    '' | *space* | *rit*) hint="is there room in $folder?" ;;
+  # curl, GNU wget and busybox; a port may be a number like these.
+  code=$(printf '%s\n' "$said" | sed -nE 's/.*(error: |ERROR |HTTP\/1\.[01] )([0-9]{3}).*/\2/p')
+  case $code:$said in
+    404:*) hint="the folder must hold SHA256SUMS and $name" ;;
+    401:* | 403:*) hint="DEPOT_PLUGIN_HEADER, or a user and password in the URL, say who asks" ;;
+    : | *space* | *rit*) hint="is there room in $folder?" ;;
     *) hint="is DEPOT_PLUGIN_URL right, and can this machine reach it?" ;;
   esac
   die "cannot download $(shown "$1"): $(shown "${said:-exit code $status of ${transfer#transfer_}}")" "$hint"

@@ -77,6 +77,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._give(content)
 
+    def end_headers(self):
+        # Otherwise wget asks again on a connection that is about to be closed.
+        self.send_header("Connection", "close")
+        super().end_headers()
+
     def _say(self, status, headers=None):
         self.send_response(status)
         for name, value in {"Content-Length": "0", **(headers or {})}.items():
@@ -473,7 +478,7 @@ class Refusals(InstallTest):
         for shell in self.shells():
             for tools in (("curl",), ("wget",)):
                 path = {"PATH": self.tools("sha256sum", *tools)}
-                for host in (self.closed_port(), "no-such-host.invalid"):
+                for host in ("127.0.0.1:403", self.closed_port(), "no-such-host.invalid"):
                     said = ("cannot download", "can this machine reach it?")
                     self.assert_refused(*said, url=f"http://{host}/v1", shell=shell, env=path)
 
