@@ -1,6 +1,6 @@
 #include "driver/oci/manifest.h"
 
-#include <chrono>
+#include <ctime>
 
 #include <gtest/gtest.h>
 
@@ -48,9 +48,10 @@ TEST(ParseIndex, TakesTimeInProportionToItsSize) {
   while (text.size() + 2 * kSmall.size() + 4 < kMaxManifestSize)
     text += kSmall + ',';
   text += kSmall + "]}";
-  auto start = std::chrono::steady_clock::now();
+  // Of our own CPU, whatever else the machine does; a second in a plain build is already much.
+  const std::clock_t start = std::clock();
   ASSERT_TRUE(ParseIndex(text));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_LT(std::clock() - start, 20 * CLOCKS_PER_SEC);
 }
 
 TEST(ParseManifest, RefusesWhatIsImageAndIndexAtOnce) {
