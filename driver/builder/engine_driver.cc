@@ -22,8 +22,7 @@ Result<std::unique_ptr<rpc::ByteStream>> DialEngine(const docker::EngineEndpoint
   if (!stream && !stream.error().hint().empty()) return stream;
   const bool local = endpoint.host.starts_with("unix://");
   if (!stream && local && stream.error().code() == ErrorCode::kDenied) {
-    return Fail(
-        std::move(stream).error().WithHint("run as root or as a member of the group docker"));
+    return Fail(std::move(stream).error().WithHint(std::string(docker::kSocketIsDenied)));
   }
   if (!stream) {
     return Fail(std::move(stream).error().WithHint(

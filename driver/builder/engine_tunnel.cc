@@ -123,8 +123,9 @@ class ProgramTunnel final : public EngineTunnel {
   /// can send its request first.
   static Result<> PassUp(rpc::ByteStream& client, rpc::ByteStream* engine, const Cancel& cancel) {
     bool taken = engine != nullptr;
+    const auto buffer = std::make_shared<std::string>(kPiece, '\0');
     while (true) {
-      Result<rpc::Bytes> piece = NextPiece(client, cancel);
+      Result<rpc::Bytes> piece = NextPiece(client, buffer, cancel);
       if (!piece || piece->empty()) break;
       taken = taken && engine->Write({*std::move(piece)}, cancel);
     }
@@ -137,17 +138,19 @@ class ProgramTunnel final : public EngineTunnel {
                            rpc::ByteStream& client,
                            bool& answered,
                            const Cancel& cancel) {
+    const auto buffer = std::make_shared<std::string>(kPiece, '\0');
     while (true) {
-      TRY_ASSIGN(rpc::Bytes piece, NextPiece(engine, cancel));
+      TRY_ASSIGN(rpc::Bytes piece, NextPiece(engine, buffer, cancel));
       if (piece.empty()) return {};
       answered = true;
       TRY(client.Write({std::move(piece)}, cancel));
     }
   }
 
-  /// Empty at the end.
-  static Result<rpc::Bytes> NextPiece(rpc::ByteStream& from, const Cancel& cancel) {
-    auto buffer = std::make_shared<std::string>(kPiece, '\0');
+  /// Empty at the end; valid until `buffer` is used again.
+  static Result<rpc::Bytes> NextPiece(rpc::ByteStream& from,
+                                      const std::shared_ptr<std::string>& buffer,
+                                      const Cancel& cancel) {
     TRY_ASSIGN(std::size_t got, from.Read(buffer->data(), buffer->size(), cancel));
     return rpc::Bytes(buffer, std::string_view(*buffer).substr(0, got));
   }

@@ -324,8 +324,9 @@ class HttpEngine final : public Engine {
     if (error.code() == ErrorCode::kDenied) {
       return Fail(std::move(error).WithHint(
           transport_.unix_socket.empty()
-              ? "check the certificates in DOCKER_CERT_PATH; port 2375 usually speaks no TLS"
-              : "run as root or as a member of the group docker"));
+              ? std::string(
+                    "check the certificates in DOCKER_CERT_PATH; port 2375 usually speaks no TLS")
+              : std::string(kSocketIsDenied)));
     }
     if (error.code() != ErrorCode::kUnavailable && error.code() != ErrorCode::kTimeout) {
       return Fail(std::move(error));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct EngineEndpoint {
   /// HttpHeaders of config.json, for every request; values may be credentials of a proxy.
   std::vector<std::pair<std::string, Secret>> headers;
 };
+
+/// What to do about a local socket that this user may not open.
+inline constexpr std::string_view kSocketIsDenied =
+    "run as root or as a member of the group docker";
 
 /// What `host` names, taken apart: socket_path, or ssh, or address and port is set.
 struct EngineAddress {

@@ -30,10 +30,11 @@ class EngineLoader {
   /// `services` must outlive it.
   EngineLoader(EngineLoadFacts facts, Services& services) : facts_(facts), services_(services) {}
 
-  /// Of a build that has succeeded, with a destination kEngineLayers: only what the Engine lacks,
-  /// by the builders' content stores. When one does not have its image (any more), archives of it
-  /// are made in other solves, whose steps the builders have, and that is said. What the Engine has
-  /// then goes into the first part, and its name for the image into the build's answer. Blocks.
+  /// The destination kEngineLayers of a build that has succeeded, if it has one: only what the
+  /// Engine lacks, by the builders' content stores. When one does not have its image (any more),
+  /// archives of it are made in other solves, whose steps the builders have, and that is said. What
+  /// the Engine has then goes into the first part, and its name for the image into the build's
+  /// answer. Blocks.
   Result<> Load(std::vector<PlatformBuild>& parts, EventSink& sink, const Cancel& cancel);
 
  private:

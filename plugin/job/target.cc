@@ -148,13 +148,10 @@ Result<> Target::Load(std::vector<PlatformBuild>& parts,
                       Services& services,
                       EventSink& sink,
                       const Cancel& cancel) {
-  for (const plan::Destination& destination : parts.front().plan.destinations) {
-    if (destination.kind != plan::DestinationKind::kEngineLayers) continue;
-    EngineLoader loader({*engine_, engine_info_, options_, workshop_, streams_, inputs_, facts},
-                        services);
-    return loader.Load(parts, sink, cancel);
-  }
-  return {};
+  if (!facts.load_layers) return {};
+  EngineLoader loader({*engine_, engine_info_, options_, workshop_, streams_, inputs_, facts},
+                      services);
+  return loader.Load(parts, sink, cancel);
 }
 
 Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
