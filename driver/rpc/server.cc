@@ -55,10 +55,16 @@ class AcceptedCall final : public ServerCall {
 /// Runs handlers on threads that are used again, since a session may see thousands of short calls.
 class Workers {
  public:
+  /// A handler, and after it what tells the peer that it has ended.
+  struct Job {
+    std::function<Status(const Cancel&)> handle;
+    std::function<void(const Status&)> answer;
+  };
+
   explicit Workers(const Cancel& cancel) : threads_(cancel) {}
 
   /// False when too many are at work, or after Stop().
-  bool Run(std::function<void(const Cancel&)> job) {
+  bool Run(Job job) {
     std::lock_guard lock(mutex_);
     if (stopped_ || busy_ + jobs_.size() >= kMaxHandlers) return false;
     jobs_.push_back(std::move(job));
@@ -88,32 +94,37 @@ class Workers {
   Result<> Work(const Cancel& cancel) {
     std::unique_lock lock(mutex_);
     while (cancel.Wait(lock, changed_, [&] { return !jobs_.empty(); })) {
-      std::function<void(const Cancel&)> job = std::move(jobs_.front());
+      Job job = std::move(jobs_.front());
       jobs_.pop_front();
       ++busy_;
       lock.unlock();
-      job(cancel);
+      Status status = job.handle(cancel);
       lock.lock();
+      // Its place is free before the peer is told: a peer that keeps to its limit may call again at
+      // once.
       --busy_;
+      lock.unlock();
+      job.answer(status);
+      lock.lock();
     }
     return {};
   }
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<std::function<void(const Cancel&)>> jobs_;
+  std::deque<Job> jobs_;
   std::size_t busy_ = 0;
   std::size_t started_ = 0;
   bool stopped_ = false;
   TaskGroup threads_;
 };
 
-/// Runs one handler and sends its status. The call's Cancel stops when its stream is gone, which is
-/// seen by Read and Write themselves; a handler that does neither is short.
-void Handle(H2Connection& connection,
-            const H2Connection::StreamPtr& stream,
-            const Handler& handler,
-            const Cancel& cancel) {
+/// Runs one handler. The call's Cancel stops when its stream is gone, which is seen by Read and
+/// Write themselves; a handler that does neither is short.
+Status Handle(H2Connection& connection,
+              const H2Connection::StreamPtr& stream,
+              const Handler& handler,
+              const Cancel& cancel) {
   Metadata metadata =
       connection.With(stream, [](H2Stream& s) { return ReadMetadata(std::move(s.headers)); });
   connection.Respond(stream, {{":status", "200"}, {"content-type", "application/grpc"}});
@@ -123,7 +134,7 @@ void Handle(H2Connection& connection,
   connection.With(stream, [&](const H2Stream& s) {
     if (s.fault) status = *s.fault;
   });
-  connection.EndSend(stream, StatusTrailers(status));
+  return status;
 }
 
 }  // namespace
@@ -171,9 +182,9 @@ Result<> Serve(std::unique_ptr<ByteStream> stream,
       self->EndSend(request, StatusTrailers(*refusal));
       return;
     }
-    bool accepted = workers.Run([connection = self, request, handler](const Cancel& stop) {
-      Handle(*connection, request, *handler, stop);
-    });
+    bool accepted = workers.Run(
+        {.handle = [=](const Cancel& stop) { return Handle(*self, request, *handler, stop); },
+         .answer = [=](const Status& status) { self->EndSend(request, StatusTrailers(status)); }});
     if (!accepted) self->Reset(request, NGHTTP2_REFUSED_STREAM);
     if (Result<> working = workers.Working(); !working) self->Close(working.error());
   };
