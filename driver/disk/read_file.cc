@@ -15,6 +15,9 @@
 namespace depot::disk {
 namespace {
 
+/// What is asked for at once when the size is not known: little at first, since memory that is
+/// asked for is touched, and most of what is read so is a few lines (/proc, pipes).
+constexpr std::size_t kFirstBlock = 4 << 10;
 constexpr std::size_t kBlock = 64 << 10;
 constexpr std::size_t kMostIfThere = 16 << 20;
 
@@ -31,8 +34,9 @@ Result<std::string> Read(int fd,
   std::string content;
   struct stat st {};
   const bool sized = ::fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-  std::size_t block = kBlock;
-  if (sized) block = std::min<std::size_t>(static_cast<std::size_t>(st.st_size), limit) + 1;
+  std::size_t block = kFirstBlock;
+  if (sized && st.st_size > 0)
+    block = std::min<std::size_t>(static_cast<std::size_t>(st.st_size), limit) + 1;
   while (true) {
     if (!sized && cancel != nullptr) TRY(WaitForFd(fd, POLLIN, *cancel));
     const std::size_t used = content.size();
@@ -48,7 +52,7 @@ Result<std::string> Read(int fd,
       return Fail(ErrorCode::kInvalid,
                   Cat(shown, " is larger than the ", limit, " bytes that are allowed"));
     }
-    block = kBlock;
+    block = std::clamp(content.size(), kFirstBlock, kBlock);
   }
 }
 
