@@ -1,5 +1,8 @@
 #include "driver/solve/causes.h"
 
+#include <string>
+#include <utility>
+
 // The catalogue: why builds fail, as builders say it (BuildKit, containerd, git, runc, registries),
 // and what to do. What fails on this machine has its hint where it fails. The order matters where
 // one text holds several: what a registry says of a login comes before what was done with it.
@@ -100,9 +103,7 @@ constexpr Cause kCatalogue[] = {
     {"makes one output for each build", "", kStep,
      "build once for each output: the later builds come from the cache"},
     {"received message larger than max", "", kStep,
-     "a limit of the builder's: every pattern of .dockerignore (or DOCKERFILE.dockerignore) "
-     "travels "
-     "with the step that loads the context; write fewer, for folders instead of files"},
+     "a limit of the builder's, for one message: something in this build is too large for it"},
 
     // Secrets, keys and git.
     {"secret ", "not found", kStep, kGiveSecret},
@@ -168,9 +169,27 @@ bool Fits(const Cause& cause, std::string_view text) {
          text.find(cause.and_says, at + cause.says.size()) != std::string_view::npos;
 }
 
+/// The text without the command of a step, which is the user's own: whatever it speaks of is not
+/// what happened. BuildKit solver/llbsolver/ops/exec.go quotes it; 0.8 has it in brackets.
+std::string WithoutCommand(std::string_view whole) {
+  std::string text(whole);
+  constexpr std::pair<std::string_view, std::string_view> kQuotes[] = {
+      {"process \"", "\" did not complete successfully"},
+      {"executor failed running [", "]: "},
+  };
+  for (const auto& [before, behind] : kQuotes) {
+    const std::size_t at = text.find(before);
+    const std::size_t end = text.rfind(behind);
+    if (at == std::string::npos || end == std::string::npos || end < at + before.size()) continue;
+    text.erase(at + before.size(), end - at - before.size());
+  }
+  return text;
+}
+
 }  // namespace
 
-const Cause* FindCause(std::string_view text) {
+const Cause* FindCause(std::string_view whole) {
+  const std::string text = WithoutCommand(whole);
   for (const Cause& cause : kCatalogue) {
     if (Fits(cause, text)) return &cause;
   }

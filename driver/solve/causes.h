@@ -17,7 +17,8 @@ struct Cause {
 };
 
 /// The catalogue's entry for a builder's text (its own words, not shortened); nullptr = it is a
-/// failure of no known kind. Of several that fit, the first of the catalogue.
+/// failure of no known kind. Of several that fit, the first of the catalogue. The command of a step
+/// that the text quotes is not looked into.
 const Cause* FindCause(std::string_view text);
 
 }  // namespace depot::solve

@@ -111,7 +111,9 @@ FailedAt WhereOf(rpc::Code code, const Cause* cause) {
   if (cause != nullptr && cause->at != FailedAt::kUnsaid) return cause->at;
   // As docker buildx ends then (buildx cmd/buildx/main.go).
   if (code == rpc::Code::kInternal) return FailedAt::kDefect;
-  return code == rpc::Code::kResourceExhausted ? FailedAt::kResources : FailedAt::kUnsaid;
+  // A cause that is known, and has no place of its own, is no full disk or memory.
+  const bool full = code == rpc::Code::kResourceExhausted && cause == nullptr;
+  return full ? FailedAt::kResources : FailedAt::kUnsaid;
 }
 
 }  // namespace

@@ -49,6 +49,17 @@ std::string WhyNotFound(const Error& error, const Inputs& inputs) {
   return plan::WhyMissing(path, inputs.source, inputs.trees);
 }
 
+/// A message of the builder's own that is too large for it: only the patterns of an ignore file
+/// make one so large (BuildKit's limit is gRPC's, 4 MiB).
+std::string WhyTooLarge(const Error& error, const Inputs& inputs) {
+  if (error.message().find("received message larger than max") == std::string::npos) return "";
+  const std::string file = plan::IgnoreFileInForce(inputs.source, inputs.trees);
+  if (file.empty()) return "";
+  return Cat("a limit of the builder's: every pattern of ", Printable(file),
+             " travels with the step that loads the context; write fewer, for folders instead of "
+             "files");
+}
+
 /// The image that a registry did not let the builder at.
 std::string_view RefusedImage(std::string_view message) {
   for (std::string_view mark : {"failed to push ", "failed to resolve source metadata for ",
@@ -92,6 +103,7 @@ Error Explain(Error error,
               const Cancel& cancel) {
   if (error.code() == ErrorCode::kCancelled) return error;
   std::string why = WhyNotFound(error, inputs);
+  if (why.empty()) why = WhyTooLarge(error, inputs);
   if (why.empty() && error.at() == FailedAt::kAuthentication) {
     why = WhyRefused(error, keyring, cancel);
   }

@@ -122,4 +122,9 @@ std::string WhyMissing(std::string_view path,
   return why;
 }
 
+std::string IgnoreFileInForce(
+    const Source& source, const std::map<std::string, std::unique_ptr<files::FileTree>>& trees) {
+  return RulesFor(source, trees).name;
+}
+
 }  // namespace depot::plan

@@ -120,9 +120,13 @@ class Ignoring(ContextTest):
     def test_a_list_that_the_builder_does_not_take(self):
         context = self.long_list(60_000)
         args = ["-f", self.dockerfile, "-o", "out", context]
-        result = self.build(*args, builder="tls", check=102)
+        result = self.build(*args, builder="tls", check=1)
         self.assertRegex(result.stderr, r"larger than max \(\d+ vs\. 4194304\)")
-        self.assertIn("hint: a limit of the builder's: every pattern of .dockerignore", result.stderr)
+        self.assertIn("hint: a limit of the builder's: every pattern of .dockerignore travels", result.stderr)
+        # The Dockerfile's own list is in force instead of the context's.
+        (context / ".dockerignore").rename(self.dockerfile.with_name("Dockerfile.dockerignore"))
+        result = self.build(*args, builder="tls", check=1)
+        self.assertIn("every pattern of Dockerfile.dockerignore travels", result.stderr)
 
     def many_files(self):
         """20,000 files in 100 folders."""

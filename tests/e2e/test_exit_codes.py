@@ -17,6 +17,14 @@ class ExitCodes(EndToEnd):
         # Of a failure that is no step's there is no code to pass on.
         self.build("--exit-code=step", self.context_with("COPY x /"), builder="plain", check=1)
 
+    def test_what_a_step_speaks_of_is_not_what_failed(self):
+        for words in ("401 Unauthorized", "toomanyrequests", "no space left on device"):
+            context = self.context_with(f"RUN echo '{words}' {self.image_name()}; exit 3")
+            for place in ({"builder": "plain"}, {"engine": "oldest"}):
+                with self.subTest(words, **place):
+                    result = self.build(context, check=1, **place)
+                    self.assertNotRegex(result.stderr, r"(?m)^hint: .*(log in|limit|disk)")
+
     def test_what_failed_is_said(self):
         context = self.context_with("RUN echo one", f"RUN echo {self.image_name()}; exit 3")
         result = self.build(context, builder="plain", check=1)

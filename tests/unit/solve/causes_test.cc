@@ -1,6 +1,10 @@
 #include "driver/solve/causes.h"
 
+#include <utility>
+
 #include <gtest/gtest.h>
+
+#include "driver/base/text.h"
 
 namespace depot::solve {
 namespace {
@@ -103,6 +107,23 @@ TEST(FindCause, GuessesAtNothing) {
         "stage \"x\": not found"}) {
     EXPECT_EQ(FindCause(text), nullptr) << text;
   }
+}
+
+TEST(FindCause, DoesNotLookIntoTheCommandOfAStep) {
+  for (const char* words :
+       {"echo 'access denied'; exit 3", "echo \\\"401 Unauthorized\\\"", "echo toomanyrequests",
+        "echo no space left on device", "grep entitlement", "x || echo connection refused",
+        "echo \" did not complete successfully: exit code: 137"}) {
+    for (const auto& [before, behind] :
+         {std::pair("process \"/bin/sh -c ", "\" did not complete successfully"),
+          std::pair("executor failed running [/bin/sh -c ", "]")}) {
+      const std::string text = Cat(before, words, behind, ": exit code: 3");
+      EXPECT_EQ(FindCause(text), nullptr) << text;
+    }
+  }
+  const Cause* other = FindCause("process \"sh\" did not complete successfully: access denied");
+  ASSERT_NE(other, nullptr);
+  EXPECT_EQ(other->at, FailedAt::kAuthentication);
 }
 
 }  // namespace

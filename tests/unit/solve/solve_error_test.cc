@@ -66,7 +66,8 @@ TEST(SolveError, KeepsWhatTheUserUnderstandsAndSaysWhatToDo) {
   Error large = SolveError({rpc::Code::kResourceExhausted,
                             "grpc: received message larger than max (8202262 vs. 4194304)", ""});
   EXPECT_NE(large.message().find("4194304"), std::string::npos);
-  EXPECT_NE(large.hint().find(".dockerignore"), std::string::npos);
+  EXPECT_NE(large.hint().find("a limit of the builder"), std::string::npos);
+  EXPECT_EQ(large.at(), FailedAt::kUnsaid);
   Error refused = SolveError({rpc::Code::kUnknown, "failed to push r: 401 Unauthorized", ""});
   EXPECT_NE(refused.hint().find("docker login"), std::string::npos);
 }
