@@ -211,6 +211,13 @@ Result<Found> Lookup(const Bounds& bounds) {
   return Steps(bounds.root, std::move(root)).Take(bounds.rest);
 }
 
+Result<Found> LookupTyped(const std::string& path, const std::string& context) {
+  std::vector<std::string> trees;
+  if (!context.empty()) trees.push_back(context);
+  TRY_ASSIGN(const Bounds bounds, BoundsOf(path, trees));
+  return Lookup(bounds);
+}
+
 Result<> CheckWithin(const std::string& path) {
   TRY_ASSIGN(const Bounds bounds, BoundsOf(path, {}));
   if (bounds.root.empty()) return {};

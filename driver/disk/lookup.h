@@ -61,6 +61,9 @@ class Found {
 /// when there is nothing.
 Result<Found> Lookup(const Bounds& bounds);
 
+/// The file at `path` as the user typed it, within BoundsOf() of the one tree `context`; "" = none.
+Result<Found> LookupTyped(const std::string& path, const std::string& context);
+
 /// For a place to write to, as the user typed it: kDenied when a symlink on the way leads out of
 /// its bounds. Whatever else is wrong with it is no error here.
 Result<> CheckWithin(const std::string& path);

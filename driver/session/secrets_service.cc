@@ -27,10 +27,7 @@ Error TooLarge() {
 
 /// A file that was named; nothing is opened yet.
 Result<disk::Found> FindSecretFile(const SecretSpec& spec) {
-  std::vector<std::string> trees;
-  if (!spec.context.empty()) trees.push_back(spec.context);
-  TRY_ASSIGN(disk::Bounds bounds, disk::BoundsOf(spec.file, trees));
-  TRY_ASSIGN(disk::Found found, disk::Lookup(bounds));
+  TRY_ASSIGN(disk::Found found, disk::LookupTyped(spec.file, spec.context));
   if (S_ISDIR(found.status().st_mode)) {
     return Fail(ErrorCode::kInvalid, Cat(Printable(spec.file), ": is a directory"));
   }

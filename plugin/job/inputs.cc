@@ -24,7 +24,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   TRY_ASSIGN(inputs.notices, options::CheckSettings(environment));
   for (const std::vector<std::string>& said : {options.notices, options.sources.notices})
     inputs.notices.insert(inputs.notices.end(), said.begin(), said.end());
-  TRY_ASSIGN(inputs.source_policy, plan::ReadSourcePolicy(environment));
+  TRY_ASSIGN(inputs.source_policy, plan::ReadSourcePolicy(environment, cancel));
   TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
   // A question is put to one builder, about one image.
   if (!options.call.method.empty() && inputs.platforms.size() > 1) inputs.platforms.resize(1);

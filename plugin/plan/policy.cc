@@ -5,10 +5,23 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/disk/lookup.h"
 #include "driver/disk/read_file.h"
 #include "driver/solve/source_policy.h"
 
 namespace depot::plan {
+namespace {
+
+constexpr std::size_t kMaxPolicy = 16 << 20;
+
+/// A policy may be a file of the repository; a link in it does not make us read another.
+Result<std::string> ReadTyped(const std::string& path, const Cancel& cancel) {
+  TRY_ASSIGN(const disk::Found found, disk::LookupTyped(path, ""));
+  TRY_ASSIGN(const Fd file, found.Open());
+  return disk::ReadOpenFile(file.get(), Printable(path), kMaxPolicy, cancel);
+}
+
+}  // namespace
 
 Result<> CheckPolicyFile(const options::BuildOptions& options, const SourceFacts& facts) {
   if (options.policy_disabled || facts.dockerfile_path.empty()) return {};
@@ -30,18 +43,18 @@ Result<> CheckPolicyFile(const options::BuildOptions& options, const SourceFacts
   return {};
 }
 
-Result<std::string> ReadSourcePolicy(const Environment& environment) {
+Result<std::string> ReadSourcePolicy(const Environment& environment, const Cancel& cancel) {
   const std::string name = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY";
   const std::string path = Variable(environment, name);
   if (path.empty()) return std::string();
   const std::string what = Cat(name, ": ", Printable(path));
-  auto text = disk::ReadFileIfThere(path);
-  if (!text) return Fail(std::move(text).error().While(name));
-  if (!*text) {
+  auto text = ReadTyped(path, cancel);
+  if (!text && text.error().code() == ErrorCode::kNotFound) {
     return Fail(Error(ErrorCode::kNotFound, Cat(what, " does not exist"))
                     .WithHint("it names a file with a JSON policy of sources"));
   }
-  auto policy = solve::ParseSourcePolicy(**text);
+  if (!text) return Fail(std::move(text).error().While(name));
+  auto policy = solve::ParseSourcePolicy(*text);
   if (!policy) {
     return Fail(std::move(policy).error().While(Cat(what, " is no source policy")));
   }

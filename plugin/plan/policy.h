@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "driver/base/cancel.h"
 #include "driver/base/environment.h"
 #include "driver/base/result.h"
 #include "driver/solve/request.h"
@@ -18,8 +19,9 @@ Result<> CheckPolicyFile(const options::BuildOptions& options, const SourceFacts
 
 /// The JSON policy in the file that EXPERIMENTAL_BUILDKIT_SOURCE_POLICY names, in the form of the
 /// wire: builders obey it themselves. "" when the variable is not set; an Error that names variable
-/// and file for one that cannot be read or is not understood.
-Result<std::string> ReadSourcePolicy(const Environment& environment);
+/// and file for one that cannot be read, lies behind a link out of the sources, or is not
+/// understood. A pipe is waited for.
+Result<std::string> ReadSourcePolicy(const Environment& environment, const Cancel& cancel);
 
 /// Sends it, to no builder that would not obey. Pure.
 void AddSourcePolicy(const std::string& policy, solve::BuildRequest& request);

@@ -31,38 +31,37 @@ Error NoAgent() {
           "ID=env=VARIABLE");
 }
 
-Result<disk::Found> FindKey(const std::string& path, const std::string& context) {
-  std::vector<std::string> trees;
-  if (!context.empty()) trees.push_back(context);
-  TRY_ASSIGN(const disk::Bounds bounds, disk::BoundsOf(path, trees));
-  return disk::Lookup(bounds);
-}
-
 Result<session::SshIdentity> Identity(std::string text, std::string comment) {
   const Secret secret(std::move(text));
   TRY_ASSIGN(session::SshKey key, session::SshKey::Read(secret));
   return session::SshIdentity{std::move(key), std::move(comment)};
 }
 
-Result<session::SshIdentity> KeyInFile(const disk::Found& found, const std::string& path) {
-  if (S_ISDIR(found.status().st_mode)) return Fail(ErrorCode::kInvalid, "is a directory");
-  if (!S_ISREG(found.status().st_mode)) {
-    return Fail(ErrorCode::kInvalid, "is neither a file nor a socket");
+Result<session::SshIdentity> KeyInFile(const disk::Found& found,
+                                       const std::string& path,
+                                       const Cancel& cancel) {
+  const mode_t mode = found.status().st_mode;
+  if (S_ISDIR(mode)) return Fail(ErrorCode::kInvalid, "is a directory");
+  if (!S_ISREG(mode) && !S_ISFIFO(mode)) {
+    return Fail(ErrorCode::kInvalid, "is neither a file, nor a pipe, nor a socket");
   }
   TRY_ASSIGN(const Fd file, found.Open());
   TRY_ASSIGN(std::string text,
-             disk::ReadOpenFile(file.get(), Printable(path), kMaxKeyFile, Cancel::Never()));
+             disk::ReadOpenFile(file.get(), Printable(path), kMaxKeyFile, cancel));
   return Identity(std::move(text), path);
 }
 
-Result<> AddFile(const std::string& path, const std::string& context, session::SshOffer& offer) {
-  TRY_ASSIGN(const disk::Found found, FindKey(path, context));
+Result<> AddFile(const std::string& path,
+                 const std::string& context,
+                 const Cancel& cancel,
+                 session::SshOffer& offer) {
+  TRY_ASSIGN(const disk::Found found, disk::LookupTyped(path, context));
   if (S_ISSOCK(found.status().st_mode)) {
     if (!offer.agent_socket.empty()) return Fail(ErrorCode::kUsage, "is a second agent for one id");
     offer.agent_socket = found.path();
     return {};
   }
-  auto identity = KeyInFile(found, path);
+  auto identity = KeyInFile(found, path, cancel);
   if (!identity) return Fail(std::move(identity).error());
   offer.identities.push_back(*std::move(identity));
   return {};
@@ -98,7 +97,7 @@ Result<session::SshOffer> PlanOne(const options::SshSource& source,
     if (files.front().empty()) return Fail(NoAgent());
   }
   for (const std::string& path : files) {
-    Result<> added = AddFile(path, context, offer);
+    Result<> added = AddFile(path, context, cancel, offer);
     if (!added) return Fail(std::move(added).error().While(Printable(path)));
   }
   for (const std::string& name : source.variables)

@@ -11,7 +11,7 @@
 
 namespace depot::plan {
 
-/// --ssh with what is behind it: keys are read now, from files and from variables (which hold the
+/// --ssh with what is behind it: keys are read now, from files, pipes and variables (which hold the
 /// key's text, base64 of it, or the path of its file: builder::LoadPem()); of agents only the
 /// socket is found. A git context over ssh gets the agent at $SSH_AUTH_SOCK when no --ssh was
 /// given, as buildx has it (commands/build.go). Errors begin with the flag and the file or

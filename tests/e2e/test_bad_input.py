@@ -110,6 +110,9 @@ class Contexts(BadInputTest):
                 self.fails_before_connecting(
                     *args, cwd=sources, env={"JOB_TOKEN": "t0ken-of-job"}, says=re.escape(where)
                 )
+        policy = {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY": "secret", "JOB_TOKEN": "t0ken-of-job"}
+        where = f"{sources}/secret is a symbolic link to /proc/self/environ, which is outside of"
+        self.fails_before_connecting("ctx", cwd=sources, env=policy, says=re.escape(where))
         self.assert_no_leak("t0ken-of-job")
         # Nor may results be written through them.
         for args in (

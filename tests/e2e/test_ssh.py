@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import threading
 import unittest
 
 import trees
@@ -90,6 +91,12 @@ COPY --from=clone /clone/word /
     def test_key_file(self):
         self.cloned("--ssh", f"default={self.key}")
         self.assertNotIn(self.key.read_text().splitlines()[2], self.results[-1].stderr)
+
+    def test_key_from_a_pipe(self):
+        pipe = self.work / "pipe"
+        os.mkfifo(pipe)
+        threading.Thread(target=pipe.write_text, args=(self.key.read_text(),), daemon=True).start()
+        self.cloned("--ssh", f"default={pipe}")
 
     def test_second_key_of_several(self):
         stranger = self.work / "sshd" / "stranger"

@@ -42,14 +42,15 @@ TEST_F(PolicyTest, ItHasTheNameOfItsDockerfileAndMayBeALinkToNowhere) {
 
 TEST_F(PolicyTest, TheJsonPolicyIsReadOrTheBuildEnds) {
   const std::string name = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY";
-  EXPECT_EQ(*ReadSourcePolicy({}), "");
-  EXPECT_EQ(ReadSourcePolicy({{name, tree_.At("missing")}}).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(*ReadSourcePolicy({}, Cancel::Never()), "");
+  EXPECT_EQ(ReadSourcePolicy({{name, tree_.At("missing")}}, Cancel::Never()).error().code(),
+            ErrorCode::kNotFound);
   tree_.File("bad", "{");
-  const Error bad = ReadSourcePolicy({{name, tree_.At("bad")}}).error();
+  const Error bad = ReadSourcePolicy({{name, tree_.At("bad")}}, Cancel::Never()).error();
   EXPECT_EQ(bad.code(), ErrorCode::kInvalid);
   EXPECT_TRUE(bad.message().starts_with(name)) << bad.message();
   tree_.File("good", R"({"rules":[{"action":"DENY","selector":{"identifier":"*"}}]})");
-  EXPECT_FALSE(ReadSourcePolicy({{name, tree_.At("good")}})->empty());
+  EXPECT_FALSE(ReadSourcePolicy({{name, tree_.At("good")}}, Cancel::Never())->empty());
 }
 
 }  // namespace
