@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/base/backoff.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/http/url.h"
@@ -21,7 +22,7 @@ constexpr std::size_t kMaxConfigSize = 4 << 20;
 constexpr std::chrono::hours kStreamPatience(6);
 constexpr std::chrono::seconds kStreamSilence(60);
 constexpr int kUploads = 3;
-constexpr std::chrono::seconds kUploadPause(2);
+constexpr Backoff kBetweenUploads{std::chrono::seconds(1), 2, std::chrono::seconds(4)};
 
 std::string ScopeOf(const Reference& name, Access access) {
   std::string scope = Cat("repository:", name.path, ":pull");
@@ -212,7 +213,8 @@ class RepositoryClient final : public Repository {
       Result<> written = Upload(digest, from, source, cancel);
       if (written) return written;
       const ErrorCode code = written.error().code();
-      if (code != ErrorCode::kUnavailable || attempt == kUploads || !cancel.SleepFor(kUploadPause))
+      const auto wait = kBetweenUploads.WaitAfter(attempt);
+      if (code != ErrorCode::kUnavailable || attempt == kUploads || !cancel.SleepFor(*wait))
         return Fail(std::move(written).error().While(Cat("writing the blob ", Full(digest))));
     }
   }

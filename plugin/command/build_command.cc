@@ -1,20 +1,17 @@
 #include "plugin/command/build_command.h"
 
-#include <filesystem>
-
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/choice/choose.h"
+#include "plugin/command/build_answer.h"
 #include "plugin/command/build_output.h"
 #include "plugin/command/chosen_display.h"
 #include "plugin/command/login_command.h"
-#include "plugin/deliver/call_answer.h"
 #include "plugin/job/job.h"
 #include "plugin/job/target.h"
 #include "plugin/options/build_flags.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/description.h"
-#include "plugin/plan/git_url.h"
 
 namespace depot::command {
 namespace {
@@ -63,43 +60,6 @@ Result<job::Outcome> Build(job::Target& target,
   return outcome;
 }
 
-/// The Dockerfile as the user would name it; "" when it is no file of this machine.
-std::string NameOfDockerfile(const options::BuildOptions& options) {
-  if (options.context == "-" || options.file == "-" || plan::IsRemoteContext(options.context)) {
-    return "";
-  }
-  if (!options.file.empty()) return options.file;
-  return (std::filesystem::path(options.context) / "Dockerfile").lexically_normal().string();
-}
-
-Result<> ShowCall(const options::BuildOptions& options,
-                  const std::map<std::string, std::string>& metadata,
-                  Terminal& terminal) {
-  TRY_ASSIGN(deliver::CallAnswer answer,
-             deliver::ShowAnswer(options.call, metadata, NameOfDockerfile(options)));
-  if (!answer.text.empty()) TRY(terminal.WriteResult(answer.text, Cancel::Never()));
-  if (answer.failure) return Fail(*std::move(answer.failure));
-  return {};
-}
-
-std::string WhyNoId(const job::Outcome& outcome, const options::BuildOptions& options) {
-  if (!outcome.not_loaded.empty()) return outcome.not_loaded;
-  if (!options.outputs.empty()) return "the outputs asked for make no image";
-  return "no output was asked for, and the result stays in the builder's cache; --load, --push or "
-         "--output takes it out";
-}
-
-Result<> PrintId(const job::Outcome& outcome,
-                 const options::BuildOptions& options,
-                 Terminal& terminal) {
-  if (!outcome.image_id.empty()) {
-    return terminal.WriteResult(Cat(outcome.image_id, '\n'), Cancel::Never());
-  }
-  terminal.WriteError(Cat("note: there is no image ID to print: ", WhyNoId(outcome, options), '\n'),
-                      Cancel::Never());
-  return {};
-}
-
 }  // namespace
 
 Result<> RunBuild(const Call& call) {
@@ -110,9 +70,8 @@ Result<> RunBuild(const Call& call) {
   TRY_ASSIGN(auto options, options::ParseBuildFlags(call.arguments, call.program));
   if (!options) return call.terminal.WriteResult(options::BuildHelp(call.program), call.cancel);
   TRY(options::ApplyProgressVariable(call.environment, *options));
-  const bool asks = !options->call.method.empty();
   TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options->progress));
-  if (options->quiet || asks) TRY(call.terminal.CheckResult());
+  if (HasAnswer(*options)) TRY(call.terminal.CheckResult());
 
   options::GlobalFlags globals = call.globals;
   globals.debug |= options->debug;
@@ -142,8 +101,7 @@ Result<> RunBuild(const Call& call) {
   }
   TRY(output->Finish(FailureOf(outcome), outcome ? &*outcome : nullptr));
   if (!outcome) return Fail(std::move(outcome).error());
-  if (asks) return ShowCall(*options, outcome->answer, call.terminal);
-  if (options->quiet) TRY(PrintId(*outcome, *options, call.terminal));
+  TRY(PrintAnswer(*options, *outcome, call.terminal));
   // The image is there, and a script may go on with it; but not all was done.
   if (outcome->cache_failure) return Fail(*std::move(outcome->cache_failure));
   return {};
