@@ -69,11 +69,13 @@ class Walker {
 
   /// The sizes of all files, when Run() has returned.
   std::uint64_t announced() const { return announced_; }
+  files::Clutter TakeClutter() { return std::move(clutter_); }
 
  private:
   Result<> Visit(const files::FileEntry& entry, const Cancel& cancel) {
     TRY(queue_.Announce(entry.path, KindOf(entry), entry.bound ? NumberOf(entry.state) : 0));
     if (S_ISREG(entry.mode)) announced_ += static_cast<std::uint64_t>(entry.size);
+    clutter_.See(entry);
     AppendStat(block_, entry);
     if (block_.size() < kStatBlock && Cancel::Clock::now() - pushed_ < kStatDelay) return {};
     return Push(cancel);
@@ -91,6 +93,7 @@ class Walker {
   SendQueue& queue_;
   std::string block_;
   std::uint64_t announced_ = 0;
+  files::Clutter clutter_;
   Cancel::Clock::time_point pushed_ = Cancel::Clock::now();
 };
 
@@ -318,7 +321,7 @@ Result<SentTree> SendTree(rpc::ServerCall& call,
   if (read.end == End::kFin) {
     AppendFin(last);
     TRY(call.WriteFramed({rpc::Bytes(std::move(last))}, cancel));
-    return SentTree{walker.announced(), sender.sent()};
+    return SentTree{walker.announced(), walker.TakeClutter(), sender.sent()};
   }
   Error cause = sent ? read.error : sent.error();
   if (read.end == End::kFailed && !cancel.cancelled()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "driver/base/cancel.h"
+#include "driver/files/clutter.h"
 #include "driver/files/tree.h"
 #include "driver/rpc/server.h"
 #include "driver/session/faults.h"
@@ -10,6 +11,7 @@ namespace depot::session {
 /// What one transfer moved, in bytes.
 struct SentTree {
   std::uint64_t announced = 0;  ///< the sizes of all files
+  files::Clutter clutter;       ///< what of it images hardly ever need
   std::uint64_t sent = 0;  ///< what travelled: announcements, contents, and what is around them
 };
 

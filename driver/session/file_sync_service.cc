@@ -42,12 +42,26 @@ class FileSync {
       sink_.Say(Cat(Printable(name), ": ", ShownBytes(static_cast<std::int64_t>(sent->sent)),
                     " of ", ShownBytes(static_cast<std::int64_t>(sent->announced)), " sent"));
     }
+    SayClutter(name, *sent);
     return {};
   }
 
  private:
+  /// A large context is mostly an accident, and the folders that make it so are nearly always the
+  /// same.
+  void SayClutter(const std::string& name, const SentTree& sent) {
+    const std::uint64_t bytes = sent.clutter.bytes();
+    if (sent.announced < kLargeContext || bytes < sent.announced / 2) return;
+    sink_.Say(
+        Cat(Printable(name), ": ", ShownBytes(static_cast<std::int64_t>(bytes)), " of ",
+            ShownBytes(static_cast<std::int64_t>(sent.announced)), " lie in ", sent.clutter.Names(),
+            ", which images hardly ever need; a line of .dockerignore keeps a folder out, and "
+            "`context top` shows what is large"));
+  }
+
   // Each holds a listing and two threads; builders ask for the same tree once at a time.
   static constexpr int kMaxTransfers = 16;
+  static constexpr std::uint64_t kLargeContext = 50'000'000;
 
   /// Waits while too many transfers run: a hostile builder only holds itself up.
   Result<> Enter(const Cancel& cancel) {

@@ -5,6 +5,7 @@
 #include "plugin/command/command.h"
 #include "plugin/command/completion_command.h"
 #include "plugin/command/configure_docker_command.h"
+#include "plugin/command/context_commands.h"
 #include "plugin/command/doctor_command.h"
 #include "plugin/command/du_command.h"
 #include "plugin/command/help_command.h"
@@ -41,6 +42,9 @@ constexpr Command kCommands[] = {
     {"stop", "Stop a builder", RunStop},
     {"du", "Show what the builder's cache has", RunDu},
     {"prune", "Empty the builder's cache", RunPrune},
+    {"context ls", "List what of a build context is sent", RunContextLs},
+    {"context why", "Say why files are sent, or are not", RunContextWhy},
+    {"context top", "Show what is large in a build context", RunContextTop},
     {"imagetools create", "Make an image of images in a registry", RunImagetoolsCreate},
     {"imagetools inspect", "Show what a registry has under a name", RunImagetoolsInspect},
     {"configure-docker", "Make docker call this program for docker build", RunConfigureDocker},

@@ -5,6 +5,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/reference.h"
+#include "plugin/plan/ignore_file.h"
 #include "plugin/plan/missing_file.h"
 
 namespace depot::job {
@@ -53,7 +54,7 @@ std::string WhyNotFound(const Error& error, const Inputs& inputs) {
 /// make one so large (BuildKit's limit is gRPC's, 4 MiB).
 std::string WhyTooLarge(const Error& error, const Inputs& inputs) {
   if (error.message().find("received message larger than max") == std::string::npos) return "";
-  const std::string file = plan::IgnoreFileInForce(inputs.source, inputs.trees);
+  const std::string file = plan::IgnoreFileInForce(inputs.source, inputs.trees).name;
   if (file.empty()) return "";
   return Cat("a limit of the builder's: every pattern of ", Printable(file),
              " travels with the step that loads the context; write fewer, for folders instead of "

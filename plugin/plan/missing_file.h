@@ -19,8 +19,4 @@ std::string WhyMissing(std::string_view path,
                        const Source& source,
                        const std::map<std::string, std::unique_ptr<files::FileTree>>& trees);
 
-/// The name of the ignore file that is in force for the local context of `source`; "" = none.
-std::string IgnoreFileInForce(const Source& source,
-                              const std::map<std::string, std::unique_ptr<files::FileTree>>& trees);
-
 }  // namespace depot::plan

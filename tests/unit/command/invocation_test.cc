@@ -115,8 +115,8 @@ TEST(Invocation, UnknownCommandNamesTheNearest) {
   EXPECT_EQ(
       far.message(),
       "unknown command: docker depot zebra, known are: build, login, "
-      "logout, init, list, cache, pull, ls, inspect, create, use, rm, stop, du, prune, imagetools, "
-      "configure-docker, doctor, completion, version, help");
+      "logout, init, list, cache, pull, ls, inspect, create, use, rm, stop, du, prune, context, "
+      "imagetools, configure-docker, doctor, completion, version, help");
 }
 
 TEST(Invocation, CommandsOfTwoWords) {
