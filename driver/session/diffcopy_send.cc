@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include "driver/base/shown.h"
 #include "driver/base/task_group.h"
@@ -20,8 +21,12 @@ namespace {
 constexpr std::size_t kStatBlock = 64 << 10;
 // On a slow disk the builder should not idle until a whole block of STAT packets is together.
 constexpr auto kStatDelay = std::chrono::milliseconds(10);
-// Larger packets cost the builder cache misses, smaller ones wake-ups and TLS records.
+// What is written at once: larger blocks cost cache misses, smaller ones wake-ups and TLS records.
 constexpr std::size_t kDataBlock = 512 << 10;
+// One packet, header and all, within the 32 KiB up to which Go's allocator (runtime/sizeclasses.go)
+// has room at hand: for larger ones a builder gets zeroed pages from the heap each time.
+constexpr std::size_t kDataPacket = 32'700;
+constexpr std::size_t kMostPackets = kDataBlock / kDataPacket + 1;
 // A large file starts a block of its own rather than to fill the last bytes of one.
 constexpr std::size_t kSmallestPiece = 16 << 10;
 constexpr std::int64_t kSequentialFrom = 1 << 20;
@@ -155,7 +160,7 @@ class Sender {
     auto left = info.st_size > 0 ? static_cast<std::uint64_t>(info.st_size)
                                  : std::numeric_limits<std::uint64_t>::max();
     while (left > 0) {
-      TRY_ASSIGN(std::size_t count, SendPiece(fd.get(), left, file, cancel));
+      TRY_ASSIGN(std::size_t count, SendPieces(fd.get(), left, file, cancel));
       if (count == 0) break;
       left -= count;
       if (left > 0) TRY(WriteStats(queue_.TakeStats(), cancel));
@@ -174,33 +179,64 @@ class Sender {
                     .WithHint("--context-times=file sends files that change all the time"));
   }
 
-  /// Appends one DATA packet of up to `left` bytes; 0 at the end of the file.
-  Result<std::size_t> SendPiece(int fd,
-                                std::uint64_t left,
-                                const SendQueue::File& file,
-                                const Cancel& cancel) {
+  /// A packet in block_ whose header is written and whose content is to be read.
+  struct Piece {
+    char* at = nullptr;
+    std::size_t header = 0;
+    std::size_t size = 0;
+  };
+
+  /// Appends DATA packets of up to `left` bytes in all; 0 at the end of the file.
+  Result<std::size_t> SendPieces(int fd,
+                                 std::uint64_t left,
+                                 const SendQueue::File& file,
+                                 const Cancel& cancel) {
     TRY(MakeRoom(kMaxDataHeader + std::min<std::uint64_t>(left, kSmallestPiece), cancel));
-    std::size_t room = kDataBlock - used_ - kMaxDataHeader;
-    auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left, room));
-    char* packet = block_.get() + used_;
-    std::size_t header = WriteDataHeader(packet, file.id, wanted);
+    Piece pieces[kMostPackets];
+    iovec places[kMostPackets];
+    const std::size_t planned = Plan(left, file.id, pieces);
+    for (std::size_t i = 0; i < planned; ++i)
+      places[i] = {pieces[i].at + pieces[i].header, pieces[i].size};
     ssize_t count = 0;
     do {
-      count = ::read(fd, packet + header, wanted);
+      count = ::readv(fd, places, static_cast<int>(planned));
     } while (count < 0 && errno == EINTR);
     if (count < 0) return Ours(Unreadable(file.path, errno));
-    auto size = static_cast<std::size_t>(count);
-    if (size == 0) return size;
-    if (size < wanted) {
-      // The header's length depends on the payload's: a short read moves the payload.
-      char right[kMaxDataHeader];
-      std::size_t right_header = WriteDataHeader(right, file.id, size);
-      std::copy(packet + header, packet + header + size, packet + right_header);
-      std::copy(right, right + right_header, packet);
-      header = right_header;
+    auto rest = static_cast<std::size_t>(count);
+    for (std::size_t i = 0; i < planned && rest > 0; ++i) {
+      if (rest < pieces[i].size) Shorten(pieces[i], file.id, rest);
+      used_ += pieces[i].header + pieces[i].size;
+      rest -= pieces[i].size;
     }
-    used_ += header + size;
-    return size;
+    return static_cast<std::size_t>(count);
+  }
+
+  /// How many packets are begun in what is left of block_.
+  std::size_t Plan(std::uint64_t left, std::uint32_t id, Piece (&pieces)[kMostPackets]) const {
+    std::size_t planned = 0;
+    std::size_t used = used_;
+    while (left > 0 && planned < kMostPackets) {
+      const std::size_t room = kDataBlock - used;
+      if (room < kMaxDataHeader + std::min<std::uint64_t>(left, kSmallestPiece)) break;
+      const std::size_t most = std::min(room, kDataPacket) - kMaxDataHeader;
+      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left, most));
+      char* at = block_.get() + used;
+      pieces[planned] = {at, WriteDataHeader(at, id, size), size};
+      used += pieces[planned].header + size;
+      left -= size;
+      ++planned;
+    }
+    return planned;
+  }
+
+  /// The header's length depends on the content's: a short read moves the content.
+  static void Shorten(Piece& piece, std::uint32_t id, std::size_t size) {
+    const char* content = piece.at + piece.header;
+    char right[kMaxDataHeader];
+    piece.header = WriteDataHeader(right, id, size);
+    std::copy(content, content + size, piece.at + piece.header);
+    std::copy(right, right + piece.header, piece.at);
+    piece.size = size;
   }
 
   Result<Fd> Open(const std::string& path) {
