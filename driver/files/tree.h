@@ -106,4 +106,9 @@ std::unique_ptr<FileTree> MakeMemoryTree(std::map<std::string, std::string> file
 std::unique_ptr<FileTree> MakeComparedTree(std::unique_ptr<FileTree> tree,
                                            std::function<void(std::string path)> changed);
 
+/// `tree` with the permissions that git knows: 0755 for folders and for what its owner may execute,
+/// 0644 for other files, so that the umask of whoever checked it out makes no difference. Devices,
+/// pipes and links are as they are.
+std::unique_ptr<FileTree> MakeGitModesTree(std::unique_ptr<FileTree> tree);
+
 }  // namespace depot::files

@@ -209,6 +209,7 @@ Candidates Values(std::string_view flag,
   if (flag == "build-arg") return BuildArgs(line);
   if (flag == "call") return Just({"build", "check", "outline", "targets"});
   if (flag == "context-times") return Just({"content", "file"});
+  if (flag == "normalize-modes") return Just({"git", "off"});
   if (flag == "provenance") return Just({"false", "mode=max", "mode=min", "true"});
   if (flag == "sbom") return Just({"false", "true"});
   if (flag == "network") return Just({"default", "host", "none"});

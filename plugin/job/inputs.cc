@@ -48,6 +48,10 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   for (const auto& [name, store] : inputs.source.named.stores)
     inputs.stores[name] = {store};
   TRY_ASSIGN(inputs.trees, plan::OpenTrees(inputs.source));
+  if (options.contexts.git_modes) {
+    for (auto& [name, tree] : inputs.trees)
+      tree = files::MakeGitModesTree(std::move(tree));
+  }
   plan::VcsFacts vcs = plan::DescribeVcs(options, environment, inputs.source);
   inputs.vcs = std::move(vcs.attributes);
   inputs.notices.insert(inputs.notices.end(), vcs.notices.begin(), vcs.notices.end());

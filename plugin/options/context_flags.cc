@@ -34,6 +34,19 @@ std::vector<flags::Flag> ContextFlags(ContextOptions& into) {
          TRY_ASSIGN(into.times, ParseContextTimes("--context-times", text));
          return {};
        }},
+      {"normalize-modes", 0, flags::FlagKind::kText, "string",
+       "\"git\": the files of local contexts are sent with the permissions that git knows, 0755 "
+       "and "
+       "0644, whatever the umask was; \"off\" is the default",
+       [&into](const std::string& text) -> Result<> {
+         if (text != "git" && text != "off") {
+           return Fail(Error(ErrorCode::kUsage,
+                             Cat("--normalize-modes: unknown modes \"", Printable(text), '"'))
+                           .WithHint("git and off are known"));
+         }
+         into.git_modes = text == "git";
+         return {};
+       }},
   };
 }
 

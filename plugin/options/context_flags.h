@@ -19,6 +19,7 @@ enum class ContextTimes {
 /// How the files of local contexts are sent.
 struct ContextOptions {
   std::optional<ContextTimes> times;  ///< --context-times; unset = not given
+  bool git_modes = false;             ///< --normalize-modes=git
 };
 
 /// kUsage: it is no word for times.
@@ -28,7 +29,7 @@ Result<ContextTimes> ParseContextTimes(std::string_view name, std::string_view v
 Result<std::optional<ContextTimes>> WantedContextTimes(const ContextOptions& options,
                                                        const Environment& environment);
 
-/// --context-times.
+/// --context-times and --normalize-modes.
 std::vector<flags::Flag> ContextFlags(ContextOptions& into);
 
 }  // namespace depot::options

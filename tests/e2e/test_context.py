@@ -295,6 +295,25 @@ class Kinds(ContextTest):
         self.assertEqual(list(self.copied(context)), ["word"])
 
 
+class Modes(ContextTest):
+    def test_another_umask_is_no_other_build(self):
+        """A laptop with one umask and a runner with another share their cache."""
+        mark = self.own()
+        lines = f"COPY . /in\nRUN : {mark}; cd /in && stat -c '%a %n' * >/modes"
+        dockerfile = f"FROM {self.rig['BASE']} AS one\n{lines}\nFROM scratch\nCOPY --from=one /modes /\n"
+        for umask in (0o022, 0o077):
+            context = self.context({"word": "w", "tool": "t", "sub/x": ""}, name=f"umask{umask}")
+            elsewhere = self.context({"Dockerfile": dockerfile}, name=f"elsewhere{umask}")
+            for path in (context / "sub", context / "tool"):
+                path.chmod(0o777 & ~umask)
+            (context / "word").chmod(0o666 & ~umask)
+            args = ("-f", elsewhere / "Dockerfile", "--normalize-modes=git", "-o", f"out{umask}", context)
+            result = self.build(*args, builder="tls")
+            modes = trees.text(self.work / f"out{umask}", "modes")
+            self.assertEqual(modes.splitlines(), ["755 sub", "755 tool", "644 word"])
+        self.assertRegex(result.stderr, rf"RUN : {mark}.*\n(.*\n)*?.*CACHED")
+
+
 class Sending(ContextTest):
     def test_one_file_of_200_mib(self):
         content = random.Random(self.id()).randbytes(1 << 20)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -520,6 +521,30 @@ TEST(ComparedTree, TellsOnceWhichFilesAreNotWhatTheyWere) {
   walk();
   ASSERT_TRUE(compared->Open("same"));
   EXPECT_EQ(changed, (std::vector<std::string>{"grows", "replaced"}));
+}
+
+TEST(GitModesTree, HasThePermissionsThatGitKnows) {
+  TemporaryTree tree;
+  tree.File("plain");
+  tree.File("tool");
+  tree.File("sub/for-others");
+  tree.Symlink("link", "plain");
+  chmod(tree.At("plain").c_str(), 0600);
+  chmod(tree.At("tool").c_str(), 04711);
+  chmod(tree.At("sub/for-others").c_str(), 0655);
+  chmod(tree.At("sub").c_str(), 0700);
+  std::map<std::string, std::uint32_t> modes;
+  auto opened = OpenDirectoryTree(tree.root());
+  ASSERT_TRUE(opened);
+  auto normal = MakeGitModesTree(*std::move(opened));
+  for (const FileEntry& entry : WalkAll(*normal))
+    modes[entry.path] = entry.mode;
+  EXPECT_EQ(modes["plain"], S_IFREG | 0644u);
+  EXPECT_EQ(modes["tool"], S_IFREG | 0755u);
+  EXPECT_EQ(modes["sub/for-others"], S_IFREG | 0644u);
+  EXPECT_EQ(modes["sub"], S_IFDIR | 0755u);
+  EXPECT_EQ(modes["link"], S_IFLNK | 0777u);
+  EXPECT_TRUE(normal->Open("plain"));
 }
 
 TEST(ComparedTree, FilesInMemoryDoNotChange) {

@@ -23,5 +23,18 @@ TEST(ContextFlags, TheFlagCountsBeforeTheVariable) {
   EXPECT_FALSE(WantedContextTimes({}, {{"DEPOT_CONTEXT_TIMES", "x"}}));
 }
 
+TEST(ContextFlags, ModesAreGitsOrTheFiles) {
+  ContextOptions options;
+  const auto read = [&](const char* value) {
+    return flags::ParseWords(ContextFlags(options), {"--normalize-modes", value},
+                             flags::Placement::kAnywhere);
+  };
+  ASSERT_TRUE(read("git"));
+  EXPECT_TRUE(options.git_modes);
+  ASSERT_TRUE(read("off"));
+  EXPECT_FALSE(options.git_modes);
+  EXPECT_EQ(read("on").error().code(), ErrorCode::kUsage);
+}
+
 }  // namespace
 }  // namespace depot::options
