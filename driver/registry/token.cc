@@ -1,5 +1,6 @@
 #include "driver/registry/token.h"
 
+#include <algorithm>
 #include <cstring>
 #include <ctime>
 
@@ -14,6 +15,8 @@ namespace {
 
 constexpr std::chrono::seconds kTokenPatience(60);
 constexpr std::int64_t kDefaultLifetime = 60;
+/// Ten years: it is added to clocks.
+constexpr std::int64_t kLongestLifetime = 10LL * 365 * 24 * 3600;
 constexpr std::size_t kMaxAnswer = 1 << 20;
 
 struct Realm {
@@ -138,6 +141,7 @@ class TokenServer {
     }
     token.expires_in = (*json)["expires_in"].AsInt();
     if (token.expires_in <= 0) token.expires_in = kDefaultLifetime;
+    token.expires_in = std::min(token.expires_in, kLongestLifetime);
     token.issued_at = ParseTime((*json)["issued_at"].AsString());
     return token;
   }

@@ -149,6 +149,8 @@ constexpr Cause kCatalogue[] = {
     {"failed to compute cache key", "not found", kStep, kIsInContext},
     {"/buildkit-mount", "no such file or directory", kStep, kIsInContext},
     {"failed to walk ", "no such file or directory", kStep, kIsInContext},
+    {"failed to read dockerfile", "unexpected EOF", kStep,
+     "the archive that is the build context cannot be unpacked: it ends too early"},
     {"failed to read dockerfile", "no such file or directory", kStep, kIsInContext},
     {"failed to copy files", "no such file or directory", kStep, kIsInContext},
     {"no source files were specified", "", kStep,

@@ -6,9 +6,6 @@
 namespace depot::job {
 namespace {
 
-// An Engine that unpacks a large layer may say nothing for minutes.
-constexpr std::chrono::minutes kLongestSilence(10);
-
 std::string NameOf(const http::Request& request) {
   if (!request.peer.empty()) return request.peer;
   return http::OriginOf(request.url);
@@ -21,7 +18,7 @@ Result<http::Response> PatientClient::Send(const http::Request& request, const C
   if (sink == nullptr) return client_->Send(request, cancel);
   Awaited who{NameOf(request)};
   if (request.body_source || request.body_sink) {
-    who.limit = kLongestSilence;
+    who.limit = longest_;
     who.hint = "it took the connection and fell silent: is it stopped, or overloaded?";
   }
   Patience patience(*sink, std::move(who), cancel);

@@ -299,6 +299,26 @@ class EndToEnd(unittest.TestCase):
     def start_plugin(self, *args, engine=None, builder=None, env=None, cwd=None, stdin=None):
         return self._start([self._plugin(), *args], engine, builder, env, cwd, stdin)
 
+    def as_nobody(self, *args, **where):
+        """Runs the plugin as another user, since root may read everything; a subprocess.CompletedProcess."""
+        for path in (self.folder, self.docker_config, self.work):
+            path.chmod(0o755)
+        plugin = self.folder / "docker-depot"
+        if not plugin.exists():
+            shutil.copyfile(self._plugin(), plugin)
+            plugin.chmod(0o755)
+        return subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", plugin, *args],
+            env=self.environment(**{"builder": "plain", "env": {"TMPDIR": "/tmp"}, **where}),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
     def run_docker(self, *args, check=0, timeout=120, **options):
         """Runs the docker client with the plugin in place: run_docker("depot", "build", ...)."""
         return self._finish(self.start_docker(*args, **options), check, timeout)

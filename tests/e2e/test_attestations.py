@@ -15,15 +15,16 @@ class AttestationTest(EndToEnd):
 
 
 class Attestations(AttestationTest):
-    def check(self, *flags, env=None, expect):
-        """Builds with both; `expect` is what each image of the index has attested."""
+    def check(self, *flags, env=None, builder="tls", expect):
+        """Builds with both; `expect` is what each image of the index has attested. Gives the names of the images."""
         context, env = self.source(), {**ON, **(env or {})}
         ours, theirs = (self.image_name(name, registry="open") for name in ("ours", "theirs"))
         flags = [*flags, "--push", context]
-        self.build("-t", ours, *flags, builder="tls", env=env)
-        self.run_buildx("build", "-t", theirs, *flags, builder="tls", env=env)
+        self.build("-t", ours, *flags, builder=builder, env=env)
+        self.run_buildx("build", "-t", theirs, *flags, builder=builder, env=env)
         self.assertEqual(self.described(ours), self.described(theirs))
         self.assertEqual(self.described(ours), expect)
+        return ours, theirs
 
     def described(self, image):
         """By platform: the predicates' types, with the mode of a provenance. None: no index."""
@@ -72,6 +73,19 @@ class Attestations(AttestationTest):
         flag = f"--sbom=generator={self.rig['SBOM_GENERATOR']}"
         self.check(flag, expect={"amd64": ["provenance min", "sbom"]})
         self.check(flag, "--provenance=false", expect={"amd64": ["sbom"]})
+
+    def test_attestations_are_artifacts_where_the_output_or_the_builder_says_so(self):
+        """Of OCI 1.1; BuildKit 0.25 makes none unasked, newer ones do."""
+        self.start_newest_engine()
+        builder = self.bridge("plain", engine="newest").url
+        for env in ({}, {"BUILDX_NO_DEFAULT_OCI_ARTIFACT": "1"}):
+            for output, artifact in (("type=image", False), ("type=image,oci-artifact=true", True)):
+                images = self.check("-o", output, env=env, builder=builder, expect={"amd64": ["provenance min"]})
+                for image in images:
+                    repository = self.repository(image)
+                    entry = repository.document("latest")["manifests"][-1]
+                    found = "artifactType" in repository.document(entry["digest"])
+                    self.assertEqual(found, artifact, f"{image} {output} {env}")
 
     def test_two_platforms(self):
         context, image = self.source(), self.image_name(registry="open")

@@ -190,26 +190,6 @@ class Contexts(BadInputTest):
         self.assertIn("group docker", done.stderr)
         self.assertNotIn("daemon running", done.stderr)
 
-    def as_nobody(self, *args, **where):
-        """Runs the plugin as another user, since root may read everything."""
-        for path in (self.folder, self.docker_config, self.work):
-            path.chmod(0o755)
-        plugin = self.folder / "docker-depot"
-        if not plugin.exists():
-            shutil.copyfile(os.environ["DEPOT_PLUGIN"], plugin)
-            plugin.chmod(0o755)
-        return subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", plugin, *args],
-            env=self.environment(**{"builder": "plain", "env": {"TMPDIR": "/tmp"}, **where}),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
     def test_a_file_that_vanishes(self):
         # Between the listing and the request for it; the build may fail or not, but it ends.
         names = {f"f{n:04}": self.image_name() for n in range(2000)}

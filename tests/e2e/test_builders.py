@@ -366,7 +366,9 @@ class Flags(BuildersTest):
         result = self.build("--allow", "security.insecure", self.small(), builder="tls", check=1)
         self.assertIn("entitlement security.insecure is not allowed", result.stderr)
         self.assertIn("insecure-entitlements", result.stderr)
-        self.assertLess(result.seconds, 7, "the builder says so at once")
+        # It waits 5 s for what might still come.
+        theirs = self.run_buildx("build", "--allow", "security.insecure", self.small(), builder="tls", check=1)
+        self.assertLess(result.seconds, theirs.seconds, "the builder says so at once")
 
     def test_quiet_without_an_output_says_why_nothing_is_printed(self):
         result = self.build("-q", self.small(), builder="tls")

@@ -233,13 +233,26 @@ class Containers(EndpointsTest):
         node = {"Name": f"{name}0", "Endpoint": endpoint, "Platforms": None}
         (folder / name).write_text(json.dumps({"Name": name, "Driver": driver, "Nodes": [node]}))
 
+    def test_the_program_ends_in_the_middle_of_a_build(self):
+        context, step = self.endless()
+        url = f"docker-container://{self.container()}"
+        env = {"PATH": self.programs.path()}
+        running = self.start_plugin("build", context, builder=url, engine="containerd", env=env)
+        self.wait_for_step(step)
+        (child,) = self.children_of(running.pid)
+        os.kill(int(child), signal.SIGKILL)
+        result = running.wait(20)
+        self.assertIn(result.rc, FAILURES, str(result))
+        self.assertRegex(result.stderr, rf"ERROR: lost the builder {url} after \d+ s: docker ended")
+        self.assert_step_ends(step)
+
 
 class StandIns(EndpointsTest):
     """Programs that the rig has not: what they are asked is what the real ones understand."""
 
-    def check(self, program, url, *arguments):
+    def check(self, program, url, *arguments, **options):
         record = self.programs.add_recorder(program, self.plain_address())
-        self.builds(url)
+        self.builds(url, **options)
         self.assertEqual(record.read_text().splitlines(), list(arguments))
         pid = int((self.programs.folder / f"{program}.pid").read_text())
         self.assertFalse(self.alive(pid), "left behind")
@@ -260,6 +273,20 @@ class StandIns(EndpointsTest):
             *("kubectl", "kube-pod://kit-0?namespace=ci&context=prod&container=kit"),
             *("--context=prod", "--namespace=ci", "exec", "--container=kit", "-i", "kit-0", "--"),
             *("buildctl", "dial-stdio"),
+        )
+
+    def test_an_instance_of_buildx_in_kubernetes(self):
+        cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
+        context = {"name": "c", "context": {"cluster": "c", "namespace": "other"}}
+        known = {"kind": "Config", "current-context": "c", "clusters": [cluster], "contexts": [context]}
+        (self.work / "kubeconfig").write_text(json.dumps({"apiVersion": "v1", **known}))
+        words = ("create", "--name", "kit", "--driver", "kubernetes", "--driver-opt", "namespace=ci")
+        self.run_buildx(*words, env={"KUBECONFIG": self.work / "kubeconfig"})
+        env = {"BUILDX_BUILDER": "kit", "BUILDX_CONFIG": str(self.folder / "buildx")}
+        self.check(
+            *("kubectl", None, f"--kubeconfig={self.work}/kubeconfig", "--namespace=ci"),
+            *("exec", "--container=buildkitd", "-i", "deployment/kit0", "--", "buildctl", "dial-stdio"),
+            env=env,
         )
 
     def test_what_a_program_says_is_shown(self):

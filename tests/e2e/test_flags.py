@@ -4,7 +4,7 @@ import json
 import unittest
 
 import trees
-from harness import EndToEnd
+from harness import FAILURES, EndToEnd
 
 
 class FlagsTest(EndToEnd):
@@ -90,6 +90,13 @@ class Words(FlagsTest):
         context = self.context({"Dockerfile": "FROM scratch\nLABEL a=b\n"})
         result = self.run_plugin("b", "-o", "type=tar,dest=out.tar", context, builder="tls")
         self.assertIn("exporting", result.stderr)
+
+    def test_another_folder_of_docker_settings(self):
+        settings, context = self.context({"config.json": "{"}), self.context({"Dockerfile": "FROM scratch\n"})
+        refused = self.build("--config", settings, context, builder="tls", check=FAILURES)
+        self.assertIn(str(settings / "config.json"), refused.stderr)
+        (settings / "config.json").write_text("{}")
+        self.build("--config", settings, context, builder="tls")
 
     def test_a_version_of_windows_is_a_platform(self):
         context = self.context({"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})

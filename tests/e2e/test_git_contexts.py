@@ -83,6 +83,11 @@ class GitContexts(EndToEnd):
         for name in ("GIT_AUTH_TOKEN", f"GIT_AUTH_TOKEN.{server.host}"):
             out = self.out("--secret", f"id={name},env=TOKEN", url, env={"TOKEN": "t0ken"})
             self.assertEqual(trees.text(out, "word"), "from git\n")
+        # The whole header, for what is no token.
+        for name in ("GIT_AUTH_HEADER", f"GIT_AUTH_HEADER.{server.host}"):
+            header = {"HEADER": basic("x-access-token", "t0ken")}
+            out = self.out("--secret", f"id={name},env=HEADER", "--no-cache", url, env=header)
+            self.assertEqual(trees.text(out, "word"), "from git\n")
         self.assert_no_leak("t0ken")
 
     def job(self, host, **more):
@@ -159,10 +164,14 @@ class GitContexts(EndToEnd):
         self.assertEqual(trees.text(out, "linux_arm64/word"), "from git\n")
 
     def test_archives_that_cannot_be_read_are_told(self):
+        header = tarfile.TarInfo("word")
+        header.size = 1 << 20
         for name, content, words in (
             ("zstd", b"\x28\xb5\x2f\xfd" + bytes(200), "zstd"),
-            ("half", self.archive()[:-30], ""),
-            ("lie", b"\x1f\x8b\x08" + bytes(2000), ""),
+            ("half", self.archive()[:-30], "it ends too early"),
+            ("lie", b"\x1f\x8b\x08" + bytes(2000), "failed to read dockerfile: open Dockerfile: no such file"),
+            ("larger than what follows", header.tobuf() + b"word".ljust(512, b"\0"), "it ends too early"),
+            ("a checksum of another", self.archive("w:").replace(b"0000644", b"0000755", 1), "nor an archive that can be read"),
         ):
             with self.subTest(name):
                 place = self.work / name

@@ -365,8 +365,12 @@ class Guide(Jobs):
         first = self.pipeline(project, registry, self.builder())
         self.assertRegex(first.stderr, r"the cache in \S+/cache:main is not there \(yet\)")
         self.assertTrue(self.repository(f"{registry['CI_REGISTRY_IMAGE']}/cache:main").has("main"))
-        second = self.pipeline(project, registry, self.builder())
-        self.assertIn("importing cache manifest from", second.stderr)
+        # Another builder, that has never seen the steps.
+        builder = {**self.builder(), "DEPOT_BUILDER": self.rig["BUILDER_ARM64"]}
+        second = self.pipeline(project, registry, builder, BUILDKIT_PROGRESS="plain").stderr
+        self.assertIn("importing cache manifest from", second)
+        number = re.search(rf"#(\d+) \[.*RUN echo {self.image_name()}", second)[1]
+        self.assertRegex(second, rf"#{number} CACHED")
 
     def test_the_authority_of_a_pool_is_one_variable(self):
         pool = self.start_pool()

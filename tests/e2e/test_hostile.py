@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import os
 import re
+import resource
 import socket
 import threading
 from pathlib import Path
@@ -41,6 +42,13 @@ class HostileTest(EndToEnd):
             },
             name="ctx",
         )
+
+    def tearDown(self):
+        super().tearDown()
+        # Whatever was sent: of all programs that a test runs, a build and its builder.
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
+        if not os.environ.get("ASAN_OPTIONS"):
+            self.assertLess(peak, 1 << 30, "the memory of the largest")
 
     def provoke(self, script, *args, check=0, **options):
         """Builds on a builder with this script; returns the result and the builder's answers."""

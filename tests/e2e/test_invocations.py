@@ -476,6 +476,26 @@ _REMOTE = [
     Case("git@127.0.0.1:none/none.git", says=("SSH_AUTH_SOCK|--ssh",)),
 ]
 
+# Of BuildKit 0.24 and newer.
+_QUERIES = [
+    Case("-o {out}/o {git}?branch=main"),
+    Case("-o {out}/o {git}?tag=v1&subdir=sub"),
+    Case("-o {out}/o {git}?ref=main&subdir=sub"),
+    Case("-o {out}/o {git}?ref=refs/heads/main&checksum={commit}"),
+    Case("{git}?branch=main&checksum=0123456789012345678901234567890123456789", says=("0123456789012",)),
+    Case("{git}?branch=nowhere", says=("nowhere",)),
+    Case("{git}?parcel=x", says=("parcel",)),
+    Case(
+        "--build-context more={git}?branch=main&subdir=sub -o {out}/o ctx",
+        files={"Dockerfile": "FROM scratch\nCOPY --from=more x /\n"},
+    ),
+    Case(
+        "--build-context more={git}?tag=none ctx",
+        files={"Dockerfile": "FROM scratch\nCOPY --from=more x /\n"},
+        says=("none",),
+    ),
+]
+
 # What depends on the builder's age, or on the way to it.
 _CHOSEN = [
     *_STDIN[:2],
@@ -613,6 +633,14 @@ class Invocations(InvocationTest):
         self.addCleanup(lambda: os.killpg(daemon.pid, signal.SIGKILL))
         self.wait_until(lambda: answers(host, int(port)), 10, "no git daemon")
         return f"git://{host}:{port}/app"
+
+    def test_git_urls_with_a_query(self):
+        self.start_newest_engine()
+        git = self.git_server()
+        commit = subprocess.run(
+            ["git", "-C", self.folder / "repositories" / "app", "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        self.play(_QUERIES, builder=self.bridge("plain", engine="newest").url, git=git, commit=commit)
 
     def test_newest_engine(self):
         self.start_newest_engine()

@@ -65,6 +65,25 @@ class ParityLists(unittest.TestCase):
         said = parity.probe(["."], {name.replace("*", "X"): "1" for name in names}).stderr
         self.assertEqual(said, parity.probe(["."]).stderr)
 
+    def test_what_works_is_read_by_somebody(self):
+        for name, setting in parity.settings().items():
+            if setting.fate == "Honoured" and name not in parity.INHERITED:
+                with self.subTest(variable=name):
+                    self.assertNotEqual(parity.readers_of(name), [])
+        self.assertEqual(parity.readers_of("NO_SUCH_VARIABLE"), [])
+
+    def test_what_is_said_of_files_has_its_tests(self):
+        for file, _, _, tests in parity.files():
+            with self.subTest(file=file):
+                self.assertTrue(tests)
+                self.assertEqual([test for test in tests if not parity.has_test(test)], [])
+        self.assertFalse(parity.has_test("cache.test_that_is_not_there"))
+        self.assertFalse(parity.has_test("base.Nobody.IsThere"))
+
+    def test_a_letter_of_another_program_is_no_evidence(self):
+        words = set(parity.words_of('self.build("-t", x, f(["-c"]), ["-m", "1g"])\nrun(["git", "commit", "-qm", "-a"])\n'))
+        self.assertEqual(words, {"-t", "-m", "1g"})
+
     def test_document(self):
         text = parity.document()
         self.assertTrue(parity.DOCUMENT.read_text() == text, "run tests/e2e/parity.py --fix")

@@ -124,6 +124,10 @@ COPY --from=clone /clone/word /
         out = self.work / "out"
         self.build("--ssh", f"default={self.key}", "-o", out, url, builder="tls")
         self.assertEqual(trees.text(out, "word"), "private\n")
+        stranger = self.work / "sshd" / "stranger"
+        refused = self.build("--ssh", f"default={stranger}", "--no-cache", url, builder="tls", check=112)
+        self.assertIn("Permission denied (publickey", refused.stderr)
+        self.assertIn("that server takes none of the keys", refused.stderr)
         refused = self.build("-o", self.work / "none", url, builder="tls", check=1)
         self.assertIn("the build context is fetched over ssh, and no --ssh says by which key", refused.stderr)
         # As with docker buildx an agent that is there is used unasked.
@@ -177,6 +181,21 @@ COPY --from=clone /clone/word /
         self.assertIn("shows no keys", self.refusal("--ssh", f"default={socket}"))
         mixed = self.refusal("--ssh", f"default={socket},{self.key}", check=125)
         self.assertIn("an agent and keys cannot be given for one id", mixed)
+
+    def test_a_locked_agent_is_told_before_connecting(self):
+        agent = self.agent(self.key)
+        words = {"input": "word\nword\n", "env": {"SSH_AUTH_SOCK": str(agent)}, "text": True}
+        subprocess.run(["ssh-add", "-x"], check=True, capture_output=True, **words)
+        self.assertRegex(self.refusal("--ssh", f"default={agent}"), "shows no keys: .* locked")
+
+    def test_a_key_of_somebody_else_is_told_before_connecting(self):
+        context = self.context({"Dockerfile": "FROM scratch\n"})
+        closed = self.work / "closed"
+        shutil.copyfile(self.key, closed)
+        closed.chmod(0o600)
+        said = self.as_nobody("build", "--ssh", f"default={closed}", context, builder=f"tcp://{self.closed_port()}")
+        self.assertEqual(said.returncode, 1, said.stderr)
+        self.assertIn(f"ERROR: --ssh default: {closed}: open {closed}: permission denied", said.stderr)
 
     def test_same_words_as_buildx(self):
         """What goes through and what does not is the same."""

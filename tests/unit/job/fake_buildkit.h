@@ -20,12 +20,13 @@
 
 namespace depot::test {
 
-/// A daemon on a unix socket that speaks BuildKit's protocol: it has one worker for linux/amd64,
-/// asks for nothing in the session, and says of every solve that it made the image that the
-/// exporter names.
+/// A daemon on a unix socket that speaks BuildKit's protocol: it has one worker, for linux, asks
+/// for nothing in the session, and says of every solve that it made the image that the exporter
+/// names.
 class FakeBuildkit {
  public:
-  explicit FakeBuildkit(const std::string& socket_path) : url_(Cat("unix://", socket_path)) {
+  explicit FakeBuildkit(const std::string& socket_path, std::string architecture = "amd64")
+      : url_(Cat("unix://", socket_path)), architecture_(std::move(architecture)) {
     AddControl();
     socket_.Reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
@@ -69,12 +70,12 @@ class FakeBuildkit {
   void AddControl() {
     namespace control = moby::buildkit::v1;
     table_.Add("/moby.buildkit.v1.Control/ListWorkers",
-               rpc::UnaryHandler([](const rpc::Metadata&, const std::string&, std::string& response,
-                                    const Cancel&) {
+               rpc::UnaryHandler([this](const rpc::Metadata&, const std::string&,
+                                        std::string& response, const Cancel&) {
                  control::ListWorkersResponse workers;
                  control::WorkerPlatform* platform = workers.add_record()->add_platforms();
                  platform->set_os("linux");
-                 platform->set_architecture("amd64");
+                 platform->set_architecture(architecture_);
                  response = workers.SerializeAsString();
                  return rpc::Status{};
                }));
@@ -117,6 +118,7 @@ class FakeBuildkit {
   }
 
   const std::string url_;
+  const std::string architecture_;
   rpc::ServiceTable table_;
   Fd socket_;
   std::mutex mutex_;

@@ -27,7 +27,7 @@ class TargetTest : public ::testing::Test {
   }
 
   options::BuildOptions Options(Words words) {
-    words.insert(words.end(), {"--builder", buildkit_.url(), "--no-preflight"});
+    words.insert(words.end(), {"--builder", builder_, "--no-preflight"});
     if (words.front() != "-") words.push_back(tree_.At("context"));
     auto options = options::ParseBuildFlags(words, "docker depot");
     if (options && *options) return **options;
@@ -47,6 +47,7 @@ class TargetTest : public ::testing::Test {
 
   files::TemporaryTree tree_;
   test::FakeBuildkit buildkit_{tree_.At("buildkit.sock")};
+  std::string builder_ = buildkit_.url();
   Environment environment_ = {{"TMPDIR", tree_.root()}};
   options::GlobalFlags globals_;
   Terminal terminal_;
@@ -101,6 +102,34 @@ TEST_F(TargetTest, TwoAreBuiltAtTheSameTimeOnOneBuilder) {
   for (const std::string& name : names)
     EXPECT_EQ(tree_.Read(Cat(name, ".id")), DigestOf(name));
   EXPECT_EQ(buildkit_.connections(), 1);
+}
+
+TEST_F(TargetTest, TwoForTwoPlatformsAreBuiltAtTheSameTimeOnTwoBuilders) {
+  test::FakeBuildkit arm64(tree_.At("arm64.sock"), "arm64");
+  builder_ = Cat("linux/amd64=", buildkit_.url(), ",linux/arm64=", arm64.url());
+  // No solve ends unless, on each builder, both targets' run.
+  buildkit_.SolveTogether(2);
+  arm64.SolveTogether(2);
+  const options::BuildOptions options =
+      Options({"-o", "type=cacheonly", "--platform", "linux/amd64,linux/arm64"});
+  std::vector<std::unique_ptr<Target>> targets;
+  for (int i = 0; i < 2; ++i) {
+    targets.push_back(std::make_unique<Target>(options, workshop_, streams_));
+    ASSERT_TRUE(targets.back()->Prepare(Cancel::Never()));
+  }
+  auto job = Start(options);
+  TaskGroup builds(Cancel::Never());
+  for (const auto& target : targets) {
+    builds.Start("target", [&](const Cancel& cancel) -> Result<> {
+      TRY(target->Build(*job, sink_, cancel));
+      return {};
+    });
+  }
+  Result<> built = builds.Wait();
+  job->Finish(nullptr);
+  ASSERT_TRUE(built) << built.error().message();
+  EXPECT_EQ(buildkit_.connections(), 1);
+  EXPECT_EQ(arm64.connections(), 1);
 }
 
 TEST_F(TargetTest, OneThatFailsLeavesNoResultAndTheOtherIsNotTouched) {

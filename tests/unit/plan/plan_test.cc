@@ -187,14 +187,20 @@ TEST(Plan, HostGatewayMustBeKnown) {
 TEST(Plan, WhatStepsMayUse) {
   BuildPlan plan = CommandLine{
       {"--ulimit=nofile=1:2", "--ulimit=core=0", "--shm-size=1k", "--cgroup-parent=/p",
-       "--no-cache-filter=a", "--no-cache-filter=b", "--memory=1k",
+       "--no-cache-filter=a", "--no-cache-filter=b", "--memory=1k", "--memory-swap=2k",
+       "--cpu-shares=3", "--cpu-period=1000", "--cpu-quota=2000", "--cpuset-cpus=0-1",
+       "--cpuset-mems=0",
        "."}}.Good();
   const Attributes& attrs = plan.request.frontend_attrs;
   EXPECT_EQ(attrs.at("ulimit"), "core=0:0,nofile=1:2");
   EXPECT_EQ(attrs.at("shm-size"), "1024");
   EXPECT_EQ(attrs.at("cgroup-parent"), "/p");
   EXPECT_EQ(attrs.at("no-cache"), "a,b");
-  EXPECT_EQ(attrs.at("memory"), "1024");
+  const Attributes limits = {
+      {"memory", "1024"},    {"memswap", "2048"}, {"cpushares", "3"}, {"cpuperiod", "1000"},
+      {"cpuquota", "2000"}, {"cpusetcpus", "0-1"},  {"cpusetmems", "0"}};
+  for (const auto& [name, value] : limits)
+    EXPECT_EQ(attrs.at(name), value);
   ASSERT_EQ(plan.request.capabilities.size(), 1u);
   EXPECT_FALSE(plan.request.capabilities[0].required);
 }

@@ -147,6 +147,16 @@ TEST_F(TokenTest, ServerThatEchoesTheSecretIsNotQuoted) {
   }
 }
 
+TEST_F(TokenTest, ALifeBeyondAllClocksIsALongOne) {
+  for (std::string_view life : {"9223372036854775807", "18446744073709551615", "1e300"}) {
+    get_.body = Cat(R"({"token":"T","expires_in":)", life, "}");
+    Result<Token> token = Fetch(std::nullopt);
+    ASSERT_TRUE(token) << token.error().message();
+    EXPECT_GE(token->expires_in, 60);
+    EXPECT_LE(token->expires_in, 10LL * 366 * 24 * 3600);
+  }
+}
+
 TEST_F(TokenTest, ServerErrorsAreUnavailableAndOddAnswersInvalid) {
   get_ = {429, R"({"details":"too many requests"})"};
   Error busy = Fetch(std::nullopt).error();

@@ -81,6 +81,7 @@ constexpr Recorded kRecorded[] = {
      "file "
      "or directory",
      "no such program"},
+    {"failed to read dockerfile: unexpected EOF", "ends too early"},
     {"write /x: no space left on device", "disk is full"},
     {"failed to calculate checksum of ref a::b: \"/x\": not found", "build context"},
     {"failed to load LLB: network.host is not allowed", "--allow"},

@@ -1,0 +1,125 @@
+#include "plugin/job/explanation.h"
+
+#include <gtest/gtest.h>
+
+#include "driver/base/text.h"
+#include "tests/unit/files/temporary_tree.h"
+
+namespace depot::job {
+namespace {
+
+/// The credential of everybody, or none.
+class OneCredential final : public registry::CredentialSource {
+ public:
+  Result<std::optional<registry::Credential>> Lookup(const std::string& host,
+                                                     const std::string& /*repository*/,
+                                                     int nth,
+                                                     const Cancel& /*cancel*/) override {
+    asked_ = host;
+    return nth == 0 ? credential_ : std::nullopt;
+  }
+
+  std::optional<registry::Credential> credential_;
+  std::string asked_;
+};
+
+class ExplanationTest : public testing::Test {
+ protected:
+  ExplanationTest() {
+    tree_.File("context/word", "x");
+    inputs_.source.filename = "Dockerfile";
+    inputs_.source.trees["context"].directory = tree_.At("context");
+    auto opened = files::OpenDirectoryTree(tree_.At("context"));
+    EXPECT_TRUE(opened);
+    inputs_.trees["context"] = *std::move(opened);
+  }
+
+  std::string HintFor(Error error) {
+    return Explain(std::move(error), inputs_, keyring_, Cancel::Never()).hint();
+  }
+
+  std::string HintForMissing(const std::string& message) {
+    return HintFor(Error(ErrorCode::kFailed, message).WithHint("as before"));
+  }
+
+  files::TemporaryTree tree_;
+  Inputs inputs_;
+  OneCredential source_;
+  registry::Keyring keyring_{source_, {}};
+};
+
+TEST_F(ExplanationTest, AMissingFileHasANeighbourInEveryBuildKitsWords) {
+  for (const char* message :
+       {R"(failed to calculate checksum of ref a::b: "/wrod": not found)",
+        R"("/wrod" not found: not found)",
+        "lstat /var/lib/docker/tmp/buildkit-mount123/wrod: no such file or directory"}) {
+    EXPECT_EQ(HintForMissing(message), Cat("there is no wrod in the build context ",
+                                           tree_.At("context"), "; did you mean word?"));
+  }
+}
+
+TEST_F(ExplanationTest, AnIgnoredFileNamesTheLineThatDoesIt) {
+  tree_.File("context/.dockerignore", "# all\n*\n!other\n");
+  EXPECT_EQ(HintForMissing(R"("/word": not found)"),
+            "line 2 of .dockerignore excludes it: *; a line below it lets it in: !word");
+}
+
+TEST_F(ExplanationTest, TheIgnoreFileOfTheDockerfileCountsFirst) {
+  tree_.File("context/.dockerignore", "none\n");
+  tree_.File("dockerfiles/Dockerfile.dockerignore", "word\n");
+  auto opened = files::OpenDirectoryTree(tree_.At("dockerfiles"));
+  ASSERT_TRUE(opened);
+  inputs_.trees["dockerfile"] = *std::move(opened);
+  EXPECT_EQ(
+      HintForMissing(R"("/word": not found)"),
+      "line 1 of Dockerfile.dockerignore excludes it: word; a line below it lets it in: !word");
+}
+
+TEST_F(ExplanationTest, WhatIsCopiedFromElsewhereIsNotLookedForHere) {
+  EXPECT_EQ(HintFor(Error(ErrorCode::kFailed, R"("/none": not found)")
+                        .WithExcerpt("   2 | >>> COPY --from=made /none /\n")),
+            "COPY --from takes it from that stage, image or named context, which does not have it");
+}
+
+TEST_F(ExplanationTest, WhatItDoesNotUnderstandKeepsItsHint) {
+  for (const char* message :
+       {"", "\": not found", R"(": not found)", R"(x": not found)", R"("relative": not found)",
+        R"("/": not found)", "/buildkit-mount: no such file or directory",
+        "/buildkit-mount1: no such file or directory", "no such file or directory"}) {
+    EXPECT_EQ(HintForMissing(message), "as before") << message;
+  }
+  inputs_.source.trees.clear();
+  EXPECT_EQ(HintForMissing(R"("/word": not found)"), "as before");
+}
+
+Error Refused(std::string_view image) {
+  return Error(ErrorCode::kDenied, Cat("failed to push ", image, ": unexpected status: 403"))
+      .At(FailedAt::kAuthentication);
+}
+
+TEST_F(ExplanationTest, ARefusedImageNamesTheCredentialsThatAreUsed) {
+  EXPECT_EQ(HintFor(Refused("registry.test/a/b:c")),
+            "no credentials are configured for registry.test: docker login registry.test, or "
+            "DOCKER_AUTH_CONFIG");
+  source_.credential_ = registry::Credential{"ada", Secret("pa55word"), {}, {}, "config.json"};
+  EXPECT_EQ(HintFor(Refused("registry.test/a/b:c")),
+            "the credentials of config.json (user ada) for registry.test do not open it: are they "
+            "still valid, and may they do this? docker login registry.test gives others");
+  EXPECT_EQ(source_.asked_, "registry.test");
+  EXPECT_NE(HintFor(Refused("docker.io/library/a:c")).find("docker login gives"),
+            std::string::npos);
+  EXPECT_EQ(source_.asked_, "registry-1.docker.io");
+}
+
+TEST_F(ExplanationTest, OnlyALoginIsExplainedByCredentials) {
+  EXPECT_EQ(HintFor(Error(ErrorCode::kFailed, "failed to push registry.test/a:b: 500")), "");
+  EXPECT_EQ(HintFor(Refused("two words")), "");
+  EXPECT_EQ(HintFor(Refused("UPPER")), "");
+}
+
+TEST_F(ExplanationTest, WhatTheUserEndedIsNotExplained) {
+  EXPECT_EQ(HintFor(Error(ErrorCode::kCancelled, R"("/word": not found)")), "");
+}
+
+}  // namespace
+}  // namespace depot::job
