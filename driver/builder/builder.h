@@ -21,17 +21,19 @@ class Builder {
   /// one. What was given earlier stays valid to use, and dead.
   virtual rpc::Channel& channel() = 0;
 
-  /// Makes channel() a living connection to the same daemon; does nothing while it is one. Patient
-  /// like Driver::Acquire(), without a word; a failure leaves all as it was. Running calls, a solve
-  /// for one, are not carried over. A builder that was taken from us (by the Depot API) stays lost:
-  /// the reason is the Error. Blocks; one thread at a time.
+  /// Makes channel() a living connection to the same daemon, or, with the Depot API, to one that
+  /// stands in for it, which is said; does nothing while it is one. Patient like
+  /// Driver::Acquire(), otherwise without a word; a failure leaves all as it was. Running calls, a
+  /// solve for one, are not carried over. A builder that was taken from us (by the Depot API) stays
+  /// lost: the reason is the Error. Blocks; one thread at a time.
   virtual Result<> Reconnect(const Cancel& cancel) = 0;
 
   /// What the daemon said it can do when it was acquired; never changes, also when it connects
   /// again.
   virtual const Features& features() const = 0;
 
-  /// For people: "tcp://host:port", "docker (unix:///var/run/docker.sock)".
+  /// Of what channel() leads to; what was given stays valid. For people: "tcp://host:port", "docker
+  /// (unix:///var/run/docker.sock)".
   virtual const std::string& endpoint() const = 0;
 };
 

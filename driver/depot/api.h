@@ -128,12 +128,13 @@ struct ReportedStep {
 };
 
 /// The calls; safe to use from several threads, each blocks. A call that fails for a reason that
-/// may pass (no connection, 429, 502, 503, 504, a body that broke off) is made again, at most three
-/// times within 15 s, obeying Retry-After, and `say` (see MakeApi) gets a line each time; one that
-/// would not be safe to repeat (CreateBuild after its body was sent) is only repeated when the API
-/// said that it did nothing (429, 503). No answer within 30 s is a failure. Errors name method,
-/// API address, the API's code and message, and what to do; kDenied for unauthenticated and
-/// permission_denied, naming the token's source, never its value; kNotFound for not_found.
+/// may pass (no connection, 429, 502, 503, 504, the API's own 500, a body that broke off) is made
+/// again, at most three times within 15 s, obeying Retry-After, and `say` (see MakeApi) gets a line
+/// each time; one that would not be safe to repeat (CreateBuild after its body was sent) is only
+/// repeated when the API said that it did nothing (429, 503). No answer within 30 s is a failure.
+/// Errors name method, API address, the API's code and message, and what to do; kDenied for
+/// unauthenticated and permission_denied, naming the token's source, never its value; kNotFound for
+/// not_found.
 class Api {
  public:
   virtual ~Api() = default;

@@ -112,7 +112,8 @@ Error ErrorOf(const Asked& asked, std::string_view code, const std::string& text
                                                      : FailedAt::kUnsaid);
 }
 
-bool MayPass(int status) {
+/// What a proxy says too, in words of its own, as long as it does not reach the API.
+bool IsBusy(int status) {
   return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
@@ -151,12 +152,12 @@ std::optional<Failure> CheckAnswer(const Asked& asked,
     text = Clean((*json)["message"].AsString(), asked.caller);
   } else {
     text = Cat("status ", answer.status, " with ", Kind(asked, got),
-               MayPass(answer.status) ? "" : ": this is not a Depot API");
+               IsBusy(answer.status) ? "" : ": this is not a Depot API");
   }
   Failure failure{ErrorOf(asked, code, text)};
   failure.reason = Cat("the Depot API answers ", answer.status, " (",
                        said != nullptr && !text.empty() ? text : code, ")");
-  failure.may_pass = MayPass(answer.status);
+  failure.may_pass = IsBusy(answer.status) || (said != nullptr && answer.status == 500);
   failure.undone = answer.status == 429 || answer.status == 503;
   if (auto seconds = ParseDecimal(answer.Header("retry-after"))) {
     constexpr std::uint64_t kDay = 86400;

@@ -12,11 +12,12 @@ namespace depot::api {
 /// A build that the API knows of, from CreateBuild to FinishBuild. Its driver gets the machines:
 /// Acquire() asks GetMachine until one is there (a step "[depot] launching amd64 machine" shows how
 /// long it takes and what the queue says), connects ("[depot] connecting to amd64 machine"; a
-/// machine that is not reached within a minute is asked for again), and from the first moment a
-/// thread of its own reports health every 5 s until the builder is let go, whatever else the
-/// process does; a cancels_at in the past closes the connection, and the build fails with that as
-/// its reason. Steps are reported to the API in batches. Acquire() may run for several platforms at
-/// once.
+/// machine that is not reached within a minute is asked for again). A machine that is lost and does
+/// not come back is replaced by Builder::Reconnect() in the same way, with the same build. From the
+/// first moment a thread of its own reports health every 5 s until the builder is let go, whatever
+/// else the process does; a cancels_at in the past closes the connection, and the build fails with
+/// that as its reason. Steps are reported to the API in batches. Acquire() may run for several
+/// platforms at once.
 class HostedBuild {
  public:
   virtual ~HostedBuild() = default;  ///< when Finish() was not called: as canceled, at most 2 s

@@ -1,5 +1,9 @@
 #include "driver/depot/machine.h"
 
+#include <functional>
+#include <mutex>
+#include <vector>
+
 #include "driver/base/backoff.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -30,31 +34,55 @@ class StepLines final : public EventSink {
 
 class MachineBuilder final : public builder::Builder {
  public:
-  MachineBuilder(std::unique_ptr<builder::Builder> inner, std::unique_ptr<HealthReports> health)
-      : inner_(std::move(inner)), health_(std::move(health)) {
+  /// Gets another machine of the same kind, after `why`.
+  using Replace = std::function<Result<std::unique_ptr<builder::Builder>>(const Error& why,
+                                                                          const Cancel& cancel)>;
+
+  MachineBuilder(std::unique_ptr<builder::Builder> machine,
+                 std::unique_ptr<HealthReports> health,
+                 Replace replace)
+      : features_(machine->features()), replace_(std::move(replace)), health_(std::move(health)) {
+    machines_.push_back(std::move(machine));
     CloseWhenCancelled();
   }
 
-  rpc::Channel& channel() override { return inner_->channel(); }
+  rpc::Channel& channel() override { return Newest().channel(); }
 
   Result<> Reconnect(const Cancel& cancel) override {
     CancelSource stopping(cancel);
     health_->WhenCancelled([&stopping](const Error& why) { stopping.Request(why); });
-    Result<> connected = inner_->Reconnect(stopping.cancel());
+    Result<> connected = Newest().Reconnect(stopping.cancel());
+    const bool gone = !connected && !stopping.cancel().cancelled();
+    if (gone) connected = TakeAnother(connected.error(), stopping.cancel());
     CloseWhenCancelled();
     return connected;
   }
 
-  const builder::Features& features() const override { return inner_->features(); }
-  const std::string& endpoint() const override { return inner_->endpoint(); }
+  const builder::Features& features() const override { return features_; }
+  const std::string& endpoint() const override { return Newest().endpoint(); }
 
  private:
-  void CloseWhenCancelled() {
-    builder::Builder* builder = inner_.get();
-    health_->WhenCancelled([builder](const Error& why) { builder->channel().Close(why); });
+  builder::Builder& Newest() const {
+    std::lock_guard lock(mutex_);
+    return *machines_.back();
   }
 
-  std::unique_ptr<builder::Builder> inner_;
+  Result<> TakeAnother(const Error& why, const Cancel& cancel) {
+    TRY_ASSIGN(auto machine, replace_(why, cancel));
+    std::lock_guard lock(mutex_);
+    machines_.push_back(std::move(machine));
+    return {};
+  }
+
+  void CloseWhenCancelled() {
+    health_->WhenCancelled([this](const Error& why) { channel().Close(why); });
+  }
+
+  const builder::Features features_;
+  const Replace replace_;
+  mutable std::mutex mutex_;
+  /// The newest last; somebody may still have a channel of one of the others in hand.
+  std::vector<std::unique_ptr<builder::Builder>> machines_;
   std::unique_ptr<HealthReports> health_;  // goes first: it may close the channel
 };
 
@@ -76,13 +104,25 @@ class MachineDriver final : public builder::Driver {
     CancelSource stopping(cancel);
     auto health = std::make_unique<HealthReports>(build_, kind);
     health->WhenCancelled([&stopping](const Error& why) { stopping.Request(why); });
-    ReportingSink reporting(sink, reports_);
-    TRY_ASSIGN(const Machine machine, Launch(kind, reporting, stopping.cancel()));
-    TRY_ASSIGN(auto builder, Connect(machine, kind, reporting, stopping.cancel()));
-    return std::make_unique<MachineBuilder>(std::move(builder), std::move(health));
+    TRY_ASSIGN(auto machine, LaunchAndConnect(kind, sink, stopping.cancel()));
+    auto replace = [this, kind](const Error& why, const Cancel& stop) {
+      build_->sink.Say(Cat("the Depot API's ", kind.architecture, " machine does not come back: ",
+                           why.message(), "; asking for another one"));
+      return LaunchAndConnect(kind, build_->sink, stop);
+    };
+    return std::make_unique<MachineBuilder>(std::move(machine), std::move(health),
+                                            std::move(replace));
   }
 
  private:
+  Result<std::unique_ptr<builder::Builder>> LaunchAndConnect(const Platform& kind,
+                                                             EventSink& sink,
+                                                             const Cancel& cancel) {
+    ReportingSink reporting(sink, reports_);
+    TRY_ASSIGN(const Machine machine, Launch(kind, reporting, cancel));
+    return Connect(machine, kind, reporting, cancel);
+  }
+
   Result<Machine> Launch(const Platform& kind, EventSink& sink, const Cancel& cancel) {
     Step step(sink, Cat("[depot] launching ", kind.architecture, " machine"));
     return step.Finish(WaitForMachine(kind, step, cancel));

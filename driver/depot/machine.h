@@ -19,7 +19,8 @@ Result<Platform> MachinePlatform(const std::optional<Platform>& platform);
 /// whole and readable, or none at all, which means plaintext. Failures are kInvalid.
 Result<builder::Endpoint> MachineEndpoint(const Machine& machine);
 
-/// HostedBuild::driver(). `reports` must outlive it, but not its builders.
+/// HostedBuild::driver(). `reports` must outlive it, and it its builders: one that cannot connect
+/// again takes another machine.
 std::unique_ptr<builder::Driver> MakeMachineDriver(std::shared_ptr<BuildRecord> build,
                                                    StepReports& reports);
 

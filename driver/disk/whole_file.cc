@@ -25,8 +25,14 @@ class DirectFile final : public WholeFile {
   DirectFile(std::string shown, Fd fd) : shown_(std::move(shown)), fd_(std::move(fd)) {}
 
   Result<> Write(std::string_view data) override {
+    written_ |= !data.empty();
     const int error = WriteAll(fd_.get(), data);
     return error == 0 ? Result<>() : Fail(SystemError(Cat("write ", shown_), error));
+  }
+
+  Result<> StartOver() override {
+    if (!written_) return {};
+    return Fail(ErrorCode::kFailed, Cat("a part of the result is in ", shown_, " already"));
   }
 
   Result<> Commit() override {
@@ -34,11 +40,10 @@ class DirectFile final : public WholeFile {
     return {};
   }
 
-  bool hidden() const override { return false; }
-
  private:
   std::string shown_;
   Fd fd_;
+  bool written_ = false;
 };
 
 /// Where a file is really to be: symlinks resolved.
@@ -70,13 +75,16 @@ class ReplacingFile final : public WholeFile {
     return error == 0 ? Result<>() : Fail(SystemError(Cat("write ", shown_), error));
   }
 
+  Result<> StartOver() override {
+    file_.Discard();
+    return {};
+  }
+
   Result<> Commit() override {
     TRY(Create());
     const int error = file_.Commit(name_);
     return error == 0 ? Result<>() : Fail(SystemError(Cat("write ", shown_), error));
   }
-
-  bool hidden() const override { return true; }
 
  private:
   std::string shown_;

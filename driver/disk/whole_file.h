@@ -22,11 +22,12 @@ class WholeFile {
   /// Appends to the content. After a failure the file can only be destroyed.
   virtual Result<> Write(std::string_view data) = 0;
 
+  /// Throws away what was written, so that it can be written anew. An Error when some of it is in a
+  /// device or pipe.
+  virtual Result<> StartOver() = 0;
+
   /// Flushes and names it; ENOSPC and friends surface here at the latest.
   virtual Result<> Commit() = 0;
-
-  /// Whether nothing of it shows before Commit(). False for what is written directly.
-  virtual bool hidden() const = 0;
 };
 
 /// Checks now that the file can be written: the directory exists (`make_parents`: is made, mode

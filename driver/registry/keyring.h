@@ -97,6 +97,10 @@ class Keyring {
               const Attempt& attempt,
               const Secret& token);
 
+  /// Something that used tokens failed for a reason that nobody knows: none of them is given out
+  /// again.
+  void ForgetTokens() { tokens_.ForgetAll(); }
+
   /// The attempt's last credential was let in, as far as the caller can know. Says so when others
   /// were refused before it. With `wrote`, something was written: it is good for pushing.
   void Accepted(const Need& need, const Attempt& attempt, bool wrote);

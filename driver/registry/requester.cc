@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "driver/base/backoff.h"
 #include "driver/base/text.h"
 #include "driver/http/url.h"
+#include "driver/registry/attempts.h"
 #include "driver/registry/refusal.h"
 
 namespace depot::registry {
@@ -13,11 +13,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kMaxAttempts = 4;
-constexpr std::chrono::seconds kWindow(60);
-constexpr milliseconds kLongestPause(30'000);
-constexpr milliseconds kFirstPause(500);
-constexpr int kPauseGrowth = 3;
 constexpr int kMaxRedirects = 5;
 constexpr std::size_t kRefusalShown = 64 << 10;
 
@@ -38,12 +33,9 @@ bool IsAnswer(const Result<Requester::Answer>& answer, const RegistryCall& call)
 }
 
 /// nullopt: another attempt is of no use.
-std::optional<milliseconds> PauseAfter(const Result<http::Response>& outcome,
-                                       int attempt,
-                                       const Backoff& backoff) {
-  if (attempt == kMaxAttempts || !MayPass(outcome)) return std::nullopt;
-  std::optional<std::chrono::seconds> asked = outcome ? RetryAfter(*outcome) : std::nullopt;
-  return asked ? backoff.WaitAsked(*asked, kLongestPause) : backoff.WaitAfter(attempt);
+std::optional<milliseconds> PauseAfter(const Result<http::Response>& outcome, Attempts& attempts) {
+  if (!MayPass(outcome)) return std::nullopt;
+  return attempts.Next(outcome ? RetryAfter(*outcome) : std::nullopt);
 }
 
 bool IsRedirect(int status) {
@@ -106,10 +98,11 @@ Requester::Requester(http::HttpClient& client,
       say_(std::move(say)) {}
 
 Result<http::Response> Requester::Send(const RegistryCall& call, const Cancel& cancel) {
-  const Backoff backoff = Backoff{kFirstPause, kPauseGrowth, kLongestPause}.Within(kWindow);
+  Attempts attempts;
   std::string silence =
       Cat("the registry ", host_, " did not answer in ", call.patience.count(), " s");
-  for (int attempt = 1;; ++attempt) {
+  for (;;) {
+    const int attempt = attempts.number();
     Result<Answer> answer = Ask(call, cancel.WithTimeout(call.patience, silence));
     bool done = IsAnswer(answer, call);
     Proof proof = answer ? answer->proof : Proof();
@@ -117,13 +110,13 @@ Result<http::Response> Requester::Send(const RegistryCall& call, const Cancel& c
         std::move(answer).map([](Answer&& got) { return std::move(got.response); });
     if (done) return outcome;
     TRY(cancel.Check());
-    std::optional<milliseconds> pause = PauseAfter(outcome, attempt, backoff);
+    std::optional<milliseconds> pause = PauseAfter(outcome, attempts);
     if (!pause) {
       std::string tries = attempt > 1 ? Cat(" (", attempt, " attempts)") : "";
       Error why = outcome ? Explain({*std::move(outcome), proof}) : outcome.error();
       return Fail(std::move(why).While(Cat(call.doing, tries)));
     }
-    SayRetry(call, outcome, *pause, attempt);
+    SayRetry(call, outcome, attempts.Shown(*pause));
     if (!cancel.SleepFor(*pause)) return Fail(cancel.error());
   }
 }
@@ -189,14 +182,11 @@ Error Requester::Explain(const Answer& answer) {
 
 void Requester::SayRetry(const RegistryCall& call,
                          const Result<http::Response>& outcome,
-                         milliseconds pause,
-                         int attempt) {
+                         const std::string& next) {
   if (!say_) return;
   std::string why = outcome ? Cat("the registry ", host_, " answered with status ", outcome->status)
                             : outcome.error().message();
-  std::int64_t tenths = (pause.count() + 50) / 100;
-  say_(Cat(call.doing, ": ", why, "; trying again in ", tenths / 10, '.', tenths % 10,
-           " s (attempt ", attempt + 1, " of ", kMaxAttempts, ')'));
+  say_(Cat(call.doing, ": ", why, "; ", next));
 }
 
 }  // namespace depot::registry

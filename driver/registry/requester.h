@@ -44,9 +44,8 @@ struct RegistryCall {
 
 /// Sends requests to one repository. It finds out how the registry is spoken to, proves who the
 /// user is, follows up to 5 redirects of what is read (credentials go to the registry alone, and an
-/// encrypted connection never leads to a plain one), and tries again what MayPass(): at most 4
-/// attempts, started within 60 s, after the pause that the registry asks for (at most 30 s). Each
-/// new attempt is a line to `say`. Any thread.
+/// encrypted connection never leads to a plain one), and tries again what MayPass(), within the
+/// limits of Attempts. Each new attempt is a line to `say`. Any thread.
 class Requester {
  public:
   /// The references outlive it; `name` is the repository's path.
@@ -80,8 +79,7 @@ class Requester {
   Result<Answer> SendAlong(const RegistryCall& call, const Proof& proof, const Cancel& cancel);
   void SayRetry(const RegistryCall& call,
                 const Result<http::Response>& outcome,
-                std::chrono::milliseconds pause,
-                int attempt);
+                const std::string& next);
 
   http::HttpClient& client_;
   Endpoints& endpoints_;

@@ -8,6 +8,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/http/url.h"
+#include "driver/registry/attempts.h"
 #include "driver/registry/refusal.h"
 
 namespace depot::registry {
@@ -63,6 +64,9 @@ class TokenServer {
               const TokenRequest& request,
               const std::optional<Credential>& credential)
       : client_(client), realm_(std::move(realm)), request_(request), credential_(credential) {}
+
+  /// What the last answer asked for; nullopt: it was none that did.
+  std::optional<std::chrono::seconds> asked_to_wait() const { return asked_to_wait_; }
 
   Result<Token> Fetch(const Cancel& cancel) {
     if (!credential_) return Get(cancel);
@@ -173,6 +177,7 @@ class TokenServer {
     what += Cat(": status ", response.status);
     std::string why = Explanation(response.body);
     if (!why.empty()) what += Cat(": ", why);
+    if (busy) asked_to_wait_ = RetryAfter(response);
     if (busy) return Error(ErrorCode::kUnavailable, what);
     return Error(ErrorCode::kDenied, what)
         .WithHint(credential_ ? "check that they are still valid and may read or push this image"
@@ -196,14 +201,14 @@ class TokenServer {
   Realm realm_;
   const TokenRequest& request_;
   const std::optional<Credential>& credential_;
+  std::optional<std::chrono::seconds> asked_to_wait_;
 };
 
-}  // namespace
-
-Result<Token> FetchToken(http::HttpClient& client,
-                         const TokenRequest& request,
-                         const std::optional<Credential>& credential,
-                         const Cancel& cancel) {
+Result<Token> FetchOnce(http::HttpClient& client,
+                        const TokenRequest& request,
+                        const std::optional<Credential>& credential,
+                        std::optional<std::chrono::seconds>& asked_to_wait,
+                        const Cancel& cancel) {
   if (credential && !credential->registry_token.empty()) {
     return Token{credential->registry_token, kDefaultLifetime, 0};
   }
@@ -215,8 +220,39 @@ Result<Token> FetchToken(http::HttpClient& client,
                     .WithHint("the registry must name an https token server"));
   }
   std::string what = Cat("the token server ", realm.shown, " gave no token in 60 s");
-  return TokenServer(client, std::move(realm), request, credential)
-      .Fetch(cancel.WithTimeout(kTokenPatience, what));
+  TokenServer server(client, std::move(realm), request, credential);
+  Result<Token> token = server.Fetch(cancel.WithTimeout(kTokenPatience, what));
+  asked_to_wait = server.asked_to_wait();
+  return token;
+}
+
+}  // namespace
+
+Result<Token> FetchToken(http::HttpClient& client,
+                         const TokenRequest& request,
+                         const std::optional<Credential>& credential,
+                         const Cancel& cancel) {
+  std::optional<std::chrono::seconds> asked_to_wait;
+  return FetchOnce(client, request, credential, asked_to_wait, cancel);
+}
+
+Result<Token> FetchTokenPatiently(http::HttpClient& client,
+                                  const TokenRequest& request,
+                                  const std::optional<Credential>& credential,
+                                  const std::function<void(std::string)>& say,
+                                  const Cancel& cancel) {
+  Attempts attempts;
+  for (;;) {
+    std::optional<std::chrono::seconds> asked;
+    Result<Token> token = FetchOnce(client, request, credential, asked, cancel);
+    if (token || cancel.cancelled()) return token;
+    const ErrorCode code = token.error().code();
+    const bool may_pass = code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout;
+    const auto pause = may_pass ? attempts.Next(asked) : std::nullopt;
+    if (!pause) return token;
+    say(Cat(token.error().message(), "; ", attempts.Shown(*pause)));
+    if (!cancel.SleepFor(*pause)) return Fail(cancel.error());
+  }
 }
 
 }  // namespace depot::registry

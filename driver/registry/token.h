@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,5 +36,13 @@ Result<Token> FetchToken(http::HttpClient& client,
                          const TokenRequest& request,
                          const std::optional<Credential>& credential,
                          const Cancel& cancel);
+
+/// The same, again when that may help: the server cannot be reached, answers 429 or 5xx, or falls
+/// silent. The limits are those of Attempts; each new attempt is a line to `say`.
+Result<Token> FetchTokenPatiently(http::HttpClient& client,
+                                  const TokenRequest& request,
+                                  const std::optional<Credential>& credential,
+                                  const std::function<void(std::string)>& say,
+                                  const Cancel& cancel);
 
 }  // namespace depot::registry

@@ -63,6 +63,11 @@ Result<Token> TokenCache::Get(const std::string& key, const Fetch& fetch, const 
   return token;
 }
 
+void TokenCache::ForgetAll() {
+  std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [](const auto& entry) { return !entry.second.fetching; });
+}
+
 void TokenCache::Forget(const std::string& key, const Secret& refused) {
   std::lock_guard lock(mutex_);
   auto found = entries_.find(key);

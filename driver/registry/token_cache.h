@@ -26,6 +26,9 @@ class TokenCache {
   /// are not kept.
   Result<Token> Get(const std::string& key, const Fetch& fetch, const Cancel& cancel);
 
+  /// Drops all that are kept.
+  void ForgetAll();
+
   /// Drops `refused`, which a registry did not accept; a token that replaced it stays.
   void Forget(const std::string& key, const Secret& refused);
 

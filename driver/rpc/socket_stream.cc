@@ -12,6 +12,13 @@
 namespace depot::rpc {
 namespace {
 
+/// Whatever else a connected socket says, the peer is not there any more.
+Error LinkError(std::string_view what, int error_number) {
+  Error error = SystemError(what, error_number);
+  const bool in_time = error.code() != ErrorCode::kTimeout;
+  return in_time ? Error(ErrorCode::kUnavailable, error.message()) : error;
+}
+
 class SocketStream final : public ByteStream {
  public:
   explicit SocketStream(Fd socket) : socket_(std::move(socket)) {
@@ -29,7 +36,7 @@ class SocketStream final : public ByteStream {
         // or this comes first.
         return Fail(ErrorCode::kUnavailable, "the peer closed the connection: connection reset");
       } else if (errno != EINTR) {
-        return Fail(SystemError("read", errno));
+        return Fail(LinkError("read", errno));
       }
     }
   }
@@ -51,7 +58,7 @@ class SocketStream final : public ByteStream {
       if (put < 0 && errno == EAGAIN) {
         TRY(WaitForFd(socket_.get(), POLLOUT, cancel));
       } else if (put < 0 && errno != EINTR) {
-        return Fail(SystemError("write", errno));
+        return Fail(LinkError("write", errno));
       }
       for (std::size_t left = put > 0 ? static_cast<std::size_t>(put) : 0; next < pieces.size();) {
         std::size_t rest = pieces[next].size() - offset;

@@ -86,7 +86,8 @@ class Auth {
     if (IsFirst(name)) step.emplace(sink_, name);
     auto fetch = [&](const std::optional<registry::Credential>& credential) {
       if (!step) step.emplace(sink_, name);
-      return registry::FetchToken(client_, wanted, credential, cancel);
+      auto say = [&step](std::string line) { step->Log(std::move(line)); };
+      return registry::FetchTokenPatiently(client_, wanted, credential, say, cancel);
     };
     auto begin = keyring_.Good(need).value_or(registry::Attempt());
     auto grant = keyring_.GetToken(need, wanted, begin, fetch, cancel);

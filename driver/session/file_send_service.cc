@@ -16,7 +16,7 @@ class FileSend {
   FileSend(std::map<int, ExportTarget>& targets, Faults& faults, EventSink& sink)
       : targets_(targets), faults_(faults), refusals_(sink) {}
 
-  const ExportLog& log() const { return log_; }
+  ExportLog& log() { return log_; }
 
   Result<> DiffCopy(rpc::ServerCall& call, const Cancel& cancel) {
     // Builders older than the exporter id send none (BuildKit session/filesync/filesync.go).
@@ -33,7 +33,7 @@ class FileSend {
       received = ReceiveDirectory(call, *directory, cancel);
     } else if (auto* open = std::get_if<TreeTarget>(&found->second)) {
       received = ReceiveTree(call, *(*open)(), faults_, refusals_, held_, cancel);
-    } else if (TakeOnce(found->first)) {
+    } else if (log_.RecordBegin(found->first)) {
       received =
           ReceiveStream(call, *std::get<std::unique_ptr<StreamTarget>>(found->second), cancel);
     } else {
@@ -45,11 +45,6 @@ class FileSend {
   }
 
  private:
-  bool TakeOnce(int id) {
-    std::lock_guard lock(mutex_);
-    return taken_.insert(id).second;
-  }
-
   /// A failure on our side; what merely follows from the end of the session is none.
   Result<> Ours(Result<> result, const Cancel& cancel) {
     if (!result && !cancel.cancelled()) faults_.Record(result.error());
@@ -83,8 +78,6 @@ class FileSend {
   Refusals refusals_;
   std::atomic<std::size_t> held_{0};
   ExportLog log_;
-  std::mutex mutex_;
-  std::set<int> taken_;
 };
 
 /// AlreadyExists would tell the builder that we have the result (BuildKit session/filesync).
@@ -95,6 +88,17 @@ rpc::Status ToFailure(const Error& error) {
 }
 
 }  // namespace
+
+bool ExportLog::RecordBegin(int target) {
+  std::lock_guard lock(mutex_);
+  return begun_.insert(target).second;
+}
+
+void ExportLog::StartOver() {
+  std::lock_guard lock(mutex_);
+  begun_.clear();
+  ended_.clear();
+}
 
 void ExportLog::RecordEnd(int target) {
   std::lock_guard lock(mutex_);
@@ -111,17 +115,17 @@ Result<> ExportLog::CheckComplete(const std::map<int, ExportTarget>& targets) co
   return {};
 }
 
-std::shared_ptr<const ExportLog> AddFileSend(rpc::ServiceTable& table,
-                                             std::map<int, ExportTarget>& targets,
-                                             Faults& faults,
-                                             EventSink& sink) {
+std::shared_ptr<ExportLog> AddFileSend(rpc::ServiceTable& table,
+                                       std::map<int, ExportTarget>& targets,
+                                       Faults& faults,
+                                       EventSink& sink) {
   auto service = std::make_shared<FileSend>(targets, faults, sink);
   table.Add("/moby.filesync.v1.FileSend/DiffCopy",
             [service](rpc::ServerCall& call, const Cancel& cancel) {
               Result<> received = service->DiffCopy(call, cancel);
               return received ? rpc::Status{} : ToFailure(received.error());
             });
-  return std::shared_ptr<const ExportLog>(service, &service->log());
+  return std::shared_ptr<ExportLog>(service, &service->log());
 }
 
 }  // namespace depot::session

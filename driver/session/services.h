@@ -40,24 +40,31 @@ void AddFileSync(rpc::ServiceTable& table,
 /// Which results have arrived. Any thread may use it.
 class ExportLog {
  public:
+  /// A stream for the target with this index begins; false: it has had one already.
+  bool RecordBegin(int target);
+
   /// The target with this index has all its bytes.
   void RecordEnd(int target);
+
+  /// Nothing has begun or arrived: the same is to be sent once more.
+  void StartOver();
 
   /// Success when every one of `targets` has ended; for a build that the builder calls a success.
   Result<> CheckComplete(const std::map<int, ExportTarget>& targets) const;
 
  private:
   mutable std::mutex mutex_;
+  std::set<int> begun_;
   std::set<int> ended_;
 };
 
 /// moby.filesync.v1.FileSend: receives what exporters send; the key is the exporter's index in the
 /// request. An index that is not there is refused. A StreamTarget takes one stream, the others any
 /// number of them at once (one per platform); what is in a directory already is merged with.
-std::shared_ptr<const ExportLog> AddFileSend(rpc::ServiceTable& table,
-                                             std::map<int, ExportTarget>& targets,
-                                             Faults& faults,
-                                             EventSink& sink);
+std::shared_ptr<ExportLog> AddFileSend(rpc::ServiceTable& table,
+                                       std::map<int, ExportTarget>& targets,
+                                       Faults& faults,
+                                       EventSink& sink);
 
 /// The user's credentials as builders get them; the sessions of one build share it. Any thread.
 class Auth;

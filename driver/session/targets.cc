@@ -2,9 +2,9 @@
 
 namespace depot::session {
 
-bool CanStartOver(const ExportTarget& target) {
+Result<> StartOver(const ExportTarget& target) {
   const auto* stream = std::get_if<std::unique_ptr<StreamTarget>>(&target);
-  return stream == nullptr || (*stream)->CanStartOver();
+  return stream == nullptr ? Result<>() : (*stream)->StartOver();
 }
 
 }  // namespace depot::session

@@ -25,10 +25,10 @@ class StreamTarget {
   /// before it shows itself.
   virtual Result<> End(const Cancel& cancel) = 0;
 
-  /// Whether a new target in this one's place may still be sent everything from its beginning,
-  /// after a builder was lost: nothing is where it could not be taken back from. Not while Write()
-  /// or End() runs.
-  virtual bool CanStartOver() const = 0;
+  /// Takes back what it was sent, after a builder was lost, so that everything may be sent again
+  /// from its beginning. An Error, and nothing has changed, when some of it is where it cannot be
+  /// taken back from: the message says where. Not while Write() or End() runs.
+  virtual Result<> StartOver() = 0;
 };
 
 /// A directory for `type=local`.
@@ -47,7 +47,7 @@ using TreeTarget = std::function<std::unique_ptr<files::TreeWriter>()>;
 /// Where one exporter sends to.
 using ExportTarget = std::variant<DirectoryTarget, std::unique_ptr<StreamTarget>, TreeTarget>;
 
-/// StreamTarget::CanStartOver(), for every kind: files of a tree are written over.
-bool CanStartOver(const ExportTarget& target);
+/// StreamTarget::StartOver(), for every kind: files of a tree are written over.
+Result<> StartOver(const ExportTarget& target);
 
 }  // namespace depot::session

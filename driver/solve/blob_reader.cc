@@ -4,6 +4,7 @@
 
 #include "driver/base/encode.h"
 #include "driver/base/text.h"
+#include "driver/solve/lost.h"
 
 namespace depot::solve {
 
@@ -17,7 +18,8 @@ void BlobReader::Ask(const Cancel& cancel) {
   containerd::services::content::v1::ReadContentRequest request;
   request.set_digest(digest_);
   request.set_offset(received_);
-  call_ = builder_.channel().Start("/containerd.services.content.v1.Content/Read", {});
+  channel_ = &builder_.channel();
+  call_ = channel_->Start("/containerd.services.content.v1.Content/Read", {});
   // When this fails the call has ended, and its status says why.
   (void)call_->Write({rpc::Bytes(request.SerializeAsString())}, cancel);
   call_->CloseWrites();
@@ -30,7 +32,9 @@ Result<bool> BlobReader::GoesOn(const Cancel& cancel) {
   call_.reset();
   if (status.ok()) return false;
   TRY(cancel.Check());
-  if (builder_.channel().Alive() || !moved_) {
+  // What another reader met has made a new connection already.
+  const bool newer = channel_ != &builder_.channel();
+  if (channel_->Alive() || (!moved_ && !newer)) {
     if (status.code == rpc::Code::kCancelled) status.code = rpc::Code::kUnknown;
     return Fail(rpc::ToError(status).While(Cat("reading ", digest_, " from the builder")));
   }
@@ -45,7 +49,7 @@ Result<std::optional<std::string>> BlobReader::Receive(const Cancel& cancel) {
   containerd::services::content::v1::ReadContentResponse response;
   while (response.data().empty()) {
     Ask(cancel);
-    auto message = call_->Read(cancel);
+    auto message = ReadOrClose(*call_, *channel_, cancel);
     if (!message || !*message) {
       TRY_ASSIGN(const bool goes_on, GoesOn(cancel));
       if (!goes_on) return std::optional<std::string>();

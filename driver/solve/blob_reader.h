@@ -38,6 +38,7 @@ class BlobReader {
   builder::Builder& builder_;
   const std::string digest_;
   const std::int64_t size_;
+  rpc::Channel* channel_ = nullptr;  ///< of `call_`, or of the last one
   std::unique_ptr<rpc::ClientCall> call_;
   Sha256 hash_;
   std::int64_t received_ = 0;

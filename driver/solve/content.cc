@@ -4,10 +4,12 @@
 
 #include "proto/content.pb.h"
 #include "proto/control.pb.h"
+#include "proto/gateway.pb.h"
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
+#include "driver/solve/lost.h"
 
 namespace depot::solve {
 namespace {
@@ -29,7 +31,7 @@ Result<> ReadStream(rpc::Channel& channel,
   (void)call->Write({rpc::Bytes(std::move(request))}, cancel);
   call->CloseWrites();
   while (true) {
-    auto message = call->Read(cancel);
+    auto message = ReadOrClose(*call, channel, cancel);
     if (!message || !*message) break;
     TRY(take(**message));
   }
@@ -136,6 +138,30 @@ Result<std::vector<RecordedAttestation>> ReadBuildRecord(builder::Builder& build
   };
   TRY(ReadRecord(builder, ref, take, cancel));
   return attestations;
+}
+
+Result<std::optional<RecordedEnd>> ReadRecordedEnd(builder::Builder& builder,
+                                                   const std::string& ref,
+                                                   const Cancel& cancel) {
+  std::optional<RecordedEnd> end;
+  auto take = [&](const control::BuildHistoryRecord& record) -> Result<> {
+    end.reset();
+    if (!record.has_completed_at()) return {};
+    end.emplace();
+    end->exporter_response.insert(record.exporter_response().begin(),
+                                  record.exporter_response().end());
+    if (record.error().empty()) return {};
+    moby::buildkit::v1::frontend::Status failure;
+    if (!failure.ParseFromString(record.error())) {
+      return Fail(ErrorCode::kInvalid, "the builder's record of the failure is malformed");
+    }
+    const auto code = static_cast<rpc::Code>(failure.code());
+    end->status = {code == rpc::Code::kOk ? rpc::Code::kUnknown : code, failure.message(),
+                   record.error(), true};
+    return {};
+  };
+  TRY(ReadRecord(builder, ref, take, cancel));
+  return end;
 }
 
 Result<std::map<std::int64_t, Descriptor>> ReadRecordedResults(builder::Builder& builder,

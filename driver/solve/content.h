@@ -3,12 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "driver/base/cancel.h"
 #include "driver/builder/builder.h"
 #include "driver/oci/descriptor.h"
+#include "driver/rpc/status.h"
 
 namespace depot::solve {
 
@@ -39,6 +41,19 @@ struct RecordedAttestation {
 Result<std::vector<RecordedAttestation>> ReadBuildRecord(builder::Builder& builder,
                                                          const std::string& ref,
                                                          const Cancel& cancel);
+
+/// How a builder says that a solve has ended.
+struct RecordedEnd {
+  /// Control.Solve's answer, as in BuildResult.
+  std::map<std::string, std::string> exporter_response;
+  rpc::Status status;  ///< of a failure as Control.Solve would have told it
+};
+
+/// How the solve `ref` ended, as the builder recorded it; nullopt when it has no record, or one of
+/// a solve that still runs. Otherwise as ReadBuildRecord().
+Result<std::optional<RecordedEnd>> ReadRecordedEnd(builder::Builder& builder,
+                                                   const std::string& ref,
+                                                   const Cancel& cancel);
 
 /// What each exporter of the solve `ref` made, by its index in the request, as the builder recorded
 /// it: media type, digest and size. Archives and files are not in it. Empty when it has no record

@@ -9,10 +9,7 @@ Result<std::vector<BuildResult>> SolveAll(const std::vector<Solving>& solves,
   std::vector<BuildResult> results(solves.size());
   auto run = [&](std::size_t index, const Cancel& stop) -> Result<> {
     const Solving& one = solves[index];
-    BuildRequest request = *one.request;
-    request.ref = one.ref;
-    SolveOutcome outcome =
-        Solve(*one.builder, request, *one.services, *one.faults, *one.sink, stop);
+    SolveOutcome outcome = SolveToEnd(one, stop);
     if (auto* failed = std::get_if<Failed>(&outcome)) {
       return Fail(std::move(failed->error).WithPlace({"", one.platforms, one.builder->endpoint()}));
     }

@@ -1,16 +1,10 @@
 #include "driver/solve/lost.h"
 
-#include <algorithm>
-
 #include "driver/base/text.h"
+#include "driver/solve/push_failure.h"
 
 namespace depot::solve {
 namespace {
-
-bool Pushes(const Exporter& exporter) {
-  auto push = exporter.attrs.find("push");
-  return push != exporter.attrs.end() && ParseBool(push->second).value_or(false);
-}
 
 std::string Duration(std::chrono::seconds time) {
   const auto seconds = time.count();
@@ -19,8 +13,7 @@ std::string Duration(std::chrono::seconds time) {
 }
 
 std::string WhatToDo(const LostAt& at, const BuildRequest& request) {
-  const auto& exporters = request.exporters;
-  if (!std::any_of(exporters.begin(), exporters.end(), Pushes)) {
+  if (!PushesSomething(request)) {
     return "build again: what was built comes from the cache";
   }
   return at.exporting ? "the push may have happened all the same: look at the registry, or build "
@@ -49,6 +42,19 @@ std::optional<Error> WhyLost(const rpc::Status& status, const rpc::Channel& chan
   const bool of_proxy = status.code == rpc::Code::kUnavailable && status.details.empty();
   if (of_proxy) return rpc::ToError(status);
   return std::nullopt;
+}
+
+Result<std::optional<std::string>> ReadOrClose(rpc::ClientCall& call,
+                                               rpc::Channel& channel,
+                                               const Cancel& cancel) {
+  constexpr std::chrono::seconds kPatience(30);
+  const Cancel patient = cancel.WithTimeout(kPatience, "the builder's next piece");
+  auto message = call.Read(patient);
+  if (!message && patient.cancelled() && !cancel.cancelled()) {
+    channel.Close(Error(ErrorCode::kTimeout,
+                        Cat("no sign of life from the builder for ", kPatience.count(), " s")));
+  }
+  return message;
 }
 
 Error LostError(const Error& why, const LostAt& at, const BuildRequest& request) {

@@ -19,6 +19,13 @@ bool IsLoss(ErrorCode code);
 /// purpose. Told by codes, never by text.
 std::optional<Error> WhyLost(const rpc::Status& status, const rpc::Channel& channel);
 
+/// ClientCall::Read() of what lies on the builder's disk, so that nobody has to wait for the next
+/// piece of it: a builder that says nothing for 30 s is taken for lost, and `channel`, on which
+/// `call` runs, is closed.
+Result<std::optional<std::string>> ReadOrClose(rpc::ClientCall& call,
+                                               rpc::Channel& channel,
+                                               const Cancel& cancel);
+
 /// How far a solve had come when it was lost.
 struct LostAt {
   std::string endpoint;           ///< the builder's, for people

@@ -12,6 +12,7 @@
 #include "driver/solve/frontend_call.h"
 #include "driver/solve/gateway.h"
 #include "driver/solve/lost.h"
+#include "driver/solve/push_failure.h"
 #include "driver/solve/solve_error.h"
 #include "driver/solve/wire.h"
 
@@ -244,7 +245,7 @@ class Solver {
     if (lost_) return Failed{Error(*lost_).While(Cat("builder ", endpoint_))};
     // Refused, or closed on purpose by somebody here, who had a reason.
     if (Result<> alive = channel_.Alive(); !alive && !status.told) return Failed{alive.error()};
-    return Failed{SolveError(status, names_)};
+    return Failed{SolveError(status, names_), exporting_ && PushMayPass(status, request_)};
   }
 
   rpc::Channel& channel_;

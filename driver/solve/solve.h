@@ -24,13 +24,16 @@ struct BuildResult {
   std::map<std::string, std::string> answer;
 };
 
-/// The build itself failed, or the user cancelled it: the same solve would end so again.
+/// The build itself failed, or the user cancelled it.
 struct Failed {
   Error error;
+  /// All steps were done, and the same solve may well end better: see PushMayPass(). Otherwise it
+  /// would end so again.
+  bool may_pass = false;
 };
 
 /// The link to the builder, or the builder, was lost before it said how the build ended. It may
-/// even have succeeded: ReadBuildRecord() of `ref` can tell once the builder is connected again.
+/// even have succeeded: ReadRecordedEnd() of `ref` can tell once the builder is connected again.
 struct Lost {
   Error error;      ///< kUnavailable: which hop, when, what may have happened, what to do
   std::string ref;  ///< the solve's id on the builder

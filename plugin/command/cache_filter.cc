@@ -1,11 +1,11 @@
 #include "plugin/command/cache_filter.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/options/go_duration.h"
 
 namespace depot::command {
 namespace {
@@ -14,35 +14,7 @@ std::size_t DigitsOf(std::string_view text) {
   return std::min(text.find_first_not_of("0123456789"), text.size());
 }
 
-std::int64_t NanosecondsOf(std::string_view unit) {
-  if (unit == "h") return 3'600'000'000'000;
-  if (unit == "m") return 60'000'000'000;
-  if (unit == "s") return 1'000'000'000;
-  if (unit == "ms") return 1'000'000;
-  return 0;
-}
-
 }  // namespace
-
-Result<std::int64_t> ParseGoDuration(const std::string& text) {
-  const auto bad = Fail(ErrorCode::kUsage,
-                        Cat('"', Printable(text.substr(0, 100)), "\" is no duration such as 24h"));
-  std::string_view rest = text;
-  std::int64_t total = 0;
-  if (rest.empty()) return bad;
-  while (!rest.empty()) {
-    const std::size_t digits = DigitsOf(rest);
-    auto number = ParseDecimal(rest.substr(0, digits));
-    rest.remove_prefix(digits);
-    const std::size_t unit = std::min(rest.find_first_of("0123456789"), rest.size());
-    const std::int64_t each = NanosecondsOf(rest.substr(0, unit));
-    if (!number || each == 0 || *number > 1'000'000) return bad;
-    total += static_cast<std::int64_t>(*number) * each;
-    if (total < 0 || total > std::numeric_limits<std::int64_t>::max() / 4) return bad;
-    rest.remove_prefix(unit);
-  }
-  return total;
-}
 
 Result<std::int64_t> ParseBytes(const std::string& text) {
   const std::string lower = LowerAscii(text);
@@ -77,7 +49,7 @@ Result<CacheFilter> ParseCacheFilter(const std::vector<std::string>& values) {
                                          "\": a key is given once, as KEY=VALUE"));
     }
     if (key == "until") {
-      TRY_ASSIGN(filter.keep_ns, ParseGoDuration(wanted));
+      TRY_ASSIGN(filter.keep_ns, options::ParseGoDuration(wanted));
     } else if (key == "id") {
       words.push_back(Cat("id~=", wanted));
     } else {

@@ -18,9 +18,6 @@ struct CacheFilter {
 /// twice, and for an `until` or `unused-for` that is no duration such as 24h.
 Result<CacheFilter> ParseCacheFilter(const std::vector<std::string>& values);
 
-/// Nanoseconds of a duration as Go reads it ("1h30m", "90s"); kUsage otherwise.
-Result<std::int64_t> ParseGoDuration(const std::string& text);
-
 /// Bytes as Docker reads them ("10GB", "512mb", "1024"; units are powers of 1024); kUsage
 /// otherwise.
 Result<std::int64_t> ParseBytes(const std::string& text);

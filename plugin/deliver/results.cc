@@ -171,6 +171,12 @@ Result<> Results::OpenTargets(const plan::BuildPlan& plan,
   return {};
 }
 
+Result<> Results::StartOver(std::size_t builder) const {
+  for (const auto& [index, target] : targets_[builder])
+    TRY(session::StartOver(target));
+  return {};
+}
+
 Result<std::string> Results::JoinParts(const Cancel& cancel) {
   std::string digest;
   for (auto& [index, joined] : joined_) {

@@ -43,6 +43,10 @@ class Results {
   /// open; valid until CloseTargets().
   std::map<int, session::ExportTarget>& targets(std::size_t builder) { return targets_[builder]; }
 
+  /// Takes back what the `builder`th builder has sent, so that it can send all of it again. An
+  /// Error says where some of it is that cannot be taken back. For several builders at once.
+  Result<> StartOver(std::size_t builder) const;
+
   /// Joins what several builders sent as parts of one archive, with its Destination's annotations.
   /// Gives the digest of a joined image, or "".
   Result<std::string> JoinParts(const Cancel& cancel);

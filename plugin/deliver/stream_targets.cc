@@ -18,17 +18,15 @@ class FileTarget final : public session::StreamTarget {
 
   Result<> Write(std::string_view data, const Cancel& cancel) override {
     TRY(cancel.Check());
-    written_ = true;
     return file_.Write(data);
   }
 
   Result<> End(const Cancel&) override { return {}; }
 
-  bool CanStartOver() const override { return !written_ || file_.hidden(); }
+  Result<> StartOver() override { return file_.StartOver(); }
 
  private:
   disk::WholeFile& file_;
-  bool written_ = false;
 };
 
 class DescriptorTarget final : public session::StreamTarget {
@@ -53,7 +51,17 @@ class DescriptorTarget final : public session::StreamTarget {
 
   Result<> End(const Cancel&) override { return {}; }
 
-  bool CanStartOver() const override { return ours_ || !written_; }
+  Result<> StartOver() override {
+    if (!ours_ && written_) {
+      return Fail(ErrorCode::kFailed, "standard output has a part of the result already");
+    }
+    if (!written_) return {};
+    if (::ftruncate(descriptor_.get(), 0) != 0 || ::lseek(descriptor_.get(), 0, SEEK_SET) != 0) {
+      return Fail(SystemError("empty a builder's part of the result", errno));
+    }
+    written_ = false;
+    return {};
+  }
 
  private:
   Fd descriptor_;
@@ -102,7 +110,10 @@ class LoadTarget final : public session::StreamTarget {
     return *loaded_;
   }
 
-  bool CanStartOver() const override { return !started_; }
+  Result<> StartOver() override {
+    if (!started_) return {};
+    return Fail(ErrorCode::kFailed, "the Docker Engine has a part of the image already");
+  }
 
  private:
   static constexpr std::size_t kCapacity = 1 << 20;

@@ -2,8 +2,10 @@
 
 #include <cstdio>
 
+#include "driver/base/random.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "driver/solve/resume.h"
 
 namespace depot::job {
 namespace {
@@ -70,7 +72,10 @@ Error Told(const Error& error, const plan::CacheTarget& target, const std::strin
 
 }  // namespace
 
-Result<> Caches::Prepare(const options::BuildOptions& options, const Environment& environment) {
+Result<> Caches::Prepare(const options::BuildOptions& options,
+                         const Environment& environment,
+                         RetryLimits retries) {
+  retries_ = retries;
   planned_ = plan::PlanCaches(options, environment);
   TRY_ASSIGN(time_, plan::CacheTime(environment));
   return folders_.Open(planned_);
@@ -214,7 +219,11 @@ Result<> Caches::Solve(PlatformBuild& part,
   if (!upload_url.empty()) request.frontend_attrs["context"] = upload_url;
   CacheSink sink(*part.sink);
   TRY(part.builder->Reconnect(cancel));
-  auto outcome = solve::Solve(*part.builder, request, table, faults, sink, cancel);
+  const solve::Solving solving{
+      part.builder, &request, RandomId(),
+      &table,       &faults,  &sink,
+      "",           retries_, [&services](const std::string&) { return services.StartOver(); }};
+  auto outcome = solve::SolveToEnd(solving, cancel);
   if (auto* failed = std::get_if<solve::Failed>(&outcome)) return Fail(std::move(failed->error));
   if (auto* lost = std::get_if<solve::Lost>(&outcome)) return Fail(std::move(lost->error));
   if (target.type != "local") return {};

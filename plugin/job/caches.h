@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "driver/base/environment.h"
+#include "driver/base/retries.h"
 #include "driver/event/sink.h"
 #include "plugin/job/cache_folders.h"
 #include "plugin/job/cache_sources.h"
@@ -22,8 +23,10 @@ namespace depot::job {
 class Caches {
  public:
   /// First: opens folders and reads what the environment says. A source that is not there is no
-  /// error; a folder that cannot be written to is one.
-  Result<> Prepare(const options::BuildOptions& options, const Environment& environment);
+  /// error; a folder that cannot be written to is one. `retries` is for Write().
+  Result<> Prepare(const options::BuildOptions& options,
+                   const Environment& environment,
+                   RetryLimits retries);
 
   /// What was said and has no effect.
   const std::vector<std::string>& notices() const { return planned_.notices; }
@@ -69,6 +72,7 @@ class Caches {
   CacheFolders folders_;
   std::map<std::string, std::string> useless_;  ///< by plan::ShownCache(): why
   std::chrono::seconds time_{0};
+  RetryLimits retries_;
 };
 
 }  // namespace depot::job

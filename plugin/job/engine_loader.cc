@@ -10,7 +10,6 @@
 #include "driver/solve/fan_out.h"
 #include "plugin/deliver/engine_load.h"
 #include "plugin/deliver/join_platforms.h"
-#include "plugin/deliver/results.h"
 
 namespace depot::job {
 namespace {
@@ -125,6 +124,37 @@ Result<> EngineLoader::PlanArchive(Archived& archive, bool several) {
   return {};
 }
 
+Result<std::vector<solve::BuildResult>> EngineLoader::SolveArchives(std::deque<Archived>& archives,
+                                                                    deliver::Results& results,
+                                                                    const Cancel& cancel) {
+  std::vector<solve::Solving> solves;
+  for (std::size_t i = 0; i < archives.size(); ++i) {
+    Archived& one = archives[i];
+    const PlatformBuild& part = *one.part;
+    one.exported = session::AddFileSend(one.services, results.targets(i), one.faults, *part.sink);
+    TRY(part.builder->Reconnect(cancel));
+    solve::Solving& solving = solves.emplace_back();
+    solving = {part.builder,
+               &one.plan.request,
+               RandomId(),
+               &one.services,
+               &one.faults,
+               part.sink,
+               FormatPlatforms(one.platforms, ", "),
+               facts_.retries};
+    solving.start_over = [this, &one, &results, i](const std::string&) -> Result<> {
+      TRY(services_.StartOver());
+      TRY(results.StartOver(i));
+      one.exported->StartOver();
+      return {};
+    };
+    solving.delivered = [&one, &results, i] {
+      return one.exported->CheckComplete(results.targets(i)).has_value();
+    };
+  }
+  return solve::SolveAll(solves, cancel);
+}
+
 Result<deliver::EngineLoaded> EngineLoader::LoadArchives(std::vector<PlatformBuild>& parts,
                                                          EventSink& sink,
                                                          const Cancel& cancel) {
@@ -136,21 +166,10 @@ Result<deliver::EngineLoaded> EngineLoader::LoadArchives(std::vector<PlatformBui
     TRY(PlanArchive(one, several));
     TRY(results.OpenTargets(one.plan, one.platforms, &facts_.engine, sink));
   }
-  std::vector<std::shared_ptr<const session::ExportLog>> exported;
-  std::vector<solve::Solving> solves;
-  for (std::size_t i = 0; i < archives.size(); ++i) {
-    Archived& one = archives[i];
-    const PlatformBuild& part = *one.part;
-    exported.push_back(
-        session::AddFileSend(one.services, results.targets(i), one.faults, *part.sink));
-    TRY(part.builder->Reconnect(cancel));
-    solves.push_back({part.builder, &one.plan.request, RandomId(), &one.services, &one.faults,
-                      part.sink, FormatPlatforms(one.platforms, ", ")});
-  }
-  TRY_ASSIGN(const auto solved, solve::SolveAll(solves, cancel));
+  TRY_ASSIGN(const auto solved, SolveArchives(archives, results, cancel));
   deliver::EngineLoaded loaded;
   for (std::size_t i = 0; i < archives.size(); ++i) {
-    TRY(exported[i]->CheckComplete(results.targets(i)));
+    TRY(archives[i].exported->CheckComplete(results.targets(i)));
     for (const auto& [key, value] : solved[i].exporter_response)
       archives[i].part->solved.exporter_response[key] = value;
   }

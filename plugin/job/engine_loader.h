@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "driver/docker/engine.h"
+#include "plugin/deliver/results.h"
 #include "plugin/job/inputs.h"
 #include "plugin/job/platform_build.h"
 #include "plugin/job/services.h"
@@ -22,6 +23,7 @@ struct EngineLoadFacts {
   Streams& streams;
   const Inputs& inputs;
   const plan::PlanFacts& plan;
+  RetryLimits retries;
 };
 
 /// Brings what the builders have built into the Engine. One thread.
@@ -45,10 +47,14 @@ class EngineLoader {
     rpc::ServiceTable services;
     session::Faults faults;
     plan::BuildPlan plan;
+    std::shared_ptr<session::ExportLog> exported;
   };
 
   std::deque<Archived> ArchivesOf(std::vector<PlatformBuild>& parts) const;
   Result<> PlanArchive(Archived& archive, bool several);
+  Result<std::vector<solve::BuildResult>> SolveArchives(std::deque<Archived>& archives,
+                                                        deliver::Results& results,
+                                                        const Cancel& cancel);
   Result<deliver::EngineLoaded> LoadArchives(std::vector<PlatformBuild>& parts,
                                              EventSink& sink,
                                              const Cancel& cancel);

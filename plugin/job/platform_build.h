@@ -7,6 +7,7 @@
 #include "driver/rpc/server.h"
 #include "driver/session/description_store.h"
 #include "driver/session/faults.h"
+#include "driver/session/services.h"
 #include "driver/solve/solve.h"
 #include "plugin/choice/crew.h"
 #include "plugin/deliver/engine_load.h"
@@ -27,6 +28,8 @@ struct PlatformBuild {
   /// What the builder sends to describe an image that is to be loaded.
   std::shared_ptr<session::DescriptionStore> described;
   session::Faults faults;  ///< what went wrong on our side of that
+  /// What it has sent to us of its results; null before its solve.
+  std::shared_ptr<session::ExportLog> exported;
   plan::BuildPlan plan;
   solve::BuildResult solved;
   /// What the Engine got of all builders; of the first of them, when layers were loaded.

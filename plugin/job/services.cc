@@ -39,6 +39,14 @@ std::string Services::AddTo(rpc::ServiceTable& table,
   return session::AddUpload(table, inputs_.source.already_read, inputs_.standard_input, faults);
 }
 
+Result<> Services::StartOver() {
+  if (inputs_.source.upload && !stored_context_.valid()) {
+    return Fail(ErrorCode::kFailed, "the context came on standard input, and does so only once");
+  }
+  job_.registries().keyring().ForgetTokens();
+  return {};
+}
+
 /// Each builder reads the files by itself: a difference between the platforms must not be silent.
 void Services::CompareTrees() {
   for (auto& [name, tree] : inputs_.trees) {

@@ -32,6 +32,10 @@ class Services {
                     session::Faults& faults,
                     session::OfferedStores own = {});
 
+  /// Gets ready for a builder that will ask for everything once more: tokens of registries are made
+  /// anew. An Error when the context was on standard input and is not kept. Any thread.
+  Result<> StartOver();
+
  private:
   void CompareTrees();
   Result<> StoreContext(const Cancel& cancel);

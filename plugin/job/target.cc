@@ -31,7 +31,8 @@ Result<> Target::Prepare(const Cancel& cancel) {
   }
   TRY_ASSIGN(inputs_,
              ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), cancel));
-  TRY(caches_.Prepare(options_, workshop_.environment()));
+  TRY_ASSIGN(retries_, options::WantedRetries(options_.retry, workshop_.environment()));
+  TRY(caches_.Prepare(options_, workshop_.environment(), retries_));
   inputs_.stores.merge(caches_.Stores());
   TRY(deliver::CheckClearing(options_));
   TRY(sboms_.CheckDirectory());
@@ -112,7 +113,7 @@ Result<std::vector<PlatformBuild>> Target::AcquireAndSolve(Job& job,
   questions.preflight.Await();
   TRY(cancel.Check());
   if (options_.lint.wanted) TRY(Check(parts.front(), sink, cancel));
-  TRY(Solve(parts, cancel));
+  TRY(Solve(parts, services, cancel));
   TRY(Load(parts, facts, services, sink, cancel));
   return parts;
 }
@@ -149,8 +150,8 @@ Result<> Target::Load(std::vector<PlatformBuild>& parts,
                       EventSink& sink,
                       const Cancel& cancel) {
   if (!facts.load_layers) return {};
-  EngineLoader loader({*engine_, engine_info_, options_, workshop_, streams_, inputs_, facts},
-                      services);
+  EngineLoader loader(
+      {*engine_, engine_info_, options_, workshop_, streams_, inputs_, facts, retries_}, services);
   return loader.Load(parts, sink, cancel);
 }
 
@@ -207,7 +208,8 @@ Result<> Target::Check(PlatformBuild& part, EventSink& sink, const Cancel& cance
   std::erase_if(request.frontend_attrs,
                 [](const auto& attr) { return attr.first.starts_with("attest:"); });
   auto solved = solve::SolveAll(
-      {{part.builder, &request, RandomId(), &part.services, &part.faults, part.sink}}, cancel);
+      {{part.builder, &request, RandomId(), &part.services, &part.faults, part.sink, "", retries_}},
+      cancel);
   if (!solved) {
     if (may_fail || cancel.cancelled()) return Fail(std::move(solved).error().While("--lint"));
     sink.Say(Cat("WARNING: --lint: ", solved.error().message()));
@@ -234,50 +236,71 @@ Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
   return outcome;
 }
 
-Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) {
-  std::vector<std::shared_ptr<const session::ExportLog>> exported;
+Result<> Target::Solve(std::vector<PlatformBuild>& parts,
+                       Services& services,
+                       const Cancel& cancel) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
-    exported.push_back(
-        session::AddFileSend(part.services, results_.targets(i), part.faults, *part.sink));
+    part.exported =
+        session::AddFileSend(part.services, results_.targets(i), part.faults, *part.sink);
   }
-  auto solved = SolveOnce(parts, cancel);
-  if (!solved && !cancel.cancelled() && MaySendAnew(parts)) {
+  auto solved = solve::SolveAll(SolvesOf(parts, services), cancel);
+  if (!solved && !cancel.cancelled() && MaySendAnew(parts, services)) {
     parts.front().sink->Say(
         Cat("WARNING: ", solved.error().message(), ": the context is sent anew"));
     for (PlatformBuild& part : parts)
       TRY(part.builder->Reconnect(cancel));
-    solved = SolveOnce(parts, cancel);
+    solved = solve::SolveAll(SolvesOf(parts, services), cancel);
   }
   if (!solved) return Fail(std::move(solved).error());
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    TRY(exported[i]->CheckComplete(results_.targets(i)));
+    TRY(parts[i].exported->CheckComplete(results_.targets(i)));
     parts[i].solved = std::move((*solved)[i]);
   }
   return {};
 }
 
-Result<std::vector<solve::BuildResult>> Target::SolveOnce(std::vector<PlatformBuild>& parts,
-                                                          const Cancel& cancel) {
+std::vector<solve::Solving> Target::SolvesOf(std::vector<PlatformBuild>& parts,
+                                             Services& services) {
   std::vector<solve::Solving> solves;
-  for (PlatformBuild& part : parts) {
-    solves.push_back({part.builder, &part.plan.request, RandomId(), &part.services, &part.faults,
-                      part.sink, FormatPlatforms(part.share.platforms, ", ")});
-    Record(part, solves.back().ref);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    PlatformBuild& part = parts[i];
+    solve::Solving& one = solves.emplace_back();
+    one = {part.builder,
+           &part.plan.request,
+           RandomId(),
+           &part.services,
+           &part.faults,
+           part.sink,
+           FormatPlatforms(part.share.platforms, ", "),
+           retries_};
+    one.start_over = [this, &part, &services, i](const std::string& ref) -> Result<> {
+      TRY(StartOver(part, i, services));
+      Record(part, ref);
+      return {};
+    };
+    one.delivered = [this, &part, i] {
+      return part.exported->CheckComplete(results_.targets(i)).has_value();
+    };
+    Record(part, one.ref);
   }
-  return solve::SolveAll(solves, cancel);
+  return solves;
+}
+
+Result<> Target::StartOver(PlatformBuild& part, std::size_t index, Services& services) {
+  TRY(services.StartOver());
+  TRY(results_.StartOver(index));
+  part.exported->StartOver();
+  return {};
 }
 
 /// The builder had to throw away what it had of a context, since a file changed on its way; nothing
 /// is wrong with the build.
-bool Target::MaySendAnew(const std::vector<PlatformBuild>& parts) {
+bool Target::MaySendAnew(std::vector<PlatformBuild>& parts, Services& services) {
   const auto& tally = inputs_.contexts.tally;
   if (!tally || !tally->distrusted) return false;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i].faults.first()) return false;
-    for (const auto& [index, target] : results_.targets(i))
-      if (!session::CanStartOver(target)) return false;
-  }
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    if (parts[i].faults.first() || !StartOver(parts[i], i, services)) return false;
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "driver/solve/fan_out.h"
 #include "plugin/deliver/results.h"
 #include "plugin/deliver/sbom.h"
 #include "plugin/deliver/warning_log.h"
@@ -76,10 +77,10 @@ class Target {
                 Services& services,
                 EventSink& sink);
   Result<> Check(PlatformBuild& part, EventSink& sink, const Cancel& cancel);
-  Result<> Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel);
-  Result<std::vector<solve::BuildResult>> SolveOnce(std::vector<PlatformBuild>& parts,
-                                                    const Cancel& cancel);
-  bool MaySendAnew(const std::vector<PlatformBuild>& parts);
+  Result<> Solve(std::vector<PlatformBuild>& parts, Services& services, const Cancel& cancel);
+  std::vector<solve::Solving> SolvesOf(std::vector<PlatformBuild>& parts, Services& services);
+  Result<> StartOver(PlatformBuild& part, std::size_t index, Services& services);
+  bool MaySendAnew(std::vector<PlatformBuild>& parts, Services& services);
   void Record(const PlatformBuild& part, const std::string& ref);
   deliver::ExporterResponse Metadata(const std::vector<PlatformBuild>& parts,
                                      const Job& job,
@@ -100,7 +101,8 @@ class Target {
   docker::Engine* engine_ = nullptr;  ///< to load into; null when nothing is loaded
   std::string not_loaded_;            ///< see Outcome
   docker::EngineInfo engine_info_;    ///< of `engine_`, when a builder elsewhere loads into it
-  deliver::Sboms sboms_;              // the targets in results_ send to it
+  RetryLimits retries_;
+  deliver::Sboms sboms_;  // the targets in results_ send to it
   deliver::Results results_;
   std::optional<deliver::WarningLog> warnings_;  ///< when the metadata file is to have them
 };

@@ -14,6 +14,7 @@
 #include "plugin/options/context_flags.h"
 #include "plugin/options/limit_flags.h"
 #include "plugin/options/report_flags.h"
+#include "plugin/options/retry_flags.h"
 #include "plugin/options/source_options.h"
 
 namespace depot::options {
@@ -88,6 +89,7 @@ struct BuildOptions {
   std::vector<Annotation> annotations;
 
   ReportOptions reports;
+  RetryOptions retry;
 
   SourceOptions sources;    ///< --ssh, --build-context
   ContextOptions contexts;  ///< --context-times

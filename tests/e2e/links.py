@@ -18,7 +18,7 @@ class Link:
     stall_at bytes from the client after which (they included) nothing passes any more
     before   {bytes: function}: what is done, once, when these bytes come from a client, before they are passed on
 
-    `moved` is the number of bytes that came, of both sides.
+    `moved` is the number of bytes that came, of both sides; `connections` how many there were so far.
     """
 
     def __init__(self, target, port=0, delay=0.0, rate=None, stall_at=None, before=None):
@@ -29,6 +29,8 @@ class Link:
         self.moved = 0
         self._counting = threading.Lock()
         self._sockets = []
+        self.connections = 0
+        self._frozen = 0  # so many of the first are silent for good
         if isinstance(port, int):
             self._listener = socket.create_server(("127.0.0.1", port))
             self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
@@ -54,6 +56,19 @@ class Link:
         self._target = target
         self._cut()
 
+    def cut(self, how):
+        """Ends the connections that there are: "fin" politely, "reset" the hard way, "freeze" without anybody
+        hearing of it. Those that come later are as good as new.
+        """
+        if how == "freeze":
+            self._frozen = self.connections
+        elif how == "reset":
+            self._cut()
+        else:
+            for one in self._sockets:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_WR)
+
     def _cut(self):
         for one in self._sockets:
             with contextlib.suppress(OSError):
@@ -76,8 +91,9 @@ class Link:
                     client.close()
                     continue
                 self._sockets += [client, server]
-                self._start(self._pass, client, server, self._stall_at, True)
-                self._start(self._pass, server, client, None, False)
+                self.connections += 1
+                self._start(self._pass, client, server, self._stall_at, self.connections, True)
+                self._start(self._pass, server, client, None, self.connections, False)
 
     def _connect(self):
         if "/" not in self._target:
@@ -87,9 +103,9 @@ class Link:
         server.connect(self._target)
         return server
 
-    def _pass(self, source, target, stall_at, from_client):
+    def _pass(self, source, target, stall_at, number, from_client):
         queue, changed = [], threading.Condition()
-        self._start(self._send, target, queue, changed)
+        self._start(self._send, target, queue, changed, number)
         seen = b""
         data = b"x"
         while data:
@@ -115,14 +131,14 @@ class Link:
             if done := self._before.pop(expected, None):
                 done()
 
-    def _send(self, target, queue, changed):
+    def _send(self, target, queue, changed, number):
         data = b"x"
         while data:
             with changed:
                 changed.wait_for(lambda: queue)
                 due, data = queue[0]
             time.sleep(max(0, due - time.monotonic()))
-            while self.stalled.is_set():
+            while self.stalled.is_set() or number <= self._frozen:
                 time.sleep(0.05)
             with contextlib.suppress(OSError):
                 target.sendall(data) if data else target.shutdown(socket.SHUT_WR)

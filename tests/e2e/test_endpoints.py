@@ -112,7 +112,7 @@ class Ssh(EndpointsTest):
     def test_the_program_ends_in_the_middle_of_a_build(self):
         context, step = self.endless()
         running = self.start_plugin(
-            "build", context, builder=self.sshd.url(), env={"PATH": self.path}
+            "build", "--retries=0", context, builder=self.sshd.url(), env={"PATH": self.path}
         )
         self.wait_for_step(step)
         (child,) = self.children_of(running.pid)
@@ -128,7 +128,7 @@ class Ssh(EndpointsTest):
     def test_the_server_goes_away_in_the_middle_of_a_build(self):
         context, step = self.endless()
         running = self.start_plugin(
-            "build", context, builder=self.sshd.url(), env={"PATH": self.path}
+            "build", "--retries=0", context, builder=self.sshd.url(), env={"PATH": self.path}
         )
         self.wait_for_step(step)
         # Logins lead groups of their own: the one of this build is the parent of its buildctl.

@@ -50,7 +50,7 @@ class ExitCodes(EndToEnd):
         bridge = self.bridge("plain", "containerd")
         step = self.endless_step()
         running = self.start_plugin(
-            "build", self.context_with(f"RUN {step}"), builder=bridge.url
+            "build", "--retries=0", self.context_with(f"RUN {step}"), builder=bridge.url
         )
         self.wait_for_step(step)
         bridge.kill()

@@ -178,6 +178,11 @@ class Tls(NetworkTest):
 
 
 class Underway(NetworkTest):
+    """How a loss is noticed; what a build makes of it is test_survive's."""
+
+    def environment(self, engine=None, builder=None, env=None):
+        return super().environment(engine, builder, {"DEPOT_RETRIES": "0", **(env or {})})
+
     def running_step(self, url):
         step = self.endless_step()
         context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN {step}\n"})

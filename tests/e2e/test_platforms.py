@@ -472,7 +472,9 @@ class Failures(PlatformsTest):
         bridge = self.bridge(kind="plain", engine="arm64")
         builder = f"{AMD64}={self.rig['BUILDER_PLAIN']},{ARM64}={bridge.url}"
         context, steps = self.two_steps()
-        running = self.start_plugin("build", *BOTH, "-t", image, "--push", context, builder=builder)
+        running = self.start_plugin(
+            "build", "--retries=0", *BOTH, "-t", image, "--push", context, builder=builder
+        )
         for step in steps:
             self.wait_for_step(step)
         begin = time.monotonic()

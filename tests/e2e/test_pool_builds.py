@@ -19,10 +19,10 @@ class BuildTest(PoolTest):
     def lasting(self, command):
         return self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN {command}\n"})
 
-    def start_endless(self, pool, token, project="one"):
+    def start_endless(self, pool, token, project="one", **more):
         """A build whose step runs on the builder, and the step."""
         step = self.endless_step()
-        env = pool.variables(token, project)
+        env = pool.variables(token, project) | more
         running = self.start_plugin("build", self.lasting(step), env=env)
         self.wait_for_step(step)
         return running, step
@@ -265,7 +265,7 @@ class Endings(BuildTest):
     def test_a_builder_that_dies_is_told_as_a_failure(self):
         pool = self.start_pool()
         token = pool.token(project="one")
-        running, _ = self.start_endless(pool, token)
+        running, _ = self.start_endless(pool, token, DEPOT_RETRIES="0")
         pool.bridge.kill()
         result = running.wait(60)
         self.results.append(result)

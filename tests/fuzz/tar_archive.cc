@@ -38,7 +38,7 @@ class MemoryTarget final : public depot::session::StreamTarget {
     return {};
   }
   Result<> End(const Cancel&) override { return {}; }
-  bool CanStartOver() const override { return false; }
+  Result<> StartOver() override { return {}; }
 
   const std::string& bytes() const { return bytes_; }
 

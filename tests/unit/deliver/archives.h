@@ -23,7 +23,7 @@ class MemoryTarget final : public session::StreamTarget {
     ended = true;
     return {};
   }
-  bool CanStartOver() const override { return true; }
+  Result<> StartOver() override { return {}; }
 
   std::string bytes;
   bool ended = false;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "tests/unit/files/temporary_tree.h"
 
@@ -105,32 +106,45 @@ TEST_F(LoadTarget, AnArchiveThatWasLeftIsNeverCompleteForTheEngine) {
   EXPECT_TRUE(engine_.ended_by_error_);
 }
 
-TEST_F(LoadTarget, CanStartOverUntilTheEngineHasBytes) {
-  EXPECT_TRUE(target_->CanStartOver());
+TEST_F(LoadTarget, StartsOverUntilTheEngineHasBytes) {
+  EXPECT_TRUE(target_->StartOver());
   ASSERT_TRUE(target_->Write("x", Cancel::Never()));
-  EXPECT_FALSE(target_->CanStartOver());
+  Result<> again = target_->StartOver();
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().message(), "the Docker Engine has a part of the image already");
 }
 
-TEST(CanStartOver, IsLostWithTheFirstByteThatOthersSee) {
+TEST(StartOver, IsLostWithTheFirstByteThatOthersSee) {
   files::TemporaryTree tree;
   auto file = disk::OpenWholeFile(tree.At("out.tar"), false);
   auto device = disk::OpenWholeFile("/dev/null", false);
-  ASSERT_TRUE(file && device);
-  auto open = [] { return Fd(::open("/dev/null", O_WRONLY | O_CLOEXEC)); };
+  auto kept = disk::OpenNamelessFile(tree.root());
+  ASSERT_TRUE(file && device && kept);
+  const Fd seen(::fcntl(kept->get(), F_DUPFD_CLOEXEC, 0));
   session::ExportTarget hidden = MakeFileTarget(**file);
   session::ExportTarget direct = MakeFileTarget(**device);
-  session::ExportTarget output = MakeDescriptorTarget(open());
-  session::ExportTarget part = MakePartTarget(open());
+  session::ExportTarget output =
+      MakeDescriptorTarget(Fd(::open("/dev/null", O_WRONLY | O_CLOEXEC)));
+  session::ExportTarget part = MakePartTarget(*std::move(kept));
+  auto write = [](session::ExportTarget& target, std::string_view data) {
+    auto& stream = std::get<std::unique_ptr<session::StreamTarget>>(target);
+    ASSERT_TRUE(stream->Write(data, Cancel::Never()));
+  };
   for (session::ExportTarget* one : {&hidden, &direct, &output, &part}) {
-    EXPECT_TRUE(session::CanStartOver(*one));
-    auto& stream = std::get<std::unique_ptr<session::StreamTarget>>(*one);
-    ASSERT_TRUE(stream->Write("x", Cancel::Never()));
+    EXPECT_TRUE(session::StartOver(*one));
+    write(*one, "a first try");
   }
-  EXPECT_TRUE(session::CanStartOver(hidden));
-  EXPECT_FALSE(session::CanStartOver(direct));
-  EXPECT_FALSE(session::CanStartOver(output));
-  EXPECT_TRUE(session::CanStartOver(part));
-  EXPECT_TRUE(session::CanStartOver(session::DirectoryTarget{tree.root()}));
+  EXPECT_FALSE(session::StartOver(direct));
+  EXPECT_FALSE(session::StartOver(output));
+  EXPECT_TRUE(session::StartOver(session::DirectoryTarget{tree.root()}));
+  for (session::ExportTarget* one : {&hidden, &part}) {
+    EXPECT_TRUE(session::StartOver(*one));
+    write(*one, "whole");
+  }
+  ASSERT_TRUE((*file)->Commit());
+  EXPECT_EQ(tree.Read("out.tar"), "whole");
+  char content[100];
+  EXPECT_EQ(::pread(seen.get(), content, sizeof content, 0), 5);
 }
 
 }  // namespace

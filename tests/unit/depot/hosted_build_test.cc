@@ -31,8 +31,9 @@ class FakeMachine {
  public:
   FakeMachine() {
     table_.Add("/moby.buildkit.v1.Control/ListWorkers",
-               rpc::UnaryHandler([](const rpc::Metadata&, const std::string&, std::string& response,
-                                    const Cancel&) {
+               rpc::UnaryHandler([this](const rpc::Metadata&, const std::string&,
+                                        std::string& response, const Cancel&) {
+                 if (gone_) return rpc::Status{rpc::Code::kUnimplemented, "nobody here", "", true};
                  moby::buildkit::v1::ListWorkersResponse workers;
                  workers.add_record();
                  response = workers.SerializeAsString();
@@ -62,10 +63,14 @@ class FakeMachine {
     });
   }
 
+  /// From now on something else answers at its address.
+  void Go() { gone_ = true; }
+
   std::string url() const { return Cat("tcp://127.0.0.1:", port_); }
 
  private:
   rpc::ServiceTable table_;
+  std::atomic<bool> gone_{false};
   Fd socket_;
   int port_ = 0;
   TaskGroup threads_{Cancel::Never()};
@@ -175,6 +180,34 @@ TEST_F(HostedBuildTest, WaitsForAMachineConnectsAndTellsOfIt) {
   }
   EXPECT_EQ(reported, (std::map<std::string, bool>{{"[depot] launching amd64 machine", true},
                                                    {"[depot] connecting to amd64 machine", true}}));
+}
+
+TEST_F(HostedBuildTest, AMachineThatIsLostComesBackOrIsReplaced) {
+  machine_.Listen();
+  FakeMachine other;
+  other.Listen();
+  auto build = Hold();
+  auto builder = Acquire(*build);
+  ASSERT_TRUE(builder) << builder.error().message();
+  const std::size_t asked = server_.seen("GetBuildKitConnection").size();
+  const Error lost(ErrorCode::kUnavailable, "cut");
+  (*builder)->channel().Close(lost);
+  ASSERT_TRUE((*builder)->Reconnect(user_.cancel()));
+  EXPECT_EQ(server_.seen("GetBuildKitConnection").size(), asked) << "the machine is still there";
+
+  machine_.Go();
+  HandOut(other.url());
+  (*builder)->channel().Close(lost);
+  Result<> connected = (*builder)->Reconnect(user_.cancel());
+  ASSERT_TRUE(connected) << connected.error().message();
+  EXPECT_TRUE((*builder)->channel().Alive());
+  EXPECT_EQ((*builder)->endpoint(), other.url());
+  const auto notices = sink_.Of<Notice>();
+  ASSERT_EQ(notices.size(), 1U);
+  EXPECT_NE(notices[0].text.find("amd64 machine does not come back: "), std::string::npos);
+  cli::GetBuildKitConnectionRequest message;
+  ASSERT_TRUE(message.ParseFromString(server_.seen("GetBuildKitConnection").back().request.body));
+  EXPECT_EQ(message.build_id(), "b1");
 }
 
 TEST_F(HostedBuildTest, SeveralPlatformsAreAcquiredAtOnce) {

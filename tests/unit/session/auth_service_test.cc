@@ -43,6 +43,11 @@ class TokenServer final : public http::HttpClient {
     if (slow) cancel.SleepFor(std::chrono::milliseconds(50));
     http::Response response;
     response.status = status;
+    if (number <= busy) {
+      response.status = 503;
+      response.headers = {{"retry-after", "0"}};
+      return response;
+    }
     if (!refused.empty() && request.body.Reveal().find(refused) != std::string_view::npos) {
       response.status = 403;
     }
@@ -55,6 +60,7 @@ class TokenServer final : public http::HttpClient {
   std::atomic<int> requests{0};
   std::atomic<bool> slow{false};
   int status = 200;
+  int busy = 0;         ///< so many answer so, first
   std::string refused;  ///< who sends this is refused
   int expires_in = 300;
   std::string last_url;
@@ -189,10 +195,21 @@ TEST_F(AuthService, AsksTheTokenServerOnceForManyCallers) {
 
 TEST_F(AuthService, DoesNotKeepAFailure) {
   FetchTokenResponse response;
-  server_.status = 500;
+  server_.status = 400;
   EXPECT_FALSE(Token("repository:a:pull", response).ok());
   server_.status = 200;
   EXPECT_TRUE(Token("repository:a:pull", response).ok());
+}
+
+TEST_F(AuthService, AsksABusyTokenServerAgainAndSaysSo) {
+  server_.busy = 2;
+  FetchTokenResponse response;
+  EXPECT_TRUE(Token("repository:a:pull", response).ok());
+  EXPECT_EQ(server_.requests, 3);
+  const std::vector<std::string> logs = sink_.logs();
+  ASSERT_EQ(logs.size(), 2U);
+  EXPECT_NE(logs[0].find("status 503; trying again in 0.0 s (attempt 2 of 4)"), std::string::npos)
+      << logs[0];
 }
 
 TEST_F(AuthService, RefusesARealmThatIsNoWebAddress) {

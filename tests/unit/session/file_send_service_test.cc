@@ -37,7 +37,10 @@ class MemoryTarget final : public StreamTarget {
     ended_ = true;
     return {};
   }
-  bool CanStartOver() const override { return content_.empty(); }
+  Result<> StartOver() override {
+    content_.clear();
+    return {};
+  }
 
  private:
   std::string& content_;
@@ -86,7 +89,7 @@ class FileSendService : public ::testing::Test {
   rpc::ServiceTable table_;
   RecordingSink sink_;
   Faults faults_;
-  std::shared_ptr<const ExportLog> log_;
+  std::shared_ptr<ExportLog> log_;
 };
 
 TEST_F(FileSendService, WritesATree) {
@@ -475,7 +478,7 @@ TEST_F(FileSendService, AnEngineThatIsGoneIsOurFaultNotTheBuilders) {
       return Fail(Error(ErrorCode::kUnavailable, "the Docker Engine is gone").WithHint("start it"));
     }
     Result<> End(const Cancel&) override { return {}; }
-    bool CanStartOver() const override { return false; }
+    Result<> StartOver() override { return {}; }
   };
   targets_.emplace(3, std::make_unique<Gone>());
   log_ = AddFileSend(table_, targets_, faults_, sink_);

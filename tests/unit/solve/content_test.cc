@@ -1,5 +1,6 @@
 #include "driver/solve/content.h"
 
+#include <atomic>
 #include <functional>
 
 #include <gtest/gtest.h>
@@ -7,6 +8,7 @@
 
 #include "proto/content.pb.h"
 #include "proto/control.pb.h"
+#include "proto/gateway.pb.h"
 
 #include "driver/base/task_group.h"
 #include "driver/oci/digest.h"
@@ -256,6 +258,54 @@ TEST_F(ContentTest, ABlobGoesOnWhereItsConnectionWasLost) {
   EXPECT_EQ(*reader.Next(Cancel::Never()), "");
   EXPECT_EQ(offset_, 5);
   EXPECT_EQ(channels_.size(), 2U);
+}
+
+TEST_F(ContentTest, ABlobThatWasAskedForGoesOnWhenAnotherHasConnectedAgain) {
+  std::atomic<int> calls{0};
+  read_ = [&](rpc::ServerCall& call, const std::string&, const Cancel& cancel) {
+    if (calls++ > 0) Send(call, "content", cancel);
+    // The first says nothing until its connection is gone.
+    while (calls == 1 && cancel.SleepFor(std::chrono::milliseconds(1))) {
+    }
+    return rpc::Status{};
+  };
+  BlobReader reader(*this, DigestOf("content"), 7);
+  reader.Ask(Cancel::Never());
+  while (calls == 0)
+    Cancel::Never().SleepFor(std::chrono::milliseconds(1));
+  Cut();
+  ASSERT_TRUE(Reconnect(Cancel::Never()));
+  Result<std::string> piece = reader.Next(Cancel::Never());
+  ASSERT_TRUE(piece) << piece.error().message();
+  EXPECT_EQ(*piece, "content");
+}
+
+TEST_F(ContentTest, TellsHowABuildEnded) {
+  control::BuildHistoryRecord record;
+  record.set_ref("ref");
+  listen_ = [&](rpc::ServerCall& call, const std::string&, const Cancel& cancel) {
+    Send(call, record, cancel);
+    return rpc::Status{};
+  };
+  auto end = ReadRecordedEnd(*this, "ref", Cancel::Never());
+  ASSERT_TRUE(end) << end.error().message();
+  EXPECT_FALSE(*end) << "it still runs";
+  record.mutable_completed_at()->set_seconds(1);
+  (*record.mutable_exporter_response())["image.name"] = "a";
+  end = ReadRecordedEnd(*this, "ref", Cancel::Never());
+  ASSERT_TRUE(end && *end);
+  EXPECT_TRUE((*end)->status.ok());
+  EXPECT_EQ((*end)->exporter_response.at("image.name"), "a");
+  control::frontend::Status failure;
+  failure.set_code(static_cast<int>(rpc::Code::kCancelled));
+  failure.set_message("context canceled");
+  record.set_error(failure.SerializeAsString());
+  end = ReadRecordedEnd(*this, "ref", Cancel::Never());
+  ASSERT_TRUE(end && *end);
+  EXPECT_EQ((*end)->status.code, rpc::Code::kCancelled);
+  record.set_error("\xff");
+  EXPECT_FALSE(ReadRecordedEnd(*this, "ref", Cancel::Never()));
+  EXPECT_FALSE(*ReadRecordedEnd(*this, "another", Cancel::Never())) << "a record of another build";
 }
 
 TEST_F(ContentTest, ABlobOfAnotherContentOrLengthNeverComesToItsEnd) {

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "driver/rpc/status.h"
+#include "driver/solve/request.h"
+
+namespace depot::solve {
+
+/// Whether an exporter of `request` pushes to a registry.
+bool PushesSomething(const BuildRequest& request);
+
+/// Whether `status` says that the builder could not push, for a reason that may be gone a moment
+/// later: a registry that answers 429 or 5xx, a connection that was refused, reset or silent. Not
+/// when the registry has judged credentials or content, nor when the failure is another one. The
+/// status's code decides where it says so; builders give most of it as text alone (BuildKit
+/// exporter/containerimage/export.go, containerd core/remotes/docker).
+bool PushMayPass(const rpc::Status& status, const BuildRequest& request);
+
+}  // namespace depot::solve

@@ -1,0 +1,53 @@
+#include "plugin/options/retry_flags.h"
+
+#include <gtest/gtest.h>
+
+#include "plugin/options/build_flags.h"
+
+namespace depot::options {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+Result<RetryLimits> Limits(std::vector<std::string> words, const Environment& environment = {}) {
+  words.emplace_back(".");
+  TRY_ASSIGN(auto options, ParseBuildFlags(words, "docker depot"));
+  return WantedRetries(options->retry, environment);
+}
+
+TEST(RetryFlags, AreThreeWithinTenMinutes) {
+  const auto limits = Limits({});
+  ASSERT_TRUE(limits);
+  EXPECT_EQ(limits->most, 3);
+  EXPECT_EQ(limits->within, minutes(10));
+}
+
+TEST(RetryFlags, AFlagCountsBeforeItsVariable) {
+  const Environment environment = {{"DEPOT_RETRIES", "7"}, {"DEPOT_RETRY_FOR", "90s"}};
+  auto limits = Limits({}, environment);
+  ASSERT_TRUE(limits);
+  EXPECT_EQ(limits->most, 7);
+  EXPECT_EQ(limits->within, seconds(90));
+  limits = Limits({"--retries=0", "--retry-for", "1h"}, environment);
+  ASSERT_TRUE(limits);
+  EXPECT_EQ(limits->most, 0);
+  EXPECT_EQ(limits->within, minutes(60));
+}
+
+TEST(RetryFlags, WhatIsNoNumberOrDurationIsRefused) {
+  for (const char* bad : {"--retries=-1", "--retries=many", "--retries=1001", "--retry-for=10",
+                          "--retry-for=-1s", "--retry-for=25h"}) {
+    const auto limits = Limits({bad});
+    ASSERT_FALSE(limits) << bad;
+    EXPECT_EQ(limits.error().code(), ErrorCode::kUsage);
+  }
+  for (const auto& [name, value] : {std::pair{"DEPOT_RETRIES", "x"}, {"DEPOT_RETRY_FOR", "soon"}}) {
+    const auto limits = Limits({}, {{name, value}});
+    ASSERT_FALSE(limits) << name;
+    EXPECT_NE(limits.error().message().find(name), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace depot::options
