@@ -8,6 +8,7 @@
 #include "plugin/command/doctor_command.h"
 #include "plugin/command/du_command.h"
 #include "plugin/command/help_command.h"
+#include "plugin/command/history_commands.h"
 #include "plugin/command/imagetools_create_command.h"
 #include "plugin/command/imagetools_inspect_command.h"
 #include "plugin/command/init_command.h"
@@ -19,6 +20,7 @@
 #include "plugin/command/logout_command.h"
 #include "plugin/command/ls_command.h"
 #include "plugin/command/pull_command.h"
+#include "plugin/command/pull_token_command.h"
 #include "plugin/command/version_command.h"
 
 namespace depot::command {
@@ -33,6 +35,7 @@ constexpr Command kCommands[] = {
     {"list builds", "List the builds of a project", RunListBuilds},
     {"cache reset", "Empty the build cache of a project", RunCacheReset},
     {"pull", "Bring a saved build into the Docker Engine", RunPull},
+    {"pull-token", "Print a password for pulls of saved images", RunPullToken},
     {"ls", "List the builders", RunLs},
     {"inspect", "Show a builder and its machines", RunInspect},
     {"create", "Write down a builder", RunCreate},
@@ -41,6 +44,10 @@ constexpr Command kCommands[] = {
     {"stop", "Stop a builder", RunStop},
     {"du", "Show what the builder's cache has", RunDu},
     {"prune", "Empty the builder's cache", RunPrune},
+    {"history ls", "List the builder's records of builds", RunHistoryLs},
+    {"history logs", "Show what a build has shown", RunHistoryLogs},
+    {"history inspect", "Show what is known of a build", RunHistoryInspect},
+    {"history rm", "Remove records of builds", RunHistoryRm},
     {"imagetools create", "Make an image of images in a registry", RunImagetoolsCreate},
     {"imagetools inspect", "Show what a registry has under a name", RunImagetoolsInspect},
     {"configure-docker", "Make docker call this program for docker build", RunConfigureDocker},
@@ -59,6 +66,8 @@ std::span<const Command> Commands() {
 const Command* FindCommand(std::string_view words) {
   // As for docker buildx.
   if (words == "b") words = "build";
+  // As for the Depot CLI.
+  if (words == "projects list") words = "list projects";
   for (const Command& command : kCommands) {
     if (command.words == words) return &command;
   }

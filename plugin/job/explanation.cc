@@ -92,6 +92,9 @@ Error Explain(Error error,
               const Cancel& cancel) {
   if (error.code() == ErrorCode::kCancelled) return error;
   std::string why = WhyNotFound(error, inputs);
+  if (error.message().find("the pattern ") != std::string::npos) {
+    why = plan::WhichPatternIsMalformed(inputs.source, inputs.trees);
+  }
   if (why.empty() && error.at() == FailedAt::kAuthentication) {
     why = WhyRefused(error, keyring, cancel);
   }
