@@ -14,8 +14,11 @@ step() {
   else
     printf '==> %s ... ' "$what"
     log=$(mktemp)
+    show_progress "$log" &
+    local watcher=$!
     (set -e; "$@") >"$log" 2>&1 </dev/null
     status=$?
+    { kill "$watcher" && wait "$watcher"; } 2>/dev/null
   fi
   set -e
   if [ "$status" -ne 0 ]; then
@@ -26,6 +29,13 @@ step() {
   fi
   [ -n "${VERBOSE:-}" ] || rm -f "$log"
   return "$status"
+}
+
+# show_progress LOG: how far it is, four times a minute: ninja's count of what is done, else a dot.
+show_progress() {
+  while sleep 15 >/dev/null 2>&1; do
+    printf '%s ' "$(tail -n 1 "$1" | grep -oE '^\[[0-9]+/[0-9]+\]' || echo .)"
+  done
 }
 
 seconds_since() {

@@ -23,6 +23,8 @@ constexpr std::chrono::seconds kAnswerTimeout(20);
 /// Waiting for longer than this is said.
 constexpr std::chrono::seconds kQuiet(2);
 
+constexpr std::string_view kIsItRunning = "is the builder running, and is the address right?";
+
 const Backoff kBetweenDials{std::chrono::milliseconds(250), 2, std::chrono::milliseconds(1000)};
 
 /// Labels: BuildKit worker/label.go; what each Engine mode reports is in buildx
@@ -104,6 +106,7 @@ Result<std::unique_ptr<rpc::ByteStream>> DialPatiently(const Connection& connect
   for (int failed = 1;; ++failed) {
     auto stream = connection.dial(bounded);
     if (stream || stream.error().code() != ErrorCode::kUnavailable) return stream;
+    if (patience.count() == 0) return stream;
     if (!said.exchange(true)) {
       sink.Say(Cat("waiting for builder ", connection.endpoint, ": ", stream.error().message(),
                    "; trying again for up to ", patience.count(), " s"));
@@ -112,7 +115,7 @@ Result<std::unique_ptr<rpc::ByteStream>> DialPatiently(const Connection& connect
     if (!wait) {
       Error last = stream.error();
       return Fail(Error(last.code(), Cat(last.message(), " (tried for ", patience.count(), " s)"))
-                      .WithHint("is the builder running, and is the address right?"));
+                      .WithHint(last.hint()));
     }
     if (!cancel.SleepFor(*wait)) return Fail(cancel.error());
   }
@@ -139,7 +142,12 @@ Result<Reached> Reach(const Connection& connection, EventSink& sink, const Cance
     return {};
   });
   auto stream = DialPatiently(connection, sink, said, cancel);
-  if (!stream) return explain(std::move(stream).error());
+  if (!stream) {
+    const bool plain = stream.error().hint().empty();
+    const bool refused = plain && stream.error().code() == ErrorCode::kUnavailable;
+    if (refused) stream = Fail(std::move(stream).error().WithHint(std::string(kIsItRunning)));
+    return explain(std::move(stream).error());
+  }
   auto channel = rpc::MakeChannel(*std::move(stream), connection.authority);
   auto features = Ask(*channel, connection.engine, cancel);
   if (!features) return explain(std::move(features).error());

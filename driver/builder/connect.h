@@ -18,7 +18,7 @@ struct Connection {
   bool engine = false;    ///< the daemon is a Docker Engine's
   /// One attempt; its errors are final except kUnavailable ones from a refused connection.
   std::function<Result<std::unique_ptr<rpc::ByteStream>>(const Cancel&)> dial;
-  std::chrono::seconds patience{20};  ///< with refused connections
+  std::chrono::seconds patience{20};  ///< with refused connections; 0 = a refusal is final
 };
 
 /// Dials, again for up to `connection.patience` while the connection is refused, and says so once.

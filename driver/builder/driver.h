@@ -22,6 +22,11 @@ class Driver {
   virtual Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& platform,
                                                    EventSink& sink,
                                                    const Cancel& cancel) = 0;
+
+  /// For a look at it: as Acquire() of any machine, but a refused connection is an answer at once.
+  virtual Result<std::unique_ptr<Builder>> TryOnce(EventSink& sink, const Cancel& cancel) {
+    return Acquire(std::nullopt, sink, cancel);
+  }
 };
 
 /// A self-hosted buildkitd at a fixed endpoint.

@@ -25,9 +25,9 @@ Result<std::unique_ptr<rpc::ByteStream>> DialEngine(const docker::EngineEndpoint
     return Fail(std::move(stream).error().WithHint(std::string(docker::kSocketIsDenied)));
   }
   if (!stream) {
+    std::string hint = docker::HintForUnreachable(endpoint, stream.error());
     return Fail(std::move(stream).error().WithHint(
-        "is the Docker daemon running? DOCKER_HOST, --host or a docker context say which Engine is "
-        "meant; --builder names a remote builder instead"));
+        Cat(hint, "; --builder names a remote builder instead")));
   }
   auto upgraded = rpc::UpgradeToH2c(*std::move(stream), "/grpc", endpoint.headers, cancel);
   if (!upgraded && upgraded.error().code() == ErrorCode::kUnsupported) {
@@ -50,16 +50,26 @@ class EngineDriver final : public Driver {
   Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& /*platform*/,
                                            EventSink& sink,
                                            const Cancel& cancel) override {
+    return Reach(kPatience, sink, cancel);
+  }
+
+  Result<std::unique_ptr<Builder>> TryOnce(EventSink& sink, const Cancel& cancel) override {
+    return Reach(std::chrono::seconds(0), sink, cancel);
+  }
+
+ private:
+  Result<std::unique_ptr<Builder>> Reach(std::chrono::seconds patience,
+                                         EventSink& sink,
+                                         const Cancel& cancel) {
     Connection connection;
     connection.endpoint = Cat("docker (", endpoint_->host, ")");
     connection.authority = "localhost";
     connection.engine = true;
     connection.dial = [endpoint = endpoint_](const Cancel& c) { return DialEngine(*endpoint, c); };
-    connection.patience = kPatience;
+    connection.patience = patience;
     return Hold(std::move(connection), sink, cancel);
   }
 
- private:
   std::shared_ptr<const docker::EngineEndpoint> endpoint_;
 };
 

@@ -84,6 +84,13 @@ Result<Json> InstanceStore::Read(std::string_view name) const {
   return Fail(std::move(json).error().While(Printable(PathOf(name))));
 }
 
+std::string InstanceStore::LastActivity(std::string_view name) const {
+  if (!IsInstanceName(name)) return "";
+  auto text = disk::ReadFileIfThere(Cat(folder_, "/activity/", LowerAscii(name)));
+  if (!text || !*text) return "";
+  return Printable(Trim((*text)->substr(0, 100)));
+}
+
 Result<> InstanceStore::Change(const std::string& path,
                                const std::string& text,
                                const Cancel& cancel) {

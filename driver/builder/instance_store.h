@@ -22,6 +22,9 @@ class InstanceStore {
   /// The file of an instance. kNotFound when there is none, kInvalid when it is malformed.
   Result<Json> Read(std::string_view name) const;
 
+  /// When buildx last used it, as its file says (RFC 3339); "" = it does not.
+  std::string LastActivity(std::string_view name) const;
+
   /// Writes the file of an instance over the one that is there.
   Result<> Write(std::string_view name, const Json& instance, const Cancel& cancel);
 

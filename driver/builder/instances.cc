@@ -230,7 +230,9 @@ Result<Instance> FindInstance(std::string_view name,
   return engine;
 }
 
-Result<std::optional<Instance>> CurrentInstance(const InstanceFacts& facts, const Cancel& cancel) {
+namespace {
+
+Result<std::optional<Instance>> ReadCurrent(const InstanceFacts& facts, const Cancel& cancel) {
   const std::string folder = Folder(facts);
   const std::string key = EngineKey(facts.engine);
   TRY_ASSIGN(std::optional<std::string> text, disk::ReadFileIfThere(folder + "/current"));
@@ -247,6 +249,16 @@ Result<std::optional<Instance>> CurrentInstance(const InstanceFacts& facts, cons
   TRY_ASSIGN(text, disk::ReadFileIfThere(Cat(folder, "/defaults/", Sha256Hex(key).substr(0, 20))));
   if (!text) return std::nullopt;
   return ReadInstance(Trim(*text), facts, cancel);
+}
+
+}  // namespace
+
+Result<std::optional<Instance>> CurrentInstance(const InstanceFacts& facts, const Cancel& cancel) {
+  auto current = ReadCurrent(facts, cancel);
+  if (current || cancel.cancelled() || !current.error().hint().empty()) return current;
+  return Fail(std::move(current).error().WithHint(
+      "the builder that docker buildx has in use is not known so: name one (--builder, "
+      "DEPOT_BUILDER), choose one (docker depot use NAME), or remove the file"));
 }
 
 Result<std::optional<NamedBuilder>> BuilderOfEnvironment(const InstanceFacts& facts,

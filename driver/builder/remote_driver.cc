@@ -14,7 +14,19 @@ class RemoteDriver final : public Driver {
   Result<std::unique_ptr<Builder>> Acquire(const std::optional<Platform>& /*platform*/,
                                            EventSink& sink,
                                            const Cancel& cancel) override {
+    return Reach(Connection(), sink, cancel);
+  }
+
+  Result<std::unique_ptr<Builder>> TryOnce(EventSink& sink, const Cancel& cancel) override {
     Connection connection;
+    connection.patience = std::chrono::seconds(0);
+    return Reach(std::move(connection), sink, cancel);
+  }
+
+ private:
+  Result<std::unique_ptr<Builder>> Reach(Connection connection,
+                                         EventSink& sink,
+                                         const Cancel& cancel) {
     connection.endpoint = endpoint_->url;
     // gRPC servers behind a proxy are found by this; the TLS name is what the user calls the
     // server.
@@ -38,7 +50,6 @@ class RemoteDriver final : public Driver {
     return builder;
   }
 
- private:
   std::shared_ptr<const Endpoint> endpoint_;
 };
 

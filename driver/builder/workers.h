@@ -26,11 +26,12 @@ struct WorkerFacts {
   std::string version;  ///< of BuildKit; "" = it does not say
   std::vector<Platform> platforms;
   std::map<std::string, std::string> labels;
+  std::vector<std::string> ids;  ///< of all its workers
   std::vector<CollectionRule> rules;
 };
 
-/// Asks a builder that is held (Control.ListWorkers); its first worker counts, as in docker buildx.
-/// Blocks.
+/// Asks a builder that is held (Control.ListWorkers, Control.Info); its first worker counts, as in
+/// docker buildx. Blocks.
 Result<WorkerFacts> AskWorkers(Builder& builder, const Cancel& cancel);
 
 }  // namespace depot::builder

@@ -123,6 +123,13 @@ std::variant<Pending, Machine> ReadMachine(cli::GetBuildKitConnectionResponse& a
   return machine;
 }
 
+cli::GetPullTokenRequest PullTokenRequest(const std::string& project, const std::string& build) {
+  cli::GetPullTokenRequest request;
+  if (!project.empty()) request.set_project_id(project);
+  if (!build.empty()) request.set_build_id(build);
+  return request;
+}
+
 class ApiClient final : public Api {
  public:
   ApiClient(http::HttpClient& client,
@@ -302,6 +309,16 @@ class ApiClient final : public Api {
                  std::any_of(answer.options().begin(), answer.options().end(),
                              [](const cli::BuildOptions& options) { return options.save(); });
     return info;
+  }
+
+  Result<Secret> GetPullToken(const Token& token,
+                              const std::string& project,
+                              const std::string& build,
+                              const Cancel& cancel) override {
+    TRY_ASSIGN(auto answer, (Ask<cli::GetPullTokenResponse>(kBuilds, "GetPullToken",
+                                                            PullTokenRequest(project, build),
+                                                            By(token), {Retry::kThrice, cancel})));
+    return Secret(std::move(*answer.mutable_token()));
   }
 
   Result<Login> StartLogin(const Cancel& cancel) override {

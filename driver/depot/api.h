@@ -178,6 +178,12 @@ class Api {
   virtual Result<PullInfo> GetPullInfo(const Token& token,
                                        const std::string& build,
                                        const Cancel& cancel) = 0;
+  /// A password for the registry that keeps saved images, for pulls alone: of `build`, or with ""
+  /// of `project`. Empty when the API gives none.
+  virtual Result<Secret> GetPullToken(const Token& token,
+                                      const std::string& project,
+                                      const std::string& build,
+                                      const Cancel& cancel) = 0;
   virtual Result<Login> StartLogin(const Cancel& cancel) = 0;
   /// Waits until the login is approved, up to 10 min.
   virtual Result<Secret> FinishLogin(const Login& login, const Cancel& cancel) = 0;

@@ -262,4 +262,13 @@ Result<EngineAddress> ParseEngineHost(const EngineEndpoint& endpoint) {
   return address;
 }
 
+std::string HintForUnreachable(const EngineEndpoint& endpoint, const Error& error) {
+  std::string hint = "is the Docker daemon running?";
+  const bool refused = error.message().find("refused") != std::string::npos;
+  if (refused && endpoint.host.starts_with("unix://")) {
+    hint += " Its socket is there, but nobody listens on it: start the daemon.";
+  }
+  return hint + " DOCKER_HOST, --host or a docker context say which Engine is meant";
+}
+
 }  // namespace depot::docker

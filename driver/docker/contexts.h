@@ -35,6 +35,10 @@ Result<EngineEndpoint> ResolveEngine(const EngineFlags& flags,
                                      const Environment& environment,
                                      const ConfigFile& config);
 
+/// What to do about an Engine that cannot be connected to, by `error`; tells a socket that a daemon
+/// left behind from one that is not there.
+std::string HintForUnreachable(const EngineEndpoint& endpoint, const Error& error);
+
 /// Takes endpoint.host apart; tcp without a port gets 2375, with TLS 2376. An IPv6 address loses
 /// its brackets. Anything else than a unix socket's absolute path, a host, or something behind
 /// ssh:// is kInvalid.

@@ -331,9 +331,8 @@ class HttpEngine final : public Engine {
     if (error.code() != ErrorCode::kUnavailable && error.code() != ErrorCode::kTimeout) {
       return Fail(std::move(error));
     }
-    return Fail(std::move(error).WithHint(
-        "is the Docker daemon running? DOCKER_HOST, DOCKER_CONTEXT or `docker context use` say "
-        "which one is meant"));
+    std::string hint = HintForUnreachable(endpoint_, error);
+    return Fail(std::move(error).WithHint(std::move(hint)));
   }
 
   Error Refused(std::string_view what, int status, std::string_view body) const {

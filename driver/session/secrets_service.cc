@@ -12,6 +12,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/lookup.h"
+#include "driver/event/patience.h"
 #include "driver/session/refusals.h"
 #include "driver/session/services.h"
 
@@ -98,7 +99,7 @@ Result<> ReadToEnd(Source& source, bool may_wait, const std::string& path, const
 class Secrets {
  public:
   Secrets(std::vector<SecretSpec> secrets, EventSink& sink, Masks& masks)
-      : refusals_(sink), masks_(masks), notices_(sink) {
+      : sink_(sink), refusals_(sink), masks_(masks), notices_(sink) {
     for (SecretSpec& spec : secrets) {
       std::string id = spec.id;
       secrets_.insert_or_assign(std::move(id), std::move(spec));
@@ -158,14 +159,16 @@ class Secrets {
     return Secret(source.content);
   }
 
-  static Result<> ReadOn(Source& source,
-                         const disk::Found& found,
-                         const std::string& path,
-                         const Cancel& cancel) {
+  Result<> ReadOn(Source& source,
+                  const disk::Found& found,
+                  const std::string& path,
+                  const Cancel& cancel) {
     if (!source.fd.valid()) {
       TRY_ASSIGN(source.fd, found.Open());
     }
-    return ReadToEnd(source, true, path, cancel);
+    // Whoever writes to it may never come.
+    const Patience waiting(sink_, {Cat("what is written into the pipe ", path)}, cancel);
+    return ReadToEnd(source, true, path, waiting.cancel());
   }
 
   /// A vanished file is no reason for the builder to go on without it, which is what NotFound means
@@ -175,6 +178,7 @@ class Secrets {
     return Error(code, error.message()).While(NameOf(id));
   }
 
+  EventSink& sink_;
   std::map<std::string, SecretSpec> secrets_;
   Refusals refusals_;
   Masks& masks_;

@@ -27,6 +27,9 @@ constexpr std::string_view kMemory =
     "the step ran out of memory, or something killed it: give it less to do at a time (fewer "
     "parallel jobs), or the builder more memory";
 
+constexpr std::string_view kSourceDate =
+    "SOURCE_DATE_EPOCH is seconds since 1970, as `git log -1 --format=%ct` prints them";
+
 constexpr Cause kCatalogue[] = {
     // Registries and logins.
     {"toomanyrequests", "", kRegistry,
@@ -98,6 +101,8 @@ constexpr Cause kCatalogue[] = {
      "a variable in FROM has no value: give it with --build-arg, or a default (ARG NAME=VALUE) in "
      "front of the first FROM"},
     {"failed to parse platform", "", kStep, "a platform is OS/ARCH[/VARIANT]: linux/amd64"},
+    {"source-date-epoch: ", "", kStep, kSourceDate},
+    {"SOURCE_DATE_EPOCH: ", "", kStep, kSourceDate},
     {"circular dependency detected", "", kStep,
      "two stages copy from each other: break the circle"},
     {"makes one output for each build", "", kStep,

@@ -9,7 +9,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
-#include "driver/solve/lost.h"
+#include "driver/solve/answers.h"
 
 namespace depot::solve {
 namespace {
@@ -19,45 +19,6 @@ namespace control = moby::buildkit::v1;
 
 /// Parsed, a stranger's record may take thirty times the room.
 constexpr std::size_t kMaxRecord = 4 << 20;
-
-/// One request, and `take` for every message of the answer; an Error of `take` ends the call.
-Result<> ReadStream(rpc::Channel& channel,
-                    const std::string& method,
-                    std::string request,
-                    const std::function<Result<>(const std::string&)>& take,
-                    const Cancel& cancel) {
-  auto call = channel.Start(method, {});
-  // When this fails the call has ended, and its status says why.
-  (void)call->Write({rpc::Bytes(std::move(request))}, cancel);
-  call->CloseWrites();
-  while (true) {
-    auto message = ReadOrClose(*call, channel, cancel);
-    if (!message || !*message) break;
-    TRY(take(**message));
-  }
-  rpc::Status status = call->Finish(cancel);
-  // Nobody here has cancelled anything.
-  bool theirs = status.code == rpc::Code::kCancelled && !cancel.cancelled();
-  if (theirs) status.code = rpc::Code::kUnknown;
-  if (!status.ok()) return Fail(rpc::ToError(status));
-  return {};
-}
-
-/// The same over a connection that lives. What a builder has made is there after a lost one too:
-/// `take`, told of it by `again`, then begins anew.
-Result<> ReadFrom(builder::Builder& builder,
-                  const std::string& method,
-                  const std::string& request,
-                  const std::function<void()>& again,
-                  const std::function<Result<>(const std::string&)>& take,
-                  const Cancel& cancel) {
-  TRY(builder.Reconnect(cancel));
-  Result<> read = ReadStream(builder.channel(), method, request, take, cancel);
-  if (read || cancel.cancelled() || builder.channel().Alive()) return read;
-  TRY(builder.Reconnect(cancel));
-  again();
-  return ReadStream(builder.channel(), method, request, take, cancel);
-}
 
 void AddAttestations(const std::string& platform,
                      const control::BuildResultInfo& info,
@@ -86,7 +47,7 @@ Result<> ReadRecord(builder::Builder& builder,
     }
     return event.record().ref() == ref ? take(event.record()) : Result<>();
   };
-  return ReadFrom(
+  return ReadAnswers(
       builder, "/moby.buildkit.v1.Control/ListenBuildHistory", request.SerializeAsString(), [] {},
       take_event, cancel);
 }
@@ -115,7 +76,7 @@ Result<std::string> ReadBlob(builder::Builder& builder,
     blob += response.data();
     return {};
   };
-  Result<> read = ReadFrom(
+  Result<> read = ReadAnswers(
       builder, "/containerd.services.content.v1.Content/Read", request.SerializeAsString(),
       [&] { blob.clear(); }, take, cancel);
   if (read && DigestOf(blob) != digest) {

@@ -53,9 +53,12 @@ Result<job::Outcome> Build(job::Target& target,
                            choice::Choice choice,
                            const api::BuildDescription& description,
                            EventSink& sink,
-                           const Cancel& cancel) {
-  TRY_ASSIGN(auto job, job::Job::Start(workshop, std::move(choice), description, sink, cancel));
-  Result<job::Outcome> outcome = target.Build(*job, sink, cancel);
+                           const Call& call) {
+  TRY_ASSIGN(auto job,
+             job::Job::Start(workshop, std::move(choice), description, sink, call.cancel));
+  Result<job::Outcome> outcome = target.Build(*job, sink, call.cancel);
+  const std::string saved = job->saved_build();
+  if (outcome && !saved.empty()) sink.Say(Cat("To pull: ", call.program, " pull ", saved));
   job->Finish(FailureOf(outcome));
   return outcome;
 }
@@ -94,7 +97,7 @@ Result<> RunBuild(const Call& call) {
     output->sink().Say(std::move(line));
   Result<job::Outcome> outcome =
       Build(target, workshop, std::move(choice), plan::DescribeBuild(*options, project),
-            output->sink(), call.cancel);
+            output->sink(), call);
   if (!outcome) outcome = Fail(output->Told(outcome.error()));
   if (outcome && outcome->cache_failure) {
     outcome->cache_failure = output->Told(*outcome->cache_failure);

@@ -9,6 +9,7 @@
 #include "plugin/command/doctor_command.h"
 #include "plugin/command/du_command.h"
 #include "plugin/command/help_command.h"
+#include "plugin/command/history_commands.h"
 #include "plugin/command/imagetools_create_command.h"
 #include "plugin/command/imagetools_inspect_command.h"
 #include "plugin/command/init_command.h"
@@ -20,6 +21,7 @@
 #include "plugin/command/logout_command.h"
 #include "plugin/command/ls_command.h"
 #include "plugin/command/pull_command.h"
+#include "plugin/command/pull_token_command.h"
 #include "plugin/command/version_command.h"
 
 namespace depot::command {
@@ -34,6 +36,7 @@ constexpr Command kCommands[] = {
     {"list builds", "List the builds of a project", RunListBuilds},
     {"cache reset", "Empty the build cache of a project", RunCacheReset},
     {"pull", "Bring a saved build into the Docker Engine", RunPull},
+    {"pull-token", "Print a password for pulls of saved images", RunPullToken},
     {"ls", "List the builders", RunLs},
     {"inspect", "Show a builder and its machines", RunInspect},
     {"create", "Write down a builder", RunCreate},
@@ -45,6 +48,10 @@ constexpr Command kCommands[] = {
     {"context ls", "List what of a build context is sent", RunContextLs},
     {"context why", "Say why files are sent, or are not", RunContextWhy},
     {"context top", "Show what is large in a build context", RunContextTop},
+    {"history ls", "List the builder's records of builds", RunHistoryLs},
+    {"history logs", "Show what a build has shown", RunHistoryLogs},
+    {"history inspect", "Show what is known of a build", RunHistoryInspect},
+    {"history rm", "Remove records of builds", RunHistoryRm},
     {"imagetools create", "Make an image of images in a registry", RunImagetoolsCreate},
     {"imagetools inspect", "Show what a registry has under a name", RunImagetoolsInspect},
     {"configure-docker", "Make docker call this program for docker build", RunConfigureDocker},
@@ -63,6 +70,8 @@ std::span<const Command> Commands() {
 const Command* FindCommand(std::string_view words) {
   // As for docker buildx.
   if (words == "b") words = "build";
+  // As for the Depot CLI.
+  if (words == "projects list") words = "list projects";
   for (const Command& command : kCommands) {
     if (command.words == words) return &command;
   }

@@ -145,6 +145,23 @@ Candidates Builders(const Call& call) {
   return found;
 }
 
+/// Of builds that were started on this machine; their builders are not asked.
+Candidates Refs(const Call& call) {
+  constexpr std::size_t kMostRefs = 1000;
+  job::Workshop workshop(call.environment, call.globals, call.version);
+  if (!workshop.ReadDocker()) return {};
+  const std::string& config = workshop.docker().credentials.config.directory;
+  std::vector<std::string> refs;
+  std::error_code error;
+  const std::string folder = builder::BuildxFolder(call.environment, config) + "/refs";
+  for (std::filesystem::recursive_directory_iterator at(folder, error), end;
+       !error && at != end && refs.size() < kMostRefs; at.increment(error)) {
+    const bool grouped = at->path().string().starts_with(folder + "/__group__");
+    if (at.depth() == 2 && !grouped) refs.push_back(at->path().filename().string());
+  }
+  return Just(refs);
+}
+
 /// The last value of the flag on the line; "" = it is not there.
 std::string ValueOf(const Line& line, std::string_view name) {
   std::string value;
@@ -230,6 +247,7 @@ Candidates Arguments(const Line& line, const Call& call) {
   if (command == "help") return NextCandidates("");
   if (command == "completion") return Just({"bash", "fish", "zsh"});
   if (TakesBuilders(command)) return Builders(call);
+  if (command.starts_with("history ") && command != "history ls") return Refs(call);
   return {};
 }
 

@@ -40,10 +40,11 @@ Result<> RunDoctor(const Call& call) {
   }
   LineSink sink(call.terminal, call.cancel);
   job::Workshop workshop(call.environment, call.globals, call.version);
-  TRY(workshop.ReadDocker());
+  const std::vector<Error> faults = workshop.ReadDockerLeniently();
+  const std::string& directory = workshop.docker().credentials.config.directory;
   std::vector<doctor::Finding> findings = {
-      doctor::CheckPluginPlaces(workshop.docker().credentials.config.directory),
-      doctor::CheckDockerClient(call.environment), doctor::CheckProxies(call.environment),
+      doctor::CheckPluginPlaces(directory), doctor::CheckDockerClient(call.environment),
+      doctor::CheckSettings(directory, faults), doctor::CheckProxies(call.environment),
       doctor::CheckEngine(workshop, call.cancel)};
   const auto add = [&findings](std::vector<doctor::Finding> more) {
     std::move(more.begin(), more.end(), std::back_inserter(findings));

@@ -27,8 +27,14 @@ std::string RuleText(const builder::CollectionRule& rule, std::size_t number) {
 
 std::string NodeText(const NodeView& node) {
   const builder::WorkerFacts& facts = node.facts;
-  std::string text = Cat("Name:\t", Printable(node.name), "\nEndpoint:\t", Printable(node.endpoint),
-                         "\nStatus:\t", node.status, '\n');
+  std::string text =
+      Cat("Name:\t", Printable(node.name), "\nEndpoint:\t", Printable(node.endpoint), '\n');
+  const Json options = node.written["DriverOpts"];
+  std::vector<std::string> said;
+  for (const std::string& key : options.Keys())
+    said.push_back(Cat(Printable(key), "=\"", Printable(options[key].AsString()), '"'));
+  if (!said.empty()) text += Cat("Driver Options:\t", Join(said, " "), '\n');
+  text += Cat("Status:\t", node.status, '\n');
   if (!facts.version.empty()) text += Cat("BuildKit version:\t", Printable(facts.version), '\n');
   if (!facts.platforms.empty())
     text += Cat("Platforms:\t", PlatformsText(facts.platforms, 0), '\n');
@@ -41,8 +47,14 @@ std::string NodeText(const NodeView& node) {
 }
 
 std::string ViewText(const BuilderView& view) {
-  std::string text =
-      Cat("Name:\t", Printable(view.name), "\nDriver:\t", view.driver, "\n\nNodes:\n");
+  std::string text = Cat("Name:\t", Printable(view.name), "\nDriver:\t", view.driver, '\n');
+  if (!view.last_activity.empty()) {
+    std::string when = view.last_activity;
+    const std::size_t t = when.find('T');
+    if (t != std::string::npos && when.ends_with('Z')) when.replace(t, 1, " ").pop_back();
+    text += Cat("Last Activity:\t", when, " +0000 UTC\n");
+  }
+  text += "\nNodes:\n";
   for (const NodeView& node : view.nodes) {
     if (&node != &view.nodes.front()) text += '\n';
     text += NodeText(node);
@@ -83,7 +95,8 @@ Result<> RunInspect(const Call& call) {
   TRY(workshop.ReadDocker());
   TRY_ASSIGN(choice::Choice choice,
              ChooseLenient(name.empty() ? flag : name, workshop, sink, call));
-  BuilderView view = LookAtBuilder(choice, sink, call.cancel);
+  const Look look = bootstrap ? Look::kPatient : Look::kOnce;
+  const BuilderView view = LookAtBuilders({&choice}, look, workshop, sink, call.cancel).front();
   TRY(call.cancel.Check());
   TRY(call.terminal.WriteResult(ViewText(view), call.cancel));
   return bootstrap ? CheckRunning(view) : Result<>();

@@ -17,8 +17,9 @@ constexpr std::string_view kPluginName = "depot";
 constexpr std::string_view kBuildxName = "docker-buildx";
 
 /// Commands with the flag --builder.
-constexpr std::string_view kWithBuilder[] = {"build", "inspect", "use",  "rm",
-                                             "stop",  "du",      "prune"};
+constexpr std::string_view kWithBuilder[] = {
+    "build",        "inspect",         "use",       "rm", "stop", "du", "prune", "history ls",
+    "history logs", "history inspect", "history rm"};
 
 struct GlobalLine {
   options::GlobalFlags globals;
@@ -81,7 +82,46 @@ bool TakePluginName(Words& words, std::string_view base) {
   return named;
 }
 
+/// Commands of the Depot CLI and of docker buildx that are not here, and what does their work.
+struct Elsewhere {
+  std::string_view words;
+  std::string_view instead;
+};
+
+constexpr Elsewhere kElsewhereCommands[] = {
+    {"push",
+     "`docker depot build --push` pushes from the builder; a saved image is pulled first "
+     "(docker depot pull) and pushed by docker push, or copied by docker depot imagetools "
+     "create --tag NAME SAVED"},
+    {"image",
+     "the saved images are in the registry: docker depot imagetools inspect shows one, and "
+     "the project's page or the registry itself lists and removes them"},
+    {"projects",
+     "projects are made, changed and removed on the Depot page, or in the pool.yaml of a "
+     "pool of your own; docker depot list projects shows them, docker depot init chooses "
+     "one"},
+    {"dial-stdio",
+     "DEPOT_BUILDER names a builder for buildctl as it does for us: buildctl --addr "
+     "takes the same address"},
+    {"debug", "a step that failed shows its whole output; docker depot build -D says more"},
+    {"history trace", "docker depot history logs shows the steps with their times"},
+    {"history export", "docker depot history inspect --format json has the record"},
+    {"history import", "there is no Docker Desktop here to import into"},
+    {"history open", "docker depot history inspect shows the record"},
+};
+
+const Elsewhere* FindElsewhere(std::string_view group, std::string_view word) {
+  const std::string words = group.empty() ? std::string(word) : Cat(group, ' ', word);
+  for (const Elsewhere& one : kElsewhereCommands)
+    if (one.words == words) return &one;
+  return nullptr;
+}
+
 Error UnknownCommand(const std::string& program, std::string_view group, std::string_view word) {
+  if (const Elsewhere* elsewhere = FindElsewhere(group, word)) {
+    return Error(ErrorCode::kUsage, Cat("there is no command ", elsewhere->words, " here"))
+        .WithHint(std::string(elsewhere->instead));
+  }
   std::string path = group.empty() ? program : Cat(program, ' ', group);
   return Error(ErrorCode::kUsage, Cat("unknown command: ", path, ' ', Printable(word),
                                       options::Suggest(word, NextWords(group))))
@@ -121,7 +161,8 @@ Result<> TakeCommand(Words words, Invocation& invocation) {
   std::string name = words[0];
   words.erase(words.begin());
   const Command* command = name.find(' ') == std::string::npos ? FindCommand(name) : nullptr;
-  if (command == nullptr && !NextWords(name).empty()) {
+  const bool two_words = !words.empty() && FindCommand(Cat(name, ' ', words[0])) != nullptr;
+  if (command == nullptr && (two_words || !NextWords(name).empty())) {
     if (AsksForHelp(words)) {
       GiveHelp(invocation, {name});
       return {};

@@ -16,6 +16,8 @@ namespace depot::command {
 namespace {
 
 constexpr std::size_t kPlatformsShown = 4;
+/// Go's zero time.
+constexpr std::string_view kNever = "0001-01-01T00:00:00Z";
 
 struct ListedBuilder {
   BuilderView view;
@@ -43,16 +45,48 @@ std::string TableRows(const std::vector<ListedBuilder>& builders, bool whole) {
   return AlignTabs(text, {10, 3, false});
 }
 
+/// BuildKit client/graph.go, as Go writes it.
+Json RuleJson(const builder::CollectionRule& rule) {
+  Json json = Json::Object();
+  Json filters = Json::Array();
+  for (const std::string& filter : rule.filters)
+    filters.Append(Json::String(filter));
+  json.Set("All", Json::Bool(rule.all));
+  json.Set("Filter", rule.filters.empty() ? Json() : std::move(filters));
+  json.Set("KeepDuration", Json::Number(rule.keep_ns));
+  json.Set("ReservedSpace", Json::Number(rule.reserved_bytes));
+  json.Set("MaxUsedSpace", Json::Number(rule.most_bytes));
+  json.Set("MinFreeSpace", Json::Number(rule.free_bytes));
+  return json;
+}
+
 Json NodeJson(const NodeView& node) {
   Json json = Json::Object();
   json.Set("Name", Json::String(node.name));
   json.Set("Endpoint", Json::String(node.endpoint));
   json.Set("Status", Json::String(node.status));
   if (!node.facts.version.empty()) json.Set("Version", Json::String(node.facts.version));
+  auto set_list = [&json](std::string_view key, Json list) {
+    if (list.size() > 0) json.Set(key, std::move(list));
+  };
   Json platforms = Json::Array();
   for (const Platform& platform : node.facts.platforms)
     platforms.Append(Json::String(FormatPlatform(platform)));
-  if (platforms.size() > 0) json.Set("Platforms", std::move(platforms));
+  set_list("Platforms", std::move(platforms));
+  Json ids = Json::Array();
+  for (const std::string& id : node.facts.ids)
+    ids.Append(Json::String(id));
+  set_list("IDs", std::move(ids));
+  Json labels = Json::Object();
+  for (const auto& [key, value] : node.facts.labels)
+    labels.Set(key, Json::String(value));
+  set_list("Labels", std::move(labels));
+  Json rules = Json::Array();
+  for (const builder::CollectionRule& rule : node.facts.rules)
+    rules.Append(RuleJson(rule));
+  set_list("GCPolicy", std::move(rules));
+  for (std::string_view key : {"DriverOpts", "Flags", "Files"})
+    set_list(key, node.written[key]);
   return json;
 }
 
@@ -65,7 +99,10 @@ Json BuilderJson(const ListedBuilder& one) {
   json.Set("Driver", Json::String(one.view.driver));
   json.Set("Nodes", std::move(nodes));
   json.Set("Current", Json::Bool(one.current));
-  if (!one.view.error.empty()) json.Set("Error", Json::String(one.view.error));
+  json.Set("Dynamic", Json::Bool(false));
+  const std::string& last = one.view.last_activity;
+  json.Set("LastActivity", Json::String(last.empty() ? kNever : std::string_view(last)));
+  if (!one.view.error.empty()) json.Set("Err", Json::String(one.view.error));
   return json;
 }
 
@@ -78,7 +115,7 @@ Json RowJson(const ListedBuilder& one, const NodeView* node) {
   row.Set("Status", Json::String(of_node ? node->status : one.view.error.empty() ? "" : "error"));
   row.Set("Buildkit", Json::String(of_node ? node->facts.version : ""));
   row.Set("Platforms", Json::String(of_node ? PlatformsText(node->facts.platforms, 0) : ""));
-  row.Set("LastActivity", Json::String(""));
+  row.Set("LastActivity", Json::String(one.view.last_activity));
   row.Set("Error", Json::String(one.view.error));
   return row;
 }
@@ -119,28 +156,46 @@ std::vector<std::string> NamesToList(const job::Workshop& workshop, const Call& 
   return names;
 }
 
-std::vector<ListedBuilder> ListBuilders(job::Workshop& workshop,
-                                        EventSink& sink,
-                                        const Call& call) {
-  std::vector<ListedBuilder> builders;
-  std::string current;
+/// A builder before it is asked.
+struct NamedChoice {
+  std::string name;  ///< "" = as a build has it that names none
+  Result<choice::Choice> choice;
+};
+
+std::vector<NamedChoice> ChooseAll(job::Workshop& workshop, EventSink& sink, const Call& call) {
+  std::vector<NamedChoice> all;
   Result<choice::Choice> chosen = ChooseNamed("", workshop, call);
+  std::string current;
   if (chosen) {
-    builders.push_back({LookAtBuilder(*chosen, sink, call.cancel), true});
-    current = builders.front().view.name;
+    if (!chosen->hosted) current = chosen->sites.front().buildx.builder;
+    all.push_back({"", std::move(chosen)});
   } else {
     sink.Say(Cat("no builder is chosen: ", chosen.error().message()));
   }
   for (const std::string& name : NamesToList(workshop, call)) {
-    if (name == current) continue;
-    Result<choice::Choice> choice = ChooseNamed(name, workshop, call);
-    BuilderView view =
-        choice ? LookAtBuilder(*choice, sink, call.cancel) : Unusable(name, choice.error());
-    view.name = name;
+    if (name != current) all.push_back({name, ChooseNamed(name, workshop, call)});
+  }
+  return all;
+}
+
+std::vector<ListedBuilder> ListBuilders(job::Workshop& workshop,
+                                        EventSink& sink,
+                                        const Call& call) {
+  const std::vector<NamedChoice> all = ChooseAll(workshop, sink, call);
+  std::vector<const choice::Choice*> usable;
+  for (const NamedChoice& one : all)
+    if (one.choice) usable.push_back(&*one.choice);
+  std::vector<BuilderView> views =
+      LookAtBuilders(usable, Look::kQuick, workshop, sink, call.cancel);
+  std::vector<ListedBuilder> builders;
+  auto next = views.begin();
+  for (const NamedChoice& one : all) {
+    BuilderView view = one.choice ? std::move(*next++) : Unusable(one.name, one.choice.error());
+    if (!one.name.empty()) view.name = one.name;
     if (!view.error.empty()) {
-      sink.Say(Cat("Cannot load builder ", Printable(name), ": ", view.error));
+      sink.Say(Cat("Cannot load builder ", Printable(one.name), ": ", view.error));
     }
-    builders.push_back({std::move(view), false});
+    builders.push_back({std::move(view), one.name.empty()});
   }
   return builders;
 }

@@ -18,10 +18,8 @@
 namespace depot::deliver {
 namespace {
 
-Result<std::unique_ptr<disk::WholeFile>> Open(const std::string& path,
-                                              bool make_parents,
-                                              std::string_view what) {
-  auto file = disk::OpenWholeFile(path, make_parents);
+Result<std::unique_ptr<disk::WholeFile>> Open(const std::string& path, std::string_view what) {
+  auto file = disk::OpenWholeFile(path, false);
   if (!file) return Fail(std::move(file).error().While(Cat(what, " cannot be written")));
   return file;
 }
@@ -37,7 +35,7 @@ Result<> Finish(disk::WholeFile& file, std::string_view content, std::string_vie
 
 Result<> Results::OpenReports(const options::BuildOptions& options) {
   if (!options.iidfile.empty()) {
-    TRY_ASSIGN(id_file_, Open(options.iidfile, false, "--iidfile"));
+    TRY_ASSIGN(id_file_, Open(options.iidfile, "--iidfile"));
     // Never a device: `--iidfile /dev/null` must leave it where it is.
     struct stat old {};
     bool regular = ::lstat(options.iidfile.c_str(), &old) == 0 && S_ISREG(old.st_mode);
@@ -46,7 +44,7 @@ Result<> Results::OpenReports(const options::BuildOptions& options) {
     }
   }
   if (!options.metadata_file.empty()) {
-    TRY_ASSIGN(metadata_file_, Open(options.metadata_file, false, "--metadata-file"));
+    TRY_ASSIGN(metadata_file_, Open(options.metadata_file, "--metadata-file"));
   }
   return {};
 }
@@ -55,7 +53,7 @@ Result<std::unique_ptr<session::StreamTarget>> Results::OpenStream(
     const plan::Destination& destination, docker::Engine* engine, EventSink& sink) {
   switch (destination.kind) {
     case plan::DestinationKind::kFile: {
-      TRY_ASSIGN(auto file, Open(destination.path, true, "--output"));
+      TRY_ASSIGN(auto file, Open(destination.path, "--output"));
       archives_.push_back(std::move(file));
       return MakeFileTarget(*archives_.back());
     }

@@ -63,6 +63,22 @@ Finding CheckDockerClient(const Environment& environment) {
           "install docker-cli for `docker depot build`; `docker-depot build` needs none"};
 }
 
+Finding CheckSettings(const std::string& config, const std::vector<Error>& faults) {
+  const std::string check = "settings";
+  const fs::path file = fs::path(config) / "config.json";
+  if (!faults.empty()) {
+    std::vector<std::string> lines;
+    for (const Error& fault : faults)
+      lines.push_back(fault.message());
+    const std::string& hint = faults.front().hint();
+    return {check, Health::kBad, Join(lines, "; "),
+            hint.empty() ? "mend it, or take it away: `docker login` writes a new one" : hint};
+  }
+  std::error_code error;
+  const bool there = fs::exists(file, error);
+  return {check, Health::kGood, Cat(there ? "" : "there is no ", Printable(file.string())), ""};
+}
+
 Finding CheckProxies(const Environment& environment) {
   const std::string check = "proxies";
   std::vector<std::string> said;

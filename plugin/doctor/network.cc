@@ -107,9 +107,7 @@ Finding CheckBuilder(const choice::Site& site, EventSink& sink, const Cancel& ca
   const std::string check = "builder";
   const Cancel patience =
       cancel.WithTimeout(kBuilderPatience, Cat(site.name, " gave no answer within 25 s"));
-  std::optional<Platform> machine;
-  if (!site.native.empty()) machine = site.native.front();
-  auto builder = site.driver->Acquire(machine, sink, patience);
+  auto builder = site.driver->TryOnce(sink, patience);
   if (!builder) {
     return BadFinding(check, std::move(builder).error().While(site.name).At(FailedAt::kNoBuilder));
   }
@@ -122,16 +120,29 @@ Finding CheckBuilder(const choice::Site& site, EventSink& sink, const Cancel& ca
           "a newer one makes attestations and keeps records of builds"};
 }
 
+/// A registry's own words seldom say what to do.
+Error WithFix(Error error, const Reference& name) {
+  if (!error.hint().empty()) return error;
+  if (error.code() == ErrorCode::kDenied) {
+    return std::move(error).WithHint(Cat("log in as somebody who may push to ", RepositoryOf(name),
+                                         ": docker login ", name.domain));
+  }
+  return std::move(error).WithHint(
+      Cat("is ", name.domain,
+          " the registry's name, and may this machine reach it (DNS, proxies, "
+          "firewalls)?"));
+}
+
 Finding CheckApi(const choice::HostedChoice& hosted,
                  job::Workshop& workshop,
                  EventSink& sink,
                  const Cancel& cancel) {
   const std::string check = "Depot API";
   auto api = workshop.MakeApi(sink);
-  if (!api) return BadFinding(check, api.error());
+  if (!api) return BadFinding(check, Error(api.error()).At(FailedAt::kNoBuilder));
   const Cancel patience = cancel.WithTimeout(kRegistryPatience, "the Depot API gave no answer");
   auto projects = (*api)->ListProjects(hosted.token, patience);
-  if (!projects) return BadFinding(check, projects.error());
+  if (!projects) return BadFinding(check, Error(projects.error()).At(FailedAt::kNoBuilder));
   const std::string& wanted = hosted.project.id;
   const bool known = std::any_of(projects->begin(), projects->end(),
                                  [&](const api::Project& one) { return one.id == wanted; });
@@ -175,9 +186,10 @@ std::vector<Finding> CheckRegistry(const Reference& name,
     registries->Open(name, registry::Access::kDelete)->AbandonUpload(push->upload, patience);
   }
   if (!push) {
-    findings.push_back(BadFinding(check, Error(push.error()).At(FailedAt::kRegistry)));
+    findings.push_back(
+        BadFinding(check, WithFix(Error(push.error()).At(FailedAt::kRegistry), name)));
   } else if (push->refusal) {
-    findings.push_back(BadFinding(check, *push->refusal));
+    findings.push_back(BadFinding(check, WithFix(*push->refusal, name)));
   } else {
     findings.push_back(
         {check, Health::kGood, Cat("a push to ", RepositoryOf(name), " may begin"), ""});

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "driver/base/environment.h"
 #include "driver/docker/contexts.h"
@@ -19,6 +20,11 @@ struct DockerSetup {
 
 /// Where config.json lies: --config, DOCKER_CONFIG, or ~/.docker; exists or not.
 std::string DockerDirectory(const options::GlobalFlags& flags, const Environment& environment);
+
+/// As ReadDockerSetup(), but what is malformed counts as not there, and each is in `faults`.
+DockerSetup ReadWhatIsSound(const options::GlobalFlags& flags,
+                            const Environment& environment,
+                            std::vector<Error>& faults);
 
 /// Reads config.json (of --config, DOCKER_CONFIG or ~/.docker), the variables beside it, and the
 /// Engine's TLS files. What is malformed is kInvalid.

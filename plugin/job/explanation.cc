@@ -105,6 +105,9 @@ Error Explain(Error error,
   if (error.code() == ErrorCode::kCancelled) return error;
   std::string why = WhyNotFound(error, inputs);
   if (why.empty()) why = WhyTooLarge(error, inputs);
+  if (why.empty() && error.message().find("the pattern ") != std::string::npos) {
+    why = plan::WhichPatternIsMalformed(inputs.source, inputs.trees);
+  }
   if (why.empty() && error.at() == FailedAt::kAuthentication) {
     why = WhyRefused(error, keyring, cancel);
   }

@@ -1,5 +1,6 @@
 #include "plugin/job/job.h"
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/deliver/metadata.h"
 
@@ -71,6 +72,14 @@ std::string Job::depot_build() const {
   const api::CreatedBuild& build = hosted_->created();
   return deliver::DepotBuildValue(
       build.id, build.project.empty() ? choice_.hosted->project.id : build.project);
+}
+
+std::string Job::saved_build() const {
+  if (save_as_.empty()) return "";
+  const api::CreatedBuild& build = hosted_->created();
+  const std::string& project = build.project.empty() ? choice_.hosted->project.id : build.project;
+  return Cat(project.empty() ? "" : Cat("--project ", Printable(project), ' '),
+             Printable(build.id));
 }
 
 void Job::Finish(const Error* failure) {

@@ -41,6 +41,10 @@ class Job {
   /// What the Depot API wants a saved image to be called; empty when nothing is saved.
   const std::vector<std::string>& save_as() const { return save_as_; }
 
+  /// What the command `pull` takes to bring the saved image: "--project P BUILD"; "" when nothing
+  /// is saved.
+  std::string saved_build() const;
+
   /// What the Depot API knows the build by, for the metadata file: deliver::DepotBuildValue(); ""
   /// without the API.
   std::string depot_build() const;

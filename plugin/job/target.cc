@@ -1,8 +1,10 @@
 #include "plugin/job/target.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "driver/base/random.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/builder/instances.h"
 #include "driver/oci/platform_list.h"
@@ -18,6 +20,29 @@
 
 namespace depot::job {
 
+namespace {
+
+/// What an archive would fail on once the builder is there, and buildx at once.
+Result<> CheckArchives(const options::BuildOptions& options, const Streams& streams) {
+  for (const plan::Destination& place : plan::ArchivePlaces(options)) {
+    if (place.kind == plan::DestinationKind::kStandardOutput) {
+      if (!streams.output_is_terminal()) continue;
+      return Fail(Error(ErrorCode::kUsage, "--output: an archive is not written to a terminal")
+                      .WithHint("add dest=FILE, or redirect standard output"));
+    }
+    const std::filesystem::path folder = std::filesystem::path(place.path).parent_path();
+    std::error_code error;
+    if (folder.empty() || std::filesystem::exists(folder, error) || error) continue;
+    return Fail(
+        Error(ErrorCode::kNotFound, Cat("--output dest=", Printable(place.path),
+                                        ": there is no folder ", Printable(folder.string())))
+            .WithHint("a folder is made for type=local alone: mkdir -p it"));
+  }
+  return {};
+}
+
+}  // namespace
+
 Target::Target(const options::BuildOptions& options, Workshop& workshop, Streams& streams)
     : options_(options),
       workshop_(workshop),
@@ -26,6 +51,7 @@ Target::Target(const options::BuildOptions& options, Workshop& workshop, Streams
       results_(workshop.TemporaryDirectory(), streams) {}
 
 Result<> Target::Prepare(const Cancel& cancel) {
+  TRY(CheckArchives(options_, streams_));
   if (options::WantsLoad(options_)) {
     TRY_ASSIGN(engine_, EngineToLoadInto());
   }
@@ -162,7 +188,6 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   facts.frontend.proxies = docker.credentials.config.proxies;
   // CI jobs that build elsewhere often still carry the settings of an Engine that is not there.
   if (docker.engine) facts.frontend.engine_host = docker.engine->host;
-  facts.stdout_is_terminal = streams_.output_is_terminal();
   facts.frontend.node_id = job.node_id();
   facts.source_policy = inputs_.source_policy;
   facts.save_as = job.save_as();

@@ -55,6 +55,12 @@ Result<> Workshop::ReadDocker() {
   return {};
 }
 
+std::vector<Error> Workshop::ReadDockerLeniently() {
+  std::vector<Error> faults;
+  docker_ = ReadWhatIsSound(globals_, environment_, faults);
+  return faults;
+}
+
 Result<docker::Engine*> Workshop::Engine() {
   TRY(docker_.engine);
   std::lock_guard lock(mutex_);

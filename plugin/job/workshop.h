@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "driver/base/environment.h"
 #include "driver/builder/engine_tunnel.h"
@@ -47,6 +48,8 @@ class Workshop {
   /// Once, before docker() and Engine(). What is malformed is kInvalid; an Engine that is wrongly
   /// named is an error of Engine() alone.
   Result<> ReadDocker();
+  /// The same for who looks for what is malformed: that is given, and counts as not there.
+  std::vector<Error> ReadDockerLeniently();
   const DockerSetup& docker() const { return docker_; }
 
   /// The Docker Engine that the user's settings mean; made once, asks nobody by itself. An Error

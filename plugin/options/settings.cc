@@ -149,7 +149,6 @@ Result<> ApplyProgressVariable(const Environment& environment, BuildOptions& opt
             .WithHint("auto, gitlab, none, plain, quiet, rawjson and tty are known"));
   }
   options.progress = *mode;
-  options.quiet = *mode == ProgressMode::kQuiet;
   return {};
 }
 

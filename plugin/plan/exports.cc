@@ -18,25 +18,6 @@ using options::Output;
 
 constexpr std::string_view kClassic = "an Engine with the classic image store";
 
-Destination To(DestinationKind kind, const std::string& path) {
-  Destination destination;
-  destination.kind = kind;
-  destination.path = path;
-  return destination;
-}
-
-Destination DestinationOf(const Output& output) {
-  if (output.type == "local") return To(DestinationKind::kDirectory, output.dest);
-  if (output.type == "image" || output.type == "registry") return {};
-  if (output.type == "docker" && output.dest.empty()) return To(DestinationKind::kEngineLoad, "");
-  const auto tar = output.attrs.find("tar");
-  const bool layout = tar != output.attrs.end() && !ParseBool(tar->second).value_or(true);
-  if (layout) return To(DestinationKind::kLayout, output.dest);
-  bool standard = output.dest.empty() || output.dest == "-";
-  if (standard) return To(DestinationKind::kStandardOutput, "");
-  return To(DestinationKind::kFile, output.dest);
-}
-
 Result<std::string> JoinTags(const std::vector<std::string>& tags) {
   std::vector<std::string> names;
   for (const std::string& tag : tags) {
@@ -62,30 +43,6 @@ Result<> RefuseTagsByDigest(const std::vector<Item>& items) {
     }
   }
   return {};
-}
-
-/// What the user asked for, before the builder is looked at.
-std::vector<Item> Asked(const BuildOptions& options) {
-  std::vector<Item> items;
-  for (const Output& output : options.outputs) {
-    if (output.type == "cacheonly") continue;
-    Item item{output.type, output.attrs, DestinationOf(output)};
-    item.attrs.erase("tar");
-    bool registry = output.type == "registry";
-    if (registry) item.type = "image";
-    if (IsImage(item) && (registry || options.push)) {
-      item.attrs["push"] = "true";
-      item.attrs.emplace("unpack", "false");
-    }
-    items.push_back(std::move(item));
-  }
-  if (options.push && std::none_of(items.begin(), items.end(), IsImage)) {
-    items.push_back({"image", {{"push", "true"}, {"unpack", "false"}}, {}});
-  }
-  if (options.load && std::none_of(items.begin(), items.end(), IsLoad)) {
-    items.push_back({"docker", {}, To(DestinationKind::kEngineLoad, "")});
-  }
-  return items;
 }
 
 /// What of a local output is between the user and us: devices=true, and mode=delete.
@@ -308,8 +265,23 @@ Result<> PushByEngine(Item& item, Exports& exports) {
   return {};
 }
 
+/// The classic store has no place for those of an image; buildx builds without a word.
+void LeaveOutAnnotations(std::vector<Item>& items, Exports& exports) {
+  std::size_t left_out = 0;
+  for (Item& item : items) {
+    if (item.type != "moby") continue;
+    left_out += std::erase_if(item.attrs, [](const auto& attr) {
+      return attr.first.starts_with("annotation") && !attr.first.starts_with("annotation-index");
+    });
+  }
+  if (left_out > 0) {
+    exports.warnings.push_back(Cat("annotations have no effect: ", kClassic, " keeps none"));
+  }
+}
+
 Result<> AdaptToEngine(std::vector<Item>& items, bool classic, Exports& exports) {
   KeepInEngine(items);
+  if (classic) LeaveOutAnnotations(items, exports);
   for (Item& item : items) {
     TRY(RefuseOnEngine(item, classic));
     if (classic) {
@@ -360,13 +332,6 @@ Result<> CheckItems(const BuildOptions& options,
                     const std::vector<Item>& items) {
   for (const Item& item : items)
     TRY(RefuseAttested(options, item));
-  bool archive = std::any_of(items.begin(), items.end(), [](const Item& item) {
-    return item.destination.kind == DestinationKind::kStandardOutput;
-  });
-  if (archive && facts.stdout_is_terminal) {
-    return Fail(Error(ErrorCode::kUsage, "--output: an archive is not written to a terminal")
-                    .WithHint("add dest=FILE, or redirect standard output"));
-  }
   bool image = std::any_of(items.begin(), items.end(), [](const Item& item) {
     return item.type != "local" && item.type != "tar";
   });

@@ -59,7 +59,6 @@ struct ExportFacts {
   bool engine_containerd_store = false;
   /// Of a load only what the Engine lacks is to move, where the builder can do that.
   bool load_layers = false;
-  bool stdout_is_terminal = false;
   bool no_default_load = false;  ///< what has no output stays in the builder's cache, unsaid
   bool default_load = false;     ///< what has no output is loaded
   bool silent = false;           ///< nothing is said of a result that stays in the cache
@@ -81,7 +80,7 @@ struct Exports {
 
 /// Turns --output, --push, --load and --tag into exporters that this builder has; pure. `options`
 /// went through options::ParseBuildFlags. What the builder cannot do is kUnsupported and says what
-/// to do instead; an archive to a terminal, and --iidfile without an image, are kUsage. One of
+/// to do instead; --iidfile without an image is kUsage. One of
 /// several builders pushes by digest, and what joins their platforms is left to us: the index of
 /// images and its annotations, one sub-folder for each platform in a local output (or none, with
 /// platform-split=false), one archive. A load of which only what the Engine lacks moves takes
@@ -91,6 +90,9 @@ struct Exports {
 Result<Exports> PlanExports(const options::BuildOptions& options,
                             const builder::Features& features,
                             const ExportFacts& facts);
+
+/// Where the archives of --output go, files and standard output, before there is a builder; pure.
+std::vector<Destination> ArchivePlaces(const options::BuildOptions& options);
 
 /// Whether a build that asked for no output is loaded where that is the default: for a builder that
 /// was made so, and for docker's own `docker build`. BUILDX_NO_DEFAULT_LOAD and DEPOT_LOAD=0 are

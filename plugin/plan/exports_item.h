@@ -30,4 +30,10 @@ bool IsLoad(const Item& item);
 /// Whether an image name says a tag (ParseReference() fills in "latest").
 bool HasTag(std::string_view name);
 
+/// A destination of this kind.
+Destination To(DestinationKind kind, const std::string& path);
+
+/// What the user asked for, before the builder is looked at.
+std::vector<Item> Asked(const options::BuildOptions& options);
+
 }  // namespace depot::plan

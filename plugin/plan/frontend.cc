@@ -107,9 +107,11 @@ Result<> AddAttestations(const options::BuildOptions& options,
                          const FrontendFacts& facts,
                          Attributes& attrs) {
   if (!options.attests.empty() && !features.attestations) {
+    const std::string& type = options.attests.begin()->first;
+    const bool by_folder = type == "sbom" && options.sbom_implied;
     return Fail(
-        Error(ErrorCode::kUnsupported, Cat("--attest: this builder cannot make attestations (",
-                                           options.attests.begin()->first, ")"))
+        Error(ErrorCode::kUnsupported, Cat(by_folder ? "--sbom-dir" : "--attest",
+                                           ": this builder cannot make attestations (", type, ")"))
             .WithHint("it needs BuildKit 0.11 or newer, and in a Docker Engine the "
                       "containerd image store"));
   }
@@ -138,23 +140,34 @@ void AddContexts(const Source& source, const FrontendFacts& facts, Attributes& a
   if (!caps.empty()) attrs["frontend.caps"] = Join({caps.begin(), caps.end()}, ",");
 }
 
-/// What the steps may use. Older builders ignore the resources without a word, so that they are
-/// asked whether they know them.
+/// What the steps may use. Older builders ignore it without a word, so that they are asked whether
+/// they know it.
 void AddLimits(const options::StepLimits& limits, solve::BuildRequest& request) {
   Attributes& attrs = request.frontend_attrs;
   std::vector<std::string> ulimits;
   for (const auto& [name, values] : limits.ulimits)
     ulimits.push_back(Cat(name, '=', values));
-  if (!ulimits.empty()) attrs["ulimit"] = Join(ulimits, ",");
-  if (limits.shm_size > 0) attrs["shm-size"] = Cat(limits.shm_size);
-  if (!limits.cgroup_parent.empty()) attrs["cgroup-parent"] = limits.cgroup_parent;
+  auto ask_for = [&request](std::string_view capability, std::string_view flags) {
+    request.capabilities.push_back(
+        {std::string(capability),
+         Cat(flags, " no effect: this builder's BuildKit is too old for it"), false});
+  };
+  if (!ulimits.empty()) {
+    attrs["ulimit"] = Join(ulimits, ",");
+    ask_for("exec.meta.ulimit", "--ulimit has");
+  }
+  if (limits.shm_size > 0) {
+    attrs["shm-size"] = Cat(limits.shm_size);
+    ask_for("exec.mount.tmpfs.size", "--shm-size has");
+  }
+  if (!limits.cgroup_parent.empty()) {
+    attrs["cgroup-parent"] = limits.cgroup_parent;
+    // BuildKit 0.8 has exec.cgroup, but a frontend that does not ask for it.
+    ask_for("exec.meta.ulimit", "--cgroup-parent has");
+  }
   if (limits.resources.empty()) return;
   attrs.insert(limits.resources.begin(), limits.resources.end());
-  request.capabilities.push_back(
-      {"exec.meta.linux.resources",
-       "--resource, --memory and the --cpu flags have no effect: this builder's BuildKit is too "
-       "old for limits of single builds",
-       false});
+  ask_for("exec.meta.linux.resources", "--resource, --memory and the --cpu flags have");
 }
 
 void AddEntitlements(const options::BuildOptions& options, solve::BuildRequest& request) {

@@ -59,4 +59,15 @@ std::string WhyMissing(std::string_view path,
   return why;
 }
 
+std::string WhichPatternIsMalformed(
+    const Source& source, const std::map<std::string, std::unique_ptr<files::FileTree>>& trees) {
+  const IgnoreFile ignore = IgnoreFileInForce(source, trees);
+  for (const IgnoreRule& rule : ignore.rules) {
+    if (files::PatternSet::Compile({rule.pattern})) continue;
+    return Cat("line ", rule.line, " of ", Printable(ignore.name), ": ", Printable(rule.pattern),
+               "; a \\ in front of a character takes it as it is");
+  }
+  return "";
+}
+
 }  // namespace depot::plan

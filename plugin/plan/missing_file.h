@@ -19,4 +19,8 @@ std::string WhyMissing(std::string_view path,
                        const Source& source,
                        const std::map<std::string, std::unique_ptr<files::FileTree>>& trees);
 
+/// Which line of the ignore file is no pattern, when one is: "" otherwise.
+std::string WhichPatternIsMalformed(
+    const Source& source, const std::map<std::string, std::unique_ptr<files::FileTree>>& trees);
+
 }  // namespace depot::plan

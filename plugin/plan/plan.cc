@@ -1,6 +1,8 @@
 #include "plugin/plan/plan.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -9,6 +11,9 @@
 
 namespace depot::plan {
 namespace {
+
+constexpr std::string_view kSourceDateForm =
+    "it is seconds since 1970, as `git log -1 --format=%ct` prints them";
 
 bool HasOnlyImages(const Exports& exports) {
   for (std::size_t i = 0; i < exports.exporters.size(); ++i) {
@@ -31,6 +36,21 @@ void LeaveOutArtifacts(Exports& exports) {
       exporter.attrs.emplace("oci-artifact", "false");
     }
   }
+}
+
+/// BuildKit has looked at SOURCE_DATE_EPOCH since 0.11; what it would find wrong is an error here,
+/// the rest a line.
+Result<std::string> AboutSourceDate(const solve::BuildRequest& request) {
+  const auto said = request.frontend_attrs.find("build-arg:SOURCE_DATE_EPOCH");
+  if (said == request.frontend_attrs.end() || said->second.empty()) return "";
+  const std::string_view value = said->second;
+  if (!ParseDecimal(value.substr(value.starts_with('-') ? 1 : 0))) {
+    return Fail(Error(ErrorCode::kInvalid,
+                      Cat("SOURCE_DATE_EPOCH: \"", Printable(value), "\" is no whole number"))
+                    .WithHint(std::string(kSourceDateForm)));
+  }
+  return "SOURCE_DATE_EPOCH has no effect: this builder's BuildKit is older than 0.11, and gives "
+         "an image the time of its build";
 }
 
 }  // namespace
@@ -71,7 +91,6 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   ExportFacts export_facts;
   export_facts.engine_containerd_store = facts.engine_containerd_store;
   export_facts.load_layers = facts.load_layers;
-  export_facts.stdout_is_terminal = facts.stdout_is_terminal;
   export_facts.platforms = facts.frontend.platforms;
   export_facts.several_builders = facts.several_builders;
   export_facts.save_as = facts.save_as;
@@ -89,13 +108,22 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   FrontendFacts frontend_facts = facts.frontend;
   frontend_facts.image_of_several = facts.several_builders && HasOnlyImages(exports);
   TRY(PlanFrontend(options, features, source, frontend_facts, plan.request));
+  if (!features.history) {
+    TRY_ASSIGN(std::string line, AboutSourceDate(plan.request));
+    if (!line.empty()) plan.warnings.push_back(std::move(line));
+    if (!options.reports.code_quality.empty()) {
+      plan.warnings.emplace_back(
+          "--code-quality-file stays empty: this builder's BuildKit checks no Dockerfile; 0.14 and "
+          "newer do");
+    }
+  }
   // A label that the user gave says what he means.
   plan.request.frontend_attrs.insert(facts.vcs.begin(), facts.vcs.end());
   AddSourcePolicy(facts.source_policy, plan.request);
   plan.request.exporters = std::move(exports.exporters);
   plan.destinations = std::move(exports.destinations);
   plan.engine_pushes = std::move(exports.engine_pushes);
-  plan.warnings = std::move(exports.warnings);
+  std::move(exports.warnings.begin(), exports.warnings.end(), std::back_inserter(plan.warnings));
   const std::string& node_id = facts.frontend.node_id;
   if (!source.shared_name.empty() && !node_id.empty()) {
     plan.request.shared_key = Cat(source.shared_name, ":", node_id);

@@ -25,11 +25,10 @@ struct PlanFacts {
   FrontendFacts frontend;
   bool engine_containerd_store = false;  ///< docker::EngineInfo; only read when loading
   bool load_layers = false;              ///< ExportFacts
-  bool stdout_is_terminal = false;
-  bool default_load = false;         ///< ExportFacts
-  std::string not_loaded{};          ///< ExportFacts
-  bool several_builders = false;     ///< this plan is for one of them: ExportFacts
-  std::vector<std::string> save_as;  ///< ExportFacts
+  bool default_load = false;             ///< ExportFacts
+  std::string not_loaded{};              ///< ExportFacts
+  bool several_builders = false;         ///< this plan is for one of them: ExportFacts
+  std::vector<std::string> save_as;      ///< ExportFacts
   /// Of DescribeVcs(): attributes that nothing else has set.
   std::map<std::string, std::string> vcs{};
   std::string source_policy;                 ///< ReadSourcePolicy()

@@ -47,7 +47,7 @@ Result<session::SshIdentity> KeyInFile(const disk::Found& found,
   }
   TRY_ASSIGN(const Fd file, found.Open());
   TRY_ASSIGN(std::string text,
-             disk::ReadOpenFile(file.get(), Printable(path), kMaxKeyFile, cancel));
+             disk::ReadOpenFile(file.get(), "the key", kMaxKeyFile, cancel));
   return Identity(std::move(text), path);
 }
 
@@ -57,12 +57,14 @@ Result<> AddFile(const std::string& path,
                  session::SshOffer& offer) {
   TRY_ASSIGN(const disk::Found found, disk::LookupTyped(path, context));
   if (S_ISSOCK(found.status().st_mode)) {
-    if (!offer.agent_socket.empty()) return Fail(ErrorCode::kUsage, "is a second agent for one id");
+    if (!offer.agent_socket.empty()) {
+      return Fail(ErrorCode::kUsage, Cat(Printable(path), ": is a second agent for one id"));
+    }
     offer.agent_socket = found.path();
     return {};
   }
   auto identity = KeyInFile(found, path, cancel);
-  if (!identity) return Fail(std::move(identity).error());
+  if (!identity) return Fail(std::move(identity).error().While(Printable(path)));
   offer.identities.push_back(*std::move(identity));
   return {};
 }
@@ -92,13 +94,20 @@ Result<session::SshOffer> PlanOne(const options::SshSource& source,
   session::SshOffer offer;
   offer.id = source.id;
   std::vector<std::string> files = source.files;
-  if (files.empty() && source.variables.empty()) {
+  const bool by_default = files.empty() && source.variables.empty();
+  if (by_default) {
     files.push_back(Variable(environment, std::string(kSocketVariable)));
     if (files.front().empty()) return Fail(NoAgent());
   }
   for (const std::string& path : files) {
     Result<> added = AddFile(path, context, cancel, offer);
-    if (!added) return Fail(std::move(added).error().While(Printable(path)));
+    if (added) continue;
+    Error error = std::move(added).error();
+    if (!by_default) return Fail(std::move(error));
+    return Fail(std::move(error)
+                    .While(kSocketVariable)
+                    .WithHint("is the ssh-agent still running? eval $(ssh-agent); ssh-add starts "
+                              "one; a key needs none: --ssh ID=KEYFILE"));
   }
   for (const std::string& name : source.variables)
     TRY(AddVariable(name, environment, cancel, offer));

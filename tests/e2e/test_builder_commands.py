@@ -1,7 +1,9 @@
 """create, use, ls, inspect, stop, rm, du and prune, on docker buildx's own files, beside docker buildx."""
 
+import contextlib
 import json
 import re
+import socket
 
 from harness import EndToEnd
 
@@ -58,6 +60,45 @@ class Instances(EndToEnd):
         self.assertEqual(found["mine"]["Nodes"][0]["Status"], "running")
         self.assertEqual(found["dead"]["Nodes"][0]["Status"], "inactive")
         self.assertIn("dead", listed.stderr)
+
+    def rows(self, run, **options):
+        listed = run("ls", "--format", "json", **options).stdout.splitlines()
+        return {row["Name"]: row for row in map(json.loads, listed)}
+
+    def test_ls_says_what_buildx_says(self):
+        self.create("mine", "--driver-opt", "default-load=true", engine="containerd")
+        for engine in ("containerd", "classic", "oldest"):
+            with self.subTest(engine=engine):
+                ours, theirs = (self.rows(run, engine=engine) for run in (self.ours, self.theirs))
+                self.assertEqual(ours, theirs)
+                tables = [run("ls", engine=engine).stdout.splitlines() for run in (self.theirs, self.ours)]
+                wanted, shown = (sorted(line.rstrip() for line in table) for table in tables)
+                self.assertEqual(wanted, shown)
+        views = [run("inspect", "mine", engine="containerd").stdout for run in (self.theirs, self.ours)]
+        self.assertEqual(*views)
+
+    def test_a_refused_connection_is_an_answer(self):
+        address = f"tcp://{self.closed_port()}"
+        self.ours("create", "--name", "dead", "--driver", "remote", address, engine="containerd")
+        for words in (["ls"], ["inspect", "dead"]):
+            shown = self.ours(*words, engine="containerd")
+            self.assertRegex(shown.stdout, "inactive")
+            self.assertRegex(shown.stderr, "dead0: .*connection refused\n")
+            self.assertNotIn("trying again", shown.stderr)
+        found = self.run_plugin("doctor", builder=address, engine="containerd", check=110)
+        self.assertNotIn("trying again", found.stderr)
+
+    def test_builders_that_say_nothing_are_waited_for_side_by_side(self):
+        with contextlib.ExitStack() as opened:
+            for name in ("one", "two", "three"):
+                silent = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+                address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+                self.ours("create", "--name", name, "--driver", "remote", address, engine="containerd")
+            shown = self.ours("ls", engine="containerd")
+        self.assertEqual(shown.stdout.count("inactive"), 3)
+        self.assertEqual(shown.stderr.count("no answer within 5 s"), 3, shown)
+        waited, gave_up = (shown.stderr.find(text) for text in ("waiting for builder", "no answer within"))
+        self.assertTrue(0 <= waited < gave_up, shown)
 
     def test_bootstrap_is_an_answer(self):
         self.create("mine", "--bootstrap", engine="containerd")

@@ -398,8 +398,11 @@ class Flags(BuildersTest):
     def test_settings_that_are_no_flags_are_honoured(self):
         context = self.small()
         env = {"BUILDKIT_PROGRESS": "quiet"}
-        said = self.build("-o", "out", context, builder="tls", env=env).stderr
-        self.assertRegex(said, r"\Anote: there is no image ID to print: .*\n\Z")
+        said = self.build("-o", "out", context, builder="tls", env=env)
+        self.assertEqual((said.stdout, said.stderr), ("", ""))
+        self.assertEqual(self.run_buildx("build", context, builder="tls", env=env).stdout, "")
+        flag = self.build("-o", "out", "--progress=quiet", context, builder="tls").stderr
+        self.assertRegex(flag, r"\Anote: there is no image ID to print: .*\n\Z")
         for variable in ("BUILDX_NO_DEFAULT_LOAD", "DEPOT_SUPPRESS_NO_OUTPUT_WARNING"):
             warned = self.build(context, builder="tls").stderr
             quiet = self.build(context, builder="tls", env={variable: "1"}).stderr

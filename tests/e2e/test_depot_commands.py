@@ -503,14 +503,18 @@ class WithThePool(PoolTest):
         env = pool.variables(pool.token(project="one"), "one")
         word = self.tag()
         context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN echo {word} >/word\n"})
-        self.build("--save", context, env=env)
+        said = self.build("--save", context, env=env).stderr
         build = self.run_plugin("list", "builds", env=env).stdout.splitlines()[1].split(",")[0]
+        self.assertIn(f"To pull: docker-depot pull --project one {build}\n", said)
         name = self.image_name("pulled")
         self.run_plugin("pull", "-t", name, build, env=env, engine="containerd")
         engine = self.engine("containerd")
         self.addCleanup(engine.request, "DELETE", f"/images/{name}")
         self.assertEqual(engine.run(name, "cat", "/word"), (0, f"{word}\n"))
         self.assert_no_leak(text, written=[password])
+        for words in (["pull-token", build], ["pull-token"]):
+            self.assertEqual(self.run_plugin(*words, env=env).stdout, f"{text}\n")
+        self.assertNotEqual(self.run_plugin("pull-token", "nothing", env=env, check=None).rc, 0)
 
     def tag(self):
         return Path(self.image_name()).name.replace(":", "-") + f"-{self._token}"

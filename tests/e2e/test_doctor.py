@@ -67,9 +67,23 @@ class Doctor(EndToEnd):
 
     def test_an_api_that_is_not_there(self):
         env = {"DEPOT_TOKEN": "s3cret-token", "DEPOT_API_URL": f"https://{self.closed_port()}"}
-        found = self.checks(env=env, check=1)
+        found = self.checks(env=env, check=110)
         self.assert_check(found, "Depot API", "bad", "refused")
         self.assert_no_leak("s3cret-token")
+
+    def test_settings_that_cannot_be_read_do_not_end_it(self):
+        (self.docker_config / "config.json").write_text('{"auths": 3')
+        found = self.checks(builder="plain", env={"DOCKER_AUTH_ORDER": "both"}, check=1)
+        self.assert_check(found, "settings", "bad", r"config.json: not valid JSON.*; DOCKER_AUTH_ORDER.* / .*mend")
+        self.assert_check(found, "builder", "good", "linux/amd64")
+        self.build(self.context({"Dockerfile": "FROM scratch\n"}), builder="plain", check=1)
+
+    def test_whatever_fails_has_a_fix(self):
+        self.login("bearer", user="READER")
+        for image in (self.image_name(registry="bearer"), f"{self.closed_port()}/x/y", "nowhere.invalid/x"):
+            found = self.checks(image, builder="plain", check=None)
+            self.assertEqual(found["registry"][0], "bad")
+            self.assertNotRegex(found["registry"][1], r" / $")
 
     def test_this_machine(self):
         plugins = self.docker_config / "cli-plugins"

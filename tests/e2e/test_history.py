@@ -1,6 +1,7 @@
 """What docker buildx knows of our builds: its own records, the metadata file, and its builders' options."""
 
 import json
+import re
 
 from harness import EndToEnd
 
@@ -74,6 +75,109 @@ class Records(HistoryTest):
         ref = self.metadata(self.source(), builder="plain", env=self.buildx_folder)
         self.assertRegex(ref["buildx.build.ref"], r"\Adepot/depot0/[a-z0-9]+\Z")
         self.assertFalse((self.work / "buildx/refs").exists())
+
+
+class Commands(HistoryTest):
+    """`history` beside docker buildx, on the same records."""
+
+    def setUp(self):
+        super().setUp()
+        self.name = self.instance()
+        self.env = {**self.buildx_folder, "DEPOT_BUILDER": self.name}
+
+    def both(self, *args, **options):
+        """What docker buildx and we print."""
+        theirs = self.run_buildx("--builder", self.name, "history", *args, env=self.buildx_folder, **options)
+        ours = self.run_plugin("--builder", self.name, "history", *args, env=self.buildx_folder, **options)
+        return theirs, ours
+
+    def built(self, *args, check=0, **options):
+        before = set((self.work / "buildx/refs").glob("*/*/*"))
+        self.build(*args, env=self.env, check=check, **options)
+        (made,) = set((self.work / "buildx/refs").glob("*/*/*")) - before
+        return made.name
+
+    def test_ls(self):
+        good = self.built(self.source())
+        bad = self.built("--target", "end", self.source("FROM scratch AS end\nCOPY none /\n", name="x" * 40), check=1)
+        for args in (["--format", "json"], ["--filter", f"ref={good}", "--format", "json"],
+                     ["--filter", f"ref={bad}"], ["--filter", f"ref={bad}", "--no-trunc"],
+                     ["--filter", f"ref={good}", "--format", "{{.Ref}} {{.Name}} {{.Status}} {{.Duration}}"],
+                     ["--filter", f"ref={good}", "--format", "table {{.Name}}\\t{{.Status}}"]):
+            with self.subTest(args=args):
+                theirs, ours = self.both("ls", *args)
+                # Others build on it at the same time.
+                mine = [[re.sub(r" \d+ \w+ ago", "", line).split() for line in one.stdout.splitlines()
+                         if "NAME" in line or good in line or bad in line or "table" in args[-1] or "{" in args[-1]]
+                        for one in (theirs, ours)]
+                self.assertTrue(mine[0])
+                self.assertEqual(*mine)
+
+    def test_filters(self):
+        good, bad = self.built(self.source()), self.built(self.source("RUN false\n"), check=1)
+        rows = (
+            (["status=error"], {bad}), (["status=completed"], {good}), (["status!=error"], {good}),
+            (["duration>=0s", f"ref={bad}"], {bad}), (["duration>24h"], set()), (["startedAt>1h"], {good, bad}),
+            (["startedAt<2020-01-01T00:00:00Z"], set()), (["completedAt>=2020-01-01T00:00:00+01:00"], {good, bad}),
+        )
+        for filters, wanted in rows:
+            with self.subTest(filters=filters):
+                words = [word for one in filters for word in ("--filter", one)]
+                shown = self.run_plugin("history", "ls", "--format", "{{.Ref}}", *words, env=self.env).stdout.split()
+                self.assertEqual({good, bad} & set(shown), wanted)
+
+    def test_inspect(self):
+        context = self.source("ARG WORD\nRUN echo $WORD >/w\n")
+        args = ["--build-arg", "WORD=x", "--label", "a=b", "--no-cache-filter", "none", "--add-host", "h:127.0.0.9"]
+        good = self.built(*args, context)
+        bad = self.built(self.source("RUN exit 3\n", name="bad"), check=1)
+        for ref in (good, bad):
+            theirs, ours = (json.loads(one.stdout) for one in self.both("inspect", ref, "--format", "json"))
+            theirs.get("Error", {}).pop("Sources", None)
+            for key in ("Stack", "Logs", "Name"):
+                theirs.get("Error", {}).pop(key, None)
+            ours["Config"].pop("NoCacheFilter", None)  # which docker buildx loses
+            self.assertEqual(theirs, ours)
+            shown = [re.sub(r"\t+", "\t", one.stdout) for one in self.both("inspect", ref)]
+            for line in shown[0].splitlines():
+                if re.match(r"(Name|Context|Dockerfile|Started|Duration|Error|Build Steps|No Cache|Extra|WORD|a)\b", line):
+                    self.assertIn(line, shown[1])
+        self.assertEqual(*(one.stdout for one in self.both("inspect", good, "--format", "{{.Ref}} {{.Status}}")))
+
+    def test_logs(self):
+        word = f"word-{self._token}"
+        ref = self.built(self.source(f"RUN echo {word}-$((1+1))\n"))
+        for one in self.both("logs", ref):
+            self.assertRegex(one.stderr, rf"(?m)^#\d+ [\d.]+ {word}-2$")
+            self.assertRegex(one.stderr, r"(?m)^#\d+ \[2/3\] RUN ")
+        raw = self.both("logs", ref, "--progress=rawjson")
+        self.assertTrue(all(word in one.stderr for one in raw))
+
+    def test_rm_and_what_is_not_there(self):
+        refs = [self.built(self.source()) for _ in range(3)]
+        full = f"{self.name}/{self.name}0/{refs[2]}"
+        self.assertEqual(self.run_plugin("history", "rm", refs[0], full, env=self.env).stdout, "")
+        shown = self.run_buildx("--builder", self.name, "history", "ls", env=self.buildx_folder).stdout
+        self.assertEqual([ref in shown for ref in refs], [False, True, False])
+        for words, says in (
+            (["inspect", "nothing"], 'ERROR: no record found for ref "nothing"\n'),
+            (["logs", "nothing"], 'ERROR: no record found for ref "nothing"\n'),
+            (["rm"], "ERROR: rm requires at least one argument\n"),
+            (["rm", "--all", "x"], "rm requires either --all or at least one argument"),
+            (["ls", "--filter", "foo=bar"], 'ERROR: unsupported filter "foo=bar"\n'),
+            (["ls", "--filter", "foo"], 'invalid filter "foo"'),
+            (["ls", "--filter", "startedAt>soon"], "invalid time soon"),
+        ):
+            with self.subTest(words=words):
+                ended = self.run_plugin("history", *words, env=self.env, check=None)
+                self.assertNotEqual(ended.rc, 0)
+                self.assertIn(says, ended.stderr)
+
+    def test_where_there_is_none(self):
+        old = self.run_plugin("history", "ls", engine="oldest", check=1)
+        self.assertIn("keeps no records", old.stderr)
+        hosted = self.run_plugin("history", "ls", env={"DEPOT_TOKEN": "t", "DEPOT_PROJECT_ID": "p"}, check=1)
+        self.assertIn("list builds", hosted.stderr)
 
 
 class Metadata(HistoryTest):

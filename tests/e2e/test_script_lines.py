@@ -79,6 +79,42 @@ _ENDINGS = [
     Lines("docker build --quiet --output=out app >/dev/null && ls out | grep -c word", "1"),
 ]
 
+# What asks the Engine for the image by its id, as Testcontainers does.
+_CLIENT = r"""
+import http.client, json, os, socket, subprocess
+image = subprocess.run(["docker", "build", "-q", "."], check=True, capture_output=True, text=True).stdout.strip()
+
+class Engine(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+
+def ask(method, path, body=None):
+    engine = Engine("localhost")
+    engine.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+    answer = engine.getresponse()
+    data = answer.read()
+    assert answer.status < 300, (path, answer.status, data)
+    return data
+
+assert json.loads(ask("GET", f"/images/{image}/json"))["Config"]["Labels"]["org.example.kind"] == "app"
+made = json.loads(ask("POST", "/containers/create", {"Image": image, "Tty": True, "HostConfig": {"NetworkMode": "none"}}))["Id"]
+try:
+    ask("POST", f"/containers/{made}/start")
+    print("ended with", json.loads(ask("POST", f"/containers/{made}/wait"))["StatusCode"])
+    print(ask("GET", f"/containers/{made}/logs?stdout=1").decode().strip())
+finally:
+    ask("DELETE", f"/containers/{made}?force=1")
+"""
+
+_USERS = [
+    Lines("printf 'ID = $(shell docker build -q .)\\nall:\\n\\t@docker run --rm $(ID)\\n' >Makefile && make", "hello"),
+    Lines("printf '.PHONY: run\\nrun: id\\n\\t@docker run --rm $$(cat id)\\nid: Dockerfile\\n\\t@docker build -q . >$@\\n' >Makefile && make -s run && make -s run", "hello\nhello"),
+    Lines("cat >run.sh <<'EOF'\n#!/bin/sh -eu\nimage=`docker build -q ${1:-.}` || exit 9\n[ -n \"$image\" ]\nexec docker run --rm \"$image\"\nEOF\nsh run.sh app; sh run.sh", "app\nhello"),
+    Lines("sh -c 'ID=$(docker build -q -f Broken.Dockerfile . 2>/dev/null) || { echo \"no image, $?: [$ID]\"; exit 7; }'", r"no image, 1: \[\]", rc=7),
+    Lines(f"python3 - <<'EOF'{_CLIENT}EOF", "ended with 0\nhello"),
+]
+
 _BUILDX = [
     Lines("docker buildx build --load -t $IMAGE . && docker run --rm $IMAGE", "hello", ways=_OURS_AND_BUILDX),
     Lines("docker buildx build --push -t $IMAGE . && docker run --rm $IMAGE", "hello", ways=_OURS_AND_BUILDX),
@@ -107,6 +143,9 @@ class ScriptLines(ScriptTest):
 
     def test_image_ids_more(self):
         self.play(_IDS[1::2])
+
+    def test_users_of_an_image_id(self):
+        self.play(_USERS)
 
     def test_push_save_and_tag(self):
         self.play(_PUSHES[::2])

@@ -115,8 +115,8 @@ TEST(Invocation, UnknownCommandNamesTheNearest) {
   EXPECT_EQ(
       far.message(),
       "unknown command: docker depot zebra, known are: build, login, "
-      "logout, init, list, cache, pull, ls, inspect, create, use, rm, stop, du, prune, context, "
-      "imagetools, configure-docker, doctor, completion, version, help");
+      "logout, init, list, cache, pull, pull-token, ls, inspect, create, use, rm, stop, du, prune, "
+      "context, history, imagetools, configure-docker, doctor, completion, version, help");
 }
 
 TEST(Invocation, CommandsOfTwoWords) {
@@ -196,6 +196,22 @@ TEST(Invocation, BakeIsNotThereYetAndSaysSo) {
   ASSERT_FALSE(bake);
   EXPECT_EQ(bake.error().code(), ErrorCode::kUnsupported);
   EXPECT_NE(bake.error().message().find("configure-docker --uninstall"), std::string::npos);
+}
+
+TEST(Invocation, CommandsOfOthersSayWhatToUse) {
+  for (const auto& [words, says] : {std::pair{Words{"push", "b"}, "--push"},
+                                    {Words{"image", "list"}, "imagetools inspect"},
+                                    {Words{"image", "rm", "x"}, "registry"},
+                                    {Words{"projects", "create", "x"}, "pool.yaml"},
+                                    {Words{"projects"}, "list projects"},
+                                    {Words{"history", "trace"}, "history logs"}}) {
+    Words argv = {"docker-depot"};
+    argv.insert(argv.end(), words.begin(), words.end());
+    const Error refusal = Refusal(argv);
+    EXPECT_NE(refusal.message().find("there is no command "), std::string::npos);
+    EXPECT_NE(refusal.hint().find(says), std::string::npos) << refusal.hint();
+  }
+  EXPECT_EQ(Parse({"docker-depot", "projects", "list"}).command->words, "list projects");
 }
 
 TEST(Invocation, BuilderIsForBuildsOnly) {

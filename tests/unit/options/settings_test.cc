@@ -61,7 +61,8 @@ TEST(Settings, ASwitchThatIsNeitherTrueNorFalseIsSaid) {
 TEST(Settings, TheProgressVariableReplacesAutoOnly) {
   BuildOptions options;
   EXPECT_TRUE(ApplyProgressVariable({{"BUILDKIT_PROGRESS", "quiet"}}, options));
-  EXPECT_TRUE(options.quiet);
+  EXPECT_EQ(options.progress, ProgressMode::kQuiet);
+  EXPECT_FALSE(options.quiet);  // only the flags print the image's ID
   options = BuildOptions();
   options.progress = ProgressMode::kPlain;
   EXPECT_TRUE(ApplyProgressVariable({{"BUILDKIT_PROGRESS", "rawjson"}}, options));

@@ -257,12 +257,22 @@ TEST(Exports, ArchivesGoToFilesOrStandardOutput) {
   EXPECT_EQ(Plan({"-o", "type=docker,dest=f"}, ContainerdEngine()).exporters[0].type, "docker");
 }
 
-TEST(Exports, ArchiveIsNotWrittenToATerminal) {
-  ExportFacts terminal;
-  terminal.stdout_is_terminal = true;
-  EXPECT_EQ(Refusal({"-o", "-"}, Remote(), terminal).message(),
-            "--output: an archive is not written to a terminal");
-  Plan({"-o", "type=tar,dest=f"}, Remote(), terminal);
+TEST(Exports, PlacesOfArchivesAreKnownBeforeThereIsABuilder) {
+  const auto places = ArchivePlaces(
+      Options({"-o", "type=tar,dest=f", "-o", "d", "-o", "type=docker", "-o", "type=oci"}));
+  ASSERT_EQ(places.size(), 2u);
+  EXPECT_EQ(places[0].path, "f");
+  EXPECT_EQ(places[1].kind, DestinationKind::kStandardOutput);
+}
+
+TEST(Exports, ClassicEngineLeavesAnnotationsOutAndSaysSo) {
+  const Exports exports =
+      Plan({"--annotation", "a=b", "--annotation", "manifest:c=d", "-t", "x"}, ClassicEngine());
+  EXPECT_EQ(exports.exporters[0].attrs, (Attributes{{"name", kName}}));
+  ASSERT_EQ(exports.warnings.size(), 1u);
+  EXPECT_NE(exports.warnings[0].find("annotations have no effect"), std::string::npos);
+  EXPECT_EQ(Refusal({"--annotation", "index:a=b"}, ClassicEngine()).code(),
+            ErrorCode::kUnsupported);
 }
 
 TEST(Exports, ClassicEngineRefusesWhatItCannotDo) {

@@ -1,5 +1,7 @@
 #include "plugin/plan/plan.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "plugin/options/build_flags.h"
@@ -201,8 +203,21 @@ TEST(Plan, WhatStepsMayUse) {
       {"cpuquota", "2000"}, {"cpusetcpus", "0-1"},  {"cpusetmems", "0"}};
   for (const auto& [name, value] : limits)
     EXPECT_EQ(attrs.at(name), value);
-  ASSERT_EQ(plan.request.capabilities.size(), 1u);
-  EXPECT_FALSE(plan.request.capabilities[0].required);
+  ASSERT_EQ(plan.request.capabilities.size(), 4u);
+  for (const solve::Capability& one : plan.request.capabilities)
+    EXPECT_FALSE(one.required);
+}
+
+TEST(Plan, WhatAnOldBuilderDoesNotLookAtIsSaid) {
+  CommandLine run{{"--build-arg", "SOURCE_DATE_EPOCH=-5", "--code-quality-file", "f", "."}};
+  const std::vector<std::string> warnings = run.Good().warnings;
+  auto said = [&](std::string_view text) {
+    return std::count_if(warnings.begin(), warnings.end(), [&](const std::string& line) {
+      return line.find(text) != std::string::npos;
+    });
+  };
+  EXPECT_EQ(said("SOURCE_DATE_EPOCH has no effect"), 1);
+  EXPECT_EQ(said("--code-quality-file stays empty"), 1);
 }
 
 TEST(Plan, ACallMakesNothing) {
