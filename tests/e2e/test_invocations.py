@@ -508,8 +508,23 @@ _CHOSEN = [
     *_FAILURES[:5],
 ]
 # BuildKit 0.8 gives folders around what is copied the time of the copy: what `COPY .` makes cannot be compared.
-_INPUTS = [*_IGNORES[6:], *_FILES[1:3], *_FILES[9:10], *_STDIN[2:5], *_ARGUMENTS[4:5], *_SECRETS[2:7]]
-_SOURCES = [*_CACHE[:11], *_CONTEXTS[:5], *_REMOTE[:6], *_CALLS[2:7], *_CALLS[10:], *_LIMITS[:2], *_LIMITS[6:8]]
+_INPUTS = [
+    *_IGNORES[6:],
+    *_FILES[1:3],
+    *_FILES[9:10],
+    *_STDIN[2:5],
+    *_ARGUMENTS[4:5],
+    *_SECRETS[2:7],
+]
+_SOURCES = [
+    *_CACHE[:11],
+    *_CONTEXTS[:5],
+    *_REMOTE[:6],
+    *_CALLS[2:7],
+    *_CALLS[10:],
+    *_LIMITS[:2],
+    *_LIMITS[6:8],
+]
 _CHOSEN_OF_ENGINES = [
     Case("-t {name} ctx"),
     Case("-t {name} --load ctx"),
