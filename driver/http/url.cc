@@ -40,7 +40,9 @@ std::string_view WhyNot(CURLUcode code) {
 }  // namespace
 
 Result<Url> ParseUrl(const std::string& url) {
-  const std::string scheme = LowerAscii(url.substr(0, std::min(url.find("://"), url.size())));
+  const std::size_t colon = url.find("://");
+  const std::string scheme =
+      colon == std::string::npos ? "" : LowerAscii(std::string_view(url).substr(0, colon));
   if (scheme != "http" && scheme != "https") {
     return Fail(ErrorCode::kInvalid, "is not an http or https URL");
   }

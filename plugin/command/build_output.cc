@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "driver/base/text.h"
+#include "driver/disk/lookup.h"
 #include "plugin/command/failure.h"
 #include "plugin/plan/git_url.h"
 
@@ -67,6 +68,7 @@ Result<std::unique_ptr<BuildOutput>> BuildOutput::Open(const DisplayOptions& dis
              report::Reports::Open({wanted.dotenv, wanted.code_quality, wanted.timeline,
                                     ReportedDockerfile(options), TimelineTitle(options)}));
   if (!wanted.log.empty()) {
+    TRY(disk::CheckWithin(wanted.log));
     TRY_ASSIGN(output->log_file_, LogFile::Open(wanted.log, display));
   }
   output->display_ = MakeDisplay(display, terminal);

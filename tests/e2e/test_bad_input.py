@@ -104,6 +104,8 @@ class Contexts(BadInputTest):
             (["-f", "beside", "ctx"], "beside"),
             (["linked"], "linked"),
             ([*secret, "ctx"], "secret"),
+            (["--ssh", "default=secret", "-f", "ctx/ok/Dockerfile", "ctx"], "secret"),
+            (["--build-context", "more=linked", "-f", "ctx/ok/Dockerfile", "ctx"], "linked"),
         ):
             with self.subTest(args=args):
                 where = f"{sources / link} is a symbolic link to {links[link]}, which is outside of"
@@ -120,6 +122,12 @@ class Contexts(BadInputTest):
             ["-o", "type=tar,dest=linked/new/out.tar"],
             ["--metadata-file", "linked/m.json"],
             ["--iidfile", "linked/id", "--push", "-t", "registry.invalid/x"],
+            ["--log-file", "linked/log"],
+            ["--timeline", "linked/timeline.json"],
+            ["--dotenv-file", "linked/build.env", "-o", "type=cacheonly"],
+            ["--code-quality-file", "linked/quality.json", "--check"],
+            ["--sbom-dir", "linked/sbom"],
+            ["--cache-to", "type=local,dest=linked/cache"],
         ):
             with self.subTest(args=args):
                 where = f"{sources}/linked is a symbolic link to ../elsewhere"

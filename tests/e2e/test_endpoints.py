@@ -233,7 +233,7 @@ class Containers(EndpointsTest):
         node = {"Name": f"{name}0", "Endpoint": endpoint, "Platforms": None}
         (folder / name).write_text(json.dumps({"Name": name, "Driver": driver, "Nodes": [node]}))
 
-    def test_the_program_ends_in_the_middle_of_a_build(self):
+    def test_docker_before_a_container_is_killed_in_the_middle_of_a_build(self):
         context, step = self.endless()
         url = f"docker-container://{self.container()}"
         env = {"PATH": self.programs.path()}

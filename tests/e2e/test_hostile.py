@@ -324,7 +324,7 @@ class Credentials(HostileTest):
                 self.assertNotIn("\x1b[2J", answer["message"] + result.stderr)
 
     def test_realms_that_are_no_place_for_a_password(self):
-        for realm in ("http://registry.example/token", "file:///etc/passwd", "ftp://x/", "", "\n"):
+        for realm in ("http://registry.example/token", "file:///etc/passwd", "ftp://x/", "", "\n", "http", "https"):
             with self.subTest(realm=realm):
                 _, answer, seen = self.ask_for_token(lambda handler: None, realm)
                 self.assertNotEqual(answer["code"], OK)

@@ -170,7 +170,7 @@ _SECRETS = [
     ),
     Case("--secret id=s -o {out}/o ctx", files={"Dockerfile": _SECRET.format("")}, env={"s": "by its name"}),
     Case("-o {out}/o ctx", files={"Dockerfile": _SECRET.format("")}),
-    Case("ctx", files={"Dockerfile": _SECRET.format(",required=true")}, says=("secret s: not found",)),
+    Case("ctx", files={"Dockerfile": _SECRET.format(",required=true")}, says=("secret s:? not found",)),
     Case("--secret src=ctx/word ctx", says=("secret", "id")),
     Case("--secret id=s,src=ctx/none ctx", says=("ctx/none", "no such file|does not exist")),
     Case("--secret id=s,foo=bar ctx", says=("foo",)),
@@ -507,6 +507,24 @@ _CHOSEN = [
     *_ATTESTATIONS[1:4],
     *_FAILURES[:5],
 ]
+# BuildKit 0.8 gives folders around what is copied the time of the copy: what `COPY .` makes cannot be compared.
+_INPUTS = [
+    *_IGNORES[6:],
+    *_FILES[1:3],
+    *_FILES[9:10],
+    *_STDIN[2:5],
+    *_ARGUMENTS[4:5],
+    *_SECRETS[2:7],
+]
+_SOURCES = [
+    *_CACHE[:11],
+    *_CONTEXTS[:5],
+    *_REMOTE[:6],
+    *_CALLS[2:7],
+    *_CALLS[10:],
+    *_LIMITS[:2],
+    *_LIMITS[6:8],
+]
 _CHOSEN_OF_ENGINES = [
     Case("-t {name} ctx"),
     Case("-t {name} --load ctx"),
@@ -657,6 +675,13 @@ class Invocations(InvocationTest):
     def test_oldest_engine(self):
         self.play(_CHOSEN_OF_ENGINES, builder=None, engine="oldest")
 
+    def test_oldest_engine_inputs(self):
+        self.play(_INPUTS, builder=None, engine="oldest")
+
+    def test_newest_engine_sources(self):
+        self.start_newest_engine()
+        places = {"http": self.http_server(), "closed": self.closed_port()}
+        self.play(_SOURCES, builder=self.bridge("plain", engine="newest").url, **places)
 
     def test_what_differs_is_found(self):
         """Each of these differs in one thing, which only ours was told."""

@@ -92,6 +92,12 @@ class Crowd(PoolTest):
         for life in lives:
             longest[life.project] = max(longest[life.project], life.granted - life.asked)
         self.assertLess(longest["two"], longest["one"] * 0.6)
+        # While both wait, every other machine is two's: of twenty it has ten, and has all of its own soon after.
+        self.assertGreaterEqual(self.grants(lives, 60).count("two"), 20)
+
+    def grants(self, lives, count):
+        """Whose the first machines were, in the order in which they were given."""
+        return [life.project for life in sorted(lives, key=lambda life: life.granted)[:count]]
 
     def ask(self, client, project):
         """The place in the queue of a fresh build, 0 when it has its machine."""

@@ -21,6 +21,8 @@ TEST(Url, WhatCouldBeReadInTwoWaysIsRefused) {
   for (const auto& [url, why] : {std::pair{"ftp://h/", "is not an http or https URL"},
                                  {"h/x", "is not an http or https URL"},
                                  {"", "is not an http or https URL"},
+                                 {"http", "is not an http or https URL"},
+                                 {"https", "is not an http or https URL"},
                                  {"https://u:p@h/", "carries a user name"},
                                  {"https://h /", "is malformed"},
                                  {"https://h/\x01", "is malformed"},

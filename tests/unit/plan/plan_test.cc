@@ -198,9 +198,9 @@ TEST(Plan, WhatStepsMayUse) {
   EXPECT_EQ(attrs.at("shm-size"), "1024");
   EXPECT_EQ(attrs.at("cgroup-parent"), "/p");
   EXPECT_EQ(attrs.at("no-cache"), "a,b");
-  const Attributes limits = {
-      {"memory", "1024"},    {"memswap", "2048"}, {"cpushares", "3"}, {"cpuperiod", "1000"},
-      {"cpuquota", "2000"}, {"cpusetcpus", "0-1"},  {"cpusetmems", "0"}};
+  const Attributes limits = {{"memory", "1024"},    {"memswap", "2048"},  {"cpushares", "3"},
+                             {"cpuperiod", "1000"}, {"cpuquota", "2000"}, {"cpusetcpus", "0-1"},
+                             {"cpusetmems", "0"}};
   for (const auto& [name, value] : limits)
     EXPECT_EQ(attrs.at(name), value);
   ASSERT_EQ(plan.request.capabilities.size(), 4u);

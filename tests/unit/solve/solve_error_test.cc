@@ -46,6 +46,17 @@ TEST(SolveError, ShowsTheDockerfileLines) {
             "--------------------\n");
 }
 
+TEST(SolveError, ATextThatIsNoUtf8CostsNoDetails) {
+  moby::buildkit::v1::frontend::Status status;
+  status.set_message("caf\xe9");
+  for (const char* type : {"\xff", "github.com/moby/buildkit/gatewayapi.ExitMessage+json"}) {
+    auto* detail = status.add_details();
+    detail->set_type_url(type);
+    detail->set_value(R"({"Code":7})");
+  }
+  EXPECT_EQ(SolveError({rpc::Code::kUnknown, "x", status.SerializeAsString()}).step_exit(), 7);
+}
+
 TEST(SolveError, HostileDetailsAreSkipped) {
   for (const std::string& json :
        {std::string("{"), std::string(R"({"ranges":[{"start":{"line":-5}}]})"),
