@@ -20,7 +20,7 @@ class Number {
   Number();  ///< 0
   explicit Number(std::int64_t whole);
 
-  /// `12`, `-1.5`, `1e3`, `.5` is none; nullopt when it is anything else, or too large.
+  /// `12`, `-1.5`, `1e3`, also `+1`, `.5`, `1.`; nullopt when it is anything else, or too large.
   static std::optional<Number> Parse(std::string_view text);
 
   /// The digits of `text` in base 2 to 62 (`0-9a-zA-Z`; up to base 36 letters of both cases are

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -46,6 +47,12 @@ class Value {
   const std::string& AsString() const;
   const Elements& elements() const;  ///< of a list, a set (in order), a tuple
   const Members& members() const;    ///< of a map, an object
+
+  /// How deep it is nested: 1 for what has no elements or members.
+  std::size_t depth() const;
+  /// How much there is to walk through: elements, members and texts, all the way down. What is
+  /// shared is counted each time.
+  std::size_t weight() const;
 
   /// Type and value: `1` is not `"1"`, and a tuple is never a list. Nulls are equal.
   bool operator==(const Value& other) const;
