@@ -51,8 +51,10 @@ class BodyParser {
   Result<> Item(BodySyntax& body, std::set<std::string, std::less<>>& names, std::size_t depth) {
     auto name = parser_.Peek();
     if (name.kind == Token::Kind::kQuote)
-      return Fail(ErrorAt(parser_.RangeOf(name), "a name is expected here", "names of attributes and types of blocks stand without quotes"));
-    if (name.kind != Token::Kind::kIdentifier) return Fail(parser_.Unexpected(name, "an attribute or a block"));
+      return Fail(ErrorAt(parser_.RangeOf(name), "a name is expected here",
+                          "names of attributes and types of blocks stand without quotes"));
+    if (name.kind != Token::Kind::kIdentifier)
+      return Fail(parser_.Unexpected(name, "an attribute or a block"));
     parser_.Take();
     if (parser_.Peek().Is("=")) return AddAttribute(body, name, names);
     TRY_ASSIGN(auto block, BlockAt(name, depth));
@@ -60,7 +62,9 @@ class BodyParser {
     return {};
   }
 
-  Result<> AddAttribute(BodySyntax& body, const Token& name, std::set<std::string, std::less<>>& names) {
+  Result<> AddAttribute(BodySyntax& body,
+                        const Token& name,
+                        std::set<std::string, std::less<>>& names) {
     parser_.Take();
     auto range = parser_.RangeOf(name);
     if (!names.emplace(name.text).second)
@@ -74,7 +78,8 @@ class BodyParser {
     Block block;
     block.type = type.text;
     block.header = parser_.RangeOf(type);
-    if (depth > kDeepestBlocks) return Fail(ErrorAt(block.header, "nested too deep", "blocks in blocks"));
+    if (depth > kDeepestBlocks)
+      return Fail(ErrorAt(block.header, "nested too deep", "blocks in blocks"));
     for (;;) {
       auto token = parser_.Peek();
       if (token.Is("{")) break;
@@ -85,7 +90,8 @@ class BodyParser {
       } else if (token.kind == Token::Kind::kIdentifier) {
         parser_.Take();
       } else {
-        return Fail(parser_.Unexpected(token, block.labels.empty() ? "`=`, `{` or a name in quotes" : "`{`"));
+        return Fail(parser_.Unexpected(
+            token, block.labels.empty() ? "`=`, `{` or a name in quotes" : "`{`"));
       }
       block.labels.push_back(std::move(label));
       block.label_ranges.push_back(range);
@@ -111,7 +117,8 @@ class BodyParser {
     TRY(AddAttribute(*syntax, name, names));
     auto end = parser_.Peek();
     if (!end.Is("}"))
-      return Fail(ErrorAt(parser_.RangeOf(end), "`}` expected", "a block on one line holds one attribute; write each on its own line"));
+      return Fail(ErrorAt(parser_.RangeOf(end), "`}` expected",
+                          "a block on one line holds one attribute; write each on its own line"));
     parser_.Take();
     return Body(std::move(syntax));
   }

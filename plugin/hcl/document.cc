@@ -22,7 +22,8 @@ constexpr std::size_t kLargestFile = std::size_t{64} << 20U;
 
 Result<> CheckLabels(const Block& block, std::size_t wanted) {
   if (block.labels.size() < wanted)
-    return Fail(ErrorAt(block.header, Cat("`", block.type, "` needs a name"), Cat("write ", block.type, " \"NAME\" {")));
+    return Fail(ErrorAt(block.header, Cat("`", block.type, "` needs a name"),
+                        Cat("write ", block.type, " \"NAME\" {")));
   if (block.labels.size() > wanted)
     return Fail(ErrorAt(block.label_ranges[wanted], Cat("`", block.type, "` has a name too many"),
                         wanted == 0 ? "it takes none" : "it takes one"));
@@ -36,8 +37,8 @@ Range Expression::range() const {
 }
 
 const Attribute* Content::Find(std::string_view name) const {
-  auto found =
-      std::find_if(attributes.begin(), attributes.end(), [name](const Attribute& one) { return one.name == name; });
+  auto found = std::find_if(attributes.begin(), attributes.end(),
+                            [name](const Attribute& one) { return one.name == name; });
   return found == attributes.end() ? nullptr : &*found;
 }
 

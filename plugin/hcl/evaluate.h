@@ -65,6 +65,9 @@ class Scope {
   /// Unknown names in the functions defined here, and functions that need themselves: kInvalid.
   Result<> CheckFunctions() const;
 
+  /// What homedir() gives, in this scope and all over it; without it that is an error.
+  void SetHome(std::string directory);
+
   bool Has(std::string_view name) const;
 
   /// The value of a name set or defined here or outside; nullopt when there is none.

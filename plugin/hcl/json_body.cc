@@ -37,11 +37,13 @@ NodePtr Template(const JsonValue& json, const std::shared_ptr<const Source>& sou
 /// Takes members apart into attributes and blocks.
 class JsonBodyReader {
  public:
-  JsonBodyReader(const BodySyntax& body, const std::vector<BlockType>& types) : body_(body), types_(types) {}
+  JsonBodyReader(const BodySyntax& body, const std::vector<BlockType>& types)
+      : body_(body), types_(types) {}
 
   Result<Content> Read() {
     for (const auto& object : body_.objects) {
-      for (const auto& member : object->members) TRY(Member(member));
+      for (const auto& member : object->members)
+        TRY(Member(member));
     }
     return std::move(out_);
   }
@@ -54,13 +56,18 @@ class JsonBodyReader {
     if (member.name.text == "//") return {};
     auto range = RangeIn(body_.source, member.name);
     if (!names_.insert(member.name.text).second)
-      return Fail(ErrorAt(range, Cat("\"", member.name.text, "\" is set twice"), "keep one of them"));
-    out_.attributes.push_back({member.name.text, range, Expression(JsonExpression(*member.value, body_.source))});
+      return Fail(
+          ErrorAt(range, Cat("\"", member.name.text, "\" is set twice"), "keep one of them"));
+    out_.attributes.push_back(
+        {member.name.text, range, Expression(JsonExpression(*member.value, body_.source))});
     return {};
   }
 
   /// One object for each label, then the body; each may be an array of such.
-  Result<> Blocks(const BlockType& type, const JsonValue& type_name, const Labels& labels, const Pointer& json) {
+  Result<> Blocks(const BlockType& type,
+                  const JsonValue& type_name,
+                  const Labels& labels,
+                  const Pointer& json) {
     if (json->kind == JsonValue::Kind::kNull) return {};
     if (json->kind == JsonValue::Kind::kArray) {
       for (const auto& element : json->elements) {
@@ -99,7 +106,8 @@ class JsonBodyReader {
   }
 
   Error NoObject(const BlockType& type, const JsonValue& json) const {
-    return ErrorAt(RangeIn(body_.source, json), "an object is expected here", Cat("`", type.type, "` blocks are objects"));
+    return ErrorAt(RangeIn(body_.source, json), "an object is expected here",
+                   Cat("`", type.type, "` blocks are objects"));
   }
 
   const BodySyntax& body_;
@@ -113,16 +121,22 @@ class JsonBodyReader {
 NodePtr JsonExpression(const JsonValue& json, const std::shared_ptr<const Source>& source) {
   auto range = RangeIn(source, json);
   switch (json.kind) {
-    case JsonValue::Kind::kNull: return MakeNode(range, Literal{Value()});
-    case JsonValue::Kind::kBool: return MakeNode(range, Literal{Value::Bool(json.truth)});
-    case JsonValue::Kind::kNumber: return MakeNode(range, Literal{Value::Of(json.number)});
-    case JsonValue::Kind::kString: return Template(json, source);
+    case JsonValue::Kind::kNull:
+      return MakeNode(range, Literal{Value()});
+    case JsonValue::Kind::kBool:
+      return MakeNode(range, Literal{Value::Bool(json.truth)});
+    case JsonValue::Kind::kNumber:
+      return MakeNode(range, Literal{Value::Of(json.number)});
+    case JsonValue::Kind::kString:
+      return Template(json, source);
     case JsonValue::Kind::kArray: {
       TupleForm tuple;
-      for (const auto& element : json.elements) tuple.items.push_back(JsonExpression(*element, source));
+      for (const auto& element : json.elements)
+        tuple.items.push_back(JsonExpression(*element, source));
       return MakeNode(range, std::move(tuple));
     }
-    case JsonValue::Kind::kObject: break;
+    case JsonValue::Kind::kObject:
+      break;
   }
   ObjectForm object;
   for (const auto& member : json.members)
@@ -143,7 +157,8 @@ Result<Body> ParseJsonBody(const std::shared_ptr<const Source>& source) {
   if ((*json)->kind == JsonValue::Kind::kArray) syntax->objects = (*json)->elements;
   for (const auto& object : syntax->objects) {
     if (object->kind != JsonValue::Kind::kObject)
-      return Fail(ErrorAt(RangeIn(source, *object), "an object is expected here", "a definition is one JSON object"));
+      return Fail(ErrorAt(RangeIn(source, *object), "an object is expected here",
+                          "a definition is one JSON object"));
   }
   return Body(std::move(syntax));
 }

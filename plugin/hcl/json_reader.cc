@@ -25,7 +25,8 @@ using Read = tl::expected<T, JsonFault>;
 void AppendPoint(std::string& out, std::uint32_t point) {
   std::uint8_t bytes[6];
   int length = u8_uctomb(bytes, point, sizeof bytes);
-  out += length > 0 ? std::string_view(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(length))
+  out += length > 0 ? std::string_view(reinterpret_cast<const char*>(bytes),
+                                       static_cast<std::size_t>(length))
                     : std::string_view("\uFFFD");
 }
 
@@ -43,7 +44,9 @@ class JsonReader {
   }
 
  private:
-  tl::unexpected<JsonFault> Failed(std::string what) const { return tl::unexpected(JsonFault{std::move(what), at_}); }
+  tl::unexpected<JsonFault> Failed(std::string what) const {
+    return tl::unexpected(JsonFault{std::move(what), at_});
+  }
 
   void SkipBlanks() {
     auto found = text_.find_first_not_of(" \t\r\n", at_);
@@ -86,10 +89,13 @@ class JsonReader {
     auto word = text_.substr(at_, end == std::string_view::npos ? end : end - at_);
     auto bare = word.substr(word.starts_with('-') ? 1 : 0);
     bool octal = bare.size() > 1 && bare[0] == '0' && bare[1] >= '0' && bare[1] <= '9';
-    bool shape = !bare.empty() && bare.front() >= '0' && bare.front() <= '9' && word.find(".e") == std::string_view::npos &&
+    bool shape = !bare.empty() && bare.front() >= '0' && bare.front() <= '9' &&
+                 word.find(".e") == std::string_view::npos &&
                  word.find(".E") == std::string_view::npos && !word.ends_with('.') && !octal;
     auto number = shape ? Number::Parse(word) : std::nullopt;
-    if (!number) return Failed(at_ < text_.size() ? "a value is expected here" : "a value is missing at the end");
+    if (!number)
+      return Failed(at_ < text_.size() ? "a value is expected here"
+                                       : "a value is missing at the end");
     at_ += word.size();
     value.kind = JsonValue::Kind::kNumber;
     value.number = *std::move(number);
@@ -100,7 +106,8 @@ class JsonReader {
     auto digits = text_.substr(at_, 4);
     std::uint32_t point = 0;
     auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), point, 16);
-    if (digits.size() != 4 || error != std::errc() || stop != digits.data() + 4) return std::nullopt;
+    if (digits.size() != 4 || error != std::errc() || stop != digits.data() + 4)
+      return std::nullopt;
     at_ += 4;
     return point;
   }
@@ -130,7 +137,8 @@ class JsonReader {
     value.kind = JsonValue::Kind::kString;
     for (;;) {
       auto plain = text_.find_first_of("\"\\\n", at_);
-      if (plain == std::string_view::npos || text_[plain] == '\n') return Failed("a closing quote is missing");
+      if (plain == std::string_view::npos || text_[plain] == '\n')
+        return Failed("a closing quote is missing");
       value.text += text_.substr(at_, plain - at_);
       at_ = plain + 1;
       if (text_[plain] == '"') return {};

@@ -14,13 +14,14 @@ namespace depot::hcl {
 
 struct JsonMember;
 
-/// JSON with its places: members in their order, names that repeat included, numbers with all digits.
+/// JSON with its places: members in their order, names that repeat included, numbers with all
+/// digits.
 struct JsonValue {
   enum class Kind { kNull, kBool, kNumber, kString, kArray, kObject };
   Kind kind = Kind::kNull;
   bool truth = false;
   Number number;
-  std::string text;  ///< of a string, without its escapes
+  std::string text;      ///< of a string, without its escapes
   bool escaped = false;  ///< `text` is not what stands in the source
   std::vector<std::shared_ptr<const JsonValue>> elements;
   std::vector<JsonMember> members;

@@ -30,7 +30,9 @@ struct PartsCollector {
       out.push_back(value);
     }
   }
-  void operator()(const ForForm& form) const { out = {form.source, form.key, form.value, form.condition}; }
+  void operator()(const ForForm& form) const {
+    out = {form.source, form.key, form.value, form.condition};
+  }
   void operator()(const TemplateForm& form) const { out = form.parts; }
   void operator()(const JoinForm& form) const { out = {form.parts}; }
 };
@@ -46,7 +48,8 @@ std::vector<NodePtr> PartsOf(const Node& node) {
 
 NodePtr MakeNode(Range range, Node::Form form) {
   Node node{std::move(range), std::move(form)};
-  for (const auto& part : PartsOf(node)) node.depth = std::max(node.depth, part->depth + 1);
+  for (const auto& part : PartsOf(node))
+    node.depth = std::max(node.depth, part->depth + 1);
   return std::make_shared<const Node>(std::move(node));
 }
 

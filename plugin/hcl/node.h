@@ -41,7 +41,8 @@ struct IndexForm {
   NodePtr key;
 };
 
-/// `source[*]...` and `source.*...`: `each` is evaluated for every element, which is SplatItem in it.
+/// `source[*]...` and `source.*...`: `each` is evaluated for every element, which is SplatItem in
+/// it.
 struct SplatForm {
   NodePtr source;
   NodePtr each;
@@ -63,8 +64,23 @@ struct ConditionalForm {
   NodePtr no;
 };
 
-enum class Operator { kOr, kAnd, kEqual, kUnequal, kLess, kLessEqual, kGreater, kGreaterEqual,  ///< of two sides
-                      kPlus, kMinus, kTimes, kOver, kRemainder, kNot, kNegate };
+enum class Operator {
+  kOr,
+  kAnd,
+  kEqual,
+  kUnequal,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,  ///< of two sides
+  kPlus,
+  kMinus,
+  kTimes,
+  kOver,
+  kRemainder,
+  kNot,
+  kNegate
+};
 
 /// `left operation right`; kNot and kNegate have no left side.
 struct OperationForm {
@@ -111,8 +127,20 @@ struct BadForm {
 
 /// One part of an expression.
 struct Node {
-  using Form = std::variant<Literal, Traversal, IndexForm, SplatForm, SplatItem, CallForm, ConditionalForm,
-                            OperationForm, TupleForm, ObjectForm, ForForm, TemplateForm, JoinForm, BadForm>;
+  using Form = std::variant<Literal,
+                            Traversal,
+                            IndexForm,
+                            SplatForm,
+                            SplatItem,
+                            CallForm,
+                            ConditionalForm,
+                            OperationForm,
+                            TupleForm,
+                            ObjectForm,
+                            ForForm,
+                            TemplateForm,
+                            JoinForm,
+                            BadForm>;
   Range range;
   Form form;
   std::size_t depth = 1;  ///< of the tree below, itself included

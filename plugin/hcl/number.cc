@@ -27,7 +27,8 @@ struct Number::Fraction {
 
 namespace {
 
-constexpr int kShownDigits = 154;  // what 512 bits hold, the precision of the numbers that others compute with
+constexpr int kShownDigits =
+    154;  // what 512 bits hold, the precision of the numbers that others compute with
 constexpr int kLargestExponent = 10'000;
 
 unsigned BitsOf(const Integer& number) {
@@ -54,7 +55,8 @@ std::optional<Decimal> ReadDecimal(std::string_view text) {
   std::size_t at = 0;
   auto digits = [&] {
     auto begin = at;
-    while (at < text.size() && text[at] >= '0' && text[at] <= '9') out.digits += text[at++];
+    while (at < text.size() && text[at] >= '0' && text[at] <= '9')
+      out.digits += text[at++];
     return at - begin;
   };
   digits();
@@ -91,12 +93,14 @@ int DigitValue(char c, int base) {
 
 Number::Number() : Number(0) {}
 
-Number::Number(std::int64_t whole) : fraction_(std::make_shared<const Fraction>(Fraction{Rational(whole), 0})) {}
+Number::Number(std::int64_t whole)
+    : fraction_(std::make_shared<const Fraction>(Fraction{Rational(whole), 0})) {}
 
 Number::Number(std::shared_ptr<const Fraction> fraction) : fraction_(std::move(fraction)) {}
 
 std::optional<Number> Number::Bounded(Fraction fraction) {
-  if (BitsOf(numerator(fraction.value)) > kBits || BitsOf(denominator(fraction.value)) > kBits) return std::nullopt;
+  if (BitsOf(numerator(fraction.value)) > kBits || BitsOf(denominator(fraction.value)) > kBits)
+    return std::nullopt;
   return Number(std::make_shared<const Fraction>(std::move(fraction)));
 }
 
@@ -129,9 +133,11 @@ std::optional<Number> Number::ParseInBase(std::string_view text, int base) {
 
 std::optional<Number> Number::FromDouble(double value) {
   if (std::isnan(value)) return std::nullopt;
-  if (std::isinf(value)) return Number(std::make_shared<const Fraction>(Fraction{Rational(0), value > 0 ? 1 : -1}));
+  if (std::isinf(value))
+    return Number(std::make_shared<const Fraction>(Fraction{Rational(0), value > 0 ? 1 : -1}));
   char buffer[64];
-  auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
+  auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
   return Parse(std::string_view(buffer, end));
 }
 
@@ -142,7 +148,8 @@ std::string Number::Text() const {
   std::string sign = fraction_->value < 0 ? "-" : "";
   if (bottom == 1) return sign + top.str();
   auto whole_digits = static_cast<int>(DigitsOf(Integer(top / bottom)));
-  auto zeros = whole_digits > 0 ? 0 : static_cast<int>(DigitsOf(bottom)) - static_cast<int>(DigitsOf(top));
+  auto zeros =
+      whole_digits > 0 ? 0 : static_cast<int>(DigitsOf(bottom)) - static_cast<int>(DigitsOf(top));
   auto places = static_cast<unsigned>(std::max(kShownDigits - whole_digits + zeros, 0));
   std::string digits = Integer((top * PowerOfTen(places) * 2 + bottom) / (bottom * 2)).str();
   if (digits.size() <= places) digits.insert(0, places + 1 - digits.size(), '0');
@@ -165,7 +172,8 @@ std::string Number::TextInBase(int base) const {
 }
 
 double Number::ToDouble() const {
-  if (fraction_->infinite != 0) return fraction_->infinite * std::numeric_limits<double>::infinity();
+  if (fraction_->infinite != 0)
+    return fraction_->infinite * std::numeric_limits<double>::infinity();
   auto text = Text();
   double out = 0;
   auto error = std::from_chars(text.data(), text.data() + text.size(), out).ec;
@@ -176,7 +184,8 @@ double Number::ToDouble() const {
 
 std::optional<std::int64_t> Number::ToInteger() const {
   Integer top = numerator(fraction_->value);
-  if (!is_whole() || top > std::numeric_limits<std::int64_t>::max() || top < std::numeric_limits<std::int64_t>::min())
+  if (!is_whole() || top > std::numeric_limits<std::int64_t>::max() ||
+      top < std::numeric_limits<std::int64_t>::min())
     return std::nullopt;
   return static_cast<std::int64_t>(top);
 }
@@ -229,8 +238,8 @@ std::optional<Number> Number::Remainder(const Number& other) const {
 }
 
 Number Number::Negated() const {
-  return Number(
-      std::make_shared<const Fraction>(Fraction{Rational(-fraction_->value), -fraction_->infinite}));
+  return Number(std::make_shared<const Fraction>(
+      Fraction{Rational(-fraction_->value), -fraction_->infinite}));
 }
 
 Number Number::Floor() const {
@@ -246,7 +255,8 @@ Number Number::Truncated() const {
 }
 
 std::strong_ordering Number::operator<=>(const Number& other) const {
-  if (is_infinite() || other.is_infinite()) return fraction_->infinite <=> other.fraction_->infinite;
+  if (is_infinite() || other.is_infinite())
+    return fraction_->infinite <=> other.fraction_->infinite;
   return fraction_->value.compare(other.fraction_->value) <=> 0;
 }
 

@@ -14,7 +14,7 @@ namespace depot::hcl {
 
 namespace {
 
-constexpr std::size_t kDeepestNesting = 200;
+constexpr std::size_t kDeepestNesting = 100;
 constexpr std::size_t kDeepestTree = 500;
 
 /// An operator of two sides; a higher level binds more.
@@ -78,7 +78,8 @@ class Parser::Nesting {
 /// Whether line ends are skipped, as long as it lives.
 class Parser::Newlines {
  public:
-  Newlines(Parser& parser, bool skip) : parser_(parser), before_(std::exchange(parser.skip_newlines_, skip)) {}
+  Newlines(Parser& parser, bool skip)
+      : parser_(parser), before_(std::exchange(parser.skip_newlines_, skip)) {}
   ~Newlines() { parser_.skip_newlines_ = before_; }
   Newlines(const Newlines&) = delete;
   Newlines& operator=(const Newlines&) = delete;
@@ -102,12 +103,15 @@ Range Parser::RangeOf(std::size_t begin, std::size_t end) const {
 Error Parser::Unexpected(const Token& token, std::string_view wanted) const {
   auto range = RangeOf(token);
   switch (token.kind) {
-    case Token::Kind::kEnd: return ErrorAt(range, Cat(wanted, " expected"), "found the end of the text");
-    case Token::Kind::kNewline: return ErrorAt(range, Cat(wanted, " expected"), "found the end of the line");
+    case Token::Kind::kEnd:
+      return ErrorAt(range, Cat(wanted, " expected"), "found the end of the text");
+    case Token::Kind::kNewline:
+      return ErrorAt(range, Cat(wanted, " expected"), "found the end of the line");
     case Token::Kind::kBad:
       if (token.text == "/*") return ErrorAt(range, "comment without end", "`*/` is missing");
       return ErrorAt(range, "invalid character", Cat("`", token.text, "` has no meaning here"));
-    default: return ErrorAt(range, Cat(wanted, " expected"), Cat("found `", token.text, "`"));
+    default:
+      return ErrorAt(range, Cat(wanted, " expected"), Cat("found `", token.text, "`"));
   }
 }
 
@@ -146,7 +150,8 @@ Result<NodePtr> Parser::Binary(std::size_t level) {
     Take();
     TRY_ASSIGN(auto right, Binary(found->level + 1));
     auto range = Span(left->range, right->range);
-    TRY_ASSIGN(left, NotTooDeep(MakeNode(range, OperationForm{found->operation, std::move(left), std::move(right)})));
+    TRY_ASSIGN(left, NotTooDeep(MakeNode(range, OperationForm{found->operation, std::move(left),
+                                                              std::move(right)})));
   }
   return left;
 }
@@ -160,8 +165,8 @@ Result<NodePtr> Parser::Unary() {
   Take();
   TRY_ASSIGN(auto operand, Unary());
   auto range = Span(RangeOf(token), operand->range);
-  return MakeNode(range,
-                  OperationForm{negate ? Operator::kNegate : Operator::kNot, nullptr, std::move(operand)});
+  return MakeNode(range, OperationForm{negate ? Operator::kNegate : Operator::kNot, nullptr,
+                                       std::move(operand)});
 }
 
 Result<NodePtr> Parser::WithSteps() {
@@ -172,16 +177,20 @@ Result<NodePtr> Parser::WithSteps() {
 Result<NodePtr> Parser::Term() {
   auto token = Peek();
   switch (token.kind) {
-    case Token::Kind::kIdentifier: return NameOrCall();
-    case Token::Kind::kQuote: return Quoted();
-    case Token::Kind::kHeredoc: return Heredoc();
+    case Token::Kind::kIdentifier:
+      return NameOrCall();
+    case Token::Kind::kQuote:
+      return Quoted();
+    case Token::Kind::kHeredoc:
+      return Heredoc();
     case Token::Kind::kNumber: {
       Take();
       auto number = Number::Parse(token.text);
       if (!number) return Fail(ErrorAt(RangeOf(token), "number too large", ""));
       return MakeNode(RangeOf(token), Literal{Value::Of(*std::move(number))});
     }
-    default: break;
+    default:
+      break;
   }
   if (token.Is("(")) return Parenthesis();
   if (token.Is("[")) return Tuple();
@@ -202,7 +211,8 @@ Result<NodePtr> Parser::NameOrCall() {
   auto range = RangeOf(name);
   if (Peek().Is("(")) return Call(name);
   if (name.text == "null") return MakeNode(range, Literal{Value()});
-  if (name.text == "true" || name.text == "false") return MakeNode(range, Literal{Value::Bool(name.text == "true")});
+  if (name.text == "true" || name.text == "false")
+    return MakeNode(range, Literal{Value::Bool(name.text == "true")});
   return MakeNode(range, Traversal{std::string(name.text), range, {}});
 }
 
@@ -230,7 +240,8 @@ Result<NodePtr> Parser::Call(const Token& name) {
 Result<NodePtr> Parser::Tuple() {
   auto begin = Take();
   Newlines newlines(*this, true);
-  if (Peek().IsWord("for") && PeekAfter(Peek()).kind == Token::Kind::kIdentifier) return For(begin.begin, false);
+  if (Peek().IsWord("for") && PeekAfter(Peek()).kind == Token::Kind::kIdentifier)
+    return For(begin.begin, false);
   TupleForm tuple;
   while (!Peek().Is("]")) {
     TRY_ASSIGN(auto item, Expression());
@@ -248,12 +259,14 @@ Result<NodePtr> Parser::Object() {
   auto begin = Take();
   {
     Newlines skip(*this, true);
-    if (Peek().IsWord("for") && PeekAfter(Peek()).kind == Token::Kind::kIdentifier) return For(begin.begin, true);
+    if (Peek().IsWord("for") && PeekAfter(Peek()).kind == Token::Kind::kIdentifier)
+      return For(begin.begin, true);
   }
   Newlines newlines(*this, false);
   ObjectForm object;
   for (;;) {
-    while (Peek().kind == Token::Kind::kNewline) Take();
+    while (Peek().kind == Token::Kind::kNewline)
+      Take();
     if (Peek().Is("}")) break;
     TRY_ASSIGN(auto key, ObjectKey());
     auto sign = Peek();
@@ -263,7 +276,8 @@ Result<NodePtr> Parser::Object() {
     object.items.emplace_back(std::move(key), std::move(value));
     auto next = Peek();
     if (next.Is("}")) break;
-    if (!next.Is(",") && next.kind != Token::Kind::kNewline) return Fail(Unexpected(next, "`,`, a new line or `}`"));
+    if (!next.Is(",") && next.kind != Token::Kind::kNewline)
+      return Fail(Unexpected(next, "`,`, a new line or `}`"));
     Take();
   }
   auto end = Take();
@@ -281,9 +295,11 @@ Result<NodePtr> Parser::ObjectKey() {
   }
   TRY_ASSIGN(auto key, Expression());
   const auto* reference = std::get_if<Traversal>(&key->form);
-  if (reference != nullptr && !reference->steps.empty() && !token.Is("(") && token.kind != Token::Kind::kQuote)
+  if (reference != nullptr && !reference->steps.empty() && !token.Is("(") &&
+      token.kind != Token::Kind::kQuote)
     return Fail(ErrorAt(key->range, "ambiguous key",
-                        Cat("write \"", key->range.text(), "\" for the text, or (", key->range.text(), ") for its value")));
+                        Cat("write \"", key->range.text(), "\" for the text, or (",
+                            key->range.text(), ") for its value")));
   return key;
 }
 
@@ -382,7 +398,8 @@ Result<NodePtr> Parser::BracketStep(NodePtr node) {
   }
   if (!key) return Splat(std::move(node), bracket.begin, false);
   const auto* constant = std::get_if<Literal>(&key->form);
-  if (constant != nullptr && (constant->value.is_string() || constant->value.kind() == Value::Kind::kNumber))
+  if (constant != nullptr &&
+      (constant->value.is_string() || constant->value.kind() == Value::Kind::kNumber))
     return AddStep(node, constant->value, RangeOf(bracket.begin, end.end()));
   auto range = Span(node->range, RangeOf(bracket.begin, end.end()));
   return NotTooDeep(MakeNode(range, IndexForm{std::move(node), std::move(key)}));

@@ -90,7 +90,9 @@ class Parser {
   Result<> EndMarker(bool& trim_next);
   Result<std::string> Escape();
   Result<NodePtr> Assemble(const std::vector<TemplatePart>& parts, const Range& range);
-  Result<NodePtr> AssembleUntil(const std::vector<TemplatePart>& parts, std::size_t& index, const Range& range);
+  Result<NodePtr> AssembleUntil(const std::vector<TemplatePart>& parts,
+                                std::size_t& index,
+                                const Range& range);
   Result<NodePtr> AssembleIf(const std::vector<TemplatePart>& parts, std::size_t& index);
   Result<NodePtr> AssembleFor(const std::vector<TemplatePart>& parts, std::size_t& index);
   bool AtMarker() const;

@@ -48,7 +48,8 @@ std::string_view Scanner::IdentifierAt(std::size_t at) const {
   auto end = at;
   while (end < text_.size()) {
     ucs4_t letter = 0;
-    int length = u8_mbtouc(&letter, reinterpret_cast<const std::uint8_t*>(text_.data() + end), text_.size() - end);
+    int length = u8_mbtouc(&letter, reinterpret_cast<const std::uint8_t*>(text_.data() + end),
+                           text_.size() - end);
     bool first = end == at;
     bool fits = letter == '_' || (first ? uc_is_property_id_start(letter)
                                         : letter == '-' || uc_is_property_id_continue(letter));
@@ -61,7 +62,8 @@ std::string_view Scanner::IdentifierAt(std::size_t at) const {
 Token Scanner::Number(std::size_t at) const {
   auto end = at;
   auto digits = [&] {
-    while (end < text_.size() && IsDigit(text_[end])) ++end;
+    while (end < text_.size() && IsDigit(text_[end]))
+      ++end;
   };
   auto digit_at = [&](std::size_t place) { return place < text_.size() && IsDigit(text_[place]); };
   digits();

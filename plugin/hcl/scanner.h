@@ -26,7 +26,8 @@ class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
-  /// The token at `at` after blanks and comments, and after line ends too if they are to be skipped.
+  /// The token at `at` after blanks and comments, and after line ends too if they are to be
+  /// skipped.
   Token At(std::size_t at, bool skip_newlines) const;
 
   /// The identifier that begins at `at`; "" when there is none.

@@ -27,7 +27,8 @@ std::size_t BlankPrefix(std::string_view text) {
   std::size_t at = 0;
   while (at < text.size()) {
     ucs4_t letter = 0;
-    int length = u8_mbtouc(&letter, reinterpret_cast<const std::uint8_t*>(text.data() + at), text.size() - at);
+    int length = u8_mbtouc(&letter, reinterpret_cast<const std::uint8_t*>(text.data() + at),
+                           text.size() - at);
     if (!uc_is_property_white_space(letter)) break;
     at += static_cast<std::size_t>(length);
   }
@@ -37,7 +38,8 @@ std::size_t BlankPrefix(std::string_view text) {
 void TrimRight(std::string& text) {
   for (auto end = text.size(); end > 0; text.resize(end)) {
     auto start = end - 1;
-    while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0U) == 0x80U) --start;
+    while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0U) == 0x80U)
+      --start;
     if (BlankPrefix(std::string_view(text).substr(start)) == 0) return;
     end = start;
   }
@@ -64,7 +66,8 @@ void RemoveIndent(std::vector<TemplatePart>& parts) {
       if (part.kind == Kind::kText) begins.push_back(&part);
     }
   }
-  for (auto* part : begins) part->text.erase(0, smallest);
+  for (auto* part : begins)
+    part->text.erase(0, smallest);
 }
 
 void AddText(std::vector<TemplatePart>& parts, std::string text, const Range& range, bool trim) {
@@ -93,19 +96,27 @@ Result<std::string> Parser::Escape() {
   char letter = rest.empty() ? '\0' : rest.front();
   at_ += 2;
   switch (letter) {
-    case 'n': return std::string("\n");
-    case 'r': return std::string("\r");
-    case 't': return std::string("\t");
-    case '"': return std::string("\"");
-    case '\\': return std::string("\\");
-    default: break;
+    case 'n':
+      return std::string("\n");
+    case 'r':
+      return std::string("\r");
+    case 't':
+      return std::string("\t");
+    case '"':
+      return std::string("\"");
+    case '\\':
+      return std::string("\\");
+    default:
+      break;
   }
   std::size_t digits = letter == 'u' ? 4 : letter == 'U' ? 8 : 0;
   auto text = rest.substr(std::min<std::size_t>(1, rest.size()), digits);
   std::uint32_t point = 0;
   auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), point, 16);
-  if (digits == 0 || text.size() != digits || error != std::errc() || stop != text.data() + text.size())
-    return Fail(ErrorAt(RangeOf(begin, std::min(begin + 2 + digits, scanner_.text().size())), "invalid escape",
+  if (digits == 0 || text.size() != digits || error != std::errc() ||
+      stop != text.data() + text.size())
+    return Fail(ErrorAt(RangeOf(begin, std::min(begin + 2 + digits, scanner_.text().size())),
+                        "invalid escape",
                         R"(known are \n \r \t \" \\ \uXXXX \UXXXXXXXX; a backslash is \\)"));
   at_ += digits;
   std::uint8_t bytes[6];
@@ -120,11 +131,14 @@ Result<std::vector<TemplatePart>> Parser::QuotedParts() {
   bool trim = false;
   std::string text;
   auto begin = at_;
-  auto flush = [&] { AddText(parts, std::exchange(text, ""), RangeOf(begin, at_), std::exchange(trim, false)); };
+  auto flush = [&] {
+    AddText(parts, std::exchange(text, ""), RangeOf(begin, at_), std::exchange(trim, false));
+  };
   for (;;) {
     auto rest = scanner_.text().substr(at_);
     if (rest.empty() || rest.front() == '\n')
-      return Fail(ErrorAt(RangeOf(open, at_), "text without end", "a closing `\"` is missing on this line"));
+      return Fail(ErrorAt(RangeOf(open, at_), "text without end",
+                          "a closing `\"` is missing on this line"));
     if (rest.front() == '"') break;
     if (rest.front() == '\\') {
       TRY_ASSIGN(auto escaped, Escape());
@@ -152,10 +166,14 @@ Result<std::vector<TemplatePart>> Parser::HeredocParts(std::string_view word) {
   bool line_begins = true;
   std::string text;
   auto begin = at_;
-  auto flush = [&] { AddText(parts, std::exchange(text, ""), RangeOf(begin, at_), std::exchange(trim, false)); };
+  auto flush = [&] {
+    AddText(parts, std::exchange(text, ""), RangeOf(begin, at_), std::exchange(trim, false));
+  };
   for (;;) {
     auto rest = scanner_.text().substr(at_);
-    if (rest.empty()) return Fail(ErrorAt(RangeOf(open, open), "text without end", Cat("a line `", word, "` is missing")));
+    if (rest.empty())
+      return Fail(
+          ErrorAt(RangeOf(open, open), "text without end", Cat("a line `", word, "` is missing")));
     if (std::exchange(line_begins, false)) {
       begin = at_;
       auto line = rest.substr(0, rest.find('\n'));
@@ -240,7 +258,8 @@ Result<std::string> Parser::PlainString() {
   TRY_ASSIGN(auto parts, QuotedParts());
   if (parts.empty()) return std::string();
   if (parts.size() > 1 || parts.front().kind != Kind::kText)
-    return Fail(ErrorAt(RangeOf(quote.begin, at_), "a plain text is needed here", "names of blocks cannot be computed"));
+    return Fail(ErrorAt(RangeOf(quote.begin, at_), "a plain text is needed here",
+                        "names of blocks cannot be computed"));
   return parts.front().text;
 }
 
@@ -256,7 +275,8 @@ Result<NodePtr> Parser::Heredoc() {
   auto word = open.text.substr(indented ? 3 : 2);
   auto line_end = scanner_.At(at_, false);
   if (line_end.kind != Token::Kind::kNewline || line_end.begin != at_) {
-    return Fail(ErrorAt(RangeOf(open), "a new line must follow", Cat("the text begins on the line after `", open.text, "`")));
+    return Fail(ErrorAt(RangeOf(open), "a new line must follow",
+                        Cat("the text begins on the line after `", open.text, "`")));
   }
   at_ = line_end.end();
   TRY_ASSIGN(auto parts, HeredocParts(word));
@@ -288,13 +308,18 @@ Result<NodePtr> Parser::Assemble(const std::vector<TemplatePart>& parts, const R
   std::size_t index = 0;
   TRY_ASSIGN(auto node, AssembleUntil(parts, index, range));
   if (index < parts.size())
-    return Fail(ErrorAt(parts[index].range, "directive without begin", "there is no `%{ if` or `%{ for` that it belongs to"));
+    return Fail(ErrorAt(parts[index].range, "directive without begin",
+                        "there is no `%{ if` or `%{ for` that it belongs to"));
   return node;
 }
 
-Result<NodePtr> Parser::AssembleUntil(const std::vector<TemplatePart>& parts, std::size_t& index, const Range& range) {
+Result<NodePtr> Parser::AssembleUntil(const std::vector<TemplatePart>& parts,
+                                      std::size_t& index,
+                                      const Range& range) {
   constexpr std::size_t kDeepestDirectives = 100;
-  if (++nesting_ > kDeepestDirectives) return Fail(ErrorAt(range, "nested too deep", "the template has too many directives in each other"));
+  if (++nesting_ > kDeepestDirectives)
+    return Fail(
+        ErrorAt(range, "nested too deep", "the template has too many directives in each other"));
   TemplateForm out;
   std::string literal;
   for (; index < parts.size(); ++index) {
@@ -304,7 +329,8 @@ Result<NodePtr> Parser::AssembleUntil(const std::vector<TemplatePart>& parts, st
       continue;
     }
     if (part.kind == Kind::kElse || part.kind == Kind::kEndIf || part.kind == Kind::kEndFor) break;
-    if (!literal.empty()) out.parts.push_back(MakeNode(range, Literal{Value::String(std::exchange(literal, ""))}));
+    if (!literal.empty())
+      out.parts.push_back(MakeNode(range, Literal{Value::String(std::exchange(literal, ""))}));
     NodePtr node = part.node;
     if (part.kind == Kind::kIf) {
       TRY_ASSIGN(node, AssembleIf(parts, index));
@@ -315,7 +341,8 @@ Result<NodePtr> Parser::AssembleUntil(const std::vector<TemplatePart>& parts, st
   }
   --nesting_;
   if (out.parts.empty()) return MakeNode(range, Literal{Value::String(std::move(literal))});
-  if (!literal.empty()) out.parts.push_back(MakeNode(range, Literal{Value::String(std::move(literal))}));
+  if (!literal.empty())
+    out.parts.push_back(MakeNode(range, Literal{Value::String(std::move(literal))}));
   return MakeNode(range, std::move(out));
 }
 
@@ -337,7 +364,8 @@ Result<NodePtr> Parser::AssembleFor(const std::vector<TemplatePart>& parts, std:
   TRY_ASSIGN(auto each, AssembleUntil(parts, index, begin.range));
   if (index >= parts.size() || parts[index].kind != Kind::kEndFor)
     return Fail(ErrorAt(begin.range, "directive without end", "`%{ endfor }` is missing"));
-  ForForm loop{begin.key_name, begin.value_name, begin.node, nullptr, std::move(each), nullptr, false};
+  ForForm loop{begin.key_name,  begin.value_name, begin.node, nullptr,
+               std::move(each), nullptr,          false};
   return MakeNode(begin.range, JoinForm{MakeNode(begin.range, std::move(loop))});
 }
 

@@ -32,7 +32,8 @@ Value Value::Made(Kind kind, Content content) {
     content.depth = std::max(content.depth, part.depth() + 1);
     content.weight += part.weight();
   };
-  for (const auto& element : content.elements) add(element);
+  for (const auto& element : content.elements)
+    add(element);
   for (const auto& [name, member] : content.members) {
     add(member);
     content.weight += name.size() / kBytesOfAStep;
@@ -51,23 +52,28 @@ const Number& Zero() {
 void SortByJson(Elements& elements) {
   std::vector<std::pair<std::string, Value>> keyed;
   keyed.reserve(elements.size());
-  for (auto& element : elements) keyed.emplace_back(ToJson(element).value_or(""), std::move(element));
+  for (auto& element : elements)
+    keyed.emplace_back(ToJson(element).value_or(""), std::move(element));
   std::sort(keyed.begin(), keyed.end(), [](const auto& left, const auto& right) {
     bool same = left.second.kind() == right.second.kind();
-    return same && left.second.depth() > 1 ? left.first < right.first : Value::Before(left.second, right.second);
+    return same && left.second.depth() > 1 ? left.first < right.first
+                                           : Value::Before(left.second, right.second);
   });
   elements.clear();
-  for (auto& [key, element] : keyed) elements.push_back(std::move(element));
+  for (auto& [key, element] : keyed)
+    elements.push_back(std::move(element));
 }
 
 }  // namespace
 
 Value Value::Bool(bool value) {
-  return Made(Kind::kBool, {.truth = value, .number = Zero(), .text = {}, .elements = {}, .members = {}});
+  return Made(Kind::kBool,
+              {.truth = value, .number = Zero(), .text = {}, .elements = {}, .members = {}});
 }
 
 Value Value::Of(Number value) {
-  return Made(Kind::kNumber, {.number = std::move(value), .text = {}, .elements = {}, .members = {}});
+  return Made(Kind::kNumber,
+              {.number = std::move(value), .text = {}, .elements = {}, .members = {}});
 }
 
 Value Value::Integer(std::int64_t value) {
@@ -75,34 +81,41 @@ Value Value::Integer(std::int64_t value) {
 }
 
 Value Value::String(std::string value) {
-  return Made(Kind::kString, {.number = Zero(), .text = std::move(value), .elements = {}, .members = {}});
+  return Made(Kind::kString,
+              {.number = Zero(), .text = std::move(value), .elements = {}, .members = {}});
 }
 
 Value Value::List(Elements elements) {
-  return Made(Kind::kList, {.number = Zero(), .text = {}, .elements = std::move(elements), .members = {}});
+  return Made(Kind::kList,
+              {.number = Zero(), .text = {}, .elements = std::move(elements), .members = {}});
 }
 
 Value Value::Set(Elements elements) {
-  bool nested = std::any_of(elements.begin(), elements.end(), [](const Value& value) { return value.depth() > 1; });
+  bool nested = std::any_of(elements.begin(), elements.end(),
+                            [](const Value& value) { return value.depth() > 1; });
   if (nested) {
     SortByJson(elements);
   } else {
     std::sort(elements.begin(), elements.end(), Before);
   }
   elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
-  return Made(Kind::kSet, {.number = Zero(), .text = {}, .elements = std::move(elements), .members = {}});
+  return Made(Kind::kSet,
+              {.number = Zero(), .text = {}, .elements = std::move(elements), .members = {}});
 }
 
 Value Value::Map(Members members) {
-  return Made(Kind::kMap, {.number = Zero(), .text = {}, .elements = {}, .members = std::move(members)});
+  return Made(Kind::kMap,
+              {.number = Zero(), .text = {}, .elements = {}, .members = std::move(members)});
 }
 
 Value Value::Tuple(Elements elements) {
-  return Made(Kind::kTuple, {.number = Zero(), .text = {}, .elements = std::move(elements), .members = {}});
+  return Made(Kind::kTuple,
+              {.number = Zero(), .text = {}, .elements = std::move(elements), .members = {}});
 }
 
 Value Value::Object(Members members) {
-  return Made(Kind::kObject, {.number = Zero(), .text = {}, .elements = {}, .members = std::move(members)});
+  return Made(Kind::kObject,
+              {.number = Zero(), .text = {}, .elements = {}, .members = std::move(members)});
 }
 
 Value::Kind Value::kind() const {
@@ -152,15 +165,21 @@ bool Value::operator==(const Value& other) const {
   if (content_ == other.content_) return true;
   if (kind() != other.kind()) return false;
   switch (kind()) {
-    case Kind::kNull: return true;
-    case Kind::kBool: return AsBool() == other.AsBool();
-    case Kind::kNumber: return AsNumber() == other.AsNumber();
-    case Kind::kString: return AsString() == other.AsString();
+    case Kind::kNull:
+      return true;
+    case Kind::kBool:
+      return AsBool() == other.AsBool();
+    case Kind::kNumber:
+      return AsNumber() == other.AsNumber();
+    case Kind::kString:
+      return AsString() == other.AsString();
     case Kind::kList:
     case Kind::kSet:
-    case Kind::kTuple: return elements() == other.elements();
+    case Kind::kTuple:
+      return elements() == other.elements();
     case Kind::kMap:
-    case Kind::kObject: return members() == other.members();
+    case Kind::kObject:
+      return members() == other.members();
   }
   return false;
 }
@@ -168,10 +187,14 @@ bool Value::operator==(const Value& other) const {
 bool Value::Before(const Value& left, const Value& right) {
   if (left.kind() != right.kind()) return left.kind() < right.kind();
   switch (left.kind()) {
-    case Kind::kBool: return !left.AsBool() && right.AsBool();
-    case Kind::kNumber: return left.AsNumber() < right.AsNumber();
-    case Kind::kString: return left.AsString() < right.AsString();
-    default: return ToJson(left).value_or("") < ToJson(right).value_or("");
+    case Kind::kBool:
+      return !left.AsBool() && right.AsBool();
+    case Kind::kNumber:
+      return left.AsNumber() < right.AsNumber();
+    case Kind::kString:
+      return left.AsString() < right.AsString();
+    default:
+      return ToJson(left).value_or("") < ToJson(right).value_or("");
   }
 }
 

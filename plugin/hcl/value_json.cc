@@ -41,14 +41,21 @@ void WriteText(std::string& out, std::string_view text) {
 
 Result<> Write(std::string& out, const Value& value) {
   switch (value.kind()) {
-    case Value::Kind::kNull: out += "null"; return {};
-    case Value::Kind::kBool: out += value.AsBool() ? "true" : "false"; return {};
-    case Value::Kind::kString: WriteText(out, value.AsString()); return {};
+    case Value::Kind::kNull:
+      out += "null";
+      return {};
+    case Value::Kind::kBool:
+      out += value.AsBool() ? "true" : "false";
+      return {};
+    case Value::Kind::kString:
+      WriteText(out, value.AsString());
+      return {};
     case Value::Kind::kNumber:
       if (value.AsNumber().is_infinite()) return Fail(ErrorCode::kInvalid, "JSON has no infinity");
       out += value.AsNumber().Text();
       return {};
-    default: break;
+    default:
+      break;
   }
   bool mapping = value.is_mapping();
   out += mapping ? '{' : '[';
@@ -72,19 +79,26 @@ Result<> Write(std::string& out, const Value& value) {
 
 Value FromJson(const JsonValue& json) {
   switch (json.kind) {
-    case JsonValue::Kind::kNull: return Value();
-    case JsonValue::Kind::kBool: return Value::Bool(json.truth);
-    case JsonValue::Kind::kNumber: return Value::Of(json.number);
-    case JsonValue::Kind::kString: return Value::String(json.text);
+    case JsonValue::Kind::kNull:
+      return Value();
+    case JsonValue::Kind::kBool:
+      return Value::Bool(json.truth);
+    case JsonValue::Kind::kNumber:
+      return Value::Of(json.number);
+    case JsonValue::Kind::kString:
+      return Value::String(json.text);
     case JsonValue::Kind::kArray: {
       Elements elements;
-      for (const auto& element : json.elements) elements.push_back(FromJson(*element));
+      for (const auto& element : json.elements)
+        elements.push_back(FromJson(*element));
       return Value::Tuple(std::move(elements));
     }
-    case JsonValue::Kind::kObject: break;
+    case JsonValue::Kind::kObject:
+      break;
   }
   Members members;
-  for (const auto& member : json.members) members.insert_or_assign(member.name.text, FromJson(*member.value));
+  for (const auto& member : json.members)
+    members.insert_or_assign(member.name.text, FromJson(*member.value));
   return Value::Object(std::move(members));
 }
 
@@ -98,7 +112,9 @@ Result<std::string> ToJson(const Value& value) {
 
 Result<Value> ParseJson(std::string_view text) {
   auto json = ReadJson(text);
-  if (!json) return Fail(ErrorCode::kInvalid, Cat("no JSON: ", json.error().what, " (byte ", json.error().at, ")"));
+  if (!json)
+    return Fail(ErrorCode::kInvalid,
+                Cat("no JSON: ", json.error().what, " (byte ", json.error().at, ")"));
   return FromJson(**json);
 }
 
