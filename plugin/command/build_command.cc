@@ -1,50 +1,17 @@
 #include "plugin/command/build_command.h"
 
-#include <filesystem>
-
-#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "plugin/choice/choose.h"
 #include "plugin/command/build_output.h"
+#include "plugin/command/build_parts.h"
 #include "plugin/command/chosen_display.h"
-#include "plugin/command/login_command.h"
-#include "plugin/deliver/call_answer.h"
 #include "plugin/job/job.h"
 #include "plugin/job/target.h"
 #include "plugin/options/build_flags.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/description.h"
-#include "plugin/plan/git_url.h"
 
 namespace depot::command {
 namespace {
-
-/// The builders of a build, for the header of its display.
-std::string TitleOf(const choice::Choice& choice) {
-  if (choice.hosted) return Cat("Depot project ", Printable(choice.hosted->project.id));
-  std::vector<std::string> names;
-  for (const choice::Site& site : choice.sites)
-    names.push_back(site.name);
-  return Join(names, ", ");
-}
-
-/// A CI may give its jobs a terminal, but nobody sits at it.
-bool SomebodyIsThere(const Call& call) {
-  return call.terminal.output_is_terminal() && call.terminal.error_is_terminal() &&
-         Variable(call.environment, "CI").empty();
-}
-
-Result<choice::Choice> ChooseBuilder(const options::BuildOptions& options,
-                                     job::Workshop& workshop,
-                                     const Call& call) {
-  const job::DockerSetup& docker = workshop.docker();
-  choice::ChoiceFacts facts{
-      options, call.environment, docker.engine, docker.credentials.config.directory, {}};
-  if (SomebodyIsThere(call)) {
-    facts.log_in = [&] { return LogIn(workshop, call.terminal, call.cancel); };
-  }
-  return choice::ChooseBuilder(facts, workshop.http(), call.cancel);
-}
 
 const Error* FailureOf(const Result<job::Outcome>& outcome) {
   if (!outcome) return &outcome.error();
@@ -61,25 +28,6 @@ Result<job::Outcome> Build(job::Target& target,
   Result<job::Outcome> outcome = target.Build(*job, sink, cancel);
   job->Finish(FailureOf(outcome));
   return outcome;
-}
-
-/// The Dockerfile as the user would name it; "" when it is no file of this machine.
-std::string NameOfDockerfile(const options::BuildOptions& options) {
-  if (options.context == "-" || options.file == "-" || plan::IsRemoteContext(options.context)) {
-    return "";
-  }
-  if (!options.file.empty()) return options.file;
-  return (std::filesystem::path(options.context) / "Dockerfile").lexically_normal().string();
-}
-
-Result<> ShowCall(const options::BuildOptions& options,
-                  const std::map<std::string, std::string>& metadata,
-                  Terminal& terminal) {
-  TRY_ASSIGN(deliver::CallAnswer answer,
-             deliver::ShowAnswer(options.call, metadata, NameOfDockerfile(options)));
-  if (!answer.text.empty()) TRY(terminal.WriteResult(answer.text, Cancel::Never()));
-  if (answer.failure) return Fail(*std::move(answer.failure));
-  return {};
 }
 
 std::string WhyNoId(const job::Outcome& outcome, const options::BuildOptions& options) {
@@ -118,7 +66,7 @@ Result<> RunBuild(const Call& call) {
   Streams streams(call.terminal);
   job::Target target(*options, workshop, streams);
   TRY(target.Prepare(call.cancel));
-  TRY_ASSIGN(choice::Choice choice, ChooseBuilder(*options, workshop, call));
+  TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(*options, workshop, call));
   const std::string load = TrimmedVariable(call.environment, "DEPOT_LOAD");
   choice.default_load |= call.is_docker_build || ParseBool(load).value_or(false);
   std::string project = choice.hosted ? choice.hosted->project.id : "";
@@ -138,7 +86,7 @@ Result<> RunBuild(const Call& call) {
   }
   TRY(output->Finish(FailureOf(outcome), outcome ? &*outcome : nullptr));
   if (!outcome) return Fail(std::move(outcome).error());
-  if (asks) return ShowCall(*options, outcome->answer, call.terminal);
+  if (asks) return ShowCallAnswer(*options, outcome->answer, call.terminal);
   if (options->quiet) TRY(PrintId(*outcome, *options, call.terminal));
   // The image is there, and a script may go on with it; but not all was done.
   if (outcome->cache_failure) return Fail(*std::move(outcome->cache_failure));

@@ -39,7 +39,9 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
   }
   TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options, inputs.standard_input, cancel));
-  if (plan::IsHttpUrl(options.file)) {
+  if (options.dockerfile_inline) {
+    facts.fetched_dockerfile = *options.dockerfile_inline;
+  } else if (plan::IsHttpUrl(options.file)) {
     TRY_ASSIGN(facts.fetched_dockerfile, FetchDockerfile(http, options.file, cancel));
   }
   TRY(plan::CheckPolicyFile(options, facts));

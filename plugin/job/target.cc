@@ -51,7 +51,7 @@ Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
     if (workshop_.debug()) sink.Say(reason);
   if (options_.sbom_implied) sink.Say("--sbom-dir switches --sbom on");
   const std::string warnings = TrimmedVariable(workshop_.environment(), "BUILDX_METADATA_WARNINGS");
-  const bool keep = !options_.metadata_file.empty() && ParseBool(warnings).value_or(false);
+  const bool keep = WantsMetadata() && ParseBool(warnings).value_or(false);
   Result<Outcome> outcome = BuildAndDeliver(job, keep ? warnings_.emplace(sink) : sink, cancel);
   // After a failure too nothing may work on them any more when the sink goes.
   results_.CloseTargets();
@@ -232,6 +232,7 @@ Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
 }
 
 Result<> Target::Solve(std::vector<PlatformBuild>& parts, const Cancel& cancel) {
+  TRY(Link(linkage_, parts, cancel));
   std::vector<std::shared_ptr<const session::ExportLog>> exported;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
@@ -287,12 +288,16 @@ void Target::Record(const PlatformBuild& part, const std::string& ref) {
                             {part.buildx.builder, part.buildx.node, ref}, options_, environment);
 }
 
+bool Target::WantsMetadata() const {
+  return !options_.metadata_file.empty() || options_.metadata_wanted;
+}
+
 /// What the metadata file says beside the builders' own answers.
 deliver::ExporterResponse Target::Metadata(const std::vector<PlatformBuild>& parts,
                                            const Job& job,
                                            EventSink& sink,
                                            const Cancel& cancel) {
-  if (options_.metadata_file.empty()) return {};
+  if (!WantsMetadata()) return {};
   const std::string mode = Variable(workshop_.environment(), "BUILDX_METADATA_PROVENANCE");
   deliver::ExporterResponse values =
       CollectProvenance(parts, deliver::ParseProvenanceMode(mode), sink, cancel);

@@ -13,6 +13,7 @@
 #include "plugin/job/delivery.h"
 #include "plugin/job/inputs.h"
 #include "plugin/job/job.h"
+#include "plugin/job/links.h"
 #include "plugin/job/platform_build.h"
 #include "plugin/job/preflight.h"
 #include "plugin/job/services.h"
@@ -42,6 +43,9 @@ class Target {
   Target(const options::BuildOptions& options, Workshop& workshop, Streams& streams);
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;
+
+  /// Before Build(): how it hangs together with other targets of the run.
+  void SetLinkage(Linkage linkage) { linkage_ = std::move(linkage); }
 
   /// First: whatever is wrong on the user's own machine ends it here, before anything is connected.
   Result<> Prepare(const Cancel& cancel);
@@ -80,6 +84,7 @@ class Target {
   Result<std::vector<solve::BuildResult>> SolveOnce(std::vector<PlatformBuild>& parts,
                                                     const Cancel& cancel);
   bool MaySendAnew(const std::vector<PlatformBuild>& parts);
+  bool WantsMetadata() const;
   void Record(const PlatformBuild& part, const std::string& ref);
   deliver::ExporterResponse Metadata(const std::vector<PlatformBuild>& parts,
                                      const Job& job,
@@ -95,6 +100,7 @@ class Target {
   const options::BuildOptions& options_;
   Workshop& workshop_;
   Streams& streams_;
+  Linkage linkage_;
   Inputs inputs_;
   Caches caches_;
   docker::Engine* engine_ = nullptr;  ///< to load into; null when nothing is loaded

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "driver/base/result.h"
+#include "plugin/command/bake_flags.h"
+#include "plugin/command/command.h"
+#include "plugin/job/workshop.h"
+#include "plugin/options/build_options.h"
+
+namespace depot::command {
+
+/// A target as it is built.
+struct BakeTarget {
+  std::string name;
+  options::BuildOptions options;
+  std::map<std::string, std::string> links;  ///< by the named context the target that it is
+  bool linked = false;                       ///< nobody asked for it but others
+};
+
+/// Builds the targets on one run's builders, at most BakeOptions::max_parallel that nobody else uses
+/// at a time; the first that fails stops the others, and the Error names it. Then writes the
+/// metadata file, and what frontends answered. Shows progress. Blocks.
+Result<> BuildTargets(std::vector<BakeTarget> targets,
+                      const BakeOptions& options,
+                      job::Workshop& workshop,
+                      std::vector<std::string> notices,
+                      const Call& call);
+
+}  // namespace depot::command
