@@ -123,9 +123,7 @@ class Builder final : public YAML::EventHandler {
     if (anchor != 0 && most_ == 0) Remember(Bad(line, "anchors are not supported"));
   }
 
-  static std::string TagOf(const std::string& tag) {
-    return tag == "!" || tag == "?" ? "" : tag;
-  }
+  static std::string TagOf(const std::string& tag) { return tag == "!" || tag == "?" ? "" : tag; }
 
   void Add(Yaml::Kind kind,
            std::string text,

@@ -59,7 +59,7 @@ struct BuildRequest {
   std::string source_policy;  ///< for the builder to obey: of ParseSourcePolicy(); "" = none
   /// Where frontend and builder can do it; else they are sent as they are.
   std::vector<DatedContext> dated;
-  bool explain = false;    ///< say why `dated` was not followed
+  bool explain = false;  ///< say why `dated` was not followed
   /// Inputs of the frontend by name, each a pb.Definition as bytes: LinkResult(). Then `dated` has
   /// no effect.
   std::map<std::string, std::string> inputs;

@@ -60,8 +60,7 @@ Result<Definition> LoadCompose(const std::vector<DefinitionFile>& files,
           Cat(Printable(files.front().name), ": service ", Printable(name))));
     }
     if (definition.targets.size() > kMostTargets) {
-      return Fail(ErrorCode::kInvalid,
-                  Cat("a definition has at most ", kMostTargets, " targets"));
+      return Fail(ErrorCode::kInvalid, Cat("a definition has at most ", kMostTargets, " targets"));
     }
   }
   std::sort(definition.groups["default"].targets.begin(),

@@ -112,7 +112,8 @@ Result<> ComposeFiles::Include(Yaml& file, const std::string& folder, std::size_
   for (Yaml entry : entries) {
     if (Yaml* path = FindKey(entry, "path"); path != nullptr && !folder.empty()) {
       auto below = [&](Yaml& node) {
-        if (node.kind == Kind::kText && !node.text.starts_with('/')) node.text = Cat(folder, '/', node.text);
+        if (node.kind == Kind::kText && !node.text.starts_with('/'))
+          node.text = Cat(folder, '/', node.text);
       };
       below(*path);
       for (Yaml& item : path->items)
@@ -150,8 +151,8 @@ Result<> ComposeFiles::Extend(Yaml& services, const std::string& name, std::size
   if (found == nullptr || found->kind != Kind::kMap) return {};
   const Yaml extends = *found;
   if (depth > kMostExtends) {
-    return Fail(BadCompose(extends, Cat("services extend each other in a circle, or too deeply: ",
-                                        Printable(name))));
+    return Fail(BadCompose(
+        extends, Cat("services extend each other in a circle, or too deeply: ", Printable(name))));
   }
   const std::string parent = TextOfKey(extends, "service");
   const std::string path = TextOfKey(extends, "file");

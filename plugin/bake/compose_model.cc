@@ -47,12 +47,12 @@ Result<> ToMap(Yaml& parent, std::string_view key, bool colon, bool alone_is_emp
   Yaml map = EmptyMap(*node);
   map.tag = node->tag;
   for (const Yaml& item : node->items) {
-    if (item.kind != Kind::kText) return Fail(BadCompose(item, Cat(key, " must be a list of texts")));
+    if (item.kind != Kind::kText)
+      return Fail(BadCompose(item, Cat(key, " must be a list of texts")));
     std::size_t sign = item.text.find('=');
     if (sign == std::string::npos && colon) sign = item.text.find(':');
-    Yaml value = sign == std::string::npos
-                     ? (alone_is_empty ? TextNode("", item) : NullNode(item))
-                     : TextNode(item.text.substr(sign + 1), item);
+    Yaml value = sign == std::string::npos ? (alone_is_empty ? TextNode("", item) : NullNode(item))
+                                           : TextNode(item.text.substr(sign + 1), item);
     const std::string name = item.text.substr(0, sign);
     Yaml* there = FindKey(map, name);
     if (there != nullptr && key == "extra_hosts") {
@@ -101,14 +101,35 @@ Result<> NeedList(Yaml& parent, std::string_view key) {
 }
 
 Result<> CheckBuildKeys(const Yaml& build) {
-  static const std::vector<std::string_view> known = {
-      "additional_contexts", "args",      "cache_from", "cache_to",  "context",  "dockerfile",
-      "dockerfile_inline",   "entitlements", "extra_hosts", "isolation", "labels",  "network",
-      "no_cache",            "no_cache_filter", "platforms", "privileged", "provenance", "pull",
-      "sbom",                "secrets",   "shm_size",   "ssh",       "tags",     "target",
-      "ulimits",             "cgroup"};
+  static const std::vector<std::string_view> known = {"additional_contexts",
+                                                      "args",
+                                                      "cache_from",
+                                                      "cache_to",
+                                                      "context",
+                                                      "dockerfile",
+                                                      "dockerfile_inline",
+                                                      "entitlements",
+                                                      "extra_hosts",
+                                                      "isolation",
+                                                      "labels",
+                                                      "network",
+                                                      "no_cache",
+                                                      "no_cache_filter",
+                                                      "platforms",
+                                                      "privileged",
+                                                      "provenance",
+                                                      "pull",
+                                                      "sbom",
+                                                      "secrets",
+                                                      "shm_size",
+                                                      "ssh",
+                                                      "tags",
+                                                      "target",
+                                                      "ulimits",
+                                                      "cgroup"};
   for (const auto& [key, value] : build.keys) {
-    if (key.starts_with("x-") || std::find(known.begin(), known.end(), key) != known.end()) continue;
+    if (key.starts_with("x-") || std::find(known.begin(), known.end(), key) != known.end())
+      continue;
     const std::string_view near = Nearest(key, known);
     return Fail(BadCompose(value, Cat("build has no \"", Printable(key), '"',
                                       near.empty() ? "" : Cat(", did you mean ", near, "?"))));
@@ -159,7 +180,8 @@ std::optional<std::int64_t> WholeNumber(std::string_view text, int base) {
   for (char c : text)
     if (c != '_') digits += c;
   std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
     return std::nullopt;
   }
@@ -197,8 +219,9 @@ std::optional<std::string> YamlFloat(std::string_view text) {
   const double size = std::fabs(value);
   const bool plain = size == 0 || (size >= 1e-4 && size < 1e21);
   char out[64];
-  const auto written = std::to_chars(out, out + sizeof out, value,
-                                     plain ? std::chars_format::fixed : std::chars_format::scientific);
+  const auto written =
+      std::to_chars(out, out + sizeof out, value,
+                    plain ? std::chars_format::fixed : std::chars_format::scientific);
   return std::string(out, written.ptr);
 }
 
@@ -234,11 +257,13 @@ Result<> InterpolateTree(Yaml& node, const Lookup& lookup) {
 }
 
 Result<> NormalizeFile(Yaml& file) {
-  static constexpr std::array<std::string_view, 9> kKnown = {
-      "version", "name", "services", "networks", "volumes", "secrets", "configs", "include", "models"};
+  static constexpr std::array<std::string_view, 9> kKnown = {"version",  "name",    "services",
+                                                             "networks", "volumes", "secrets",
+                                                             "configs",  "include", "models"};
   if (file.kind != Kind::kMap) return Fail(BadCompose(file, "a compose file is a map"));
   for (const auto& [key, value] : file.keys) {
-    if (key.starts_with("x-") || std::find(kKnown.begin(), kKnown.end(), key) != kKnown.end()) continue;
+    if (key.starts_with("x-") || std::find(kKnown.begin(), kKnown.end(), key) != kKnown.end())
+      continue;
     return Fail(BadCompose(value, Cat("a compose file has no \"", Printable(key), '"')));
   }
   TRY(ToListOfMaps(file, "include", "path"));

@@ -13,9 +13,9 @@ namespace depot::bake {
 /// Replaces the variables in all values of `node`; keys stay. Errors name the line.
 Result<> InterpolateTree(Yaml& node, const Lookup& lookup);
 
-/// Brings what a build needs of one compose file into its long form: `build` is a map, args, labels,
-/// environment, extra_hosts and additional contexts are maps, secrets a list of maps, env_file a
-/// list. What has a wrong type is kInvalid with line and key.
+/// Brings what a build needs of one compose file into its long form: `build` is a map, args,
+/// labels, environment, extra_hosts and additional contexts are maps, secrets a list of maps,
+/// env_file a list. What has a wrong type is kInvalid with line and key.
 Result<> NormalizeFile(Yaml& file);
 
 /// Puts a later file, or what extends a service, over `into`: maps key by key, lists one behind the

@@ -127,7 +127,8 @@ Result<Entries> SecretOf(const std::string& source, const Yaml& at, const Yaml& 
   if (secret == nullptr) {
     return Fail(BadCompose(at, Cat("the secret \"", Printable(source), "\" is not defined")));
   }
-  if (const Yaml* external = Said(*secret, "external"); external != nullptr && external->text != "false") {
+  if (const Yaml* external = Said(*secret, "external");
+      external != nullptr && external->text != "false") {
     return Fail(BadCompose(*secret, Cat("the secret \"", Printable(source),
                                         "\" is external, which a build cannot read")));
   }

@@ -33,7 +33,9 @@ Error NotThere(std::string_view kind, std::string_view name) {
 class Evaluation {
  public:
   Evaluation(Definition compose, const Surroundings& surroundings)
-      : definition_(std::move(compose)), surroundings_(surroundings), compose_(definition_.targets) {}
+      : definition_(std::move(compose)),
+        surroundings_(surroundings),
+        compose_(definition_.targets) {}
   Evaluation(const Evaluation&) = delete;
   Evaluation& operator=(const Evaluation&) = delete;
 
@@ -138,8 +140,8 @@ class Evaluation {
       TRY_ASSIGN(hcl::Content content, block.body.Read({}));
       for (const char* wrong : {"matrix", "name"}) {
         if (content.Find(wrong) == nullptr) continue;
-        return Fail(hcl::ErrorAt(block.header, Cat("Unsupported ", wrong),
-                                 Cat("a group has no ", wrong)));
+        return Fail(
+            hcl::ErrorAt(block.header, Cat("Unsupported ", wrong), Cat("a group has no ", wrong)));
       }
       if (content.Find("targets") == nullptr) {
         return Fail(hcl::ErrorAt(block.header, "Missing attribute", "a group needs targets"));

@@ -39,7 +39,7 @@ struct Definition {
 
 /// What a definition sees of its surroundings.
 struct Surroundings {
-  Environment variables;                    ///< override variables of their names
+  Environment variables;                   ///< override variables of their names
   std::string command_context = "cwd://";  ///< BAKE_CMD_CONTEXT
   std::string home{};                      ///< what homedir() gives; "" = not known
 };

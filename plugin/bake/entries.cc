@@ -20,8 +20,8 @@ Result<Entry> ReadPairs(const Strings& fields, bool lower, std::string_view what
   for (const std::string& field : fields) {
     const std::size_t sign = field.find('=');
     if (sign == std::string::npos) {
-      return Fail(BadEntry(Cat("invalid ", what, " field \"", Printable(field),
-                               "\": it is no key=value pair")));
+      return Fail(BadEntry(
+          Cat("invalid ", what, " field \"", Printable(field), "\": it is no key=value pair")));
     }
     const std::string key(Trim(std::string_view(field).substr(0, sign)));
     entry[lower ? LowerAscii(key) : key] = field.substr(sign + 1);

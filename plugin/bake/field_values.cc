@@ -33,27 +33,27 @@ Value MapOf(const StringMap& map) {
 }
 
 FieldKind TextField(std::optional<std::string> Fields::*field) {
-  return {[field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
-            TRY_ASSIGN(const Value value,
-                       hcl::EvaluateAs(attribute.value, Type::Of(Type::Kind::kString), scope));
-            if (!value.is_null()) into.*field = value.AsString();
-            return {};
-          },
-          [field](const Fields& from) {
-            return from.*field ? Value::String(*(from.*field)) : Value();
-          }};
+  return {
+      [field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
+        TRY_ASSIGN(const Value value,
+                   hcl::EvaluateAs(attribute.value, Type::Of(Type::Kind::kString), scope));
+        if (!value.is_null()) into.*field = value.AsString();
+        return {};
+      },
+      [field](const Fields& from) {
+        return from.*field ? Value::String(*(from.*field)) : Value();
+      }};
 }
 
 FieldKind SwitchField(std::optional<bool> Fields::*field) {
-  return {[field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
-            TRY_ASSIGN(const Value value,
-                       hcl::EvaluateAs(attribute.value, Type::Of(Type::Kind::kBool), scope));
-            if (!value.is_null()) into.*field = value.AsBool();
-            return {};
-          },
-          [field](const Fields& from) {
-            return from.*field ? Value::Bool(*(from.*field)) : Value();
-          }};
+  return {
+      [field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
+        TRY_ASSIGN(const Value value,
+                   hcl::EvaluateAs(attribute.value, Type::Of(Type::Kind::kBool), scope));
+        if (!value.is_null()) into.*field = value.AsBool();
+        return {};
+      },
+      [field](const Fields& from) { return from.*field ? Value::Bool(*(from.*field)) : Value(); }};
 }
 
 /// nullopt: null.
@@ -68,32 +68,35 @@ Result<std::optional<Strings>> TextsAt(const hcl::Attribute& attribute, const hc
 }
 
 FieldKind ListField(std::optional<Strings> Fields::*field) {
-  return {[field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
-            TRY_ASSIGN(std::optional<Strings> texts, TextsAt(attribute, scope));
-            if (texts) into.*field = std::move(texts);
-            return {};
-          },
-          [field](const Fields& from) { return from.*field ? ListOf(*(from.*field)) : Value(); }};
+  return {
+      [field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
+        TRY_ASSIGN(std::optional<Strings> texts, TextsAt(attribute, scope));
+        if (texts) into.*field = std::move(texts);
+        return {};
+      },
+      [field](const Fields& from) { return from.*field ? ListOf(*(from.*field)) : Value(); }};
 }
 
 FieldKind ListField(Strings Fields::*field) {
-  return {[field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
-            TRY_ASSIGN(std::optional<Strings> texts, TextsAt(attribute, scope));
-            if (texts) into.*field = *std::move(texts);
-            return {};
-          },
-          [field](const Fields& from) { return ListOf(from.*field); }};
+  return {
+      [field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
+        TRY_ASSIGN(std::optional<Strings> texts, TextsAt(attribute, scope));
+        if (texts) into.*field = *std::move(texts);
+        return {};
+      },
+      [field](const Fields& from) { return ListOf(from.*field); }};
 }
 
 FieldKind MapField(StringMap Fields::*field) {
-  return {[field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
-            const Type map = Type::Of(Type::Kind::kMap, Type::Of(Type::Kind::kString));
-            TRY_ASSIGN(const Value value, hcl::EvaluateAs(attribute.value, map, scope));
-            for (const auto& [key, member] : value.members())
-              if (!member.is_null()) (into.*field)[key] = member.AsString();
-            return {};
-          },
-          [field](const Fields& from) { return MapOf(from.*field); }};
+  return {
+      [field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
+        const Type map = Type::Of(Type::Kind::kMap, Type::Of(Type::Kind::kString));
+        TRY_ASSIGN(const Value value, hcl::EvaluateAs(attribute.value, map, scope));
+        for (const auto& [key, member] : value.members())
+          if (!member.is_null()) (into.*field)[key] = member.AsString();
+        return {};
+      },
+      [field](const Fields& from) { return MapOf(from.*field); }};
 }
 
 /// The elements of a list whose entries are texts or objects. Unlike other fields it may not be
@@ -101,9 +104,9 @@ FieldKind MapField(StringMap Fields::*field) {
 Result<hcl::Elements> ReadElements(const hcl::Attribute& attribute, const hcl::Scope& scope) {
   TRY_ASSIGN(const Value value, hcl::Evaluate(attribute.value, scope));
   if (value.is_sequence()) return value.elements();
-  return Fail(hcl::ErrorAt(attribute.value.range(), "Unsuitable value",
-                           Cat(attribute.name, " is a list of texts and objects, not ",
-                               hcl::TypeName(value))));
+  return Fail(hcl::ErrorAt(
+      attribute.value.range(), "Unsuitable value",
+      Cat(attribute.name, " is a list of texts and objects, not ", hcl::TypeName(value))));
 }
 
 Error BadElement(const hcl::Attribute& attribute, const Error& cause) {
@@ -194,7 +197,8 @@ Result<std::vector<SshEntry>> SshOf(const Value& element) {
         entry.paths.push_back(std::move(text));
       }
     } else if (!member.is_null()) {
-      return Fail(ErrorCode::kInvalid, Cat("an entry of ssh has an id and a list of paths, no ", key));
+      return Fail(ErrorCode::kInvalid,
+                  Cat("an entry of ssh has an id and a list of paths, no ", key));
     }
   }
   return std::vector<SshEntry>{std::move(entry)};

@@ -112,8 +112,8 @@ void Merge(Fields& into, const Fields& later) {
 }
 
 void Normalize(Fields& fields) {
-  for (auto list : {&Fields::annotations, &Fields::no_cache_filter, &Fields::ulimits,
-                    &Fields::entitlements}) {
+  for (auto list :
+       {&Fields::annotations, &Fields::no_cache_filter, &Fields::ulimits, &Fields::entitlements}) {
     KeepFirst(fields.*list);
     DropEmpty(fields.*list);
   }

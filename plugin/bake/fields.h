@@ -68,8 +68,8 @@ void Normalize(Fields& fields);
 /// Puts `entry` into the place of the one with the same value of `key`, or behind all.
 void PutEntry(Entries& into, const Entry& entry, const std::string& key);
 
-/// Drops an entry that equals an earlier one; the last entry takes its place, as docker buildx has it
-/// (util/buildflags, removeDupes), where scripts see the order.
+/// Drops an entry that equals an earlier one; the last entry takes its place, as docker buildx has
+/// it (util/buildflags, removeDupes), where scripts see the order.
 void DropRepeats(Entries& entries);
 
 }  // namespace depot::bake

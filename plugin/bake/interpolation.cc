@@ -65,9 +65,8 @@ Result<std::string> Braced(std::string_view body, const Lookup& lookup, int insi
   if (kind != '?') return Fail(BadForm(body));
   if (there) return *value;
   TRY_ASSIGN(const std::string why, Replace(rest, lookup, inside + 1));
-  return Fail(ErrorCode::kInvalid,
-              Cat("required variable ", name, " is missing a value",
-                  why.empty() ? "" : Cat(": ", Printable(why))));
+  return Fail(ErrorCode::kInvalid, Cat("required variable ", name, " is missing a value",
+                                       why.empty() ? "" : Cat(": ", Printable(why))));
 }
 
 Result<std::string> Replace(std::string_view text, const Lookup& lookup, int inside) {

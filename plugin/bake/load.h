@@ -12,9 +12,9 @@
 namespace depot::bake {
 
 /// Reads the files of a definition: `named` (-f; `cwd://` in front means nothing, `-` is standard
-/// input, the descriptor `standard_input`), else those of BUILDX_BAKE_FILE, else each of the default
-/// names that exists in the working directory. kNotFound when there is none. Blocks for standard
-/// input.
+/// input, the descriptor `standard_input`), else those of BUILDX_BAKE_FILE, else each of the
+/// default names that exists in the working directory. kNotFound when there is none. Blocks for
+/// standard input.
 Result<std::vector<DefinitionFile>> ReadDefinitionFiles(const Strings& named,
                                                         const Environment& environment,
                                                         int standard_input,

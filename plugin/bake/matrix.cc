@@ -28,17 +28,18 @@ Result<std::size_t> CountCombinations(const hcl::Block& block,
   std::size_t count = 1;
   for (const auto& [name, values] : axes) {
     if (!values.is_sequence()) {
-      return Fail(AtLabel(block, "Invalid matrix",
-                          Cat("the value of ", Printable(name), " is a list, not ",
-                              hcl::TypeName(values))));
+      return Fail(AtLabel(
+          block, "Invalid matrix",
+          Cat("the value of ", Printable(name), " is a list, not ", hcl::TypeName(values))));
     }
     if (values.elements().empty()) return std::size_t{0};
     // Neither factor is anywhere near the limit of the type.
     if (count <= most * most) count *= values.elements().size();
   }
   if (count <= most) return count;
-  return Fail(AtLabel(block, "Matrix too large",
-                      Cat("it has ", count, " combinations; at most ", most, " targets are built")));
+  return Fail(
+      AtLabel(block, "Matrix too large",
+              Cat("it has ", count, " combinations; at most ", most, " targets are built")));
 }
 
 /// The `index`th combination, where the last axis varies fastest.
@@ -97,8 +98,8 @@ Result<std::vector<RawTarget>> ExpandBlock(const hcl::Block& block,
     SetCombination(axes, i, own);
     TRY_ASSIGN(std::string made, NameOf(block, name, own));
     if (!names.insert(made).second) {
-      return Fail(AtLabel(block, "Duplicate name",
-                          Cat("the matrix makes the name \"", made, "\" twice")));
+      return Fail(
+          AtLabel(block, "Duplicate name", Cat("the matrix makes the name \"", made, "\" twice")));
     }
     targets.push_back({std::move(made), &content, &own});
   }

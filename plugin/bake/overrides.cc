@@ -85,8 +85,8 @@ Result<Setting> ReadSetting(const std::string& text) {
   }
   const bool named = setting.takes == Takes::kNamed;
   if (named && setting.name.empty()) {
-    return Fail(BadOverride(Cat(Printable(path), ": ", setting.key, " needs a name: ",
-                                setting.key, ".NAME=VALUE")));
+    return Fail(BadOverride(
+        Cat(Printable(path), ": ", setting.key, " needs a name: ", setting.key, ".NAME=VALUE")));
   }
   if (!named && !setting.name.empty()) {
     return Fail(BadOverride(Cat(Printable(path), ": ", setting.key, " has no parts")));

@@ -21,8 +21,8 @@ struct Override {
 /// What replaces fields from the command line, by target.
 using Overrides = std::map<std::string, std::vector<Override>, std::less<>>;
 
-/// Reads values of `--set`: `PATTERN.KEY[.NAME]=VALUE`, or `+=VALUE`, where PATTERN is the name of a
-/// target or a glob over those. `environment` gives `args.NAME` without a value. What matches no
+/// Reads values of `--set`: `PATTERN.KEY[.NAME]=VALUE`, or `+=VALUE`, where PATTERN is the name of
+/// a target or a glob over those. `environment` gives `args.NAME` without a value. What matches no
 /// target, an unknown key, a missing name and a word that is no switch are kInvalid.
 Result<Overrides> ReadOverrides(const Definition& definition,
                                 const Strings& settings,

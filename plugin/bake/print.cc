@@ -12,14 +12,43 @@ namespace {
 
 /// As Go writes the types of docker buildx.
 const MemberOrder& OrderOfMembers() {
-  static const MemberOrder order = {
-      {"name",     "group",      "description", "annotations", "attest",  "context",
-       "contexts", "dockerfile", "dockerfile-inline", "args",  "labels",  "tags",
-       "cache-from", "cache-to", "target",      "secret",      "ssh",     "platforms",
-       "output",   "pull",       "no-cache",    "network",     "no-cache-filter", "shm-size",
-       "ulimits",  "call",       "entitlements", "extra-hosts", "resources", "project_id",
-       "id",       "src",        "env",         "paths",       "type",    "value"},
-      {"args", "labels", "contexts", "extra-hosts", "resources"}};
+  static const MemberOrder order = {{"name",
+                                     "group",
+                                     "description",
+                                     "annotations",
+                                     "attest",
+                                     "context",
+                                     "contexts",
+                                     "dockerfile",
+                                     "dockerfile-inline",
+                                     "args",
+                                     "labels",
+                                     "tags",
+                                     "cache-from",
+                                     "cache-to",
+                                     "target",
+                                     "secret",
+                                     "ssh",
+                                     "platforms",
+                                     "output",
+                                     "pull",
+                                     "no-cache",
+                                     "network",
+                                     "no-cache-filter",
+                                     "shm-size",
+                                     "ulimits",
+                                     "call",
+                                     "entitlements",
+                                     "extra-hosts",
+                                     "resources",
+                                     "project_id",
+                                     "id",
+                                     "src",
+                                     "env",
+                                     "paths",
+                                     "type",
+                                     "value"},
+                                    {"args", "labels", "contexts", "extra-hosts", "resources"}};
   return order;
 }
 
@@ -27,8 +56,8 @@ const MemberOrder& OrderOfMembers() {
 std::string Escaped(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool opens = (text[i] == '$' || text[i] == '%') && i + 1 < text.size() &&
-                       text[i + 1] == '{';
+    const bool opens =
+        (text[i] == '$' || text[i] == '%') && i + 1 < text.size() && text[i + 1] == '{';
     out.append(opens ? 2 : 1, text[i]);
   }
   return out;

@@ -29,8 +29,8 @@ Error Unknown(const Definition& definition, const std::string& name) {
 
 Result<> CheckNesting(std::size_t depth, const std::string& name) {
   if (depth < kMostNesting) return {};
-  return Fail(BadTarget(Cat(Printable(name), ": more than ", kMostNesting,
-                            " levels of groups, parents or links")));
+  return Fail(BadTarget(
+      Cat(Printable(name), ": more than ", kMostNesting, " levels of groups, parents or links")));
 }
 
 /// Replaces globs by what they match.
@@ -146,8 +146,7 @@ class Inheritance {
 std::string CleanContext(const std::string& context) {
   constexpr std::string_view kHere = "cwd://";
   if (context.starts_with(kHere)) return files::CleanPath(context.substr(kHere.size()));
-  const bool elsewhere =
-      context.find("://") != std::string::npos || plan::IsRemoteContext(context);
+  const bool elsewhere = context.find("://") != std::string::npos || plan::IsRemoteContext(context);
   return elsewhere ? context : files::CleanPath(context);
 }
 
@@ -199,8 +198,8 @@ class Links {
         return Fail(BadTarget(Cat("target ", name, " cannot link to itself")));
       }
       if (open_.contains(linked)) {
-        return Fail(BadTarget(Cat("targets link to each other in a circle: ", name, " to ",
-                                  Printable(linked))));
+        return Fail(BadTarget(
+            Cat("targets link to each other in a circle: ", name, " to ", Printable(linked))));
       }
       TRY(AddTarget(name, linked));
       TRY(Follow(linked, depth + 1));
@@ -249,8 +248,7 @@ void NameDefault(const Strings& wanted, Resolution& resolution) {
   for (const std::string& name : wanted)
     if (name != "default" || !is_group) group.targets.push_back(name);
   std::sort(group.targets.begin(), group.targets.end());
-  group.targets.erase(std::unique(group.targets.begin(), group.targets.end()),
-                      group.targets.end());
+  group.targets.erase(std::unique(group.targets.begin(), group.targets.end()), group.targets.end());
 }
 
 }  // namespace

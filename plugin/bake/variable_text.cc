@@ -111,7 +111,8 @@ Result<Value> ValueFromText(std::string_view text, const Type& type) {
         break;
     }
   }
-  return Fail(Error(ErrorCode::kInvalid, Cat("a value of type ", type.Name(), " cannot be given as plain text"))
+  return Fail(Error(ErrorCode::kInvalid,
+                    Cat("a value of type ", type.Name(), " cannot be given as plain text"))
                   .WithHint("give it as JSON, in the variable with _JSON behind its name"));
 }
 

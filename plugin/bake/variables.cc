@@ -1,7 +1,7 @@
 #include "plugin/bake/variables.h"
 
-#include <array>
 #include <algorithm>
+#include <array>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -42,10 +42,10 @@ Result<Value> LikeDefault(const std::string& text, const Value& fallback) {
     case Value::Kind::kBool:
       return ValueFromText(text, Type::Of(Type::Kind::kBool));
     default:
-      return Fail(Error(ErrorCode::kInvalid,
-                        Cat("a ", hcl::TypeName(fallback),
-                            " without a type cannot be set from the environment"))
-                      .WithHint("give the variable a type"));
+      return Fail(
+          Error(ErrorCode::kInvalid, Cat("a ", hcl::TypeName(fallback),
+                                         " without a type cannot be set from the environment"))
+              .WithHint("give the variable a type"));
   }
 }
 
@@ -118,15 +118,16 @@ void Variables::DefineIn(hcl::Scope& scope) const {
     });
   }
   for (const auto& entry : variables_) {
-    scope.Define(entry.first, entry.second.block->header, [this, &entry, &scope]() -> Result<Value> {
-      auto value = ValueOf(entry.first, entry.second, scope);
-      if (value) return value;
-      // Its own errors have no place; those of expressions do.
-      if (!value.error().excerpt().empty()) return Fail(std::move(value).error());
-      return Fail(hcl::ErrorAt(entry.second.block->header,
-                               Cat("Invalid value of ", CalledVariable(entry.first)),
-                               value.error()));
-    });
+    scope.Define(entry.first, entry.second.block->header,
+                 [this, &entry, &scope]() -> Result<Value> {
+                   auto value = ValueOf(entry.first, entry.second, scope);
+                   if (value) return value;
+                   // Its own errors have no place; those of expressions do.
+                   if (!value.error().excerpt().empty()) return Fail(std::move(value).error());
+                   return Fail(hcl::ErrorAt(entry.second.block->header,
+                                            Cat("Invalid value of ", CalledVariable(entry.first)),
+                                            value.error()));
+                 });
   }
 }
 

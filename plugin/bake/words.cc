@@ -64,9 +64,8 @@ void AddContexts(const Fields& fields, Strings& words) {
 
 void AddSshWords(const Fields& fields, Strings& words) {
   for (const SshEntry& entry : fields.ssh) {
-    words.push_back(entry.paths.empty()
-                        ? Cat("--ssh=", entry.id)
-                        : Cat("--ssh=", entry.id, '=', Join(entry.paths, ",")));
+    words.push_back(entry.paths.empty() ? Cat("--ssh=", entry.id)
+                                        : Cat("--ssh=", entry.id, '=', Join(entry.paths, ",")));
   }
 }
 

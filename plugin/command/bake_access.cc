@@ -132,7 +132,8 @@ class Access {
     constexpr std::string_view kLayout = "oci-layout://";
     for (const auto& [name, value] : fields.contexts) {
       if (value.starts_with(kLayout)) {
-        Read(value.substr(kLayout.size(), value.find_first_of("@:", kLayout.size()) - kLayout.size()));
+        Read(value.substr(kLayout.size(),
+                          value.find_first_of("@:", kLayout.size()) - kLayout.size()));
       } else if (!IsElsewhere(value)) {
         Read(value);
       }
@@ -213,8 +214,9 @@ Result<> AskForAccess(const std::vector<Need>& needs, bool may_ask, const Call& 
     TRY_ASSIGN(const bool yes, AskUser(call));
     if (yes) return {};
   }
-  return Fail(Error(ErrorCode::kDenied, "additional privileges requested")
-                  .WithHint(Cat("if the definition may do that, give the line these flags:", flags)));
+  return Fail(
+      Error(ErrorCode::kDenied, "additional privileges requested")
+          .WithHint(Cat("if the definition may do that, give the line these flags:", flags)));
 }
 
 }  // namespace depot::command

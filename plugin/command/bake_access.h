@@ -13,8 +13,8 @@ namespace depot::command {
 
 /// One thing that a definition wants to do and nobody has allowed.
 struct Need {
-  std::string flag;    ///< the --allow that gives it: "fs.read=/etc"
-  std::string target;  ///< the first that wants it
+  std::string flag;      ///< the --allow that gives it: "fs.read=/etc"
+  std::string target;    ///< the first that wants it
   bool is_file = false;  ///< of this machine's files or agents
 };
 
@@ -25,8 +25,8 @@ std::vector<Need> MissingAccess(const bake::Resolution& resolution,
                                 const bake::Overrides& overrides,
                                 const std::vector<std::string>& allow);
 
-/// Says what is missing and asks whether it may be; without somebody to ask, or without a yes, it is
-/// kDenied. BUILDX_BAKE_ENTITLEMENTS_FS=0: what is about files is said alone.
+/// Says what is missing and asks whether it may be; without somebody to ask, or without a yes, it
+/// is kDenied. BUILDX_BAKE_ENTITLEMENTS_FS=0: what is about files is said alone.
 Result<> AskForAccess(const std::vector<Need>& needs, bool may_ask, const Call& call);
 
 }  // namespace depot::command

@@ -42,10 +42,10 @@ Result<> RefuseRemote(const BakeOptions& options) {
   for (const std::vector<std::string>* words : {&options.targets, &options.files}) {
     for (const std::string& word : *words) {
       if (!plan::IsRemoteContext(word)) continue;
-      return Fail(Error(ErrorCode::kUnsupported,
-                        Cat("the definition ", Printable(RedactUrls(word)),
-                            " is remote: only files of this machine are read"))
-                      .WithHint("fetch it first, and name it with -f"));
+      return Fail(
+          Error(ErrorCode::kUnsupported, Cat("the definition ", Printable(RedactUrls(word)),
+                                             " is remote: only files of this machine are read"))
+              .WithHint("fetch it first, and name it with -f"));
     }
   }
   return {};
@@ -99,7 +99,9 @@ Result<std::map<std::string, std::string>> LinksOf(const bake::Fields& fields) {
   return links;
 }
 
-Result<BakeTarget> BakeTargetOf(const std::string& name, const bake::Fields& fields, const Call& call) {
+Result<BakeTarget> BakeTargetOf(const std::string& name,
+                                const bake::Fields& fields,
+                                const Call& call) {
   BakeTarget target;
   target.name = name;
   auto options = OptionsOf(fields, call);
@@ -176,9 +178,11 @@ Result<> Bake(const Call& call) {
   if (!line) return {};
   TRY(RefuseRemote(*line));
   const Environment variables = VariablesOf(*line, call.environment);
-  TRY_ASSIGN(const auto files, bake::ReadDefinitionFiles(line->files, call.environment,
-                                                         STDIN_FILENO, call.cancel));
-  TRY_ASSIGN(const bake::Definition definition, bake::LoadDefinition(files, {variables, "cwd://", Variable(call.environment, "HOME")}));
+  TRY_ASSIGN(const auto files,
+             bake::ReadDefinitionFiles(line->files, call.environment, STDIN_FILENO, call.cancel));
+  TRY_ASSIGN(
+      const bake::Definition definition,
+      bake::LoadDefinition(files, {variables, "cwd://", Variable(call.environment, "HOME")}));
   if (line->list) {
     const bool json = line->list->json;
     return call.terminal.WriteResult(line->list->variables ? bake::ListVariables(definition, json)

@@ -27,16 +27,15 @@ flags::FlagSetter Given(std::optional<bool>& target) {
 Result<> SetListField(const std::string& key, const std::string& value, WantedList& list) {
   if (key == "type") {
     if (value != "targets" && value != "variables") {
-      return Fail(Usage(Cat("--list: there is no list of \"", Printable(value),
-                            "\": targets or variables")));
+      return Fail(Usage(
+          Cat("--list: there is no list of \"", Printable(value), "\": targets or variables")));
     }
     list.variables = value == "variables";
     return {};
   }
   if (key == "format") {
     if (value != "table" && value != "json") {
-      return Fail(
-          Usage(Cat("--list: the format is table or json, not \"", Printable(value), '"')));
+      return Fail(Usage(Cat("--list: the format is table or json, not \"", Printable(value), '"')));
     }
     list.json = value == "json";
     return {};
@@ -63,12 +62,11 @@ Result<WantedList> ParseList(const std::string& text) {
 Result<std::string> ParseAllow(const std::string& value) {
   constexpr std::array<std::string_view, 5> kWords = {"network.host", "security.insecure", "ssh",
                                                       "device", "buildx.local.delete"};
-  constexpr std::array<std::string_view, 5> kWithValue = {"device=", "fs=", "fs.read=", "fs.write=",
-                                                          "image"};
-  const bool known =
-      std::find(kWords.begin(), kWords.end(), value) != kWords.end() ||
-      std::any_of(kWithValue.begin(), kWithValue.end(),
-                  [&](std::string_view begin) { return value.starts_with(begin); });
+  constexpr std::array<std::string_view, 5> kWithValue = {
+      "device=", "fs=", "fs.read=", "fs.write=", "image"};
+  const bool known = std::find(kWords.begin(), kWords.end(), value) != kWords.end() ||
+                     std::any_of(kWithValue.begin(), kWithValue.end(),
+                                 [&](std::string_view begin) { return value.starts_with(begin); });
   if (known) return value;
   return Fail(Usage(Cat("--allow: unknown entitlement ", Printable(value))));
 }
@@ -76,20 +74,22 @@ Result<std::string> ParseAllow(const std::string& value) {
 Result<std::string> ParseVariable(const std::string& value) {
   const std::size_t sign = value.find('=');
   if (sign != std::string::npos && sign > 0) return value;
-  return Fail(Usage(Cat("--var: NAME=VALUE is wanted, not \"",
-                        Printable(value.substr(0, sign)), '"')));
+  return Fail(
+      Usage(Cat("--var: NAME=VALUE is wanted, not \"", Printable(value.substr(0, sign)), '"')));
 }
 
 Result<std::size_t> ParseParallel(const std::string& value) {
   const auto number = ParseDecimal(value);
   if (number && *number > 0 && *number <= 1000) return static_cast<std::size_t>(*number);
-  return Fail(Usage(Cat("--max-parallel is a number from 1 to 1000, not \"", Printable(value), '"')));
+  return Fail(
+      Usage(Cat("--max-parallel is a number from 1 to 1000, not \"", Printable(value), '"')));
 }
 
 std::vector<flags::Flag> DefinitionFlags(BakeOptions& line) {
   return {
       {"file", 'f', kText, "list", "Build definition file (HCL, JSON or compose)",
-       flags::Added(line.files, [](const std::string& text) -> Result<std::string> { return text; })},
+       flags::Added(line.files,
+                    [](const std::string& text) -> Result<std::string> { return text; })},
       {"set", 0, kText, "list", "Override target value (format: \"target.key=value\")",
        flags::Added(line.settings,
                     [](const std::string& text) -> Result<std::string> { return text; })},

@@ -242,8 +242,8 @@ Result<> RunAll(BakeRun& run,
                 const Cancel& cancel) {
   WarnOfNoOutput(run.targets(), choice, sink);
   const std::string project = choice.hosted ? choice.hosted->project.id : "";
-  TRY_ASSIGN(auto job, job::Job::Start(workshop, std::move(choice), Describe(run.targets(), project), sink,
-                                       cancel));
+  TRY_ASSIGN(auto job, job::Job::Start(workshop, std::move(choice),
+                                       Describe(run.targets(), project), sink, cancel));
   Result<> built = run.Build(*job, options.max_parallel, sink, cancel);
   job->Finish(built ? nullptr : &built.error());
   return built;
@@ -261,8 +261,8 @@ Result<> BuildTargets(std::vector<BakeTarget> targets,
   TRY(run.Prepare(call.cancel));
   TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(options.common, workshop, call));
   chosen.options.title = TitleOf(choice);
-  TRY_ASSIGN(auto output, BuildOutput::Open(chosen.options, options.common, workshop.masks(),
-                                            call.terminal));
+  TRY_ASSIGN(auto output,
+             BuildOutput::Open(chosen.options, options.common, workshop.masks(), call.terminal));
   for (std::vector<std::string>* lines : {&chosen.lines, &notices})
     for (std::string& line : *lines)
       output->sink().Say(std::move(line));

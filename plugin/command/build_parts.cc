@@ -29,8 +29,8 @@ std::string NameOfDockerfile(const options::BuildOptions& options) {
 }  // namespace
 
 Result<choice::Choice> ChooseBuilderOf(const options::BuildOptions& options,
-                                     job::Workshop& workshop,
-                                     const Call& call) {
+                                       job::Workshop& workshop,
+                                       const Call& call) {
   const job::DockerSetup& docker = workshop.docker();
   choice::ChoiceFacts facts{
       options, call.environment, docker.engine, docker.credentials.config.directory, {}};

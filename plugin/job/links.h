@@ -28,8 +28,8 @@ class LinkBoard {
   /// What the frontend of `target` made on `builder` (LinkResult()).
   void Publish(const std::string& target, const builder::Builder* builder, std::string result);
 
-  /// That result, once it is there. kFailed: `target` has failed; kUnsupported: it is built by other
-  /// builders alone. Blocks.
+  /// That result, once it is there. kFailed: `target` has failed; kUnsupported: it is built by
+  /// other builders alone. Blocks.
   Result<std::string> Await(const std::string& target,
                             const builder::Builder* builder,
                             const Cancel& cancel);
@@ -65,8 +65,8 @@ struct Linkage {
   std::map<std::string, std::string> uses;
 };
 
-/// Waits for what the target uses, and puts it into the requests of its parts; what the target makes
-/// will be left on the board. Blocks.
+/// Waits for what the target uses, and puts it into the requests of its parts; what the target
+/// makes will be left on the board. Blocks.
 Result<> Link(const Linkage& linkage, std::vector<PlatformBuild>& parts, const Cancel& cancel);
 
 }  // namespace depot::job

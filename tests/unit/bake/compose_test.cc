@@ -54,12 +54,12 @@ TEST(Compose, VariablesComeFromTheEnvironment) {
 
 TEST(Compose, ExtendsAndOverrides) {
   Baking baking;
-  baking.files = {{"a.yml",
-                   "services:\n"
-                   "  base: {build: {args: {A: a, B: a}, tags: [t], cache_from: [x]}}\n"
-                   "  z: {extends: base, build: {args: {B: b}}}\n"},
-                  {"b.yml",
-                   "services:\n  z: {build: {args: !reset null, cache_from: !override [y]}}\n"}};
+  baking.files = {
+      {"a.yml",
+       "services:\n"
+       "  base: {build: {args: {A: a, B: a}, tags: [t], cache_from: [x]}}\n"
+       "  z: {extends: base, build: {args: {B: b}}}\n"},
+      {"b.yml", "services:\n  z: {build: {args: !reset null, cache_from: !override [y]}}\n"}};
   baking.wanted = {"z"};
   EXPECT_EQ(BakedTarget(baking),
             R"({"args":{"A":"a","B":"a"},"cache-from":[{"ref":"y","type":"registry"}],)"

@@ -6,8 +6,8 @@ namespace depot::bake {
 namespace {
 
 TEST(Entries, CachesAreNamesOrAttributes) {
-  EXPECT_EQ(*ParseCaches("a/b,c/d"),
-            Entries({{{"type", "registry"}, {"ref", "a/b"}}, {{"type", "registry"}, {"ref", "c/d"}}}));
+  EXPECT_EQ(*ParseCaches("a/b,c/d"), Entries({{{"type", "registry"}, {"ref", "a/b"}},
+                                              {{"type", "registry"}, {"ref", "c/d"}}}));
   EXPECT_EQ(*ParseCaches("type=gha,Mode=Max"), Entries({{{"type", "gha"}, {"mode", "Max"}}}));
   EXPECT_FALSE(ParseCaches("ref=x"));
   EXPECT_TRUE(ParseCaches("")->empty());

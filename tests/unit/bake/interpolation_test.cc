@@ -44,7 +44,8 @@ TEST(Interpolate, IsBounded) {
 
 TEST(Dotenv, HasQuotesCommentsAndReferences) {
   auto read = ParseDotenv(
-      "# c\nA=1\nQ=\"two\\nlines $A\" # x\nS='$A'\nexport E=exp # y\nR=${A}-r\nSET\nM='a\nb'\nC: d\n",
+      "# c\nA=1\nQ=\"two\\nlines $A\" # x\nS='$A'\nexport E=exp # y\nR=${A}-r\nSET\nM='a\nb'\nC: "
+      "d\n",
       LookUp);
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(*read, (Environment{{"A", "1"},

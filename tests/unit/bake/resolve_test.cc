@@ -62,7 +62,8 @@ INSTANTIATE_TEST_SUITE_P(
                     {"z.push=true", "z.output=type=image"},
                     R"({"output":[{"push":"true","type":"image"}]})"},
         ResolveCase{"parents in a circle", "target \"z\" { inherits = [\"z\"] }", {"z"}, {}, "{}"},
-        ResolveCase{"a target that is not there", "target \"web\" {}", {"wbe"}, {}, "did you mean web?"},
+        ResolveCase{
+            "a target that is not there", "target \"web\" {}", {"wbe"}, {}, "did you mean web?"},
         ResolveCase{"a link to itself",
                     "target \"z\" { contexts = { a = \"target:z\" } }",
                     {"z"},
@@ -86,7 +87,8 @@ INSTANTIATE_TEST_SUITE_P(
                     {},
                     "cycle"},
         ResolveCase{"a set without a key", "target \"z\" {}", {"z"}, {"z=1"}, "TARGET.KEY=VALUE"},
-        ResolveCase{"an unknown key", "target \"z\" {}", {"z"}, {"z.tag=1"}, "did you mean tags?"}));
+        ResolveCase{
+            "an unknown key", "target \"z\" {}", {"z"}, {"z.tag=1"}, "did you mean tags?"}));
 
 TEST(Resolve, NestedGroupsOfEachOtherAreFollowedOnce) {
   std::string text = "target \"t\" {}\ngroup \"g0\" { targets = [\"t\"] }\n";
@@ -102,7 +104,8 @@ TEST(Resolve, NestedGroupsOfEachOtherAreFollowedOnce) {
 TEST(Resolve, DeepNestingIsRefused) {
   std::string text = "target \"t0\" {}\n";
   for (int i = 1; i < 2000; ++i) {
-    text += "target \"t" + std::to_string(i) + "\" { inherits = [\"t" + std::to_string(i - 1) + "\"] }\n";
+    text += "target \"t" + std::to_string(i) + "\" { inherits = [\"t" + std::to_string(i - 1) +
+            "\"] }\n";
   }
   Baking baking = Hcl(text);
   baking.wanted = {"t1999"};
@@ -110,9 +113,9 @@ TEST(Resolve, DeepNestingIsRefused) {
 }
 
 TEST(Resolve, ALinkedTargetStaysInTheCache) {
-  Baking baking = Hcl(
-      "target \"base\" { output = [\"type=docker\"] }\n"
-      "target \"app\" { contexts = { b = \"target:base\" } }\n");
+  Baking baking =
+      Hcl("target \"base\" { output = [\"type=docker\"] }\n"
+          "target \"app\" { contexts = { b = \"target:base\" } }\n");
   baking.wanted = {"app"};
   auto resolution = ResolveBaking(baking);
   ASSERT_TRUE(resolution) << resolution.error().message();
