@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "plugin/command/bake_command.h"
 #include "plugin/command/build_command.h"
 #include "plugin/command/cache_reset_command.h"
 #include "plugin/command/command.h"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"build", "Build an image from a Dockerfile", RunBuild},
+    {"bake", "Build the targets of a definition", RunBake},
     {"login", "Log in to Depot, by way of the browser", RunLogin},
     {"logout", "Remove the stored login", RunLogout},
     {"init", "Write depot.json, which names a folder's project", RunInit},
@@ -57,6 +59,7 @@ std::span<const Command> Commands() {
 const Command* FindCommand(std::string_view words) {
   // As for docker buildx.
   if (words == "b") words = "build";
+  if (words == "f") words = "bake";
   for (const Command& command : kCommands) {
     if (command.words == words) return &command;
   }
