@@ -113,6 +113,11 @@ Result<Value> UuidV4(const Arguments&) {
   return Value::String(UuidText(RandomBytes(16), 4));
 }
 
+unsigned HexDigit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  return static_cast<unsigned>((c | 0x20) - 'a' + 10);
+}
+
 /// 32 digits with or without dashes; nullopt when it is anything else.
 std::optional<std::string> UuidBytes(std::string_view text) {
   std::string out;
@@ -124,7 +129,7 @@ std::optional<std::string> UuidBytes(std::string_view text) {
       digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
     return std::nullopt;
   for (std::size_t at = 0; at < digits.size(); at += 2)
-    out += static_cast<char>(std::stoi(digits.substr(at, 2), nullptr, 16));
+    out += static_cast<char>((HexDigit(digits[at]) << 4U) | HexDigit(digits[at + 1]));
   return out;
 }
 
