@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kDeepestEvaluation = 2'000;
 constexpr std::size_t kLargestStack = std::size_t{5} << 20U;  // of the usual 8 MiB
 constexpr std::size_t kDeepestValue = 200;
-constexpr std::size_t kHeaviestValue = 4'000'000;
+constexpr std::size_t kHeaviestValue = 1'000'000;
 constexpr std::size_t kBytesOfAnElement = 48;
 
 /// Counts one level of evaluation, as long as it lives.

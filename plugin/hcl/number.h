@@ -57,7 +57,7 @@ class Number {
   Number Floor() const;      ///< the next whole number toward minus infinity
   Number Truncated() const;  ///< the next whole number toward zero
 
-  bool operator==(const Number& other) const { return (*this <=> other) == 0; }
+  bool operator==(const Number& other) const { return std::is_eq(*this <=> other); }
   std::strong_ordering operator<=>(const Number& other) const;
 
  private:

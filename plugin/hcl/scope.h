@@ -17,8 +17,8 @@ namespace depot::hcl {
 /// What all evaluation in a tree of scopes may use up. What is behind it stays an error, which
 /// try() does not catch either.
 struct Allowance {
-  std::size_t steps = 5'000'000;
-  std::size_t bytes = std::size_t{512} << 20U;
+  std::size_t steps = 2'000'000;
+  std::size_t bytes = std::size_t{128} << 20U;
   std::size_t depth = 0;
   std::uintptr_t stack_base = 0;    ///< where the outermost evaluation stands
   std::vector<std::string> making;  ///< names on the way, for the message about a cycle

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
+
+#include <uninorm.h>
 
 namespace depot::hcl {
 
@@ -48,6 +51,18 @@ const Number& Zero() {
   return zero;
 }
 
+/// Letters with marks as one character where there is one (NFC): equal looks are equal texts.
+std::string Normal(std::string text) {
+  bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (ascii) return text;
+  std::size_t size = 0;
+  auto* made = u8_normalize(UNINORM_NFC, reinterpret_cast<const std::uint8_t*>(text.data()), text.size(), nullptr, &size);
+  if (made == nullptr) return text;
+  text.assign(reinterpret_cast<const char*>(made), size);
+  std::free(made);
+  return text;
+}
+
 /// The same order as Before(), which would make the JSON of an element for each comparison.
 void SortByJson(Elements& elements) {
   std::vector<std::pair<std::string, Value>> keyed;
@@ -81,6 +96,7 @@ Value Value::Integer(std::int64_t value) {
 }
 
 Value Value::String(std::string value) {
+  value = Normal(std::move(value));
   return Made(Kind::kString,
               {.number = Zero(), .text = std::move(value), .elements = {}, .members = {}});
 }

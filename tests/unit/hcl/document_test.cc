@@ -84,7 +84,7 @@ TEST(Document, ABadTemplateInJsonMattersWhenItIsUsed) {
   EXPECT_EQ(Evaluate(content->attributes[0].value, scope).error().message(),
             "f.json:2,10-11: an expression expected; found the end of the text");
   EXPECT_EQ(Evaluate(content->attributes[1].value, scope).error().message(),
-            "f.json:3,11-17: unknown variable `NOSUCH`");
+            "f.json:3,12-18: unknown variable `NOSUCH`");
 }
 
 TEST(Document, ErrorsHaveTheirPlace) {

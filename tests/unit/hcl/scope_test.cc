@@ -72,9 +72,9 @@ TEST(Scope, FunctionsAreChecked) {
   EXPECT_EQ(Defined("function \"f\" {\n  params = [x]\n  result = g(x)\n}\nfunction \"g\" {\n  "
                     "params = [x]\n  result = f(x)\n}\n")
                 .problem,
-            "f.hcl:1,1-13: `f` needs itself; cycle: f -> g -> f");
+            "f.hcl:1,1-11: `f` needs itself; cycle: f -> g -> f");
   EXPECT_EQ(Defined("function \"f\" {\n  result = 1\n}\n").problem,
-            "f.hcl:1,1-13: function `f` is not whole; `params` is missing");
+            "f.hcl:1,1-11: function `f` is not whole; `params` is missing");
   Defined through("v = f()\nfunction \"f\" {\n  params = []\n  result = v\n}\n");
   EXPECT_NE(through.Get("v").find("needs itself"), std::string::npos);
 }
