@@ -28,6 +28,9 @@ struct Yaml {
   std::vector<Yaml> items;                         ///< kList
   std::vector<std::pair<std::string, Yaml>> keys;  ///< kMap, in order
   int line = 0;                                    ///< 1-based
+  /// kText: written in quotes or as a block, so that it is a text whatever it looks like.
+  bool quoted = false;
+  std::string tag;  ///< of its own, as in "!reset"; "" = none
 
   /// The value of a key of a map, or nullptr.
   const Yaml* Find(std::string_view key) const;
@@ -37,5 +40,10 @@ struct Yaml {
 /// not YAML, a key that stands twice, anchors and aliases (a few bytes of them can mean gigabytes),
 /// nesting deeper than 64.
 Result<Yaml> ParseYaml(std::string_view text);
+
+/// The same with anchors and aliases, which become copies, and merge keys (`<<`), which become the
+/// keys that they bring. kInvalid when all of it together would be more than `most` nodes, each 32
+/// bytes of text counting as one more.
+Result<Yaml> ParseYamlWithAliases(std::string_view text, std::size_t most);
 
 }  // namespace depot

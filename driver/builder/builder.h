@@ -25,7 +25,8 @@ class Builder {
   /// stands in for it, which is said; does nothing while it is one. Patient like
   /// Driver::Acquire(), otherwise without a word; a failure leaves all as it was. Running calls, a
   /// solve for one, are not carried over. A builder that was taken from us (by the Depot API) stays
-  /// lost: the reason is the Error. Blocks; one thread at a time.
+  /// lost: the reason is the Error. Blocks. Any thread; what one of them has connected, the others
+  /// find connected.
   virtual Result<> Reconnect(const Cancel& cancel) = 0;
 
   /// What the daemon said it can do when it was acquired; never changes, also when it connects

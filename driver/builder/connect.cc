@@ -8,6 +8,7 @@
 #include "proto/control.pb.h"
 
 #include "driver/base/backoff.h"
+#include "driver/base/one_at_a_time.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 
@@ -167,6 +168,7 @@ class Lease final : public Builder {
   }
 
   Result<> Reconnect(const Cancel& cancel) override {
+    TRY_ASSIGN(const OneAtATime::Turn turn, reconnecting_.Begin(cancel));
     if (channel().Alive()) return {};
     NoSink silent;
     TRY_ASSIGN(Reached reached, Reach(connection_, silent, cancel));
@@ -186,6 +188,7 @@ class Lease final : public Builder {
 
   const Connection connection_;
   const Features features_;
+  OneAtATime reconnecting_;
   std::mutex mutex_;
   /// The newest last; somebody may still have one of the others in hand.
   std::vector<std::unique_ptr<rpc::Channel>> channels_;

@@ -70,11 +70,7 @@ std::string StatusName(cli::BuildStatus status) {
   }
 }
 
-cli::CreateBuildRequest Describe(const BuildDescription& description) {
-  cli::CreateBuildRequest message;
-  message.set_project_id(description.project);
-  cli::BuildOptions& options = *message.add_options();
-  options.set_command(cli::COMMAND_BUILD);
+void DescribeOne(const BuildDescription& description, cli::BuildOptions& options) {
   options.mutable_tags()->Add(description.tags.begin(), description.tags.end());
   for (const BuildOutput& output : description.outputs) {
     cli::BuildOutput& entry = *options.add_outputs();
@@ -86,6 +82,20 @@ cli::CreateBuildRequest Describe(const BuildDescription& description) {
   options.set_save(description.save);
   if (!description.target.empty()) options.set_target_name(description.target);
   options.mutable_save_tags()->Add(description.save_tags.begin(), description.save_tags.end());
+}
+
+cli::CreateBuildRequest Describe(const BuildDescription& description) {
+  cli::CreateBuildRequest message;
+  message.set_project_id(description.project);
+  for (const BuildDescription& target : description.targets) {
+    cli::BuildOptions& options = *message.add_options();
+    options.set_command(cli::COMMAND_BAKE);
+    DescribeOne(target, options);
+  }
+  if (!description.targets.empty()) return message;
+  cli::BuildOptions& options = *message.add_options();
+  options.set_command(cli::COMMAND_BUILD);
+  DescribeOne(description, options);
   return message;
 }
 

@@ -42,6 +42,8 @@ struct BuildDescription {
   bool save = false;
   std::string target;
   std::vector<std::string> save_tags;
+  /// Of a bake: one for each target, with its name as `target`; else empty.
+  std::vector<BuildDescription> targets{};
 };
 
 /// A registry credential that the API hands out for this build.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "driver/base/backoff.h"
+#include "driver/base/one_at_a_time.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/depot/health.h"
@@ -49,6 +50,7 @@ class MachineBuilder final : public builder::Builder {
   rpc::Channel& channel() override { return Newest().channel(); }
 
   Result<> Reconnect(const Cancel& cancel) override {
+    TRY_ASSIGN(const OneAtATime::Turn turn, reconnecting_.Begin(cancel));
     CancelSource stopping(cancel);
     health_->WhenCancelled([&stopping](const Error& why) { stopping.Request(why); });
     Result<> connected = Newest().Reconnect(stopping.cancel());
@@ -80,6 +82,7 @@ class MachineBuilder final : public builder::Builder {
 
   const builder::Features features_;
   const Replace replace_;
+  OneAtATime reconnecting_;
   mutable std::mutex mutex_;
   /// The newest last; somebody may still have a channel of one of the others in hand.
   std::vector<std::unique_ptr<builder::Builder>> machines_;

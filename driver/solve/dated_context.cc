@@ -186,6 +186,14 @@ Result<DatedInputs> MakeDatedInputs(const std::string& result,
   return dated;
 }
 
+Result<std::map<std::string, std::size_t>> CountLocalSources(const std::string& result) {
+  TRY_ASSIGN(const LocalSources sources, LocalSourcesOf(result));
+  std::map<std::string, std::size_t> counts;
+  for (const auto& [name, ways] : sources)
+    counts[name] = ways.size();
+  return counts;
+}
+
 Result<bool> AsksItself(const std::string& result, const std::vector<DatedContext>& contexts) {
   TRY_ASSIGN(const LocalSources sources, LocalSourcesOf(result));
   return std::any_of(contexts.begin(), contexts.end(), [&](const DatedContext& context) {

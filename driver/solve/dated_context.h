@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -26,6 +27,10 @@ struct DatedInputs {
 /// the frontend, so it is asked first. kInvalid: the result is malformed.
 Result<DatedInputs> MakeDatedInputs(const std::string& result,
                                     const std::vector<DatedContext>& contexts);
+
+/// How often `result` asks for each local source, by its name: once for each way in which it does.
+/// kInvalid: the result is malformed.
+Result<std::map<std::string, std::size_t>> CountLocalSources(const std::string& result);
 
 /// Whether `result` still asks for one of `contexts` itself: a frontend that takes no inputs.
 Result<bool> AsksItself(const std::string& result, const std::vector<DatedContext>& contexts);

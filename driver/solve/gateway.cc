@@ -49,8 +49,12 @@ rpc::Status Gateway::RunFrontend(std::string& result) {
   if (!TakeResult(response, result)) {
     return {rpc::Code::kInternal, "the builder's frontend result is malformed", "", true};
   }
-  const bool builds = request_.call.empty() && !request_.dated.empty();
-  return builds ? AskAgainWithInputs(result) : status;
+  const bool dates = request_.call.empty() && !request_.dated.empty() && request_.inputs.empty();
+  if (dates) status = AskAgainWithInputs(result);
+  if (!status.ok() || !request_.on_result) return status;
+  const Result<> taken = request_.on_result(result, cancel_);
+  if (taken) return status;
+  return {rpc::Code::kCancelled, taken.error().message(), "", true};
 }
 
 rpc::Status Gateway::Return(const rpc::Status& status, const std::string& result) {

@@ -1,9 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "driver/base/cancel.h"
+#include "driver/base/result.h"
 
 namespace depot::solve {
 
@@ -55,7 +59,14 @@ struct BuildRequest {
   std::string source_policy;  ///< for the builder to obey: of ParseSourcePolicy(); "" = none
   /// Where frontend and builder can do it; else they are sent as they are.
   std::vector<DatedContext> dated;
-  bool explain = false;    ///< say why `dated` was not followed
+  bool explain = false;  ///< say why `dated` was not followed
+  /// Inputs of the frontend by name, each a pb.Definition as bytes: LinkResult(). Then `dated` has
+  /// no effect.
+  std::map<std::string, std::string> inputs;
+  /// Gets the frontend's result (gateway.proto, Result, as bytes) before the builder goes on with
+  /// it; until it returns the session stays open. Its Error fails the build. May block, and must
+  /// heed `cancel`.
+  std::function<Result<>(const std::string& result, const Cancel& cancel)> on_result;
   std::string shared_key;  ///< of the session; "" when there is no local context
   std::string ref;         ///< the build's id, new to the builder; "" = Solve() makes one up
 };

@@ -185,8 +185,9 @@ std::string EncodeGatewaySolve(const BuildRequest& request, const FrontendInputs
   message.mutable_frontend_opt()->insert(attrs.begin(), attrs.end());
   message.set_allow_result_return(true);
   message.set_allow_result_array_ref(true);
-  for (const auto& [name, definition] : inputs)
-    (*message.mutable_frontend_inputs())[name].ParseFromString(definition);
+  for (const auto* all : {&request.inputs, &inputs})
+    for (const auto& [name, definition] : *all)
+      (*message.mutable_frontend_inputs())[name].ParseFromString(definition);
   return message.SerializeAsString();
 }
 

@@ -1,12 +1,10 @@
 #include "plugin/command/build_command.h"
 
-#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "plugin/choice/choose.h"
 #include "plugin/command/build_answer.h"
 #include "plugin/command/build_output.h"
+#include "plugin/command/build_parts.h"
 #include "plugin/command/chosen_display.h"
-#include "plugin/command/login_command.h"
 #include "plugin/job/job.h"
 #include "plugin/job/target.h"
 #include "plugin/options/build_flags.h"
@@ -15,33 +13,6 @@
 
 namespace depot::command {
 namespace {
-
-/// The builders of a build, for the header of its display.
-std::string TitleOf(const choice::Choice& choice) {
-  if (choice.hosted) return Cat("Depot project ", Printable(choice.hosted->project.id));
-  std::vector<std::string> names;
-  for (const choice::Site& site : choice.sites)
-    names.push_back(site.name);
-  return Join(names, ", ");
-}
-
-/// A CI may give its jobs a terminal, but nobody sits at it.
-bool SomebodyIsThere(const Call& call) {
-  return call.terminal.output_is_terminal() && call.terminal.error_is_terminal() &&
-         Variable(call.environment, "CI").empty();
-}
-
-Result<choice::Choice> ChooseBuilder(const options::BuildOptions& options,
-                                     job::Workshop& workshop,
-                                     const Call& call) {
-  const job::DockerSetup& docker = workshop.docker();
-  choice::ChoiceFacts facts{
-      options, call.environment, docker.engine, docker.credentials.config.directory, {}};
-  if (SomebodyIsThere(call)) {
-    facts.log_in = [&] { return LogIn(workshop, call.terminal, call.cancel); };
-  }
-  return choice::ChooseBuilder(facts, workshop.http(), call.cancel);
-}
 
 const Error* FailureOf(const Result<job::Outcome>& outcome) {
   if (!outcome) return &outcome.error();
@@ -84,9 +55,7 @@ Result<> RunBuild(const Call& call) {
   Streams streams(call.terminal);
   job::Target target(*options, workshop, streams);
   TRY(target.Prepare(call.cancel));
-  TRY_ASSIGN(choice::Choice choice, ChooseBuilder(*options, workshop, call));
-  const std::string load = TrimmedVariable(call.environment, "DEPOT_LOAD");
-  choice.default_load |= call.is_docker_build || ParseBool(load).value_or(false);
+  TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(*options, workshop, call));
   std::string project = choice.hosted ? choice.hosted->project.id : "";
 
   chosen.options.title = TitleOf(choice);

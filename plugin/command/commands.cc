@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "plugin/command/bake_command.h"
 #include "plugin/command/build_command.h"
 #include "plugin/command/cache_reset_command.h"
 #include "plugin/command/command.h"
@@ -29,6 +30,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"build", "Build an image from a Dockerfile", RunBuild},
+    {"bake", "Build the targets of a definition", RunBake},
     {"login", "Log in to Depot, by way of the browser", RunLogin},
     {"logout", "Remove the stored login", RunLogout},
     {"init", "Write depot.json, which names a folder's project", RunInit},
@@ -72,6 +74,7 @@ const Command* FindCommand(std::string_view words) {
   if (words == "b") words = "build";
   // As for the Depot CLI.
   if (words == "projects list") words = "list projects";
+  if (words == "f") words = "bake";
   for (const Command& command : kCommands) {
     if (command.words == words) return &command;
   }

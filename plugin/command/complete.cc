@@ -1,6 +1,7 @@
 #include "plugin/command/complete.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 
@@ -10,6 +11,7 @@
 #include "driver/builder/instances.h"
 #include "driver/disk/read_file.h"
 #include "driver/flags/flag_table.h"
+#include "plugin/bake/load.h"
 #include "plugin/command/invocation.h"
 #include "plugin/job/workshop.h"
 #include "plugin/plan/dockerfile_names.h"
@@ -162,21 +164,43 @@ Candidates Refs(const Call& call) {
   return Just(refs);
 }
 
-/// The last value of the flag on the line; "" = it is not there.
-std::string ValueOf(const Line& line, std::string_view name) {
-  std::string value;
+/// All values of the flag on the line.
+std::vector<std::string> ValuesOf(const Line& line, std::string_view name) {
+  std::vector<std::string> values;
   for (std::size_t i = 0; i < line.arguments.size(); ++i) {
     const std::string& word = line.arguments[i];
     const flags::Flag* flag = FlagNamed(line.flags, word);
     if (flag == nullptr || flag->name != name) continue;
     const std::size_t equals = word.find('=');
     if (equals != std::string::npos) {
-      value = word.substr(equals + 1);
+      values.push_back(word.substr(equals + 1));
     } else if (i + 1 < line.arguments.size()) {
-      value = line.arguments[i + 1];
+      values.push_back(line.arguments[i + 1]);
     }
   }
-  return value;
+  return values;
+}
+
+/// The last value; "" = it is not there.
+std::string ValueOf(const Line& line, std::string_view name) {
+  std::vector<std::string> values = ValuesOf(line, name);
+  return values.empty() ? "" : std::move(values.back());
+}
+
+/// Of the definition that the line names: what `bake` can build. A shell waits for no pipe.
+Candidates BakeTargets(const Line& line, const Call& call) {
+  const Cancel soon = call.cancel.WithTimeout(std::chrono::seconds(1), "the definition");
+  auto files = bake::ReadDefinitionFiles(ValuesOf(line, "file"), call.environment, -1, soon);
+  if (!files) return {};
+  auto definition = bake::LoadDefinition(
+      *files, {call.environment, "cwd://", Variable(call.environment, "HOME")});
+  if (!definition) return {};
+  Candidates found;
+  for (const auto& [name, group] : definition->groups)
+    found.all.push_back({name, group.description.value_or("")});
+  for (const auto& [name, fields] : definition->targets)
+    found.all.push_back({name, fields.description.value_or("")});
+  return found;
 }
 
 /// Of the Dockerfile that the line names; a line is often written before its context is.
@@ -244,6 +268,7 @@ bool TakesBuilders(std::string_view command) {
 Candidates Arguments(const Line& line, const Call& call) {
   const std::string_view command = line.command->words;
   if (command == "build" || command == "init") return {{}, kFoldersOnly};
+  if (command == "bake") return BakeTargets(line, call);
   if (command == "help") return NextCandidates("");
   if (command == "completion") return Just({"bash", "fish", "zsh"});
   if (TakesBuilders(command)) return Builders(call);

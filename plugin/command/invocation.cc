@@ -18,8 +18,8 @@ constexpr std::string_view kBuildxName = "docker-buildx";
 
 /// Commands with the flag --builder.
 constexpr std::string_view kWithBuilder[] = {
-    "build",        "inspect",         "use",       "rm", "stop", "du", "prune", "history ls",
-    "history logs", "history inspect", "history rm"};
+    "build",      "bake",         "inspect",         "use",       "rm", "stop", "du", "prune",
+    "history ls", "history logs", "history inspect", "history rm"};
 
 struct GlobalLine {
   options::GlobalFlags globals;
@@ -138,15 +138,6 @@ bool IsDockersBuild(const Words& docker) {
   return words->size() > (grouped ? 1 : 0) && words->at(grouped ? 1 : 0) == "build";
 }
 
-/// What compose and scripts ask docker buildx for. Compose shows the message, without the hint.
-Error BakeIsMissing() {
-  return Error(
-      ErrorCode::kUnsupported,
-      "docker-depot has no bake yet, which `docker buildx bake` and `docker compose build` "
-      "need: build with `docker build`, or give the name docker-buildx back to docker "
-      "buildx (docker depot configure-docker --uninstall --as buildx)");
-}
-
 bool AsksForHelp(const Words& words) {
   return words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help";
 }
@@ -171,7 +162,6 @@ Result<> TakeCommand(Words words, Invocation& invocation) {
     if (command == nullptr) return Fail(UnknownCommand(invocation.program, name, words[0]));
     words.erase(words.begin());
   }
-  if (command == nullptr && name == "bake") return Fail(BakeIsMissing());
   if (command == nullptr) return Fail(UnknownCommand(invocation.program, "", name));
   invocation.command = command;
   invocation.arguments = std::move(words);

@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "plugin/job/remote_dockerfile.h"
+#include "plugin/job/remote_text.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/dockerfile_names.h"
 #include "plugin/plan/git_url.h"
@@ -39,8 +39,10 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
   }
   TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options, inputs.standard_input, cancel));
-  if (plan::IsHttpUrl(options.file)) {
-    TRY_ASSIGN(facts.fetched_dockerfile, FetchDockerfile(http, options.file, cancel));
+  if (options.dockerfile_inline) {
+    facts.fetched_dockerfile = *options.dockerfile_inline;
+  } else if (plan::IsHttpUrl(options.file)) {
+    TRY_ASSIGN(facts.fetched_dockerfile, FetchText(http, options.file, "the Dockerfile", cancel));
   }
   TRY(plan::CheckPolicyFile(options, facts));
   TRY_ASSIGN(inputs.source, plan::DecideSource(options, facts));

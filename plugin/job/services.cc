@@ -24,9 +24,10 @@ Result<> Services::Prepare(std::size_t builders, bool again, const Cancel& cance
 
 std::string Services::AddTo(rpc::ServiceTable& table,
                             session::Faults& faults,
-                            session::OfferedStores own) {
+                            session::OfferedStores own,
+                            session::TransferHook hook) {
   session::AddHealth(table);
-  session::AddFileSync(table, inputs_.trees, faults, sink_);
+  session::AddFileSync(table, inputs_.trees, faults, sink_, std::move(hook));
   session::AddAuth(table, auth_);
   session::AddSecrets(table, secrets_);
   session::AddSsh(table, ssh_);

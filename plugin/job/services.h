@@ -25,12 +25,13 @@ class Services {
   /// standard input is read to its end and kept. Once.
   Result<> Prepare(std::size_t builders, bool again, const Cancel& cancel);
 
-  /// Offers everything to one builder, for one session, and content of its own besides. Returns
-  /// the address of the uploaded context, for the plan; "" when nothing is uploaded. `table` and
-  /// `faults` must outlive the session.
+  /// Offers everything to one builder, for one session, and content of its own besides; `hook`
+  /// hears of directories that are sent. Returns the address of the uploaded context, for the plan;
+  /// "" when nothing is uploaded. `table` and `faults` must outlive the session.
   std::string AddTo(rpc::ServiceTable& table,
                     session::Faults& faults,
-                    session::OfferedStores own = {});
+                    session::OfferedStores own = {},
+                    session::TransferHook hook = {});
 
   /// Gets ready for a builder that will ask for everything once more: tokens of registries are made
   /// anew. An Error when the context was on standard input and is not kept. Any thread.

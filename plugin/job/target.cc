@@ -80,7 +80,7 @@ Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
     if (workshop_.debug()) sink.Say(reason);
   if (options_.sbom_implied) sink.Say("--sbom-dir switches --sbom on");
   const std::string warnings = TrimmedVariable(workshop_.environment(), "BUILDX_METADATA_WARNINGS");
-  const bool keep = !options_.metadata_file.empty() && ParseBool(warnings).value_or(false);
+  const bool keep = WantsMetadata() && ParseBool(warnings).value_or(false);
   Result<Outcome> outcome = BuildAndDeliver(job, keep ? warnings_.emplace(sink) : sink, cancel);
   // After a failure too nothing may work on them any more when the sink goes.
   results_.CloseTargets();
@@ -212,7 +212,10 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
     facts.frontend.platforms = part.share.platforms;
     session::OfferedStores own;
     if (facts.load_layers) own["export"] = {part.described, true};
-    facts.frontend.upload_url = services.AddTo(part.services, part.faults, std::move(own));
+    auto note = [&part](const std::string& name, bool ended) {
+      if (part.turn) part.turn->Note(name, ended);
+    };
+    facts.frontend.upload_url = services.AddTo(part.services, part.faults, std::move(own), note);
     TRY_ASSIGN(part.plan,
                plan::MakePlan(options_, part.builder->features(), inputs_.source, facts));
     TRY(results_.OpenTargets(part.plan, part.share.platforms, engine_, sink));
@@ -264,6 +267,7 @@ Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
 Result<> Target::Solve(std::vector<PlatformBuild>& parts,
                        Services& services,
                        const Cancel& cancel) {
+  TRY(Link(linkage_, parts, cancel));
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
     part.exported =
@@ -276,6 +280,10 @@ Result<> Target::Solve(std::vector<PlatformBuild>& parts,
     for (PlatformBuild& part : parts)
       TRY(part.builder->Reconnect(cancel));
     solved = solve::SolveAll(SolvesOf(parts, services), cancel);
+  }
+  for (PlatformBuild& part : parts) {
+    part.plan.request.on_result = nullptr;
+    part.turn.reset();
   }
   if (!solved) return Fail(std::move(solved).error());
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -338,12 +346,16 @@ void Target::Record(const PlatformBuild& part, const std::string& ref) {
                             {part.buildx.builder, part.buildx.node, ref}, options_, environment);
 }
 
+bool Target::WantsMetadata() const {
+  return !options_.metadata_file.empty() || options_.metadata_wanted;
+}
+
 /// What the metadata file says beside the builders' own answers.
 deliver::ExporterResponse Target::Metadata(const std::vector<PlatformBuild>& parts,
                                            const Job& job,
                                            EventSink& sink,
                                            const Cancel& cancel) {
-  if (options_.metadata_file.empty()) return {};
+  if (!WantsMetadata()) return {};
   const std::string mode = Variable(workshop_.environment(), "BUILDX_METADATA_PROVENANCE");
   deliver::ExporterResponse values =
       CollectProvenance(parts, deliver::ParseProvenanceMode(mode), sink, cancel);

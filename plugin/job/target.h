@@ -14,6 +14,7 @@
 #include "plugin/job/delivery.h"
 #include "plugin/job/inputs.h"
 #include "plugin/job/job.h"
+#include "plugin/job/links.h"
 #include "plugin/job/platform_build.h"
 #include "plugin/job/preflight.h"
 #include "plugin/job/services.h"
@@ -43,6 +44,9 @@ class Target {
   Target(const options::BuildOptions& options, Workshop& workshop, Streams& streams);
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;
+
+  /// Before Build(): how it hangs together with other targets of the run.
+  void SetLinkage(Linkage linkage) { linkage_ = std::move(linkage); }
 
   /// First: whatever is wrong on the user's own machine ends it here, before anything is connected.
   Result<> Prepare(const Cancel& cancel);
@@ -81,6 +85,7 @@ class Target {
   std::vector<solve::Solving> SolvesOf(std::vector<PlatformBuild>& parts, Services& services);
   Result<> StartOver(PlatformBuild& part, std::size_t index, Services& services);
   bool MaySendAnew(std::vector<PlatformBuild>& parts, Services& services);
+  bool WantsMetadata() const;
   void Record(const PlatformBuild& part, const std::string& ref);
   deliver::ExporterResponse Metadata(const std::vector<PlatformBuild>& parts,
                                      const Job& job,
@@ -96,6 +101,7 @@ class Target {
   const options::BuildOptions& options_;
   Workshop& workshop_;
   Streams& streams_;
+  Linkage linkage_;
   Inputs inputs_;
   Caches caches_;
   docker::Engine* engine_ = nullptr;  ///< to load into; null when nothing is loaded

@@ -275,8 +275,8 @@ Error WrongCount(const std::vector<std::string>& arguments, std::string_view pro
       .WithHint(Cat("usage: ", UsageLine(program)));
 }
 
-Result<std::optional<BuildOptions>> ParseWords(const std::vector<std::string>& words,
-                                               std::string_view program) {
+Result<std::optional<BuildOptions>> ParseValues(const std::vector<std::string>& words,
+                                                std::string_view program) {
   BuildLine line;
   TRY_ASSIGN(auto arguments,
              flags::ParseWords(BuildTable(line), words, flags::Placement::kAnywhere));
@@ -292,11 +292,19 @@ Result<std::optional<BuildOptions>> ParseWords(const std::vector<std::string>& w
     }
   }
   if (!options.call.method.empty()) LeaveOutResults(options);
+  return std::move(options);
+}
+
+Result<std::optional<BuildOptions>> ParseWords(const std::vector<std::string>& words,
+                                               std::string_view program) {
+  TRY_ASSIGN(std::optional<BuildOptions> values, ParseValues(words, program));
+  if (!values) return std::nullopt;
+  BuildOptions& options = *values;
   TRY(CheckTogether(options));
   if (!options.sbom_dir.empty()) options.sbom_implied = options.attests.try_emplace("sbom").second;
   if (options.progress == ProgressMode::kQuiet) options.quiet = true;
   if (options.quiet) options.progress = ProgressMode::kQuiet;
-  return std::move(options);
+  return values;
 }
 
 }  // namespace
@@ -306,6 +314,12 @@ Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::strin
   auto options = ParseWords(words, program);
   if (options || !options.error().hint().empty()) return options;
   return Fail(std::move(options).error().WithHint(Cat("see '", program, " build --help'")));
+}
+
+Result<BuildOptions> ParseBuildValues(const std::vector<std::string>& words,
+                                      std::string_view program) {
+  TRY_ASSIGN(std::optional<BuildOptions> options, ParseValues(words, program));
+  return options.value_or(BuildOptions());
 }
 
 std::vector<flags::Flag> BuildFlagNames() {

@@ -18,6 +18,11 @@ namespace depot::options {
 Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::string>& words,
                                                     std::string_view program);
 
+/// The same without judging flags together, for what is only to be looked at; CheckTogether() does
+/// that. There is no --help.
+Result<BuildOptions> ParseBuildValues(const std::vector<std::string>& words,
+                                      std::string_view program);
+
 /// All flags of `build`, without their setters.
 std::vector<flags::Flag> BuildFlagNames();
 

@@ -53,6 +53,8 @@ struct BuildOptions {
   std::string context;  ///< PATH, URL or "-"
   std::string file;     ///< -f; "" = default, "-" = standard input
   std::vector<std::string> tags;
+  /// The text of the Dockerfile, instead of `file`; no flag says it, but a bake definition can.
+  std::optional<std::string> dockerfile_inline;
   std::string target;
   /// KEY, and its value; nullopt = take it from the environment.
   std::vector<std::pair<std::string, std::optional<std::string>>> build_args;
@@ -71,6 +73,8 @@ struct BuildOptions {
   ProgressMode progress = ProgressMode::kAuto;
   std::string iidfile;
   std::string metadata_file;
+  /// What --metadata-file would have is wanted without one: of several targets it is one file.
+  bool metadata_wanted = false;
   std::string builder;              ///< --builder; "" = not given
   std::vector<std::string> allow;   ///< entitlements, for the builder
   bool allow_local_delete = false;  ///< --allow buildx.local.delete, which no builder hears of

@@ -81,6 +81,20 @@ void AddBuild(std::vector<Setting>& all) {
     all.push_back({name, Fate::kSaid, Asks::kAlways, "no profile is written"});
 }
 
+/// What `bake` reads, beside what compose files do.
+void AddBake(std::vector<Setting>& all) {
+  for (std::string_view name :
+       {"BUILDX_BAKE_FILE", "BUILDX_BAKE_PATH_SEPARATOR", "COMPOSE_PROJECT_NAME",
+        "BUILDX_BAKE_GIT_SSH", "BUILDX_BAKE_GIT_AUTH_TOKEN", "BUILDX_BAKE_GIT_AUTH_HEADER"})
+    all.push_back({name});
+  for (std::string_view name :
+       {"BUILDX_BAKE_ENTITLEMENTS_FS", "BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP",
+        "BAKE_ALLOW_REMOTE_FS_ACCESS"})
+    all.push_back({name, Fate::kHonoured, Asks::kWhenTrue});
+  all.push_back({"BUILDX_BAKE_FILE_RELATIVE_PATHS", Fate::kSaid, Asks::kWhenTrue,
+                 "paths in bake files are relative to the working directory"});
+}
+
 /// What is seen of a build; see ReadStyle() of plugin/progress.
 void AddScreen(std::vector<Setting>& all) {
   for (std::string_view name :
@@ -112,6 +126,7 @@ const std::vector<Setting>& KnownSettings() {
     AddBuilders(all);
     AddDepot(all);
     AddBuild(all);
+    AddBake(all);
     AddScreen(all);
     AddTheRest(all);
     return all;

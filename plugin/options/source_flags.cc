@@ -39,7 +39,9 @@ Result<SshSource> ParseSsh(std::string_view value) {
   return source;
 }
 
-Result<std::string> ContextName(std::string_view name) {
+}  // namespace
+
+Result<std::string> ParseContextName(std::string_view name) {
   auto reference = ParseReference(name);
   if (!reference) {
     return Fail(AsUsage(reference.error(),
@@ -50,8 +52,6 @@ Result<std::string> ContextName(std::string_view name) {
   if (familiar.ends_with(kLatest)) familiar.resize(familiar.size() - kLatest.size());
   return familiar;
 }
-
-}  // namespace
 
 Result<> AddSsh(std::string_view value, SourceOptions& into) {
   if (value.empty()) {
@@ -79,7 +79,7 @@ Result<> AddBuildContext(std::string_view value, SourceOptions& into) {
     return Fail(Usage(Cat("--build-context: invalid context value: ", Printable(RedactUrls(value)),
                           ", expected key=value")));
   }
-  TRY_ASSIGN(std::string name, ContextName(value.substr(0, sign)));
+  TRY_ASSIGN(std::string name, ParseContextName(value.substr(0, sign)));
   const std::string_view source = value.substr(sign + 1);
   const std::string flag = Cat("--build-context ", name);
   if (source.empty()) {

@@ -17,6 +17,9 @@ std::vector<flags::Flag> SourceFlags(SourceOptions& into);
 /// part of a list, and for the text of a key, which is not repeated.
 Result<> AddSsh(std::string_view value, SourceOptions& into);
 
+/// The name of a named context: an image's, without :latest. kUsage.
+Result<std::string> ParseContextName(std::string_view name);
+
 /// NAME=VALUE (buildx util/buildflags/context.go). kUsage when it is something else, when NAME is
 /// no image name, and for target:, which belongs to bake.
 Result<> AddBuildContext(std::string_view value, SourceOptions& into);

@@ -145,7 +145,7 @@ Result<> TakeTextDockerfile(const std::string& text, bool fetched, Source& sourc
 Result<bool> TakeForeignText(const options::BuildOptions& options,
                              const SourceFacts& facts,
                              Source& source) {
-  const bool fetched = IsHttpUrl(options.file);
+  const bool fetched = IsHttpUrl(options.file) || options.dockerfile_inline;
   if (!fetched && options.file != "-") return false;
   TRY(TakeTextDockerfile(fetched ? facts.fetched_dockerfile : facts.standard_input, fetched,
                          source));

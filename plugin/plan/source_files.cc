@@ -253,7 +253,7 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
   }
   const bool local = facts.context == PathKind::kDirectory;
   const bool absolute = fs::path(options.file).is_absolute();
-  const bool elsewhere = dockerfile_input || IsHttpUrl(options.file);
+  const bool elsewhere = dockerfile_input || IsHttpUrl(options.file) || options.dockerfile_inline;
   if (!elsewhere && (local || absolute)) {
     const bool named = !options.file.empty();
     const fs::path path = named ? fs::path(options.file) : fs::path(options.context) / "Dockerfile";

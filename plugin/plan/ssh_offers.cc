@@ -46,8 +46,7 @@ Result<session::SshIdentity> KeyInFile(const disk::Found& found,
     return Fail(ErrorCode::kInvalid, "is neither a file, nor a pipe, nor a socket");
   }
   TRY_ASSIGN(const Fd file, found.Open());
-  TRY_ASSIGN(std::string text,
-             disk::ReadOpenFile(file.get(), "the key", kMaxKeyFile, cancel));
+  TRY_ASSIGN(std::string text, disk::ReadOpenFile(file.get(), "the key", kMaxKeyFile, cancel));
   return Identity(std::move(text), path);
 }
 

@@ -45,7 +45,7 @@ _EXIT_CODES = {0, 125, *FAILURES}
 class Case:
     """A command line, what stands around it, and what both must say when it fails.
 
-    words    what follows `build`; {out} is a folder of each program's own, {image} a name of its own in the open
+    words    what follows the command; {out} is a folder of each program's own, {image} a name of its own in the open
              registry, {name} one without a registry; also {registry}, {base}, {folder}, and what play() is given
     says     of a failure: patterns that the stderr of both matches, whatever the case. Never empty there
     ours     patterns of ours alone: where it says more, or refuses
@@ -92,7 +92,9 @@ class Sight:
 
 
 class InvocationTest(EndToEnd):
-    """Derive from it; see the module."""
+    """Derive from it; see the module. Bake files stand in the context, which is then where both programs run."""
+
+    command = "build"
 
     def setUp(self):
         super().setUp()
@@ -111,7 +113,7 @@ class InvocationTest(EndToEnd):
                 for number, case in enumerate(cases)
             ]
         found = [(case, play.result()) for case, play in zip(cases, plays)]
-        wrong = ["\n  ".join([f"build {case.words}", *lines]) for case, lines in found if lines]
+        wrong = ["\n  ".join([f"{self.command} {case.words}", *lines]) for case, lines in found if lines]
         if wrong:
             self.fail(f"{len(wrong)} of {len(cases)} differ:\n" + "\n\n".join(wrong))
 
@@ -155,7 +157,8 @@ class InvocationTest(EndToEnd):
         env = {"SOURCE_DATE_EPOCH": "1000000000", "BUILDX_CONFIG": str(self.folder / "buildx"), **case.env}
         env = {name: filled(value) for name, value in env.items()}
         words = [filled(word) for word in shlex.split(f"{case.words} {case.extra if program == 'ours' else ''}")]
-        result = run("build", *words, check=None, env=env, stdin=case.stdin, cwd=folder, **where)
+        cwd = folder / "ctx" if self.command == "bake" else folder
+        result = run(self.command, *words, check=None, env=env, stdin=case.stdin, cwd=cwd, **where)
         left = {path.name: content_of(path) for path in sorted(out.iterdir())}
         names = re.findall(rf"(?:[\w.:]+/)?e2e-{self._token}/case\d+:\w+(?:-\w+)?", " ".join(words))
         seen = self._without_cache if "inline cache" in case.ignore else self._digest
@@ -257,8 +260,13 @@ def _digests(index):
 
 
 def _metadata(document):
+    """Of bake the same, target by target: names of keys have a dot, those of targets have none."""
+    flat = {}
+    for name, value in document.items():
+        flat.update({name: value} if "." in name else {f"{name} {key}": value[key] for key in value})
     kept = ("containerimage.digest", "image.name")
-    return Metadata(set(document), json.dumps({name: document[name] for name in kept if name in document}))
+    values = {name: value for name, value in flat.items() if name.endswith(kept)}
+    return Metadata(set(flat), json.dumps(values, sort_keys=True))
 
 
 def _tail(stderr):

@@ -61,6 +61,8 @@ class Completion(EndToEnd):
         self.assertEqual(sorted(os.listdir(self.work)), before)
 
     def test_values(self):
+        (self.work / "docker-bake.hcl").write_text('target "default" {}\n')
+        os.mkfifo(self.work / "pipe")
         for words, wanted in (
             (["build", "--progress", "pl"], (["plain"], _NO_FILES)),
             (["build", "--progress=pl"], (["plain"], _NO_FILES)),
@@ -71,6 +73,8 @@ class Completion(EndToEnd):
             (["build", ""], ([], _FOLDERS)),
             (["build", "--load", ""], ([], _FOLDERS)),
             (["ls", ""], ([], _NO_FILES)),
+            (["bake", "--set", "x", "d"], (["default"], _NO_FILES)),
+            (["bake", "-f", "pipe", "d"], ([], _NO_FILES)),
             (["completion", "z"], (["zsh"], _NO_FILES)),
         ):
             with self.subTest(words=words):

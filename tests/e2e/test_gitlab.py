@@ -128,6 +128,14 @@ again:
         number = re.search(rf"#(\d+) \[.*RUN echo {self.image_name()}", again)[1]
         self.assertRegex(again, rf"#{number} CACHED")
 
+    def test_images_of_a_bake_file(self):
+        registry = self.registry("bearer")
+        bake = 'variable "IMAGE" {}\nvariable "TAG" {}\n'
+        bake += 'target "default" {\n  tags = ["${IMAGE}/web:${TAG}"]\n}\n'
+        project = self.project(template("bake.yml"), self.files(**{"docker-bake.hcl": bake}))
+        self.pipeline(project, registry, self.builder())
+        self.check_pushed(f"{registry['CI_REGISTRY_IMAGE']}/web", self.commit_of(project))
+
     def test_two_platforms(self):
         registry = self.registry("bearer")
         variables = (registry, self.builder("both"))

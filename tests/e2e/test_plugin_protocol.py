@@ -248,26 +248,36 @@ class BuildxsName(PluginTest):
     def test_help_has_the_name(self):
         self.assertIn("Usage:  docker buildx build", self.run_docker("buildx", "build", "--help").stdout)
 
-    def test_bake_is_not_there_and_says_so(self):
-        said = self.run_docker("buildx", "bake", check=1).stderr
-        self.assertIn("no bake yet", said)
-        self.assertIn("configure-docker --uninstall", said)
+    def test_bake_is_ours(self):
+        self.assertIn("Usage:  docker buildx bake", self.run_docker("buildx", "bake", "--help").stdout)
 
-    def test_compose_shows_why(self):
+    def test_compose_builds_and_starts_by_it(self):
         compose = self.rig.get("COMPOSE")
         if not compose:
             self.skipTest("the machine's Debian mirror has no docker-compose 2 in sid")
         (self.docker_config / "cli-plugins" / "docker-compose").symlink_to(compose)
+        services = {
+            name: {"build": {"context": ".", "args": {"NAME": name}}, "network_mode": "none", "init": True}
+            for name in ("web", "worker", "queue")
+        }
+        services["worker"]["build"]["additional_contexts"] = {"web": "service:web"}
+        services["worker"]["build"]["dockerfile_inline"] = "FROM web\nENV KIND=worker\n"
+        text = f"FROM {self.rig['BASE']}\nARG NAME\nENV NAME=$NAME\nCMD [\"sleep\", \"1000\"]\n"
+        name = self.image_name().split("/")[0]
         folder = self.context(
-            {
-                "compose.yaml": "services:\n  one: {build: .}\n  two: {build: .}\n",
-                "Dockerfile": f"FROM {self.rig['BASE']}\n",
-            }
+            {"compose.yaml": json.dumps({"name": name, "services": services}), "Dockerfile": text}
         )
-        for words in (["compose", "build"], ["compose", "up", "--build"]):
-            said = self.run_docker(*words, cwd=folder, engine="classic", builder="tls", check=1)
-            self.assertIn("no bake yet", said.stderr)
-            self.assertNotIn("panic", said.stderr)
+        where = {"cwd": folder, "engine": "classic", "builder": "tls"}
+        self.run_docker("compose", "build", **where)
+        for service in services:
+            image = self.engine("classic").inspect(f"{name}-{service}")
+            self.assertIn(f"NAME={'web' if service == 'worker' else service}", image["Config"]["Env"])
+        try:
+            self.run_docker("compose", "up", "--build", "--detach", **where)
+            running = self.run_docker("compose", "ps", "--services", "--status=running", **where)
+            self.assertEqual(set(running.stdout.split()), set(services))
+        finally:
+            self.run_docker("compose", "down", "--timeout=0", "--rmi=all", **where)
 
 
 class ExitCodes(PluginTest):

@@ -191,11 +191,12 @@ TEST(Invocation, HasBuildxsNameWhenItIsCalledSo) {
   EXPECT_FALSE(Parse({"/p/docker-depot", "depot", "build", "."}, kFromDocker).is_buildx);
 }
 
-TEST(Invocation, BakeIsNotThereYetAndSaysSo) {
-  auto bake = ParseInvocation({"docker-buildx", "bake", "--file", "-"}, kFromDocker, {});
-  ASSERT_FALSE(bake);
-  EXPECT_EQ(bake.error().code(), ErrorCode::kUnsupported);
-  EXPECT_NE(bake.error().message().find("configure-docker --uninstall"), std::string::npos);
+TEST(Invocation, BakeHasItsShortForm) {
+  for (const char* word : {"bake", "f"}) {
+    Invocation bake = Parse({"docker-buildx", word, "--file", "-"}, kFromDocker);
+    EXPECT_EQ(bake.command->words, "bake");
+    EXPECT_EQ(bake.arguments, (Words{"--file", "-"}));
+  }
 }
 
 TEST(Invocation, CommandsOfOthersSayWhatToUse) {

@@ -1,4 +1,4 @@
-#include "plugin/job/remote_dockerfile.h"
+#include "plugin/job/remote_text.h"
 
 #include <chrono>
 #include <string_view>
@@ -10,7 +10,7 @@
 namespace depot::job {
 namespace {
 
-constexpr std::size_t kMaxDockerfile = 2 << 20;
+constexpr std::size_t kMaxText = 2 << 20;
 constexpr int kMaxRedirects = 10;
 constexpr std::chrono::seconds kSilence(60);
 constexpr std::string_view kEncrypted = "https://";
@@ -40,7 +40,7 @@ Result<std::string> Fetch(http::HttpClient& http, std::string url, const Cancel&
   for (int i = 0; i <= kMaxRedirects; ++i) {
     http::Request request;
     request.url = url;
-    request.max_body = kMaxDockerfile;
+    request.max_body = kMaxText;
     request.silence = kSilence;
     TRY_ASSIGN(http::Response response, http.Send(request, cancel));
     if (response.status == 200) return std::move(response.body);
@@ -55,13 +55,14 @@ Result<std::string> Fetch(http::HttpClient& http, std::string url, const Cancel&
 
 }  // namespace
 
-Result<std::string> FetchDockerfile(http::HttpClient& http,
-                                    const std::string& url,
-                                    const Cancel& cancel) {
+Result<std::string> FetchText(http::HttpClient& http,
+                              const std::string& url,
+                              std::string_view what,
+                              const Cancel& cancel) {
   auto text = Fetch(http, url, cancel);
   if (!text) {
     const std::string shown = RedactUrls(url.substr(0, url.find_first_of("?#")));
-    return Fail(std::move(text).error().While(Cat("the Dockerfile ", Printable(shown))));
+    return Fail(std::move(text).error().While(Cat(what, ' ', Printable(shown))));
   }
   return text;
 }

@@ -1,0 +1,71 @@
+#include "plugin/bake/compose.h"
+
+#include <algorithm>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/files/patterns.h"
+#include "plugin/bake/compose_files.h"
+#include "plugin/bake/compose_model.h"
+#include "plugin/bake/compose_service.h"
+
+namespace depot::bake {
+namespace {
+
+std::string ServiceTarget(std::string name) {
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+bool IsSaid(const Yaml& service, std::string_view key) {
+  const Yaml* node = service.Find(key);
+  return node != nullptr && node->kind != Yaml::Kind::kNull;
+}
+
+Result<> AddService(const std::string& name,
+                    const Yaml& service,
+                    const Yaml& file,
+                    const ComposeFiles& files,
+                    Definition& into) {
+  if (!IsTargetName(ServiceTarget(name))) {
+    return Fail(ErrorCode::kInvalid, "the name may have letters, digits, -, _ and . only");
+  }
+  if (!IsSaid(service, "build")) {
+    if (IsSaid(service, "image") || IsSaid(service, "provider")) return {};
+    return Fail(ErrorCode::kInvalid, "there is neither an image nor a build");
+  }
+  TRY_ASSIGN(Fields fields, FieldsOfService(service, file, files));
+  const std::string target = ServiceTarget(name);
+  into.groups["default"].targets.push_back(target);
+  into.targets.insert_or_assign(target, std::move(fields));
+  return {};
+}
+
+}  // namespace
+
+Result<Definition> LoadCompose(const std::vector<DefinitionFile>& files,
+                               const Environment& environment) {
+  ComposeFiles reader(environment);
+  TRY_ASSIGN(const Yaml file, reader.Load(files));
+  Definition definition;
+  const Yaml* services = file.Find("services");
+  if (services == nullptr || services->kind != Yaml::Kind::kMap) {
+    return Fail(ErrorCode::kInvalid, Cat(Printable(files.front().name), ": there are no services"));
+  }
+  definition.groups["default"];
+  for (const auto& [name, service] : services->keys) {
+    Result<> added = AddService(name, service, file, reader, definition);
+    if (!added) {
+      return Fail(std::move(added).error().While(
+          Cat(Printable(files.front().name), ": service ", Printable(name))));
+    }
+    if (definition.targets.size() > kMostTargets) {
+      return Fail(ErrorCode::kInvalid, Cat("a definition has at most ", kMostTargets, " targets"));
+    }
+  }
+  std::sort(definition.groups["default"].targets.begin(),
+            definition.groups["default"].targets.end());
+  return definition;
+}
+
+}  // namespace depot::bake

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/base/environment.h"
+#include "driver/base/result.h"
+#include "driver/base/yaml.h"
+#include "plugin/bake/compose.h"
+
+namespace depot::bake {
+
+/// Compose files as one tree: variables replaced, in their long form, with what they include and
+/// extend. One thread.
+class ComposeFiles {
+ public:
+  explicit ComposeFiles(const Environment& environment) : environment_(environment) {}
+
+  /// Once.
+  Result<Yaml> Load(const std::vector<DefinitionFile>& files);
+
+  /// A variable as compose files see it: the environment, then `.env`.
+  std::optional<std::string> Find(const std::string& name) const;
+
+  /// The variables of an `env_file`; none when it need not be there and is not.
+  Result<Environment> ReadEnvFile(const std::string& path, bool required) const;
+
+ private:
+  Result<Yaml> ReadTree(const DefinitionFile& file);
+  Result<Yaml> ReadPath(const std::string& path);
+  Result<> Include(Yaml& file, const std::string& folder, std::size_t depth);
+  Result<> IncludeOne(const Yaml& entry, Yaml& into, std::size_t depth);
+  Result<> ExtendAll(Yaml& file);
+  Result<> Extend(Yaml& services, const std::string& name, std::size_t depth);
+  Result<Yaml> ServiceOf(const std::string& path, const std::string& name, std::size_t depth);
+
+  const Environment& environment_;
+  Environment dotenv_;
+  std::string project_;  ///< `name` of the files; "" = none
+  std::size_t files_read_ = 0;
+};
+
+}  // namespace depot::bake

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/base/environment.h"
+#include "driver/base/result.h"
+#include "plugin/bake/fields.h"
+#include "plugin/hcl/document.h"
+
+namespace depot::bake {
+
+/// As many targets as a definition may have, a matrix's included.
+constexpr std::size_t kMostTargets = 10'000;
+
+/// A name for several targets.
+struct Group {
+  std::optional<std::string> description;
+  Strings targets;  ///< of targets and groups
+};
+
+/// A variable as --list shows it.
+struct VariableFact {
+  std::string name;
+  std::string type;                  ///< "list of string"; "" = none was written
+  std::optional<std::string> value;  ///< as text, collections as JSON; nullopt = null
+  std::string description;
+};
+
+/// What the files of a definition say together, evaluated: targets without what they inherit.
+struct Definition {
+  std::map<std::string, Fields, std::less<>> targets;
+  std::map<std::string, Group, std::less<>> groups;
+  std::vector<VariableFact> variables;  ///< sorted by name
+  Strings notices;                      ///< one line each: what was said and has no effect
+};
+
+/// What a definition sees of its surroundings.
+struct Surroundings {
+  Environment variables;                   ///< override variables of their names
+  std::string command_context = "cwd://";  ///< BAKE_CMD_CONTEXT
+  std::string home{};                      ///< what homedir() gives; "" = not known
+};
+
+/// Evaluates files as one body over the targets and groups that compose files gave. Every target is
+/// evaluated, also one that nobody asks for. Errors point into the files.
+Result<Definition> EvaluateDefinition(const std::vector<hcl::Body>& files,
+                                      Definition compose,
+                                      const Surroundings& surroundings);
+
+/// Letters, digits, `-` and `_`, at least one.
+bool IsTargetName(std::string_view name);
+
+}  // namespace depot::bake

@@ -1,0 +1,145 @@
+#include "plugin/bake/load.h"
+
+#include <array>
+#include <filesystem>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/disk/read_file.h"
+#include "plugin/hcl/document.h"
+
+namespace depot::bake {
+namespace {
+
+constexpr std::size_t kMostDefinitionBytes = 16 << 20;
+
+constexpr std::array<const char*, 8> kDefaultNames = {
+    "compose.yaml",     "compose.yml",     "docker-compose.yml",        "docker-compose.yaml",
+    "docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl"};
+
+Result<DefinitionFile> ReadOne(std::string name, int standard_input, const Cancel& cancel) {
+  constexpr std::string_view kHere = "cwd://";
+  if (name.starts_with(kHere)) name.erase(0, kHere.size());
+  if (name == "-") {
+    TRY_ASSIGN(std::string text,
+               disk::ReadOpenFile(standard_input, "standard input", kMostDefinitionBytes, cancel));
+    return DefinitionFile{"-", std::move(text)};
+  }
+  TRY_ASSIGN(std::string text, disk::ReadWholeFile(name, kMostDefinitionBytes, cancel));
+  return DefinitionFile{std::move(name), std::move(text)};
+}
+
+Strings NamesFromVariable(const Environment& environment) {
+  std::string separator = Variable(environment, "BUILDX_BAKE_PATH_SEPARATOR");
+  if (separator.empty()) separator = ":";
+  std::string_view rest;
+  const std::string list = Variable(environment, "BUILDX_BAKE_FILE");
+  rest = list;
+  Strings names;
+  while (true) {
+    const std::size_t end = rest.find(separator);
+    const std::string_view name = Trim(rest.substr(0, end));
+    if (!name.empty()) names.emplace_back(name);
+    if (end == std::string_view::npos) return names;
+    rest.remove_prefix(end + separator.size());
+  }
+}
+
+enum class Form { kCompose, kHcl, kJson, kUnsaid };
+
+Form FormOf(const std::string& name) {
+  const std::string lower = LowerAscii(name);
+  if (lower.ends_with(".yml") || lower.ends_with(".yaml")) return Form::kCompose;
+  if (name.ends_with(".json")) return Form::kJson;
+  return name.ends_with(".hcl") ? Form::kHcl : Form::kUnsaid;
+}
+
+/// The files, by what they are.
+struct Sorted {
+  std::vector<DefinitionFile> compose;
+  std::vector<hcl::Body> bodies;
+};
+
+Result<> SortUnsaid(const DefinitionFile& file, const Environment& environment, Sorted& into) {
+  auto compose = LoadCompose({file}, environment);
+  if (compose) {
+    into.compose.push_back(file);
+    return {};
+  }
+  auto native = hcl::Parse(file.name, file.text, hcl::Syntax::kNative);
+  if (native) {
+    into.bodies.push_back(*std::move(native));
+    return {};
+  }
+  auto json = hcl::Parse(file.name, file.text, hcl::Syntax::kJson);
+  if (json) {
+    into.bodies.push_back(*std::move(json));
+    return {};
+  }
+  return Fail(Error(native.error())
+                  .While(Cat(Printable(file.name), " is neither a compose file (",
+                             compose.error().message(), ") nor HCL nor JSON")));
+}
+
+}  // namespace
+
+Strings NamedFiles(const Strings& named, const Environment& environment) {
+  return named.empty() ? NamesFromVariable(environment) : named;
+}
+
+Strings DefaultNames() {
+  return {kDefaultNames.begin(), kDefaultNames.end()};
+}
+
+Result<std::vector<DefinitionFile>> ReadDefinitionFiles(const Strings& named,
+                                                        const Environment& environment,
+                                                        int standard_input,
+                                                        const Cancel& cancel) {
+  const Strings names = NamedFiles(named, environment);
+  std::vector<DefinitionFile> files;
+  bool empty = true;
+  for (const std::string& name : names) {
+    TRY_ASSIGN(DefinitionFile file, ReadOne(name, standard_input, cancel));
+    files.push_back(std::move(file));
+  }
+  if (!names.empty()) return files;
+  for (const char* name : kDefaultNames) {
+    std::error_code error;
+    if (!std::filesystem::exists(name, error)) continue;
+    TRY_ASSIGN(DefinitionFile file, ReadOne(name, standard_input, cancel));
+    empty &= file.text.empty();
+    if (!file.text.empty()) files.push_back(std::move(file));
+  }
+  if (!empty) return files;
+  return Fail(Error(ErrorCode::kNotFound, "couldn't find a bake definition")
+                  .WithHint("write docker-bake.hcl or compose.yaml, or name a file: -f FILE"));
+}
+
+Result<Definition> LoadDefinition(const std::vector<DefinitionFile>& files,
+                                  const Surroundings& surroundings) {
+  Sorted sorted;
+  for (const DefinitionFile& file : files) {
+    switch (FormOf(file.name)) {
+      case Form::kCompose:
+        sorted.compose.push_back(file);
+        break;
+      case Form::kUnsaid:
+        TRY(SortUnsaid(file, surroundings.variables, sorted));
+        break;
+      case Form::kHcl:
+      case Form::kJson: {
+        const bool json = FormOf(file.name) == Form::kJson;
+        TRY_ASSIGN(hcl::Body body, hcl::Parse(file.name, file.text,
+                                              json ? hcl::Syntax::kJson : hcl::Syntax::kNative));
+        sorted.bodies.push_back(std::move(body));
+      }
+    }
+  }
+  Definition compose;
+  if (!sorted.compose.empty()) {
+    TRY_ASSIGN(compose, LoadCompose(sorted.compose, surroundings.variables));
+  }
+  return EvaluateDefinition(sorted.bodies, std::move(compose), surroundings);
+}
+
+}  // namespace depot::bake

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "driver/base/result.h"
+#include "plugin/bake/overrides.h"
+#include "plugin/bake/resolve.h"
+#include "plugin/command/command.h"
+
+namespace depot::command {
+
+/// One thing that a definition wants to do and nobody has allowed.
+struct Need {
+  std::string flag;      ///< the --allow that gives it: "fs.read=/etc"
+  std::string target;    ///< the first that wants it
+  bool is_file = false;  ///< of this machine's files or agents
+};
+
+/// What the targets want (buildx bake/entitlements.go): the builder's network or privileges, an
+/// agent, and files outside of the working directory, with symlinks followed. What the command line
+/// said itself, by `allow` or by `overrides`, is left out.
+std::vector<Need> MissingAccess(const bake::Resolution& resolution,
+                                const bake::Overrides& overrides,
+                                const std::vector<std::string>& allow);
+
+/// Says what is missing and asks whether it may be; without somebody to ask, or without a yes, it
+/// is kDenied. BUILDX_BAKE_ENTITLEMENTS_FS=0, and of a remote definition
+/// BAKE_ALLOW_REMOTE_FS_ACCESS=1: what is about files is said alone.
+Result<> AskForAccess(const std::vector<Need>& needs,
+                      bool may_ask,
+                      bool is_remote,
+                      const Call& call);
+
+}  // namespace depot::command

@@ -1,0 +1,235 @@
+#include "plugin/command/bake_command.h"
+
+#include <algorithm>
+#include <set>
+
+#include <unistd.h>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/session/secrets.h"
+#include "plugin/bake/load.h"
+#include "plugin/bake/print.h"
+#include "plugin/bake/resolve.h"
+#include "plugin/bake/words.h"
+#include "plugin/command/bake_access.h"
+#include "plugin/command/bake_flags.h"
+#include "plugin/command/bake_remote.h"
+#include "plugin/command/bake_run.h"
+#include "plugin/options/build_checks.h"
+#include "plugin/options/build_flags.h"
+#include "plugin/options/settings.h"
+#include "plugin/options/source_flags.h"
+#include "plugin/plan/git_url.h"
+#include "plugin/plan/plan.h"
+#include "plugin/plan/ssh_offers.h"
+
+namespace depot::command {
+namespace {
+
+/// What variables of the definition and of compose files can be: --var before the environment.
+Environment VariablesOf(const BakeOptions& options, const Environment& environment) {
+  const std::string off = Variable(environment, "BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP");
+  Environment variables;
+  if (!ParseBool(off).value_or(false)) variables = environment;
+  for (const std::string& assignment : options.variables) {
+    const std::size_t sign = assignment.find('=');
+    variables[assignment.substr(0, sign)] = assignment.substr(sign + 1);
+  }
+  return variables;
+}
+
+Result<> RefuseRemoteFiles(const BakeOptions& options) {
+  for (const std::string& file : options.files) {
+    if (!plan::IsRemoteContext(file)) continue;
+    return Fail(
+        Error(ErrorCode::kInvalid, Cat("-f ", Printable(RedactUrls(file)), " is no file"))
+            .WithHint("a definition elsewhere is the first argument: bake URL [TARGET...]"));
+  }
+  return {};
+}
+
+void AddEpoch(const Environment& environment, bake::Resolution& resolution) {
+  const std::string epoch = Variable(environment, "SOURCE_DATE_EPOCH");
+  if (epoch.empty()) return;
+  for (auto& [name, fields] : resolution.targets)
+    fields.args.try_emplace("SOURCE_DATE_EPOCH", epoch);
+}
+
+Result<bake::Overrides> OverridesOf(const BakeOptions& options,
+                                    const bake::Definition& definition,
+                                    const Environment& variables) {
+  std::vector<std::string> settings = options.settings;
+  if (!definition.targets.empty()) {
+    for (std::string& setting : SettingsOf(options))
+      settings.push_back(std::move(setting));
+  }
+  return bake::ReadOverrides(definition, settings, variables);
+}
+
+/// An error about a target's field, which came from no command line.
+Error OfTarget(const std::string& name, const Error& error) {
+  const bool about_flags = error.hint().starts_with("see '");
+  return Error(ErrorCode::kInvalid, error.message())
+      .WithHint(about_flags ? "" : error.hint())
+      .While(Cat("target ", name));
+}
+
+/// What docker buildx looks at for --print, too: secret files, agents, and the form of some fields.
+/// What it leaves to the build is left out.
+bake::Fields LookedAt(bake::Fields fields) {
+  std::erase_if(fields.secret, [](const bake::Entry& secret) { return !secret.contains("src"); });
+  fields.tags.reset();
+  fields.extra_hosts.clear();
+  fields.cache_from.clear();
+  fields.cache_to.reset();
+  return fields;
+}
+
+Result<options::BuildOptions> OptionsOf(const bake::Fields& fields,
+                                        const bake::Strings& more,
+                                        const Call& call) {
+  TRY_ASSIGN(bake::Strings words, bake::BuildWords(fields));
+  words.insert(words.begin(), more.begin(), more.end());
+  TRY_ASSIGN(options::BuildOptions options, options::ParseBuildValues(words, call.program));
+  options.dockerfile_inline = fields.dockerfile_inline;
+  TRY_ASSIGN(const auto secrets, plan::PlanSecrets(options, call.environment));
+  TRY(session::CheckSecrets(secrets));
+  TRY(plan::PlanSsh(options, call.environment, call.cancel));
+  return options;
+}
+
+Result<std::map<std::string, std::string>> LinksOf(const bake::Fields& fields) {
+  std::map<std::string, std::string> links;
+  for (const auto& [name, value] : fields.contexts) {
+    const std::string target = bake::LinkedTarget(value);
+    if (target.empty()) continue;
+    TRY_ASSIGN(std::string context, options::ParseContextName(name));
+    links.emplace(std::move(context), target);
+  }
+  return links;
+}
+
+Result<BakeTarget> BakeTargetOf(const std::string& name,
+                                const bake::Fields& fields,
+                                const bake::Strings& more,
+                                const Call& call) {
+  BakeTarget target;
+  target.name = name;
+  auto options = OptionsOf(fields, more, call);
+  if (!options) return Fail(OfTarget(name, options.error()));
+  target.options = *std::move(options);
+  auto links = LinksOf(fields);
+  if (!links) return Fail(OfTarget(name, links.error()));
+  target.links = *std::move(links);
+  return target;
+}
+
+/// `more` are flags of each; `print`: they will not be built.
+Result<std::vector<BakeTarget>> TargetsOf(const bake::Resolution& resolution,
+                                          const bake::Strings& more,
+                                          bool print,
+                                          const Call& call) {
+  std::vector<BakeTarget> targets;
+  for (const auto& [name, fields] : resolution.targets) {
+    TRY_ASSIGN(BakeTarget target,
+               BakeTargetOf(name, print ? LookedAt(fields) : fields, more, call));
+    target.linked = resolution.linked.contains(name);
+    targets.push_back(std::move(target));
+  }
+  return targets;
+}
+
+/// One run has one project of the Depot API.
+Result<> ChooseProject(std::vector<BakeTarget>& targets, options::BuildOptions& common) {
+  std::set<std::string> projects;
+  for (const BakeTarget& target : targets)
+    if (!target.options.project.empty()) projects.insert(target.options.project);
+  if (projects.size() > 1) {
+    return Fail(Error(ErrorCode::kUnsupported,
+                      "targets of several Depot projects cannot be built in one run")
+                    .WithHint("name the targets of one project"));
+  }
+  if (!projects.empty() && common.project.empty()) common.project = *projects.begin();
+  return {};
+}
+
+/// What the command line says of all targets, in each.
+Result<> TakeCommon(const BakeOptions& line, std::vector<BakeTarget>& targets) {
+  for (BakeTarget& target : targets) {
+    options::BuildOptions& options = target.options;
+    TakeCommonOptions(line, options);
+    options.metadata_wanted = !line.metadata_file.empty();
+    options.allow_local_delete =
+        std::find(line.allow.begin(), line.allow.end(), "buildx.local.delete") != line.allow.end();
+    if (!options.call.method.empty() && !line.call.method.empty()) options.call = line.call;
+    Result<> checked = options::CheckTogether(options);
+    if (!checked) return Fail(OfTarget(target.name, checked.error()));
+  }
+  return {};
+}
+
+Result<> BuildAll(BakeOptions line,
+                  BakeSources sources,
+                  std::vector<BakeTarget> targets,
+                  const Call& call) {
+  if (targets.empty()) return {};
+  TRY(options::ApplyProgressVariable(call.environment, line.common));
+  TRY(ChooseProject(targets, line.common));
+  TRY(TakeCommon(line, targets));
+  options::GlobalFlags globals = call.globals;
+  globals.debug |= line.common.debug;
+  if (!line.common.docker_config.empty()) globals.config = line.common.docker_config;
+  job::Workshop workshop(call.environment, globals, call.version);
+  TRY(workshop.ReadDocker());
+  return BuildTargets(std::move(targets), line, workshop, std::move(sources), call);
+}
+
+Result<> Bake(const Call& call) {
+  TRY_ASSIGN(std::optional<BakeOptions> line, ParseBakeFlags(call));
+  if (!line) return {};
+  TRY(RefuseRemoteFiles(*line));
+  const RemoteArguments remote = TakeRemoteArguments(line->targets);
+  const Environment variables = VariablesOf(*line, call.environment);
+  TRY_ASSIGN(const auto files, remote.url.empty()
+                                   ? bake::ReadDefinitionFiles(line->files, call.environment,
+                                                               STDIN_FILENO, call.cancel)
+                                   : FetchDefinition(remote, *line, call));
+  TRY_ASSIGN(
+      const bake::Definition definition,
+      bake::LoadDefinition(files, {variables, remote.context, Variable(call.environment, "HOME")}));
+  if (line->list) {
+    const bool json = line->list->json;
+    return call.terminal.WriteResult(line->list->variables ? bake::ListVariables(definition, json)
+                                                           : bake::ListTargets(definition, json),
+                                     call.cancel);
+  }
+  TRY_ASSIGN(const bake::Overrides overrides, OverridesOf(*line, definition, variables));
+  TRY_ASSIGN(bake::Resolution resolution,
+             bake::Resolve(definition, line->targets, overrides,
+                           {remote.has_folders ? remote.url : "", line->print}));
+  AddEpoch(call.environment, resolution);
+  TRY_ASSIGN(std::vector<BakeTarget> targets,
+             TargetsOf(resolution, RemoteWords(remote, call.environment), line->print, call));
+  if (line->print) return call.terminal.WriteResult(bake::PrintResolution(resolution), call.cancel);
+  const bool may_ask = line->common.progress != options::ProgressMode::kRawJson;
+  TRY(AskForAccess(MissingAccess(resolution, overrides, line->allow), may_ask, !remote.url.empty(),
+                   call));
+  BakeSources sources{{}, definition.notices};
+  for (const bake::DefinitionFile& file : files)
+    sources.files.emplace_back(file.name, file.text.size());
+  return BuildAll(*std::move(line), std::move(sources), std::move(targets), call);
+}
+
+}  // namespace
+
+Result<> RunBake(const Call& call) {
+  Result<> done = Bake(call);
+  if (done || done.error().code() != ErrorCode::kUsage) return done;
+  const Error& error = done.error();
+  return Fail(Error(ErrorCode::kInvalid, error.message())
+                  .WithHint(error.hint())
+                  .WithExcerpt(error.excerpt()));
+}
+
+}  // namespace depot::command

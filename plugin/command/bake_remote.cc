@@ -1,0 +1,228 @@
+#include "plugin/command/bake_remote.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "driver/base/json.h"
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/disk/read_file.h"
+#include "plugin/bake/load.h"
+#include "plugin/command/build_output.h"
+#include "plugin/command/build_parts.h"
+#include "plugin/command/chosen_display.h"
+#include "plugin/job/job.h"
+#include "plugin/job/remote_text.h"
+#include "plugin/job/target.h"
+#include "plugin/options/build_flags.h"
+#include "plugin/plan/description.h"
+#include "plugin/plan/git_url.h"
+
+namespace depot::command {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kHere = "cwd://";
+
+/// A folder of our own, as long as this lives.
+class TemporaryFolder {
+ public:
+  static Result<TemporaryFolder> Make(const std::string& place) {
+    std::string path = Cat(place, "/docker-depot-bake-XXXXXX");
+    if (::mkdtemp(path.data()) == nullptr)
+      return Fail(SystemError(Cat("make a folder in ", place), errno));
+    return TemporaryFolder(std::move(path));
+  }
+  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, "")) {}
+  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+  ~TemporaryFolder() {
+    std::error_code error;
+    if (!path_.empty()) fs::remove_all(path_, error);
+  }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+
+  std::string path_;
+};
+
+std::string PathOf(const std::string& url) {
+  return url.substr(0, url.find_first_of("?#"));
+}
+
+/// As a builder unpacks one (BuildKit frontend/dockerui/context.go).
+bool IsArchive(const std::string& url) {
+  constexpr std::array<std::string_view, 6> kEnds = {".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"};
+  const std::string path = LowerAscii(PathOf(url));
+  return std::any_of(kEnds.begin(), kEnds.end(),
+                     [&](std::string_view end) { return path.ends_with(end); });
+}
+
+/// A pattern that one path matches; `may_lack`: that it matches nothing is no error.
+std::string PatternOf(const std::string& path, bool may_lack) {
+  constexpr std::string_view kSpecial = "*?[\\";
+  std::string pattern;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const bool last = may_lack && i + 1 == path.size();
+    const bool special = kSpecial.find(path[i]) != std::string_view::npos;
+    pattern += special || last ? Cat('[', path[i], ']') : std::string(1, path[i]);
+  }
+  return pattern;
+}
+
+/// Copies each of `names` into a folder of its own: its number.
+std::string DockerfileFor(const bake::Strings& names, bool may_lack) {
+  std::string text = "FROM scratch\n";
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    Json words = Json::Array();
+    words.Append(Json::String(PatternOf(names[i], may_lack)));
+    words.Append(Json::String(Cat('/', i, '/')));
+    text += Cat("COPY ", words.Dump(), '\n');
+  }
+  return text;
+}
+
+/// The only file in `folder`; nullopt: there is none. What is there was written by a builder: links
+/// lead nowhere.
+Result<std::optional<std::string>> OnlyFile(const fs::path& folder) {
+  std::error_code error;
+  if (fs::symlink_status(folder, error).type() != fs::file_type::directory) return std::nullopt;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (entry.symlink_status(error).type() != fs::file_type::regular) continue;
+    return disk::ReadFileIfThere(entry.path().string());
+  }
+  return std::nullopt;
+}
+
+/// A build whose result is the files.
+Result<> BuildFolder(const options::BuildOptions& options, const Call& call) {
+  options::GlobalFlags globals = call.globals;
+  globals.debug |= options.debug;
+  if (!options.docker_config.empty()) globals.config = options.docker_config;
+  job::Workshop workshop(call.environment, globals, call.version);
+  TRY(workshop.ReadDocker());
+  Streams streams(call.terminal);
+  job::Target target(options, workshop, streams);
+  TRY(target.Prepare(call.cancel));
+  TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(options, workshop, call));
+  choice.default_load = false;
+  TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options.progress));
+  chosen.options.title = "the definition";
+  TRY_ASSIGN(auto output,
+             BuildOutput::Open(chosen.options, options, workshop.masks(), call.terminal));
+  const std::string project = choice.hosted ? choice.hosted->project.id : "";
+  Result<> done;
+  {
+    auto job = job::Job::Start(workshop, std::move(choice), plan::DescribeBuild(options, project),
+                               output->sink(), call.cancel);
+    if (!job) {
+      done = Fail(std::move(job).error());
+    } else {
+      auto outcome = target.Build(**job, output->sink(), call.cancel);
+      if (!outcome) done = Fail(output->Told(outcome.error()));
+      (*job)->Finish(done ? nullptr : &done.error());
+    }
+  }
+  const job::Outcome nothing;
+  TRY(output->Finish(done ? nullptr : &done.error(), &nothing));
+  return done;
+}
+
+Result<std::vector<bake::DefinitionFile>> FetchByBuilder(const RemoteArguments& remote,
+                                                         bake::Strings names,
+                                                         const BakeOptions& line,
+                                                         const Call& call) {
+  const job::Workshop place(call.environment, call.globals, call.version);
+  TRY_ASSIGN(const TemporaryFolder folder, TemporaryFolder::Make(place.TemporaryDirectory()));
+  const bool may_lack = names.empty();
+  if (may_lack) names = bake::DefaultNames();
+  std::vector<std::string> words = RemoteWords(remote, call.environment);
+  for (std::string word : {Cat("--output=type=local,platform-split=false,dest=", folder.path()),
+                           std::string("--provenance=false"), std::string("--"), remote.url}) {
+    words.push_back(std::move(word));
+  }
+  TRY_ASSIGN(options::BuildOptions options, options::ParseBuildValues(words, call.program));
+  TakeCommonOptions(line, options);
+  options.progress = line.common.progress;
+  options.debug = line.common.debug;
+  options.docker_config = line.common.docker_config;
+  options.dockerfile_inline = DockerfileFor(names, may_lack);
+  TRY(BuildFolder(options, call));
+  std::vector<bake::DefinitionFile> files;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    TRY_ASSIGN(std::optional<std::string> text, OnlyFile(fs::path(folder.path()) / Cat(i)));
+    if (text && !text->empty()) files.push_back({names[i], *std::move(text)});
+  }
+  if (!files.empty()) return files;
+  return Fail(ErrorCode::kNotFound,
+              Cat("couldn't find a bake definition in ", Printable(RedactUrls(remote.url))));
+}
+
+}  // namespace
+
+RemoteArguments TakeRemoteArguments(std::vector<std::string>& targets) {
+  RemoteArguments remote;
+  const auto take = [&](std::string& into) {
+    if (targets.empty() || !plan::IsRemoteContext(targets.front())) return false;
+    into = std::move(targets.front());
+    targets.erase(targets.begin());
+    return true;
+  };
+  if (take(remote.url)) take(remote.context);
+  remote.has_folders = plan::ParseGitUrl(remote.url).has_value() || IsArchive(remote.url);
+  return remote;
+}
+
+std::vector<std::string> RemoteWords(const RemoteArguments& remote,
+                                     const Environment& environment) {
+  if (remote.url.empty()) return {};
+  std::vector<std::string> words;
+  for (const char* name : {"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER"}) {
+    const std::string variable = Cat("BUILDX_BAKE_", name);
+    if (Variable(environment, variable).empty()) continue;
+    words.push_back(Cat("--secret=id=", name, ",env=", variable));
+  }
+  const std::string ssh = Variable(environment, "BUILDX_BAKE_GIT_SSH");
+  if (!ssh.empty()) words.push_back(Cat("--ssh=default=", ssh));
+  return words;
+}
+
+Result<std::vector<bake::DefinitionFile>> FetchDefinition(const RemoteArguments& remote,
+                                                          const BakeOptions& line,
+                                                          const Call& call) {
+  const bake::Strings names = bake::NamedFiles(line.files, call.environment);
+  bake::Strings here;
+  bake::Strings there;
+  for (const std::string& name : names)
+    (name.starts_with(kHere) ? here : there).push_back(name);
+  std::vector<bake::DefinitionFile> files;
+  if (names.empty() || !there.empty()) {
+    if (remote.has_folders) {
+      TRY_ASSIGN(files, FetchByBuilder(remote, there, line, call));
+    } else {
+      job::Workshop workshop(call.environment, call.globals, call.version);
+      TRY_ASSIGN(std::string text,
+                 job::FetchText(workshop.http(), remote.url, "the definition", call.cancel));
+      const std::string path = PathOf(remote.url);
+      files.push_back({path.substr(path.rfind('/') + 1), std::move(text)});
+    }
+  }
+  if (here.empty()) return files;
+  TRY_ASSIGN(auto own,
+             bake::ReadDefinitionFiles(here, call.environment, STDIN_FILENO, call.cancel));
+  std::move(own.begin(), own.end(), std::back_inserter(files));
+  return files;
+}
+
+}  // namespace depot::command

@@ -1,0 +1,295 @@
+#include "plugin/command/bake_run.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include "driver/base/json.h"
+#include "driver/base/shown.h"
+#include "driver/base/task_group.h"
+#include "driver/base/text.h"
+#include "driver/disk/whole_file.h"
+#include "driver/event/labelled_sink.h"
+#include "driver/event/step.h"
+#include "plugin/command/build_output.h"
+#include "plugin/command/build_parts.h"
+#include "plugin/command/chosen_display.h"
+#include "plugin/deliver/metadata.h"
+#include "plugin/job/job.h"
+#include "plugin/job/links.h"
+#include "plugin/job/target.h"
+#include "plugin/options/build_flags.h"
+#include "plugin/plan/description.h"
+
+namespace depot::command {
+namespace {
+
+/// Lets a line that several targets say pass once.
+class NoticesOnce final : public EventSink {
+ public:
+  explicit NoticesOnce(EventSink& sink) : sink_(sink) {}
+
+  void Emit(Event event) override {
+    if (const auto* notice = std::get_if<Notice>(&event)) {
+      const std::lock_guard lock(mutex_);
+      if (!said_.insert(notice->text).second) return;
+    }
+    sink_.Emit(std::move(event));
+  }
+
+ private:
+  EventSink& sink_;
+  std::mutex mutex_;
+  std::set<std::string> said_;
+};
+
+/// A target while it is built.
+struct Running {
+  const BakeTarget* target = nullptr;
+  std::unique_ptr<job::Target> build;
+  std::unique_ptr<EventSink> labelled;
+  job::Outcome outcome;
+  std::atomic<bool> started{false};
+};
+
+/// All targets of one run.
+class BakeRun {
+ public:
+  BakeRun(const std::vector<BakeTarget>& targets, job::Workshop& workshop, Terminal& terminal)
+      : targets_(targets), streams_(terminal) {
+    for (const BakeTarget& target : targets) {
+      Running& running = running_[target.name];
+      running.target = &target;
+      running.build = std::make_unique<job::Target>(target.options, workshop, streams_);
+      for (const auto& [context, linked] : target.links)
+        users_[linked].insert(target.name);
+    }
+    for (auto& [name, running] : running_)
+      Link(name, running);
+  }
+  BakeRun(const BakeRun&) = delete;
+  BakeRun& operator=(const BakeRun&) = delete;
+
+  /// Whatever is wrong on the user's own machine.
+  Result<> Prepare(const Cancel& cancel) {
+    for (auto& [name, running] : running_) {
+      Result<> prepared = running.build->Prepare(cancel);
+      if (!prepared) return Fail(Named(name, std::move(prepared).error()));
+    }
+    return {};
+  }
+
+  /// Once, after Prepare().
+  Result<> Build(job::Job& job, std::size_t most, EventSink& sink, const Cancel& cancel) {
+    TaskGroup tasks(cancel);
+    std::vector<Running*> first;
+    for (auto& [name, running] : running_) {
+      if (running_.size() > 1) running.labelled = MakeLabelledSink(sink, name);
+      if (!users_.contains(name)) first.push_back(&running);
+    }
+    std::atomic<std::size_t> next{0};
+    const std::size_t workers = std::min(most, first.size());
+    for (std::size_t i = 0; i < workers; ++i) {
+      tasks.Start("bake", [&](const Cancel& stop) -> Result<> {
+        for (std::size_t at = next++; at < first.size(); at = next++)
+          TRY(RunWithLinks(*first[at], {job, tasks, sink}, stop));
+        return {};
+      });
+    }
+    return tasks.Wait();
+  }
+
+  const std::vector<BakeTarget>& targets() const { return targets_; }
+  const std::map<std::string, Running>& running() const { return running_; }
+
+ private:
+  struct Shared {
+    job::Job& job;
+    TaskGroup& tasks;
+    EventSink& sink;
+  };
+
+  Error Named(const std::string& name, Error error) const {
+    return running_.size() > 1 ? std::move(error).While(Cat("target ", name)) : error;
+  }
+
+  void Link(const std::string& name, Running& running) {
+    auto users = users_.find(name);
+    const bool used = users != users_.end();
+    if (used) board_.Expect(name, users->second.size());
+    running.build->SetLinkage({&board_, name, used, running.target->links, &turns_});
+  }
+
+  /// What it uses runs beside it, each once, whoever is the first to need it.
+  Result<> RunWithLinks(Running& running, Shared shared, const Cancel& cancel) {
+    for (const auto& [context, name] : running.target->links) {
+      Running& linked = running_.at(name);
+      if (linked.started.exchange(true)) continue;
+      shared.tasks.Start("linked", [this, &linked, shared](const Cancel& stop) {
+        return RunWithLinks(linked, shared, stop);
+      });
+    }
+    return RunOne(running, shared, cancel);
+  }
+
+  Result<> RunOne(Running& running, Shared shared, const Cancel& cancel) {
+    const std::string& name = running.target->name;
+    EventSink& sink = running.labelled ? *running.labelled : shared.sink;
+    auto outcome = running.build->Build(shared.job, sink, cancel);
+    std::set<std::string> used;
+    for (const auto& [context, linked] : running.target->links)
+      used.insert(linked);
+    for (const std::string& linked : used)
+      board_.Release(linked);
+    if (!outcome) {
+      Error error = Named(name, std::move(outcome).error());
+      board_.Fail(name, error);
+      return Fail(std::move(error));
+    }
+    running.outcome = *std::move(outcome);
+    return {};
+  }
+
+  const std::vector<BakeTarget>& targets_;
+  Streams streams_;
+  job::LinkBoard board_;
+  job::ContextTurns turns_;
+  std::map<std::string, Running> running_;
+  std::map<std::string, std::set<std::string>> users_;
+};
+
+api::BuildDescription Describe(const std::vector<BakeTarget>& targets, const std::string& project) {
+  api::BuildDescription description;
+  description.project = project;
+  for (const BakeTarget& target : targets) {
+    api::BuildDescription one = plan::DescribeBuild(target.options, project);
+    one.target = target.name;
+    description.targets.push_back(std::move(one));
+  }
+  return description;
+}
+
+/// As docker buildx bake writes it: an object for each target, and warnings of all at the top.
+std::string MetadataOf(const std::map<std::string, Running>& running) {
+  constexpr const char* kWarnings = "buildx.build.warnings";
+  Json all = Json::Object();
+  Json warnings;
+  for (const auto& [name, one] : running) {
+    auto parsed = Json::Parse(deliver::MetadataJson(one.outcome.response, one.outcome.ref));
+    if (!parsed) continue;
+    Json own = Json::Object();
+    for (const std::string& key : parsed->Keys()) {
+      if (key != kWarnings) {
+        own.Set(key, (*parsed)[key]);
+        continue;
+      }
+      const Json said = (*parsed)[key];
+      for (std::size_t i = 0; i < said.size(); ++i)
+        warnings.Append(said[i]);
+    }
+    all.Set(name, std::move(own));
+  }
+  if (warnings.is_array()) all.Set(kWarnings, std::move(warnings));
+  return all.Dump(2);
+}
+
+Result<> WriteMetadata(const std::string& path, const std::map<std::string, Running>& running) {
+  auto file = disk::OpenWholeFile(path, false);
+  Result<> done;
+  if (!file) done = Fail(std::move(file).error());
+  if (done) done = (*file)->Write(MetadataOf(running));
+  if (done) done = (*file)->Commit();
+  if (!done) return Fail(std::move(done).error().While("--metadata-file cannot be written"));
+  return {};
+}
+
+/// What stays in the cache alone is said once for all.
+void WarnOfNoOutput(const std::vector<BakeTarget>& targets,
+                    const choice::Choice& choice,
+                    EventSink& sink) {
+  if (choice.engine || choice.default_load) return;
+  std::vector<std::string> names;
+  for (const BakeTarget& target : targets) {
+    const bool asks = !target.options.call.method.empty();
+    if (target.options.outputs.empty() && !target.linked && !asks) names.push_back(target.name);
+  }
+  if (names.empty()) return;
+  sink.Say(Cat("WARNING: no output was asked for, so the result of ", Join(names, ", "),
+               " stays in the builder's cache; --push, --load or an output takes it out"));
+}
+
+Result<> ShowAnswers(const BakeRun& run, Terminal& terminal) {
+  std::optional<Error> failure;
+  for (const auto& [name, running] : run.running()) {
+    const options::BuildOptions& options = running.target->options;
+    if (options.call.method.empty()) continue;
+    if (run.running().size() > 1 && !options.call.json) {
+      TRY(terminal.WriteResult(Cat(name, "\n\n"), Cancel::Never()));
+    }
+    Result<> shown = ShowCallAnswer(options, running.outcome.answer, terminal);
+    if (!shown && !failure) failure = std::move(shown).error().While(Cat("target ", name));
+  }
+  if (failure) return Fail(*std::move(failure));
+  return {};
+}
+
+void ShowFiles(const BakeSources& sources, EventSink& sink) {
+  Step step(sink, "[internal] load local bake definitions");
+  for (const auto& [name, size] : sources.files) {
+    const std::string shown = Cat("reading ", Printable(name));
+    step.Progress(shown, static_cast<std::int64_t>(size), static_cast<std::int64_t>(size));
+    step.ProgressDone(shown);
+  }
+}
+
+/// A run from the first builder to the last result.
+Result<> RunAll(BakeRun& run,
+                choice::Choice choice,
+                const BakeOptions& options,
+                job::Workshop& workshop,
+                EventSink& sink,
+                const Cancel& cancel) {
+  WarnOfNoOutput(run.targets(), choice, sink);
+  const std::string project = choice.hosted ? choice.hosted->project.id : "";
+  TRY_ASSIGN(auto job, job::Job::Start(workshop, std::move(choice),
+                                       Describe(run.targets(), project), sink, cancel));
+  Result<> built = run.Build(*job, options.max_parallel, sink, cancel);
+  job->Finish(built ? nullptr : &built.error());
+  return built;
+}
+
+}  // namespace
+
+Result<> BuildTargets(std::vector<BakeTarget> targets,
+                      const BakeOptions& options,
+                      job::Workshop& workshop,
+                      BakeSources sources,
+                      const Call& call) {
+  TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options.common.progress));
+  BakeRun run(targets, workshop, call.terminal);
+  TRY(run.Prepare(call.cancel));
+  TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(options.common, workshop, call));
+  chosen.options.title = TitleOf(choice);
+  TRY_ASSIGN(auto output,
+             BuildOutput::Open(chosen.options, options.common, workshop.masks(), call.terminal));
+  for (std::vector<std::string>* lines : {&chosen.lines, &sources.notices})
+    for (std::string& line : *lines)
+      output->sink().Say(std::move(line));
+  ShowFiles(sources, output->sink());
+  NoticesOnce sink(output->sink());
+  Result<> done = RunAll(run, std::move(choice), options, workshop, sink, call.cancel);
+  if (!done) done = Fail(output->Told(done.error()));
+  TRY(output->Finish(done ? nullptr : &done.error(), nullptr));
+  TRY(std::move(done));
+  if (!options.metadata_file.empty()) TRY(WriteMetadata(options.metadata_file, run.running()));
+  TRY(ShowAnswers(run, call.terminal));
+  for (const auto& [name, running] : run.running()) {
+    if (!running.outcome.cache_failure) continue;
+    return Fail(output->Told(Error(*running.outcome.cache_failure).While(Cat("target ", name))));
+  }
+  return {};
+}
+
+}  // namespace depot::command

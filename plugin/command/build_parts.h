@@ -1,0 +1,29 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "driver/base/result.h"
+#include "plugin/choice/choose.h"
+#include "plugin/command/command.h"
+#include "plugin/job/workshop.h"
+#include "plugin/options/build_options.h"
+
+/// What `build` and `bake` have in common.
+namespace depot::command {
+
+/// The builders of a build, for the header of its display.
+std::string TitleOf(const choice::Choice& choice);
+
+/// ChooseBuilder() for what the user said, where somebody at the terminal may log in, and
+/// DEPOT_LOAD or docker's own `docker build` make loading the default.
+Result<choice::Choice> ChooseBuilderOf(const options::BuildOptions& options,
+                                       job::Workshop& workshop,
+                                       const Call& call);
+
+/// Writes what the frontend answered to --call; an Error when the answer is a failure.
+Result<> ShowCallAnswer(const options::BuildOptions& options,
+                        const std::map<std::string, std::string>& metadata,
+                        Terminal& terminal);
+
+}  // namespace depot::command

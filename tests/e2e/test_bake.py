@@ -1,0 +1,369 @@
+"""Many images in one run, beside docker buildx bake on the same builder."""
+
+import json
+import re
+import subprocess
+
+from git_server import GIT, GitServer, commit
+from harness import EndToEnd, symlink
+from invocations import Case, InvocationTest
+
+# Targets that run at once have steps of their own: see InvocationTest._play().
+_TWO = """
+variable "IMAGE" {}
+group "default" { targets = ["one", "two"] }
+target "base" { args = { WORD = "base" } }
+target "one" {
+  inherits = ["base"]
+  tags = ["${IMAGE}-one"]
+  labels = { "org.example.word" = "a ${upper("label")}" }
+}
+target "two" {
+  inherits = ["base"]
+  args = { WORD = "two" }
+  tags = ["${IMAGE}-two", "${IMAGE}-too"]
+}
+"""
+_LINKED = """
+target "base" {
+  dockerfile-inline = "FROM BASE\\nENV WORD=linked\\nRUN : ${IMAGE}; echo made >/made"
+}
+variable "IMAGE" {}
+target "middle" {
+  contexts = { base = "target:base" }
+  dockerfile-inline = "FROM base\\nRUN echo $WORD >/word"
+}
+target "default" {
+  contexts = { middle = "target:middle", base = "target:base" }
+  dockerfile-inline = "FROM scratch\\nCOPY --from=middle /word /made /\\nCOPY --from=base /made /again"
+  output = ["type=local,dest=${OUT}/o"]
+}
+variable "OUT" {}
+"""
+_IMAGE = {"IMAGE": "{image}"}
+_OUT = {"OUT": "{out}", **_IMAGE}
+
+
+def hcl(text, **more):
+    return {"docker-bake.hcl": text, **more}
+
+
+def one(fields, **more):
+    return hcl(f'variable "IMAGE" {{}}\ntarget "default" {{\n{fields}\n}}\n', **more)
+
+
+_SECRET = "FROM BASE AS a\\nRUN --mount=type=secret,id=s cat /run/secrets/s >/s\\nFROM scratch\\nCOPY --from=a /s /"
+_META = "--metadata-file {out}/m.json"
+_LOCAL = "--allow fs.write={out} --set *.output=type=local,dest={out}/o"
+
+_DEFINITIONS = [
+    Case(f"--push {_META}", files=hcl(_TWO), env=_IMAGE),
+    Case(f"--push {_META} two", files=hcl(_TWO), env=_IMAGE),
+    Case(f"--push {_META} 't*'", files=hcl(_TWO), env=_IMAGE),
+    Case(
+        _LOCAL,
+        files={"docker-bake.json": '{"target": {"default": {"args": {"WORD": "${strlen(\\"json\\")}"}}}}'},
+    ),
+    Case(
+        _LOCAL,
+        files=hcl(
+            'target "default" { args = { WORD = "first" } }',
+            **{"docker-bake.override.hcl": 'target "default" { args = { WORD = "override" } }'},
+        ),
+    ),
+    Case(
+        f"-f a.hcl -f b.json {_LOCAL}",
+        files={"a.hcl": 'target "default" { args = { WORD = "a" } }', "b.json": '{"target":{"default":{"target":"out"}}}'},
+    ),
+    Case(f"-f - {_LOCAL}", stdin=b'target "default" { args = { WORD = "input" } }'),
+    Case(
+        "--allow fs.write={out}",
+        files=hcl(
+            'variable "OUT" {}\ntarget "default" {\n  name = "t-${w}"\n  matrix = { w = ["a", "b", "c"] }\n'
+            '  args = { WORD = w }\n  output = ["type=local,dest=${OUT}/${w}"]\n}'
+        ),
+        env=_OUT,
+    ),
+    Case(
+        _LOCAL,
+        files=hcl(
+            'variable "WORD" { default = "own" }\nfunction "twice" {\n  params = [a]\n  result = "${a}${a}"\n}\n'
+            'target "default" { args = { WORD = twice(WORD) } }'
+        ),
+        env={"WORD": "from outside"},
+    ),
+    Case("--allow fs.write={out}", files=hcl(_LINKED), env=_OUT),
+    Case(f"{_META} --set default.output=type=cacheonly", files=hcl(_LINKED), env=_OUT),
+    Case("--print default", files=hcl(_LINKED), env=_IMAGE),
+]
+
+_FIELDS = [
+    Case(_LOCAL, files=one('dockerfile-inline = "FROM scratch\\nCOPY word /inline"')),
+    Case(_LOCAL, files=one('context = "sub"\ndockerfile = "../own"', own="FROM scratch\nCOPY a /\n", **{"sub/a": "a"})),
+    Case(f"--push {_META}", files=one('target = "make"\ntags = ["${IMAGE}"]'), env=_IMAGE),
+    Case(
+        f"--push {_META}",
+        files=one('annotations = ["one=two", "manifest:three=four"]\ntags = ["${IMAGE}"]\nlabels = { a = null }'),
+        env=_IMAGE,
+    ),
+    Case(
+        f"{_META} " + "--set default.output=type=oci,dest={out}/o.tar",
+        files=one('platforms = ["linux/amd64", "linux/arm64"]\ndockerfile-inline = "FROM scratch\\nCOPY word /"'),
+    ),
+    Case(_LOCAL, files=one(f'secret = ["id=s,src=word"]\ndockerfile-inline = "{_SECRET}"')),
+    Case(
+        _LOCAL,
+        files=one(f'secret = [{{ id = "s", env = "HIDDEN" }}]\ndockerfile-inline = "{_SECRET}"'),
+        env={"HIDDEN": "hidden"},
+    ),
+    Case(
+        _LOCAL,
+        files=one(
+            'contexts = { other = "sub" }\ndockerfile-inline = "FROM scratch\\nCOPY --from=other a /"', **{"sub/a": "named"}
+        ),
+    ),
+    Case(
+        _LOCAL,
+        files=one(
+            'network = "none"\nextra-hosts = { one = "10.0.0.1" }\nshm-size = "128m"\nulimits = ["nofile=1000:2000"]\n'
+            'dockerfile-inline = "FROM BASE AS a\\nRUN (ls /sys/class/net; grep one /etc/hosts; ulimit -n) >/s\\n'
+            'FROM scratch\\nCOPY --from=a /s /"'
+        ),
+    ),
+    Case("--set default.output=type=tar,dest=- --pull=false", files=one('args = { WORD = "tar" }')),
+    Case("--set default.args.WORD=set --set default.target=make --allow fs.write={out} --set *.output={out}/made", files=one("")),
+    # This builder's BuildKit is older than the call.
+    Case("--check", files=one('dockerfile-inline = "from scratch\\nCOPY word /"'), says=("frontend.lint|lint",)),
+]
+
+_MISTAKES = [
+    Case(
+        "",
+        files=hcl(
+            'group "default" { targets = ["good", "bad"] }\n'
+            'target "good" { dockerfile-inline = "FROM BASE\\nRUN sleep 1000" }\n'
+            'target "bad" { dockerfile-inline = "FROM BASE\\nRUN exit 3" }\n'
+        ),
+        says=("target bad: ", "exit code: 3"),
+    ),
+    Case("nowhere", files=hcl(_TWO), says=("failed to find target nowhere",)),
+    Case("--tag x", files=one(""), says=("unknown flag: --tag",)),
+    Case("", files={"docker-bake.hcl": 'target "default" {\n  args = { WORD = nobody }\n}\n'}, says=("docker-bake.hcl:2", "nobody")),
+    Case("", files=one('context = "/"'), says=("additional privileges requested",), ours=("--allow fs.read=/",)),
+    Case("", files=one('context = "away"', away=symlink("/etc")), says=("additional privileges requested",)),
+    Case("", files=one('network = "host"'), says=("--allow[= ]network.host",)),
+    Case("", files=one('output = ["type=local,dest=/var/none"]'), says=("privileges requested",), ours=("--allow fs.write=/var/none",)),
+    Case("", files=one('context = "nowhere"'), says=("nowhere",)),
+]
+
+_SERVICES = """
+services:
+  web:
+    image: ${IMAGE}-web
+    build:
+      context: .
+      args: [WORD=web]
+  worker:
+    image: ${IMAGE}-worker
+    build: {context: ., args: {WORD: "${KIND:-worker}"}, target: make}
+  database:
+    image: nobody/database
+"""
+_EXTENDS = """
+x-build: &build
+  context: .
+  labels: {org.example.kind: common}
+services:
+  base:
+    image: ${IMAGE}-base
+    build: {<<: *build, args: {WORD: base}}
+  web:
+    extends: base
+    image: ${IMAGE}-web
+    build: {args: {WORD: web}}
+"""
+
+
+def compose(text, **more):
+    return {"compose.yaml": text, **more}
+
+
+def service(build):
+    return compose(f"services:\n  web:\n    image: ${{IMAGE}}\n    build:\n      context: .\n{build}\n")
+
+
+_COMPOSE = [
+    Case(f"--push {_META}", files=compose(_SERVICES), env=_IMAGE),
+    Case(f"--push {_META} worker", files=compose(_SERVICES, **{".env": "KIND=from-env-file\n"}), env=_IMAGE),
+    Case(f"--push {_META}", files=compose(_EXTENDS), env=_IMAGE),
+    Case(
+        f"--push {_META}",
+        files=compose(
+            "include: [sub/compose.yaml]\nservices: {}\n",
+            **{
+                "sub/compose.yaml": "services: {web: {image: '${IMAGE}', build: .}}\n",
+                "sub/Dockerfile": "FROM scratch\nCOPY a /\n",
+                "sub/a": "included",
+            },
+        ),
+        env=_IMAGE,
+    ),
+    Case(
+        f"--push {_META} web",
+        files=hcl('target "web" { args = { WORD = "bake" } }', **compose(_SERVICES)),
+        env=_IMAGE,
+    ),
+    Case(
+        _LOCAL,
+        files=service(f'      secrets: [s]\n      dockerfile_inline: "{_SECRET}"\nsecrets: {{s: {{file: word}}}}'),
+        env=_IMAGE,
+    ),
+    Case(
+        f"--push {_META}",
+        files=service("      x-bake: {tags: ['${IMAGE}-extra'], platforms: linux/amd64}\n      args: {WORD: 1.50}"),
+        env=_IMAGE,
+    ),
+    Case(
+        f"--push {_META} web",
+        files=compose(
+            "services:\n  base: {build: {dockerfile_inline: \"FROM scratch\\nCOPY word /\"}}\n  web:\n    image: ${IMAGE}\n"
+            "    build:\n      additional_contexts: {base: service:base}\n      dockerfile_inline: \"FROM base\\nCOPY word /2\"\n"
+        ),
+        env=_IMAGE,
+    ),
+    Case(
+        _LOCAL,
+        files=service(
+            "      network: none\n      extra_hosts: [\"one=10.0.0.1\"]\n      shm_size: 64m\n"
+            "      dockerfile_inline: \"FROM BASE AS a\\nRUN (ls /sys/class/net; grep one /etc/hosts) >/s\\n"
+            "FROM scratch\\nCOPY --from=a /s /\""
+        ),
+        env=_IMAGE,
+    ),
+    Case("", files=compose("services:\n  web: {build: [a, b]}\n"), says=("web", "build"), ours=("line 2",)),
+]
+
+
+class Bake(InvocationTest):
+    command = "bake"
+
+    def test_definitions(self):
+        self.play(_DEFINITIONS)
+
+    def test_fields(self):
+        self.play(_FIELDS)
+
+    def test_mistakes(self):
+        self.play(_MISTAKES)
+
+    def test_compose_files(self):
+        self.play(_COMPOSE)
+
+
+class BakeAlone(EndToEnd):
+    def folder_of(self, definition, name="docker-bake.hcl", **more):
+        dockerfile = f"FROM {self.rig['BASE']}\nCOPY word /word\nARG WORD\nRUN echo $WORD >/made\n"
+        text = definition.replace("BASE", self.rig["BASE"])
+        return self.context({name: text, "Dockerfile": dockerfile, "word": "content\n", **more})
+
+    def bake(self, *args, cwd, **options):
+        return self.run_plugin("bake", "--progress=plain", *args, cwd=cwd, **{"builder": "tls", **options})
+
+    def test_lists_are_those_of_buildx(self):
+        folder = self.folder_of(_TWO)
+        for args in (["--list", "targets"], ["--list", "type=variables,format=json"]):
+            ours, theirs = (run("bake", *args, cwd=folder).stdout for run in (self.run_plugin, self.run_buildx))
+            self.assertEqual(ours.split(), theirs.split())
+
+    def test_steps_say_their_target_and_the_group_is_loaded(self):
+        image = self.image_name(tag="it")
+        ran = self.bake("--load", cwd=self.folder_of(_TWO), engine="containerd", env={"IMAGE": image}, builder=None)
+        self.assertRegex(ran.stderr, r"\[one .*RUN echo")
+        self.assertRegex(ran.stderr, r"\[two .*RUN echo")
+        for word, target in (("base", "one"), ("two", "two"), ("two", "too")):
+            said = self.engine("containerd").run(f"{image}-{target}", "cat", "/made")
+            self.assertIn(word, str(said))
+            self.engine("containerd").remove(f"{image}-{target}")
+
+    def test_what_stays_in_the_cache_is_said_once(self):
+        said = self.bake(cwd=self.folder_of(_TWO), env={"IMAGE": "example/app:1"}).stderr
+        self.assertEqual(len(re.findall("stays in the builder's cache", said)), 1)
+        self.assertIn("one, two", said)
+
+    def test_a_linked_image_without_files(self):
+        folder = self.folder_of(
+            'target "base" { dockerfile-inline = "FROM scratch\\nENV WORD=empty" }\n'
+            'target "default" {\n  contexts = { base = "target:base" }\n'
+            '  dockerfile-inline = "FROM base\\nCOPY word /$WORD"\n  output = ["out"]\n}\n'
+        )
+        self.bake(cwd=folder)
+        self.assertEqual((folder / "out/empty").read_text(), "content\n")
+
+    def test_what_was_allowed_is_read(self):
+        outside = self.context({"file": "outside\n"})
+        folder = self.folder_of(
+            f'target "default" {{\n  contexts = {{ far = "{outside}" }}\n'
+            '  dockerfile-inline = "FROM scratch\\nCOPY --from=far file /"\n  output = ["out"]\n}\n'
+        )
+        self.bake("--allow", f"fs.read={outside}", cwd=folder)
+        self.assertEqual((folder / "out/file").read_text(), "outside\n")
+
+    def test_a_definition_of_a_repository(self):
+        definition = """target "default" { output = ["type=local,dest=out"] }
+            target "sub" {
+              inherits = ["default"]
+              context = "sub"
+            }
+            target "here" {
+              inherits = ["default"]
+              context = "cwd://mine"
+            }"""
+        root = self.work / "served"
+        dockerfile = "FROM scratch\nCOPY word /\n"
+        files = {"docker-bake.hcl": definition, "plain.json": '{"target": {"default": {"args": {"A": "b"}}}}'}
+        files |= {f"{folder}{name}": f"{folder}{text}" for folder in ("", "sub/") for name, text in (("word", "word"),)}
+        files |= {"Dockerfile": dockerfile, "sub/Dockerfile": dockerfile}
+        commit(root / "app", files)
+        subprocess.run([*GIT, "clone", "-q", "--bare", root / "app", root / "app.git"], check=True, capture_output=True)
+        server = GitServer(root)
+        self.addCleanup(server.close)
+        url = server.url("app.git")
+        cwd = self.context({"mine/Dockerfile": dockerfile, "mine/word": "mine"})
+        for target, word in (("default", "word"), ("sub", "sub/word"), ("here", "mine")):
+            self.bake(url, target, cwd=cwd)
+            self.assertEqual((cwd / "out/word").read_text(), word)
+        for args in ([url, "sub"], [url, "-f", "plain.json"], [server.url("app/plain.json")]):
+            ours = self.run_plugin("bake", "--print", *args, cwd=cwd, builder="tls").stdout
+            theirs = self.run_buildx("bake", "--print", *args, cwd=cwd, builder="tls").stdout
+            self.assertEqual(json.loads(ours), json.loads(theirs))
+        self.assertIn("no/such.hcl", self.bake(url, "-f", "no/such.hcl", cwd=cwd, check=1).stderr)
+
+    def test_hostile_definitions_end_soon(self):
+        laugh = "x-0: &a0 [l, l, l, l, l, l, l, l, l, l]\n" + "".join(
+            f"x-{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)
+        )
+        matrix = 'target "default" {\n  name = "t-${a}-${b}"\n  matrix = { a = range(0, 1000), b = range(0, 1000) }\n}\n'
+        doubles = 'v0 = "0123456789"\n' + "".join(f'v{i} = "${{v{i - 1}}}${{v{i - 1}}}"\n' for i in range(1, 60))
+        targets = "".join(f'target "t{i}" {{}}\n' for i in range(10_001))
+        parents = "".join(f'target "t{i}" {{ inherits = ["t{i + 1}"] }}\n' for i in range(5000))
+        for name, text, said in (
+            ("compose.yaml", laugh + "services: {a: {build: .}}\n", "too large"),
+            ("docker-bake.hcl", matrix, "1000000 combinations"),
+            ("docker-bake.hcl", "a = " + "[" * 100_000, "docker-bake.hcl"),
+            ("docker-bake.json", '{"a": ' + "[" * 100_000, "docker-bake.json"),
+            ("docker-bake.hcl", doubles, "docker-bake.hcl:"),
+            ("docker-bake.hcl", targets, "at most 10000 targets"),
+            ("docker-bake.hcl", parents + 'target "t5000" {}\n', "levels"),
+            ("docker-bake.hcl", 'function "f" {\n  params = [a]\n  result = f(a)\n}\n', "needs itself"),
+        ):
+            with self.subTest(text[:40]):
+                folder = self.folder_of(text, name=name)
+                args = ["t0"] if said == "levels" else []
+                self.assertIn(said, self.run_plugin("bake", "--print", *args, cwd=folder, check=1).stderr)
+
+    def test_a_big_definition_is_all_there(self):
+        """10,000 targets, and 2,000 lines of expressions."""
+        folder = self.folder_of("".join(f'target "t{i}" {{ args = {{ N = {i} + 1 }} }}\n' for i in range(10_000)))
+        printed = json.loads(self.run_plugin("bake", "--print", "t*", cwd=folder).stdout)
+        self.assertEqual(len(printed["target"]), 10_000)
+        self.assertEqual(printed["target"]["t9999"]["args"], {"N": "10000"})
