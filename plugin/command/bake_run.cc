@@ -13,6 +13,7 @@
 #include "driver/disk/whole_file.h"
 #include "driver/event/labelled_sink.h"
 #include "driver/event/step.h"
+#include "plugin/command/build_answer.h"
 #include "plugin/command/build_output.h"
 #include "plugin/command/build_parts.h"
 #include "plugin/command/chosen_display.h"
@@ -228,7 +229,7 @@ Result<> ShowAnswers(const BakeRun& run, Terminal& terminal) {
     if (run.running().size() > 1 && !options.call.json) {
       TRY(terminal.WriteResult(Cat(name, "\n\n"), Cancel::Never()));
     }
-    Result<> shown = ShowCallAnswer(options, running.outcome.answer, terminal);
+    Result<> shown = PrintCallAnswer(options, running.outcome.answer, terminal);
     if (!shown && !failure) failure = std::move(shown).error().While(Cat("target ", name));
   }
   if (failure) return Fail(*std::move(failure));

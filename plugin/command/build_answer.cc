@@ -20,16 +20,6 @@ std::string NameOfDockerfile(const options::BuildOptions& options) {
   return (std::filesystem::path(options.context) / "Dockerfile").lexically_normal().string();
 }
 
-Result<> PrintCall(const options::BuildOptions& options,
-                   const std::map<std::string, std::string>& metadata,
-                   Terminal& terminal) {
-  TRY_ASSIGN(deliver::CallAnswer answer,
-             deliver::ShowAnswer(options.call, metadata, NameOfDockerfile(options)));
-  if (!answer.text.empty()) TRY(terminal.WriteResult(answer.text, Cancel::Never()));
-  if (answer.failure) return Fail(*std::move(answer.failure));
-  return {};
-}
-
 std::string WhyNoId(const job::Outcome& outcome, const options::BuildOptions& options) {
   if (!outcome.not_loaded.empty()) return outcome.not_loaded;
   if (!options.outputs.empty()) return "the outputs asked for make no image";
@@ -50,6 +40,16 @@ Result<> PrintId(const job::Outcome& outcome,
 
 }  // namespace
 
+Result<> PrintCallAnswer(const options::BuildOptions& options,
+                         const std::map<std::string, std::string>& metadata,
+                         Terminal& terminal) {
+  TRY_ASSIGN(deliver::CallAnswer answer,
+             deliver::ShowAnswer(options.call, metadata, NameOfDockerfile(options)));
+  if (!answer.text.empty()) TRY(terminal.WriteResult(answer.text, Cancel::Never()));
+  if (answer.failure) return Fail(*std::move(answer.failure));
+  return {};
+}
+
 bool HasAnswer(const options::BuildOptions& options) {
   return options.quiet || !options.call.method.empty();
 }
@@ -57,7 +57,7 @@ bool HasAnswer(const options::BuildOptions& options) {
 Result<> PrintAnswer(const options::BuildOptions& options,
                      const job::Outcome& outcome,
                      Terminal& terminal) {
-  if (!options.call.method.empty()) return PrintCall(options, outcome.answer, terminal);
+  if (!options.call.method.empty()) return PrintCallAnswer(options, outcome.answer, terminal);
   return options.quiet ? PrintId(outcome, options, terminal) : Result<>();
 }
 

@@ -1,12 +1,8 @@
 #include "plugin/command/build_parts.h"
 
-#include <filesystem>
-
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/command/login_command.h"
-#include "plugin/deliver/call_answer.h"
-#include "plugin/plan/git_url.h"
 
 namespace depot::command {
 namespace {
@@ -15,15 +11,6 @@ namespace {
 bool SomebodyIsThere(const Call& call) {
   return call.terminal.output_is_terminal() && call.terminal.error_is_terminal() &&
          Variable(call.environment, "CI").empty();
-}
-
-/// The Dockerfile as the user would name it; "" when it is no file of this machine.
-std::string NameOfDockerfile(const options::BuildOptions& options) {
-  if (options.context == "-" || options.file == "-" || plan::IsRemoteContext(options.context)) {
-    return "";
-  }
-  if (!options.file.empty()) return options.file;
-  return (std::filesystem::path(options.context) / "Dockerfile").lexically_normal().string();
 }
 
 }  // namespace
@@ -49,16 +36,6 @@ std::string TitleOf(const choice::Choice& choice) {
   for (const choice::Site& site : choice.sites)
     names.push_back(site.name);
   return Join(names, ", ");
-}
-
-Result<> ShowCallAnswer(const options::BuildOptions& options,
-                        const std::map<std::string, std::string>& metadata,
-                        Terminal& terminal) {
-  TRY_ASSIGN(deliver::CallAnswer answer,
-             deliver::ShowAnswer(options.call, metadata, NameOfDockerfile(options)));
-  if (!answer.text.empty()) TRY(terminal.WriteResult(answer.text, Cancel::Never()));
-  if (answer.failure) return Fail(*std::move(answer.failure));
-  return {};
 }
 
 }  // namespace depot::command

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "driver/base/result.h"
@@ -20,10 +19,5 @@ std::string TitleOf(const choice::Choice& choice);
 Result<choice::Choice> ChooseBuilderOf(const options::BuildOptions& options,
                                        job::Workshop& workshop,
                                        const Call& call);
-
-/// Writes what the frontend answered to --call; an Error when the answer is a failure.
-Result<> ShowCallAnswer(const options::BuildOptions& options,
-                        const std::map<std::string, std::string>& metadata,
-                        Terminal& terminal);
 
 }  // namespace depot::command

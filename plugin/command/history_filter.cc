@@ -5,7 +5,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "plugin/command/cache_filter.h"
+#include "plugin/options/go_duration.h"
 #include "plugin/plan/git_url.h"
 
 namespace depot::command {
@@ -74,7 +74,7 @@ std::optional<std::int64_t> ParseTime(const std::string& text) {
 
 Result<std::int64_t> LimitOf(const Condition& condition, std::time_t now) {
   const std::string value(condition.value);
-  const Result<std::int64_t> duration = ParseGoDuration(value);
+  const Result<std::int64_t> duration = options::ParseGoDuration(value);
   constexpr std::int64_t kSecond = 1'000'000'000;
   if (condition.key == "duration") {
     if (duration) return *duration;
