@@ -157,8 +157,7 @@ class Api {
   virtual Result<std::variant<Pending, Machine>> GetMachine(const CreatedBuild& build,
                                                             const Platform& platform,
                                                             const Cancel& cancel) = 0;
-  /// The machine is still used. A time means that the API cancels the build then (seconds since
-  /// 1970). One attempt: the next report comes anyway.
+  /// The machine is still used. A time (seconds since 1970): the API cancels the build then. Once.
   virtual Result<std::optional<std::int64_t>> ReportHealth(const CreatedBuild& build,
                                                            const Platform& platform,
                                                            const Cancel& cancel) = 0;
@@ -180,8 +179,7 @@ class Api {
   virtual Result<PullInfo> GetPullInfo(const Token& token,
                                        const std::string& build,
                                        const Cancel& cancel) = 0;
-  /// A password for the registry that keeps saved images, for pulls alone: of `build`, or with ""
-  /// of `project`. Empty when the API gives none.
+  /// A password to pull saved images with: of `build`, or with "" of `project`. Empty: none.
   virtual Result<Secret> GetPullToken(const Token& token,
                                       const std::string& project,
                                       const std::string& build,
@@ -197,7 +195,6 @@ Result<std::unique_ptr<Api>> MakeApi(http::HttpClient& client,
                                      std::string url,
                                      std::function<void(std::string)> say);
 
-/// DEPOT_API_URL's default.
-constexpr const char* kDefaultApiUrl = "https://api.depot.dev";
+constexpr const char* kDefaultApiUrl = "https://api.depot.dev";  ///< of DEPOT_API_URL
 
 }  // namespace depot::api
