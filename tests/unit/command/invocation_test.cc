@@ -114,7 +114,7 @@ TEST(Invocation, UnknownCommandNamesTheNearest) {
   Error far = Refusal({"docker-depot", "depot", "zebra"}, kFromDocker);
   EXPECT_EQ(
       far.message(),
-      "unknown command: docker depot zebra, known are: build, login, "
+      "unknown command: docker depot zebra, known are: build, bake, login, "
       "logout, init, list, cache, pull, pull-token, ls, inspect, create, use, rm, stop, du, prune, "
       "context, history, imagetools, configure-docker, doctor, completion, version, help");
 }
