@@ -195,10 +195,10 @@ std::string WithoutCommand(std::string_view whole) {
 
 }  // namespace
 
-const Cause* FindCause(std::string_view whole) {
-  const std::string text = WithoutCommand(whole);
+const Cause* FindCause(std::string_view text) {
+  const std::string bare = WithoutCommand(text);
   for (const Cause& cause : kCatalogue) {
-    if (Fits(cause, text)) return &cause;
+    if (Fits(cause, bare)) return &cause;
   }
   return nullptr;
 }

@@ -285,30 +285,40 @@ Result<> NormalizeFile(Yaml& file) {
   return {};
 }
 
+void MergeTree(Yaml& into, const Yaml& later);
+
+void MergeMap(Yaml& into, const Yaml& later) {
+  for (const auto& [key, value] : later.keys) {
+    Yaml* there = FindKey(into, key);
+    if (value.tag == "!reset") {
+      std::erase_if(into.keys, [&name = key](const auto& entry) { return entry.first == name; });
+    } else if (there == nullptr) {
+      into.keys.emplace_back(key, value);
+    } else {
+      MergeTree(*there, value);
+    }
+  }
+}
+
+/// A text that is there already is not added again.
+void MergeList(Yaml& into, const Yaml& later) {
+  const bool texts = IsTexts(into);
+  for (const Yaml& item : later.items) {
+    const bool there = texts && item.kind == Kind::kText &&
+                       std::any_of(into.items.begin(), into.items.end(),
+                                   [&](const Yaml& earlier) { return earlier.text == item.text; });
+    if (!there) into.items.push_back(item);
+  }
+}
+
 void MergeTree(Yaml& into, const Yaml& later) {
   if (later.tag == "!override" || into.kind != later.kind) {
     into = later;
     into.tag.clear();
   } else if (into.kind == Kind::kMap) {
-    for (const auto& [key, value] : later.keys) {
-      Yaml* there = FindKey(into, key);
-      if (value.tag == "!reset") {
-        std::erase_if(into.keys, [&name = key](const auto& entry) { return entry.first == name; });
-      } else if (there == nullptr) {
-        into.keys.emplace_back(key, value);
-      } else {
-        MergeTree(*there, value);
-      }
-    }
+    MergeMap(into, later);
   } else if (into.kind == Kind::kList) {
-    const bool texts = IsTexts(into);
-    for (const Yaml& item : later.items) {
-      const bool there =
-          texts && item.kind == Kind::kText &&
-          std::any_of(into.items.begin(), into.items.end(),
-                      [&](const Yaml& earlier) { return earlier.text == item.text; });
-      if (!there) into.items.push_back(item);
-    }
+    MergeList(into, later);
   } else {
     into = later;
   }

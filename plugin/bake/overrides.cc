@@ -37,7 +37,7 @@ constexpr OverrideKey kKeys[] = {
     {"ulimits", Takes::kList},
 };
 
-Error BadOverride(std::string message) {
+Error BadOverride(std::string_view message) {
   return Error(ErrorCode::kInvalid, Cat("--set: ", message));
 }
 

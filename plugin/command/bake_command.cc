@@ -182,7 +182,7 @@ Result<> BuildAll(BakeOptions line,
   if (!line.common.docker_config.empty()) globals.config = line.common.docker_config;
   job::Workshop workshop(call.environment, globals, call.version);
   TRY(workshop.ReadDocker());
-  return BuildTargets(std::move(targets), line, workshop, std::move(sources), call);
+  return BuildTargets(targets, line, workshop, std::move(sources), call);
 }
 
 Result<> Bake(const Call& call) {

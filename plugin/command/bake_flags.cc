@@ -13,8 +13,6 @@
 namespace depot::command {
 namespace {
 
-using options::kSwitch;
-using options::kText;
 using options::Usage;
 
 flags::FlagSetter Given(std::optional<bool>& target) {
@@ -87,21 +85,23 @@ Result<std::size_t> ParseParallel(const std::string& value) {
 
 std::vector<flags::Flag> DefinitionFlags(BakeOptions& line) {
   return {
-      {"file", 'f', kText, "list", "Build definition file (HCL, JSON or compose)",
+      {"file", 'f', options::kText, "list", "Build definition file (HCL, JSON or compose)",
        flags::Added(line.files,
                     [](const std::string& text) -> Result<std::string> { return text; })},
-      {"set", 0, kText, "list", "Override target value (format: \"target.key=value\")",
+      {"set", 0, options::kText, "list", "Override target value (format: \"target.key=value\")",
        flags::Added(line.settings,
                     [](const std::string& text) -> Result<std::string> { return text; })},
-      {"var", 0, kText, "list", "Set a variable of the definition (format: \"name=value\")",
+      {"var", 0, options::kText, "list",
+       "Set a variable of the definition (format: \"name=value\")",
        flags::Added(line.variables, ParseVariable)},
-      {"print", 0, kSwitch, "", "Print the targets without building them", flags::Into(line.print)},
-      {"list", 0, kText, "string", "List \"targets\" or \"variables\"; \",format=json\"",
+      {"print", 0, options::kSwitch, "", "Print the targets without building them",
+       flags::Into(line.print)},
+      {"list", 0, options::kText, "string", "List \"targets\" or \"variables\"; \",format=json\"",
        [&line](const std::string& text) -> Result<> {
          TRY_ASSIGN(line.list, ParseList(text));
          return {};
        }},
-      {"allow", 0, kText, "list",
+      {"allow", 0, options::kText, "list",
        "Allow what a target asks for (\"network.host\", \"security.insecure\", \"ssh\", "
        "\"fs.read=PATH\", \"fs.write=PATH\")",
        flags::Added(line.allow, ParseAllow)},
@@ -110,22 +110,24 @@ std::vector<flags::Flag> DefinitionFlags(BakeOptions& line) {
 
 std::vector<flags::Flag> TargetFlags(BakeOptions& line) {
   return {
-      {"push", 0, kSwitch, "", "Shorthand for \"--set=*.push=true\"", flags::Into(line.push)},
-      {"load", 0, kSwitch, "", "Shorthand for \"--set=*.load=true\"", flags::Into(line.load)},
-      {"no-cache", 0, kSwitch, "", "Do not use cache when building", Given(line.no_cache)},
-      {"pull", 0, kSwitch, "", "Always look for a newer version of referenced images",
+      {"push", 0, options::kSwitch, "", "Shorthand for \"--set=*.push=true\"",
+       flags::Into(line.push)},
+      {"load", 0, options::kSwitch, "", "Shorthand for \"--set=*.load=true\"",
+       flags::Into(line.load)},
+      {"no-cache", 0, options::kSwitch, "", "Do not use cache when building", Given(line.no_cache)},
+      {"pull", 0, options::kSwitch, "", "Always look for a newer version of referenced images",
        Given(line.pull)},
-      {"sbom", 0, kText, "string", "Shorthand for \"--set=*.attest=type=sbom\"",
+      {"sbom", 0, options::kText, "string", "Shorthand for \"--set=*.attest=type=sbom\"",
        flags::Into(line.sbom)},
-      {"provenance", 0, kText, "string", "Shorthand for \"--set=*.attest=type=provenance\"",
-       flags::Into(line.provenance)},
-      {"call", 0, kText, "string",
+      {"provenance", 0, options::kText, "string",
+       "Shorthand for \"--set=*.attest=type=provenance\"", flags::Into(line.provenance)},
+      {"call", 0, options::kText, "string",
        "What to ask the frontends instead of building: \"check\", \"outline\", \"targets\"",
        [&line](const std::string& text) -> Result<> {
          TRY_ASSIGN(line.call, options::ParseCall("--call", text));
          return {};
        }},
-      {"check", 0, kSwitch, "", "Shorthand for \"--call=check\"",
+      {"check", 0, options::kSwitch, "", "Shorthand for \"--call=check\"",
        [&line](const std::string& text) -> Result<> {
          if (text != "true") return {};
          TRY_ASSIGN(line.call, options::ParseCall("--check", "check"));
@@ -137,28 +139,29 @@ std::vector<flags::Flag> TargetFlags(BakeOptions& line) {
 std::vector<flags::Flag> RunFlags(BakeOptions& line) {
   options::BuildOptions& common = line.common;
   return {
-      {"builder", 0, kText, "string", "Builder to use, as for \"build\"",
+      {"builder", 0, options::kText, "string", "Builder to use, as for \"build\"",
        flags::Into(common.builder)},
-      {"build-platform", 0, kText, "string",
+      {"build-platform", 0, options::kText, "string",
        "Build on machines of this platform: \"dynamic\", \"linux/amd64\", \"linux/arm64\"",
        flags::Parsed(common.build_platform, options::ParseBuildPlatform)},
-      {"config", 0, kText, "", "", flags::Into(common.docker_config)},
-      {"debug", 'D', kSwitch, "", "Show more of warnings", flags::Into(common.debug)},
-      {"max-parallel", 0, kText, "number", "How many targets are built at a time (default 16)",
+      {"config", 0, options::kText, "", "", flags::Into(common.docker_config)},
+      {"debug", 'D', options::kSwitch, "", "Show more of warnings", flags::Into(common.debug)},
+      {"max-parallel", 0, options::kText, "number",
+       "How many targets are built at a time (default 16)",
        flags::Parsed(line.max_parallel, ParseParallel)},
-      {"metadata-file", 0, kText, "string", "Write build result metadata to a file",
+      {"metadata-file", 0, options::kText, "string", "Write build result metadata to a file",
        flags::Into(line.metadata_file)},
-      {"no-preflight", 0, kSwitch, "",
+      {"no-preflight", 0, options::kSwitch, "",
        "Do not ask the registries at the start whether the push will be allowed",
        flags::Into(common.no_preflight)},
-      {"progress", 0, kText, "string",
+      {"progress", 0, options::kText, "string",
        "Set type of progress output: \"auto\", \"gitlab\", \"none\", \"plain\", \"quiet\", "
        "\"rawjson\", \"tty\" (default \"auto\")",
        flags::Parsed(common.progress, options::ParseProgress)},
-      {"project", 0, kText, "string",
+      {"project", 0, options::kText, "string",
        "Depot project to build in (default $DEPOT_PROJECT_ID, or depot.json)",
        flags::Into(common.project)},
-      {"token", 0, kText, "string", options::kTokenHelp, flags::Into(common.token)},
+      {"token", 0, options::kText, "string", options::kTokenHelp, flags::Into(common.token)},
   };
 }
 

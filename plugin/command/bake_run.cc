@@ -197,11 +197,12 @@ std::string MetadataOf(const std::map<std::string, Running>& running) {
 }
 
 Result<> WriteMetadata(const std::string& path, const std::map<std::string, Running>& running) {
-  auto file = disk::OpenWholeFile(path, false);
-  Result<> done;
-  if (!file) done = Fail(std::move(file).error());
-  if (done) done = (*file)->Write(MetadataOf(running));
-  if (done) done = (*file)->Commit();
+  const auto write = [&]() -> Result<> {
+    TRY_ASSIGN(const auto file, disk::OpenWholeFile(path, false));
+    TRY(file->Write(MetadataOf(running)));
+    return file->Commit();
+  };
+  Result<> done = write();
   if (!done) return Fail(std::move(done).error().While("--metadata-file cannot be written"));
   return {};
 }
@@ -263,7 +264,7 @@ Result<> RunAll(BakeRun& run,
 
 }  // namespace
 
-Result<> BuildTargets(std::vector<BakeTarget> targets,
+Result<> BuildTargets(const std::vector<BakeTarget>& targets,
                       const BakeOptions& options,
                       job::Workshop& workshop,
                       BakeSources sources,

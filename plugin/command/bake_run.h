@@ -31,7 +31,7 @@ struct BakeSources {
 /// Builds the targets on one run's builders, at most BakeOptions::max_parallel that nobody else
 /// uses at a time; the first that fails stops the others, and the Error names it. Then writes the
 /// metadata file, and what frontends answered. Shows progress. Blocks.
-Result<> BuildTargets(std::vector<BakeTarget> targets,
+Result<> BuildTargets(const std::vector<BakeTarget>& targets,
                       const BakeOptions& options,
                       job::Workshop& workshop,
                       BakeSources sources,

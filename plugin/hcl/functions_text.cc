@@ -233,11 +233,11 @@ std::string CleanPath(std::string_view path) {
   std::vector<std::string> parts;
   for (auto part : Split(path, '/')) {
     if (part.empty() || part == ".") continue;
-    if (part != "..") {
-      parts.emplace_back(part);
-    } else if (!parts.empty() && parts.back() != "..") {
+    const bool back = part == ".." && !parts.empty() && parts.back() != "..";
+    const bool at_root = part == ".." && parts.empty() && rooted;
+    if (back) {
       parts.pop_back();
-    } else if (!rooted) {
+    } else if (!at_root) {
       parts.emplace_back(part);
     }
   }

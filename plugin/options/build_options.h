@@ -70,11 +70,11 @@ struct BuildOptions {
   bool no_preflight = false;  ///< do not ask registries beforehand whether a push is allowed
   bool load = false;
   bool quiet = false;
+  /// What --metadata-file would have is wanted without one: of several targets it is one file.
+  bool metadata_wanted = false;
   ProgressMode progress = ProgressMode::kAuto;
   std::string iidfile;
   std::string metadata_file;
-  /// What --metadata-file would have is wanted without one: of several targets it is one file.
-  bool metadata_wanted = false;
   std::string builder;              ///< --builder; "" = not given
   std::vector<std::string> allow;   ///< entitlements, for the builder
   bool allow_local_delete = false;  ///< --allow buildx.local.delete, which no builder hears of
