@@ -32,7 +32,10 @@ class Level {
   Level& operator=(const Level&) = delete;
 
   bool too_deep() const {
-    return allowance_.depth > kDeepestEvaluation || allowance_.stack_base - Here() > kLargestStack;
+    // The base may lie a little lower: it was taken in a frame of its own.
+    const std::uintptr_t here = Here();
+    const std::uintptr_t used = here < allowance_.stack_base ? allowance_.stack_base - here : 0;
+    return allowance_.depth > kDeepestEvaluation || used > kLargestStack;
   }
 
  private:
