@@ -237,7 +237,9 @@ class Containers(EndpointsTest):
         context, step = self.endless()
         url = f"docker-container://{self.container()}"
         env = {"PATH": self.programs.path()}
-        running = self.start_plugin("build", context, builder=url, engine="containerd", env=env)
+        running = self.start_plugin(
+            "build", "--retries=0", context, builder=url, engine="containerd", env=env
+        )
         self.wait_for_step(step)
         (child,) = self.children_of(running.pid)
         os.kill(int(child), signal.SIGKILL)
