@@ -37,8 +37,9 @@ class Migrating(EndToEnd):
     def run_line(self, number, line):
         folder = self.work / f"line{number}"
         dockerfile = f"FROM {self.rig['BASE']} AS base\nARG VERSION=0\nRUN true\nFROM base AS test\nFROM base AS app\nCMD true\n"
-        write_tree(folder, {"Dockerfile": dockerfile})
         image = self.image_name(name=f"line{number}", registry="open").removesuffix(":latest")
+        release = f'target "app" {{\n  target = "app"\n  tags = ["{image}"]\n}}\n'
+        write_tree(folder, {"Dockerfile": dockerfile, "release.hcl": release})
         builder = "both" if "arm64" in line else "tls"
         env = self.environment(engine="classic", builder=builder)
         env |= {"IMAGE": image, "PATH": f"{self.bin}:{os.environ['PATH']}"}
