@@ -188,10 +188,11 @@ std::vector<std::string> RemoteWords(const RemoteArguments& remote,
                                      const Environment& environment) {
   if (remote.url.empty()) return {};
   std::vector<std::string> words;
-  for (const char* name : {"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER"}) {
-    const std::string variable = Cat("BUILDX_BAKE_", name);
+  constexpr std::string_view kOfBake = "BUILDX_BAKE_";
+  for (const std::string& variable :
+       std::vector<std::string>{"BUILDX_BAKE_GIT_AUTH_TOKEN", "BUILDX_BAKE_GIT_AUTH_HEADER"}) {
     if (Variable(environment, variable).empty()) continue;
-    words.push_back(Cat("--secret=id=", name, ",env=", variable));
+    words.push_back(Cat("--secret=id=", variable.substr(kOfBake.size()), ",env=", variable));
   }
   const std::string ssh = Variable(environment, "BUILDX_BAKE_GIT_SSH");
   if (!ssh.empty()) words.push_back(Cat("--ssh=default=", ssh));
