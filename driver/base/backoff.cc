@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "driver/base/random.h"
+#include "driver/base/text.h"
 
 namespace depot {
 
@@ -32,6 +33,11 @@ std::optional<milliseconds> Backoff::WaitAfter(int failed) const {
 std::optional<milliseconds> Backoff::WaitAsked(milliseconds asked, milliseconds longest) const {
   if (asked > longest) return std::nullopt;
   return InTime(asked);
+}
+
+std::string ShownWait(milliseconds wait) {
+  const auto tenths = (wait.count() + 50) / 100;
+  return Cat(tenths / 10, '.', tenths % 10, " s");
 }
 
 }  // namespace depot

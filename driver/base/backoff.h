@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "driver/base/cancel.h"
 
@@ -35,5 +36,8 @@ struct Backoff {
  private:
   std::optional<std::chrono::milliseconds> InTime(std::chrono::milliseconds wait) const;
 };
+
+/// A wait for people: "0.5 s".
+std::string ShownWait(std::chrono::milliseconds wait);
 
 }  // namespace depot

@@ -1,7 +1,6 @@
 #include "driver/builder/engine_tunnel.h"
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 #include "driver/base/text.h"
 #include "driver/builder/engine_driver.h"
 #include "driver/builder/schemes.h"
+#include "driver/disk/temporary_folder.h"
 
 namespace depot::builder {
 namespace {
@@ -27,36 +27,12 @@ struct Listener {
   Fd node;  ///< the socket's place in the file system, which has no name any more
 };
 
-/// A folder for the moment between a socket's birth and the loss of its name.
-class PrivateFolder {
- public:
-  explicit PrivateFolder(std::string pattern) : path_(std::move(pattern)) {}
-  PrivateFolder(const PrivateFolder&) = delete;
-  PrivateFolder& operator=(const PrivateFolder&) = delete;
-  ~PrivateFolder() {
-    if (!made_) return;
-    ::unlink(socket().c_str());
-    ::rmdir(path_.c_str());
-  }
-
-  Result<> Make() {
-    if (::mkdtemp(path_.data()) == nullptr) return Fail(SystemError(Cat("make ", path_), errno));
-    made_ = true;
-    return {};
-  }
-  std::string socket() const { return path_ + "/engine"; }
-
- private:
-  std::string path_;
-  bool made_ = false;
-};
-
 Result<Listener> Listen(const std::string& temporary) {
-  PrivateFolder folder(Cat(temporary, "/depot-XXXXXX"));
-  TRY(folder.Make());
+  // For the moment between the socket's birth and the loss of its name.
+  TRY_ASSIGN(const disk::TemporaryFolder folder, disk::TemporaryFolder::Make(temporary));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  const std::string path = folder.socket();
+  const std::string path = folder.path() + "/engine";
   if (path.size() >= sizeof address.sun_path) {
     return Fail(ErrorCode::kInvalid, Cat("the path of the folder ", temporary, " is too long"));
   }

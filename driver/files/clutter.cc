@@ -22,18 +22,13 @@ constexpr std::size_t kMostNamed = 3;
 }  // namespace
 
 void Clutter::Enter(std::string_view folder) {
-  if (folders_.size() >= kMostFolders) return;
-  current_ = Cat(folder, '/');
-  folders_[std::string(folder)] += 0;
+  if (folders_.size() < kMostFolders) current_ = &*folders_.try_emplace(Cat(folder, '/')).first;
 }
 
 void Clutter::See(const FileEntry& entry) {
   const std::string_view path = entry.path;
-  if (!current_.empty() && path.starts_with(current_)) {
-    if (!S_ISREG(entry.mode)) return;
-    const auto size = static_cast<std::uint64_t>(entry.size);
-    folders_.find(std::string_view(current_).substr(0, current_.size() - 1))->second += size;
-    bytes_ += size;
+  if (current_ != nullptr && path.starts_with(current_->first)) {
+    if (S_ISREG(entry.mode)) current_->second += static_cast<std::uint64_t>(entry.size);
     return;
   }
   const std::size_t slash = path.rfind('/');
@@ -46,10 +41,17 @@ void Clutter::See(const FileEntry& entry) {
   }
 }
 
+std::uint64_t Clutter::bytes() const {
+  std::uint64_t all = 0;
+  for (const auto& [folder, bytes] : folders_)
+    all += bytes;
+  return all;
+}
+
 std::string Clutter::Names() const {
   std::vector<std::pair<std::uint64_t, std::string_view>> largest;
   for (const auto& [folder, bytes] : folders_)
-    largest.emplace_back(bytes, folder);
+    largest.emplace_back(bytes, std::string_view(folder).substr(0, folder.size() - 1));
   std::stable_sort(largest.begin(), largest.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   std::string text;

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "driver/files/tree.h"
 
@@ -14,10 +15,14 @@ namespace depot::files {
 /// (bford.info/cachedir). One thread.
 class Clutter {
  public:
+  Clutter() = default;
+  Clutter(const Clutter&) = delete;
+  Clutter& operator=(const Clutter&) = delete;
+
   /// Takes the entries in the order of FileTree::Walk().
   void See(const FileEntry& entry);
 
-  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t bytes() const;
 
   /// The largest of the folders, at most three, for people: "web/node_modules and .git".
   std::string Names() const;
@@ -25,9 +30,9 @@ class Clutter {
  private:
   void Enter(std::string_view folder);
 
-  std::string current_;  ///< the folder that was entered last, with its '/'; "" = none yet
-  std::map<std::string, std::uint64_t, std::less<>> folders_;  ///< bytes, by path
-  std::uint64_t bytes_ = 0;
+  std::map<std::string, std::uint64_t> folders_;  ///< bytes, by path with its '/'
+  /// The one that was entered last; null = none yet.
+  std::pair<const std::string, std::uint64_t>* current_ = nullptr;
 };
 
 }  // namespace depot::files

@@ -27,9 +27,8 @@ std::optional<milliseconds> Attempts::Next(std::optional<std::chrono::seconds> a
 }
 
 std::string Attempts::Shown(milliseconds pause) const {
-  const auto tenths = (pause.count() + 50) / 100;
-  return Cat("trying again in ", tenths / 10, '.', tenths % 10, " s (attempt ", number_, " of ",
-             kMaxAttempts, ')');
+  return Cat("trying again in ", ShownWait(pause), " (attempt ", number_, " of ", kMaxAttempts,
+             ')');
 }
 
 }  // namespace depot::registry

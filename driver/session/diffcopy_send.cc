@@ -11,6 +11,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "driver/files/clutter.h"
 #include "driver/session/block_pool.h"
 #include "driver/session/packets.h"
 #include "driver/session/send_queue.h"
@@ -74,7 +75,7 @@ class Walker {
 
   /// The sizes of all files, when Run() has returned.
   std::uint64_t announced() const { return announced_; }
-  files::Clutter TakeClutter() { return std::move(clutter_); }
+  const files::Clutter& clutter() const { return clutter_; }
 
  private:
   Result<> Visit(const files::FileEntry& entry, const Cancel& cancel) {
@@ -357,7 +358,8 @@ Result<SentTree> SendTree(rpc::ServerCall& call,
   if (read.end == End::kFin) {
     AppendFin(last);
     TRY(call.WriteFramed({rpc::Bytes(std::move(last))}, cancel));
-    return SentTree{walker.announced(), walker.TakeClutter(), sender.sent()};
+    return SentTree{walker.announced(), walker.clutter().bytes(), walker.clutter().Names(),
+                    sender.sent()};
   }
   Error cause = sent ? read.error : sent.error();
   if (read.end == End::kFailed && !cancel.cancelled()) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "driver/base/cancel.h"
-#include "driver/files/clutter.h"
 #include "driver/files/tree.h"
 #include "driver/rpc/server.h"
 #include "driver/session/faults.h"
@@ -11,7 +13,8 @@ namespace depot::session {
 /// What one transfer moved, in bytes.
 struct SentTree {
   std::uint64_t announced = 0;  ///< the sizes of all files
-  files::Clutter clutter;       ///< what of it images hardly ever need
+  std::uint64_t clutter = 0;    ///< of them, what images hardly ever need: files::Clutter
+  std::string clutter_folders;  ///< where that lies, for people
   std::uint64_t sent = 0;  ///< what travelled: announcements, contents, and what is around them
 };
 

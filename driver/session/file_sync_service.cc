@@ -52,11 +52,10 @@ class FileSync {
   /// A large context is mostly an accident, and the folders that make it so are nearly always the
   /// same.
   void SayClutter(const std::string& name, const SentTree& sent) {
-    const std::uint64_t bytes = sent.clutter.bytes();
-    if (sent.announced < kLargeContext || bytes < sent.announced / 2) return;
+    if (sent.announced < kLargeContext || sent.clutter < sent.announced / 2) return;
     sink_.Say(
-        Cat(Printable(name), ": ", ShownBytes(static_cast<std::int64_t>(bytes)), " of ",
-            ShownBytes(static_cast<std::int64_t>(sent.announced)), " lie in ", sent.clutter.Names(),
+        Cat(Printable(name), ": ", ShownBytes(static_cast<std::int64_t>(sent.clutter)), " of ",
+            ShownBytes(static_cast<std::int64_t>(sent.announced)), " lie in ", sent.clutter_folders,
             ", which images hardly ever need; a line of .dockerignore keeps a folder out, and "
             "`context top` shows what is large"));
   }

@@ -1,9 +1,14 @@
 #include "driver/solve/answers.h"
 
+#include "proto/control.pb.h"
+
 #include "driver/solve/lost.h"
 
 namespace depot::solve {
 namespace {
+
+/// Parsed, a stranger's record may take thirty times the room.
+constexpr std::size_t kMaxRecord = 4 << 20;
 
 /// One request, and `take` for every message of the answer; an Error of `take` ends the call.
 Result<> ReadStream(rpc::Channel& channel,
@@ -42,6 +47,26 @@ Result<> ReadAnswers(builder::Builder& builder,
   TRY(builder.Reconnect(cancel));
   again();
   return ReadStream(builder.channel(), method, request, take, cancel);
+}
+
+Result<> ReadHistory(
+    builder::Builder& builder,
+    const std::string& ref,
+    const std::function<void()>& again,
+    const std::function<Result<>(const moby::buildkit::v1::BuildHistoryEvent&)>& take,
+    const Cancel& cancel) {
+  moby::buildkit::v1::BuildHistoryRequest request;
+  request.set_early_exit(true);
+  request.set_ref(ref);
+  auto take_event = [&](const std::string& message) -> Result<> {
+    moby::buildkit::v1::BuildHistoryEvent event;
+    if (message.size() > kMaxRecord || !event.ParseFromString(message)) {
+      return Fail(ErrorCode::kInvalid, "the builder's record of a build is malformed");
+    }
+    return take(event);
+  };
+  return ReadAnswers(builder, "/moby.buildkit.v1.Control/ListenBuildHistory",
+                     request.SerializeAsString(), again, take_event, cancel);
 }
 
 }  // namespace depot::solve

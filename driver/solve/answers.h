@@ -6,6 +6,10 @@
 #include "driver/base/cancel.h"
 #include "driver/builder/builder.h"
 
+namespace moby::buildkit::v1 {
+class BuildHistoryEvent;
+}
+
 namespace depot::solve {
 
 /// Asks the builder one question, and gives each message of its answer to `take`, whose Error ends
@@ -17,5 +21,14 @@ Result<> ReadAnswers(builder::Builder& builder,
                      const std::function<void()>& again,
                      const std::function<Result<>(const std::string&)>& take,
                      const Cancel& cancel);
+
+/// The same for the records of builds (Control.ListenBuildHistory), all that there are, or with
+/// `ref` that one: one that ends meanwhile comes twice.
+Result<> ReadHistory(
+    builder::Builder& builder,
+    const std::string& ref,
+    const std::function<void()>& again,
+    const std::function<Result<>(const moby::buildkit::v1::BuildHistoryEvent&)>& take,
+    const Cancel& cancel);
 
 }  // namespace depot::solve

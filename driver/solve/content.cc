@@ -17,9 +17,6 @@ namespace {
 namespace content = containerd::services::content::v1;
 namespace control = moby::buildkit::v1;
 
-/// Parsed, a stranger's record may take thirty times the room.
-constexpr std::size_t kMaxRecord = 4 << 20;
-
 void AddAttestations(const std::string& platform,
                      const control::BuildResultInfo& info,
                      std::vector<RecordedAttestation>& into) {
@@ -37,19 +34,11 @@ Result<> ReadRecord(builder::Builder& builder,
                     const std::string& ref,
                     const std::function<Result<>(const control::BuildHistoryRecord&)>& take,
                     const Cancel& cancel) {
-  control::BuildHistoryRequest request;
-  request.set_ref(ref);
-  request.set_early_exit(true);
-  auto take_event = [&](const std::string& message) -> Result<> {
-    control::BuildHistoryEvent event;
-    if (message.size() > kMaxRecord || !event.ParseFromString(message)) {
-      return Fail(ErrorCode::kInvalid, "the builder's record of the build is malformed");
-    }
+  auto take_event = [&](const control::BuildHistoryEvent& event) {
     return event.record().ref() == ref ? take(event.record()) : Result<>();
   };
-  return ReadAnswers(
-      builder, "/moby.buildkit.v1.Control/ListenBuildHistory", request.SerializeAsString(), [] {},
-      take_event, cancel);
+  return ReadHistory(
+      builder, ref, [] {}, take_event, cancel);
 }
 
 }  // namespace

@@ -12,8 +12,6 @@ namespace {
 
 namespace wire = moby::buildkit::v1;
 
-/// Parsed, a stranger's record may take thirty times the room.
-constexpr std::size_t kMostOfRecord = 4 << 20;
 constexpr std::size_t kMostRecords = 100'000;
 constexpr std::int32_t kDeleted = 2;
 
@@ -72,16 +70,8 @@ Result<std::vector<HistoryRecord>> ListHistory(builder::Builder& builder,
                                                const std::string& ref,
                                                const Cancel& cancel) {
   if (!builder.features().history) return Fail(NoHistory());
-  wire::BuildHistoryRequest request;
-  request.set_early_exit(true);
-  request.set_ref(ref);
-  // A build that ends meanwhile comes twice.
   std::map<std::string, HistoryRecord> found;
-  auto take = [&](const std::string& message) -> Result<> {
-    wire::BuildHistoryEvent event;
-    if (message.size() > kMostOfRecord || !event.ParseFromString(message)) {
-      return Fail(ErrorCode::kInvalid, "the builder's record of a build is malformed");
-    }
+  auto take = [&](const wire::BuildHistoryEvent& event) -> Result<> {
     if (event.type() == kDeleted) {
       found.erase(event.record().ref());
     } else if (event.has_record()) {
@@ -90,9 +80,8 @@ Result<std::vector<HistoryRecord>> ListHistory(builder::Builder& builder,
     if (found.size() <= kMostRecords) return {};
     return Fail(ErrorCode::kInvalid, "the builder has too many records of builds");
   };
-  TRY(ReadAnswers(
-      builder, "/moby.buildkit.v1.Control/ListenBuildHistory", request.SerializeAsString(),
-      [&] { found.clear(); }, take, cancel));
+  TRY(ReadHistory(
+      builder, ref, [&] { found.clear(); }, take, cancel));
   std::vector<HistoryRecord> records;
   for (auto& [name, record] : found)
     records.push_back(std::move(record));

@@ -20,11 +20,6 @@ using std::chrono::seconds;
 /// For the record of a build, from a builder that has just answered.
 constexpr seconds kRecordPatience(10);
 
-std::string ShownWait(milliseconds wait) {
-  const auto tenths = (wait.count() + 50) / 100;
-  return Cat(tenths / 10, '.', tenths % 10, " s");
-}
-
 /// Whether another attempt to connect may end better. What was refused, or was no builder, stays
 /// so; a name may be missing while its machine is replaced.
 bool ConnectingMayPass(ErrorCode code) {

@@ -2,19 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <filesystem>
 #include <iterator>
 #include <optional>
 #include <utility>
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
+#include "driver/disk/temporary_folder.h"
 #include "plugin/bake/load.h"
 #include "plugin/command/build_output.h"
 #include "plugin/command/build_parts.h"
@@ -32,30 +31,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kHere = "cwd://";
-
-/// A folder of our own, as long as this lives.
-class TemporaryFolder {
- public:
-  static Result<TemporaryFolder> Make(const std::string& place) {
-    std::string path = Cat(place, "/docker-depot-bake-XXXXXX");
-    if (::mkdtemp(path.data()) == nullptr)
-      return Fail(SystemError(Cat("make a folder in ", place), errno));
-    return TemporaryFolder(std::move(path));
-  }
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, "")) {}
-  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-  ~TemporaryFolder() {
-    std::error_code error;
-    if (!path_.empty()) fs::remove_all(path_, error);
-  }
-
-  const std::string& path() const { return path_; }
-
- private:
-  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
-
-  std::string path_;
-};
 
 std::string PathOf(const std::string& url) {
   return url.substr(0, url.find_first_of("?#"));
@@ -144,7 +119,8 @@ Result<std::vector<bake::DefinitionFile>> FetchByBuilder(const RemoteArguments& 
                                                          const BakeOptions& line,
                                                          const Call& call) {
   const job::Workshop place(call.environment, call.globals, call.version);
-  TRY_ASSIGN(const TemporaryFolder folder, TemporaryFolder::Make(place.TemporaryDirectory()));
+  TRY_ASSIGN(const disk::TemporaryFolder folder,
+             disk::TemporaryFolder::Make(place.TemporaryDirectory()));
   const bool may_lack = names.empty();
   if (may_lack) names = bake::DefaultNames();
   std::vector<std::string> words = RemoteWords(remote, call.environment);

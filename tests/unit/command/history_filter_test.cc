@@ -68,11 +68,11 @@ TEST(HistoryFilter, WhatMakesNoSenseIsNamed) {
 
 TEST(HistoryRecords, NamesAreThoseOfBuildx) {
   KeptRecord kept;
-  kept.local = {"/work/app", "/work/app/Dockerfile"};
+  kept.local = {"/srv/app", "/srv/app/Dockerfile"};
   EXPECT_EQ(NameOfBuild(kept), "app");
-  kept.local.dockerfile = "/work/app/other";
+  kept.local.dockerfile = "/srv/app/other";
   EXPECT_EQ(NameOfBuild(kept), "app/other");
-  kept.local.dockerfile = "/work/app/sub/Dockerfile";
+  kept.local.dockerfile = "/srv/app/sub/Dockerfile";
   EXPECT_EQ(NameOfBuild(kept), "app/sub");
   kept.local.dockerfile = "/elsewhere/ci/release";
   EXPECT_EQ(NameOfBuild(kept), "ci/release");
