@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import json
 import os
 import shlex
@@ -57,6 +58,8 @@ def up():
         if RIG.exists():
             say(f"cleaning up first: {trouble}")
             _tear_down()
+            # What a long day of builds has left behind takes minutes to remove, and nobody waits for it.
+            _start_to_remove_what_was_left()
         packages.install_missing()
         unpacked = packages.unpack_all()
         RIG.mkdir(parents=True)
@@ -88,8 +91,11 @@ def up():
 def down():
     with _alone():
         if RIG.exists():
-            with step(f"stopped everything and removed {RIG}"):
+            with step("stopped everything"):
                 _tear_down()
+        if left := _left():
+            with step(f"removed {' '.join(map(str, left))}"):
+                run(_removal(left), attempts=3)
 
 
 def env():
@@ -144,6 +150,7 @@ def _trouble():
 
 
 def _tear_down():
+    """Ends everything, and moves the folder out of the way: see _left()."""
     if not _MARK.exists() and any(RIG.iterdir()):
         raise RigError(
             f"{RIG} was not made by tests/engines: remove it yourself or name another in DEPOT_RIG"
@@ -155,7 +162,22 @@ def _tear_down():
         subprocess.run(["umount", "-l", place], stderr=subprocess.DEVNULL)
     for number in range(_ENGINES):
         engine.remove_bridge(engine.bridge_name(number))
-    run(["rm", "-rf", "--one-file-system", RIG], attempts=3)
+    RIG.rename(f"{RIG}.left-{os.getpid()}-{time.monotonic_ns()}")
+
+
+def _left():
+    """The folders of earlier rigs of this place, which are to be removed."""
+    return sorted(RIG.parent.glob(f"{glob.escape(RIG.name)}.left-*"))
+
+
+def _removal(folders):
+    return ["nice", "rm", "-rf", "--one-file-system", *folders]
+
+
+def _start_to_remove_what_was_left():
+    # Whoever reads what `up` prints, as ctest does, is not kept waiting either.
+    nothing = subprocess.DEVNULL
+    subprocess.Popen(_removal(_left()), stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
 def _write_environment(unpacked, ports, engines, program, fetched):

@@ -352,35 +352,34 @@ TEST_F(ResumeTest, APushThatFailedForRightsIsNot) {
   EXPECT_EQ(refs_.size(), 1U);
 }
 
-TEST_F(ResumeTest, ACancelEndsItWhileItWaitsAndWhileItConnects) {
-  for (const bool connecting : {false, true}) {
-    answers_ = {kDies, kDies};
-    refs_.clear();
-    returned_ = 0;
-    told_ = 0;
-    CancelSource user;
-    auto stop = [&] { user.Request(Error(ErrorCode::kCancelled, "cancelled (test)")); };
-    TaskGroup later(Cancel::Never());
-    reconnect_ = [&](const Cancel& cancel) -> Result<> {
-      stop();
-      while (cancel.SleepFor(std::chrono::hours(1))) {
-      }
-      return Fail(cancel.error());
-    };
-    if (!connecting) {
-      later.Start("later", [&](const Cancel&) -> Result<> {
-        while (sink_.said().empty())
-          Cancel::Never().SleepFor(std::chrono::milliseconds(1));
-        stop();
-        return {};
-      });
+TEST_F(ResumeTest, ACancelEndsItWhileItWaits) {
+  answers_ = {kDies, kDies};
+  CancelSource user;
+  TaskGroup later(Cancel::Never());
+  later.Start("later", [&](const Cancel&) -> Result<> {
+    while (sink_.said().empty())
+      Cancel::Never().SleepFor(std::chrono::milliseconds(1));
+    user.Request(Error(ErrorCode::kCancelled, "cancelled (test)"));
+    return {};
+  });
+  const SolveOutcome outcome = Run(3, user.cancel());
+  ASSERT_TRUE(std::holds_alternative<Failed>(outcome));
+  EXPECT_EQ(std::get<Failed>(outcome).error.code(), ErrorCode::kCancelled);
+  (void)later.Wait();
+}
+
+TEST_F(ResumeTest, ACancelEndsItWhileItConnects) {
+  answers_ = {kDies, kDies};
+  CancelSource user;
+  reconnect_ = [&](const Cancel& cancel) -> Result<> {
+    user.Request(Error(ErrorCode::kCancelled, "cancelled (test)"));
+    while (cancel.SleepFor(std::chrono::hours(1))) {
     }
-    const SolveOutcome outcome = Run(3, user.cancel());
-    ASSERT_TRUE(std::holds_alternative<Failed>(outcome));
-    EXPECT_EQ(std::get<Failed>(outcome).error.code(), ErrorCode::kCancelled);
-    (void)later.Wait();
-    Connect();
-  }
+    return Fail(cancel.error());
+  };
+  const SolveOutcome outcome = Run(3, user.cancel());
+  ASSERT_TRUE(std::holds_alternative<Failed>(outcome));
+  EXPECT_EQ(std::get<Failed>(outcome).error.code(), ErrorCode::kCancelled);
 }
 
 }  // namespace
