@@ -196,6 +196,13 @@ FlagSetter Into(std::string& target) {
   };
 }
 
+FlagSetter Added(std::vector<std::string>& target) {
+  return [&target](const std::string& value) -> Result<> {
+    target.push_back(value);
+    return {};
+  };
+}
+
 FlagSetter Into(Secret& target) {
   return [&target](const std::string& value) -> Result<> {
     target = Secret(value);

@@ -54,6 +54,9 @@ FlagSetter Into(bool& target);
 FlagSetter Into(std::string& target);
 FlagSetter Into(Secret& target);
 
+/// The same for a text that may be given several times.
+FlagSetter Added(std::vector<std::string>& target);
+
 /// A setter that parses a value into `target`, which must outlive it.
 template <typename Value, typename Parse>
 FlagSetter Parsed(Value& target, Parse parse) {

@@ -8,6 +8,7 @@
 #include "driver/base/cancel.h"
 #include "driver/builder/builder.h"
 #include "driver/event/sink.h"
+#include "driver/rpc/status.h"
 
 namespace depot::solve {
 
@@ -38,6 +39,14 @@ struct HistoryRecord {
   std::vector<Attachment> attachments;
 
   bool running() const { return completed.seconds == 0 && completed.nanos == 0; }
+  bool failed() const { return error_code != 0 || !error.empty(); }
+  bool cancelled() const { return error_code == static_cast<int>(rpc::Code::kCancelled); }
+
+  /// Of that name; "" = there is none.
+  std::string Attribute(const std::string& name) const {
+    const auto found = attributes.find(name);
+    return found == attributes.end() ? "" : found->second;
+  }
 };
 
 /// The builder's records, in no order, or with `ref` that one alone, if it is there

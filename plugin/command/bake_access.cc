@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include <poll.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/plan/git_url.h"
+#include "plugin/plan/named_contexts.h"
 
 namespace depot::command {
 namespace {
@@ -61,13 +63,13 @@ class Access {
   Access(const bake::Overrides& overrides, const Allowed& allowed)
       : overrides_(overrides), allowed_(allowed) {}
 
-  void Look(const std::string& name, const bake::Fields& fields) {
-    target_ = name;
+  void Look(const BakeTarget& target, const bake::Fields& fields) {
+    target_ = target.name;
     if (!IsSet("entitlements")) {
       for (const std::string& word : fields.entitlements)
         if (!allowed_.Has(word)) Add(word, false);
     }
-    LookAtSources(fields);
+    LookAtSources(target.options);
     if (!IsSet("secrets")) {
       for (const bake::Entry& secret : fields.secret)
         if (auto file = secret.find("src"); file != secret.end()) Read(file->second);
@@ -75,15 +77,15 @@ class Access {
     if (!IsSet("ssh")) LookAtSsh(fields);
     if (!IsSet("cache-from")) {
       for (const bake::Entry& cache : fields.cache_from)
-        LookAtEntry(cache, "src", false);
+        LookAtCache(cache);
     }
     if (!IsSet("cache-to")) {
       for (const bake::Entry& cache : fields.cache_to.value_or(bake::Entries()))
-        LookAtEntry(cache, "dest", true);
+        LookAtPlace(cache);
     }
     if (!IsSet("output")) {
       for (const bake::Entry& output : fields.output.value_or(bake::Entries()))
-        LookAtEntry(output, "dest", true);
+        LookAtPlace(output);
     }
   }
 
@@ -103,40 +105,34 @@ class Access {
     if (!known) needs_.push_back({std::move(flag), target_, is_file});
   }
 
+  /// By a link that is in the way a path can lead elsewhere than its text says, and the build goes
+  /// by the one for some things and by the other for the rest: both have to be given.
   void Want(const std::string& path, const std::vector<fs::path>& given, std::string_view kind) {
-    constexpr std::string_view kHere = "cwd://";
-    const fs::path real = RealPath(path.starts_with(kHere) ? path.substr(kHere.size()) : path);
-    const bool may = std::any_of(given.begin(), given.end(),
-                                 [&](const fs::path& folder) { return IsBelow(real, folder); });
-    if (!may) Add(Cat(kind, '=', real.string()), true);
+    std::error_code error;
+    const fs::path text = fs::absolute(path, error).lexically_normal();
+    for (const fs::path& real : {RealPath(path), RealPath(text.string())}) {
+      const bool may = std::any_of(given.begin(), given.end(),
+                                   [&](const fs::path& folder) { return IsBelow(real, folder); });
+      if (!may) Add(Cat(kind, '=', real.string()), true);
+    }
   }
 
   void Read(const std::string& path) { Want(path, allowed_.read, "fs.read"); }
   void Write(const std::string& path) { Want(path, allowed_.write, "fs.write"); }
 
-  static bool IsElsewhere(const std::string& context) {
-    const bool here = context.starts_with("cwd://");
-    return !here && (context.find("://") != std::string::npos || plan::IsRemoteContext(context) ||
-                     !bake::LinkedTarget(context).empty());
-  }
-
-  void LookAtSources(const bake::Fields& fields) {
-    const std::string context = fields.context.value_or(".");
-    const bool local = !IsElsewhere(context);
-    if (local) Read(context);
-    const std::string file = fields.dockerfile.value_or("Dockerfile");
-    if (local && !fields.dockerfile_inline && !plan::IsHttpUrl(file)) {
-      const bool whole = file.starts_with('/') || file.starts_with("cwd://");
-      Read(whole ? file : Cat(context, '/', file));
+  /// What the build takes for a URL, it takes for one only if there is no such directory here.
+  void LookAtSources(const options::BuildOptions& options) {
+    std::error_code error;
+    const bool local = fs::is_directory(options.context, error) ||
+                       fs::is_directory(fs::path(options.context).lexically_normal(), error);
+    if (local || !plan::IsRemoteContext(options.context)) Read(options.context);
+    const bool text = options.dockerfile_inline || plan::IsHttpUrl(options.file);
+    if (!text && (local || fs::path(options.file).is_absolute())) {
+      Read(options.file.empty() ? Cat(options.context, "/Dockerfile") : options.file);
     }
-    constexpr std::string_view kLayout = "oci-layout://";
-    for (const auto& [name, value] : fields.contexts) {
-      if (value.starts_with(kLayout)) {
-        Read(value.substr(kLayout.size(),
-                          value.find_first_of("@:", kLayout.size()) - kLayout.size()));
-      } else if (!IsElsewhere(value)) {
-        Read(value);
-      }
+    for (const options::NamedContext& context : options.sources.contexts) {
+      const std::optional<std::string> path = plan::LocalPathOf(context);
+      if (path) Read(*path);
     }
   }
 
@@ -148,17 +144,23 @@ class Access {
     }
   }
 
-  void LookAtEntry(const bake::Entry& entry, const std::string& key, bool write) {
-    auto type = entry.find("type");
-    const bool cache = key == "src" || type == entry.end() || type->second == "local";
-    if (key == "src" && (type == entry.end() || type->second != "local")) return;
-    auto path = entry.find(key);
-    if (path == entry.end() || path->second.empty() || path->second == "-") return;
-    if (write) {
-      Write(path->second);
-    } else if (cache) {
-      Read(path->second);
-    }
+  /// Where a cache is read from.
+  void LookAtCache(const bake::Entry& entry) {
+    const auto type = entry.find("type");
+    if (type == entry.end() || type->second != "local") return;
+    if (const std::string* path = PathIn(entry, "src")) Read(*path);
+  }
+
+  /// Where a cache or a result is written to.
+  void LookAtPlace(const bake::Entry& entry) {
+    if (const std::string* path = PathIn(entry, "dest")) Write(*path);
+  }
+
+  /// null: no path is said there.
+  static const std::string* PathIn(const bake::Entry& entry, const std::string& key) {
+    const auto path = entry.find(key);
+    const bool none = path == entry.end() || path->second.empty() || path->second == "-";
+    return none ? nullptr : &path->second;
   }
 
   const bake::Overrides& overrides_;
@@ -185,13 +187,14 @@ Result<bool> AskUser(const Call& call) {
 
 }  // namespace
 
-std::vector<Need> MissingAccess(const bake::Resolution& resolution,
+std::vector<Need> MissingAccess(const std::vector<BakeTarget>& targets,
+                                const bake::Resolution& resolution,
                                 const bake::Overrides& overrides,
                                 const std::vector<std::string>& allow) {
   const Allowed allowed(allow);
   Access access(overrides, allowed);
-  for (const auto& [name, fields] : resolution.targets)
-    access.Look(name, fields);
+  for (const BakeTarget& target : targets)
+    access.Look(target, resolution.targets.at(target.name));
   return access.Take();
 }
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "driver/base/result.h"
 #include "plugin/bake/overrides.h"
 #include "plugin/bake/resolve.h"
+#include "plugin/command/bake_run.h"
 #include "plugin/command/command.h"
 
 namespace depot::command {
@@ -20,8 +20,10 @@ struct Need {
 
 /// What the targets want (buildx bake/entitlements.go): the builder's network or privileges, an
 /// agent, and files outside of the working directory, with symlinks followed. What the command line
-/// said itself, by `allow` or by `overrides`, is left out.
-std::vector<Need> MissingAccess(const bake::Resolution& resolution,
+/// said itself, by `allow` or by `overrides`, is left out. `targets` are those of `resolution` as
+/// they would be built: what counts is what the build reads, however the definition words it.
+std::vector<Need> MissingAccess(const std::vector<BakeTarget>& targets,
+                                const bake::Resolution& resolution,
                                 const bake::Overrides& overrides,
                                 const std::vector<std::string>& allow);
 

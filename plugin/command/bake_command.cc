@@ -16,8 +16,10 @@
 #include "plugin/command/bake_flags.h"
 #include "plugin/command/bake_remote.h"
 #include "plugin/command/bake_run.h"
+#include "plugin/command/build_parts.h"
 #include "plugin/options/build_checks.h"
 #include "plugin/options/build_flags.h"
+#include "plugin/options/flag_values.h"
 #include "plugin/options/settings.h"
 #include "plugin/options/source_flags.h"
 #include "plugin/plan/git_url.h"
@@ -75,8 +77,8 @@ Error OfTarget(const std::string& name, const Error& error) {
       .While(Cat("target ", name));
 }
 
-/// What docker buildx looks at for --print, too: secret files, agents, and the form of some fields.
-/// What it leaves to the build is left out.
+/// The fields whose form docker buildx looks at for --print, too. What it leaves to the build is
+/// left out.
 bake::Fields LookedAt(bake::Fields fields) {
   std::erase_if(fields.secret, [](const bake::Entry& secret) { return !secret.contains("src"); });
   fields.tags.reset();
@@ -93,9 +95,6 @@ Result<options::BuildOptions> OptionsOf(const bake::Fields& fields,
   words.insert(words.begin(), more.begin(), more.end());
   TRY_ASSIGN(options::BuildOptions options, options::ParseBuildValues(words, call.program));
   options.dockerfile_inline = fields.dockerfile_inline;
-  TRY_ASSIGN(const auto secrets, plan::PlanSecrets(options, call.environment));
-  TRY(session::CheckSecrets(secrets));
-  TRY(plan::PlanSsh(options, call.environment, call.cancel));
   return options;
 }
 
@@ -125,6 +124,14 @@ Result<BakeTarget> BakeTargetOf(const std::string& name,
   return target;
 }
 
+/// As docker buildx does for --print. A build looks at these itself, once it may.
+Result<> CheckKeys(const options::BuildOptions& options, const Call& call) {
+  TRY_ASSIGN(const auto secrets, plan::PlanSecrets(options, call.environment));
+  TRY(session::CheckSecrets(secrets));
+  TRY(plan::PlanSsh(options, call.environment, call.cancel));
+  return {};
+}
+
 /// `more` are flags of each; `print`: they will not be built.
 Result<std::vector<BakeTarget>> TargetsOf(const bake::Resolution& resolution,
                                           const bake::Strings& more,
@@ -134,6 +141,8 @@ Result<std::vector<BakeTarget>> TargetsOf(const bake::Resolution& resolution,
   for (const auto& [name, fields] : resolution.targets) {
     TRY_ASSIGN(BakeTarget target,
                BakeTargetOf(name, print ? LookedAt(fields) : fields, more, call));
+    Result<> checked = print ? CheckKeys(target.options, call) : Result<>();
+    if (!checked) return Fail(OfTarget(name, checked.error()));
     target.linked = resolution.linked.contains(name);
     targets.push_back(std::move(target));
   }
@@ -161,7 +170,7 @@ Result<> TakeCommon(const BakeOptions& line, std::vector<BakeTarget>& targets) {
     TakeCommonOptions(line, options);
     options.metadata_wanted = !line.metadata_file.empty();
     options.allow_local_delete =
-        std::find(line.allow.begin(), line.allow.end(), "buildx.local.delete") != line.allow.end();
+        std::find(line.allow.begin(), line.allow.end(), options::kLocalDelete) != line.allow.end();
     if (!options.call.method.empty() && !line.call.method.empty()) options.call = line.call;
     Result<> checked = options::CheckTogether(options);
     if (!checked) return Fail(OfTarget(target.name, checked.error()));
@@ -177,9 +186,7 @@ Result<> BuildAll(BakeOptions line,
   TRY(options::ApplyProgressVariable(call.environment, line.common));
   TRY(ChooseProject(targets, line.common));
   TRY(TakeCommon(line, targets));
-  options::GlobalFlags globals = call.globals;
-  globals.debug |= line.common.debug;
-  if (!line.common.docker_config.empty()) globals.config = line.common.docker_config;
+  const options::GlobalFlags globals = GlobalsOf(line.common, call);
   job::Workshop workshop(call.environment, globals, call.version);
   TRY(workshop.ReadDocker());
   return BuildTargets(targets, line, workshop, std::move(sources), call);
@@ -213,8 +220,8 @@ Result<> Bake(const Call& call) {
              TargetsOf(resolution, RemoteWords(remote, call.environment), line->print, call));
   if (line->print) return call.terminal.WriteResult(bake::PrintResolution(resolution), call.cancel);
   const bool may_ask = line->common.progress != options::ProgressMode::kRawJson;
-  TRY(AskForAccess(MissingAccess(resolution, overrides, line->allow), may_ask, !remote.url.empty(),
-                   call));
+  TRY(AskForAccess(MissingAccess(targets, resolution, overrides, line->allow), may_ask,
+                   !remote.url.empty(), call));
   BakeSources sources{{}, definition.notices};
   for (const bake::DefinitionFile& file : files)
     sources.files.emplace_back(file.name, file.text.size());

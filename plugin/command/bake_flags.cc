@@ -59,7 +59,7 @@ Result<WantedList> ParseList(const std::string& text) {
 /// The words of --allow (buildx bake/entitlements.go).
 Result<std::string> ParseAllow(const std::string& value) {
   constexpr std::array<std::string_view, 5> kWords = {"network.host", "security.insecure", "ssh",
-                                                      "device", "buildx.local.delete"};
+                                                      "device", options::kLocalDelete};
   constexpr std::array<std::string_view, 5> kWithValue = {
       "device=", "fs=", "fs.read=", "fs.write=", "image"};
   const bool known = std::find(kWords.begin(), kWords.end(), value) != kWords.end() ||
@@ -86,11 +86,9 @@ Result<std::size_t> ParseParallel(const std::string& value) {
 std::vector<flags::Flag> DefinitionFlags(BakeOptions& line) {
   return {
       {"file", 'f', options::kText, "list", "Build definition file (HCL, JSON or compose)",
-       flags::Added(line.files,
-                    [](const std::string& text) -> Result<std::string> { return text; })},
+       flags::Added(line.files)},
       {"set", 0, options::kText, "list", "Override target value (format: \"target.key=value\")",
-       flags::Added(line.settings,
-                    [](const std::string& text) -> Result<std::string> { return text; })},
+       flags::Added(line.settings)},
       {"var", 0, options::kText, "list",
        "Set a variable of the definition (format: \"name=value\")",
        flags::Added(line.variables, ParseVariable)},

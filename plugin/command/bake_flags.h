@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "driver/base/result.h"
-#include "driver/base/secret.h"
-#include "driver/oci/platform.h"
 #include "plugin/command/command.h"
 #include "plugin/options/build_options.h"
 

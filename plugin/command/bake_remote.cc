@@ -81,11 +81,9 @@ Result<std::optional<std::string>> OnlyFile(const fs::path& folder) {
 }
 
 /// A build whose result is the files.
-Result<> BuildFolder(const options::BuildOptions& options, const Call& call) {
-  options::GlobalFlags globals = call.globals;
-  globals.debug |= options.debug;
-  if (!options.docker_config.empty()) globals.config = options.docker_config;
-  job::Workshop workshop(call.environment, globals, call.version);
+Result<> BuildFolder(const options::BuildOptions& options,
+                     job::Workshop& workshop,
+                     const Call& call) {
   TRY(workshop.ReadDocker());
   Streams streams(call.terminal);
   job::Target target(options, workshop, streams);
@@ -94,6 +92,7 @@ Result<> BuildFolder(const options::BuildOptions& options, const Call& call) {
   choice.default_load = false;
   TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options.progress));
   chosen.options.title = "the definition";
+  chosen.options.expand_warnings = workshop.debug();
   TRY_ASSIGN(auto output,
              BuildOutput::Open(chosen.options, options, workshop.masks(), call.terminal));
   const std::string project = choice.hosted ? choice.hosted->project.id : "";
@@ -109,8 +108,7 @@ Result<> BuildFolder(const options::BuildOptions& options, const Call& call) {
       (*job)->Finish(done ? nullptr : &done.error());
     }
   }
-  const job::Outcome nothing;
-  TRY(output->Finish(done ? nullptr : &done.error(), &nothing));
+  TRY(output->Finish(done ? nullptr : &done.error(), nullptr));
   return done;
 }
 
@@ -118,9 +116,10 @@ Result<std::vector<bake::DefinitionFile>> FetchByBuilder(const RemoteArguments& 
                                                          bake::Strings names,
                                                          const BakeOptions& line,
                                                          const Call& call) {
-  const job::Workshop place(call.environment, call.globals, call.version);
+  const options::GlobalFlags globals = GlobalsOf(line.common, call);
+  job::Workshop workshop(call.environment, globals, call.version);
   TRY_ASSIGN(const disk::TemporaryFolder folder,
-             disk::TemporaryFolder::Make(place.TemporaryDirectory()));
+             disk::TemporaryFolder::Make(workshop.TemporaryDirectory()));
   const bool may_lack = names.empty();
   if (may_lack) names = bake::DefaultNames();
   std::vector<std::string> words = RemoteWords(remote, call.environment);
@@ -131,10 +130,8 @@ Result<std::vector<bake::DefinitionFile>> FetchByBuilder(const RemoteArguments& 
   TRY_ASSIGN(options::BuildOptions options, options::ParseBuildValues(words, call.program));
   TakeCommonOptions(line, options);
   options.progress = line.common.progress;
-  options.debug = line.common.debug;
-  options.docker_config = line.common.docker_config;
   options.dockerfile_inline = DockerfileFor(names, may_lack);
-  TRY(BuildFolder(options, call));
+  TRY(BuildFolder(options, workshop, call));
   std::vector<bake::DefinitionFile> files;
   for (std::size_t i = 0; i < names.size(); ++i) {
     TRY_ASSIGN(std::optional<std::string> text, OnlyFile(fs::path(folder.path()) / Cat(i)));

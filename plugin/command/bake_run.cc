@@ -21,7 +21,6 @@
 #include "plugin/job/job.h"
 #include "plugin/job/links.h"
 #include "plugin/job/target.h"
-#include "plugin/options/build_flags.h"
 #include "plugin/plan/description.h"
 
 namespace depot::command {
@@ -274,6 +273,7 @@ Result<> BuildTargets(const std::vector<BakeTarget>& targets,
   TRY(run.Prepare(call.cancel));
   TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(options.common, workshop, call));
   chosen.options.title = TitleOf(choice);
+  chosen.options.expand_warnings = workshop.debug();
   TRY_ASSIGN(auto output,
              BuildOutput::Open(chosen.options, options.common, workshop.masks(), call.terminal));
   for (std::vector<std::string>* lines : {&chosen.lines, &sources.notices})

@@ -47,9 +47,7 @@ Result<> RunBuild(const Call& call) {
   TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options->progress));
   if (HasAnswer(*options)) TRY(call.terminal.CheckResult());
 
-  options::GlobalFlags globals = call.globals;
-  globals.debug |= options->debug;
-  if (!options->docker_config.empty()) globals.config = options->docker_config;
+  const options::GlobalFlags globals = GlobalsOf(*options, call);
   job::Workshop workshop(call.environment, globals, call.version);
   TRY(workshop.ReadDocker());
   Streams streams(call.terminal);
@@ -59,7 +57,7 @@ Result<> RunBuild(const Call& call) {
   std::string project = choice.hosted ? choice.hosted->project.id : "";
 
   chosen.options.title = TitleOf(choice);
-  chosen.options.expand_warnings = globals.debug;
+  chosen.options.expand_warnings = workshop.debug();
   TRY_ASSIGN(auto output,
              BuildOutput::Open(chosen.options, *options, workshop.masks(), call.terminal));
   for (std::string& line : chosen.lines)

@@ -15,6 +15,13 @@ bool SomebodyIsThere(const Call& call) {
 
 }  // namespace
 
+options::GlobalFlags GlobalsOf(const options::BuildOptions& options, const Call& call) {
+  options::GlobalFlags globals = call.globals;
+  globals.debug |= options.debug;
+  if (!options.docker_config.empty()) globals.config = options.docker_config;
+  return globals;
+}
+
 Result<choice::Choice> ChooseBuilderOf(const options::BuildOptions& options,
                                        job::Workshop& workshop,
                                        const Call& call) {

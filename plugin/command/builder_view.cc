@@ -157,11 +157,11 @@ BuilderView ViewOf(const choice::Choice& choice, const job::Workshop& workshop) 
       workshop.environment(), workshop.docker().credentials.config.directory));
   const Result<Json> written = store.Read(view.name);
   view.last_activity = store.LastActivity(view.name);
+  const Json nodes = written ? (*written)["Nodes"] : Json();
   for (const choice::Site& site : choice.sites) {
     const std::string& node = site.buildx.node;
     view.nodes.push_back(
         {node.empty() ? site.name : node, choice.engine ? node : site.name, "", {}});
-    const Json nodes = written ? (*written)["Nodes"] : Json();
     for (std::size_t i = 0; i < nodes.size(); ++i)
       if (nodes[i]["Name"].AsString() == node) view.nodes.back().written = nodes[i];
   }

@@ -93,18 +93,32 @@ Result<LocalContext> OpenContext(const ContextQuestion& question, const Cancel& 
   return context;
 }
 
-/// Every entry that is sent but folders, in the order in which they are.
-Result<> EachFile(const LocalContext& context,
-                  const std::function<void(const files::FileEntry&)>& see,
-                  const Cancel& cancel) {
+struct Sum {
+  std::uint64_t files = 0;
+  std::int64_t bytes = 0;
+};
+
+std::int64_t BytesOf(const files::FileEntry& entry) {
+  return S_ISREG(entry.mode) ? entry.size : 0;
+}
+
+/// `see` gets every entry that is sent but folders, in the order in which they are.
+Result<Sum> EachFile(const LocalContext& context,
+                     const std::function<void(const files::FileEntry&)>& see,
+                     const Cancel& cancel) {
+  Sum sum;
   const files::TreeFilter filter{.include = {}, .exclude = context.ignore.patterns(), .follow = {}};
-  return context.tree().Walk(
+  TRY(context.tree().Walk(
       filter,
       [&](const files::FileEntry& entry) -> Result<> {
-        if (!S_ISDIR(entry.mode)) see(entry);
+        if (S_ISDIR(entry.mode)) return {};
+        ++sum.files;
+        sum.bytes += BytesOf(entry);
+        see(entry);
         return {};
       },
-      cancel);
+      cancel));
+  return sum;
 }
 
 std::string_view KindOf(const files::FileEntry& entry) {
@@ -117,7 +131,7 @@ std::string JsonLine(const files::FileEntry& entry) {
   Json json = Json::Object();
   json.Set("path", Json::String(entry.path));
   json.Set("type", Json::String(KindOf(entry)));
-  json.Set("size", Json::Number(S_ISREG(entry.mode) ? entry.size : 0));
+  json.Set("size", Json::Number(BytesOf(entry)));
   return json.Dump() + '\n';
 }
 
@@ -125,13 +139,20 @@ std::string CountOf(std::uint64_t files) {
   return Cat(files, files == 1 ? " file" : " files");
 }
 
-/// What is said at the end: how much it is, and what kept the rest out.
-std::string SumOf(std::uint64_t files, std::int64_t bytes, const LocalContext& context) {
+/// How much it is, and what kept the rest out.
+std::string SumText(const Sum& sum, const LocalContext& context) {
   std::string text =
-      Cat(DecimalSize(bytes), " in ", CountOf(files), " of ", Printable(context.root));
+      Cat(DecimalSize(sum.bytes), " in ", CountOf(sum.files), " of ", Printable(context.root));
   return context.ignore.name.empty()
              ? Cat(text, "; there is no .dockerignore")
              : Cat(text, ", without what ", Printable(context.ignore.name), " keeps out");
+}
+
+/// The rows, and for people the sum below them.
+Result<> Show(
+    std::string rows, const Sum& sum, const LocalContext& context, bool json, const Call& call) {
+  if (!json) rows = Cat(AlignTabs(rows, kSizeColumns), SumText(sum, context), '\n');
+  return call.terminal.WriteResult(rows, call.cancel);
 }
 
 }  // namespace
@@ -144,20 +165,12 @@ Result<> RunContextLs(const Call& call) {
   if (!question.arguments.empty()) return Fail(TooMany("context ls", call));
   TRY_ASSIGN(const LocalContext context, OpenContext(question, call.cancel));
   std::string text;
-  std::uint64_t files = 0;
-  std::int64_t bytes = 0;
-  TRY(EachFile(
-      context,
-      [&](const files::FileEntry& entry) {
-        ++files;
-        if (S_ISREG(entry.mode)) bytes += entry.size;
-        text += question.json ? JsonLine(entry)
-                              : Cat(DecimalSize(S_ISREG(entry.mode) ? entry.size : 0), '\t',
-                                    Printable(entry.path), '\n');
-      },
-      call.cancel));
-  if (!question.json) text = Cat(AlignTabs(text, kSizeColumns), SumOf(files, bytes, context), '\n');
-  return call.terminal.WriteResult(text, call.cancel);
+  const auto add = [&](const files::FileEntry& entry) {
+    text += question.json ? JsonLine(entry)
+                          : Cat(DecimalSize(BytesOf(entry)), '\t', Printable(entry.path), '\n');
+  };
+  TRY_ASSIGN(const Sum sum, EachFile(context, add, call.cancel));
+  return Show(std::move(text), sum, context, question.json, call);
 }
 
 namespace {
@@ -255,7 +268,7 @@ struct Weight {
 class Scales {
  public:
   void Put(const files::FileEntry& entry) {
-    const std::int64_t bytes = S_ISREG(entry.mode) ? entry.size : 0;
+    const std::int64_t bytes = BytesOf(entry);
     weights_[entry.path] = {entry.path, bytes, 1, 0};
     std::string_view path = entry.path;
     for (std::size_t slash = path.rfind('/'); slash != std::string_view::npos;
@@ -320,16 +333,8 @@ Result<> RunContextTop(const Call& call) {
   }
   TRY_ASSIGN(const LocalContext context, OpenContext(question, call.cancel));
   Scales scales;
-  std::uint64_t files = 0;
-  std::int64_t bytes = 0;
-  TRY(EachFile(
-      context,
-      [&](const files::FileEntry& entry) {
-        scales.Put(entry);
-        ++files;
-        if (S_ISREG(entry.mode)) bytes += entry.size;
-      },
-      call.cancel));
+  const auto put = [&](const files::FileEntry& entry) { scales.Put(entry); };
+  TRY_ASSIGN(const Sum sum, EachFile(context, put, call.cancel));
   std::string text;
   for (const Weight& weight : scales.Top(most)) {
     text += question.json
@@ -339,8 +344,7 @@ Result<> RunContextTop(const Call& call) {
                                                  : "",
                       '\t', Printable(weight.path), '\n');
   }
-  if (!question.json) text = Cat(AlignTabs(text, kSizeColumns), SumOf(files, bytes, context), '\n');
-  return call.terminal.WriteResult(text, call.cancel);
+  return Show(std::move(text), sum, context, question.json, call);
 }
 
 }  // namespace depot::command

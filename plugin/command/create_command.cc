@@ -32,7 +32,6 @@ struct NewInstance {
 CommandLine LineOf(NewInstance& wanted) {
   constexpr flags::FlagKind kText = flags::FlagKind::kText;
   constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
-  auto add_option = [](const std::string& value) -> Result<std::string> { return value; };
   auto add_platforms = [&wanted](const std::string& value) -> Result<> {
     TRY_ASSIGN(auto platforms, options::ParsePlatforms(value));
     wanted.platforms.insert(wanted.platforms.end(), platforms.begin(), platforms.end());
@@ -53,7 +52,7 @@ CommandLine LineOf(NewInstance& wanted) {
                 {"driver", 0, kText, "string", "\"remote\"; others are not started from here",
                  flags::Into(wanted.driver)},
                 {"driver-opt", 0, kText, "list", "cacert, cert, key, servername, default-load",
-                 flags::Added(wanted.driver_options, add_option)},
+                 flags::Added(wanted.driver_options)},
                 {"leave", 0, kSwitch, "", "Take the machine --node out of the builder",
                  flags::Into(wanted.leave)},
                 {"name", 0, kText, "string", "Name of the builder", flags::Into(wanted.name)},

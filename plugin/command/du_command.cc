@@ -21,22 +21,13 @@ namespace {
 
 constexpr TabColumns kUsageColumns{1, 1, true};
 
-Result<std::string> OneFilter(const std::string& value) {
-  return value;
-}
-
 std::string CreatedText(const builder::CacheRecord& record) {
   const std::time_t time = record.created_s;
   std::tm parts{};
   char text[64];
   if (::gmtime_r(&time, &parts) == nullptr) return "";
   std::string shown(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts));
-  if (record.created_ns != 0) {
-    std::string fraction = Cat(1'000'000'000 + record.created_ns).substr(1);
-    fraction.erase(fraction.find_last_not_of('0') + 1);
-    shown += Cat('.', fraction);
-  }
-  return shown + " +0000 UTC";
+  return Cat(shown, FractionText(record.created_ns), " +0000 UTC");
 }
 
 std::string LastUsed(const builder::CacheRecord& record) {
@@ -123,7 +114,7 @@ Result<std::string> UsageText(const std::vector<builder::CacheRecord>& records,
     text = "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n";
     for (const builder::CacheRecord& record : records)
       text += UsageRow(record);
-    text = AlignTabs(text, {10, 3, false});
+    text = AlignTabs(text, kTableColumns);
   } else {
     const std::string format = options.format == "json" ? "{{json .}}" : options.format;
     TRY_ASSIGN(GoTemplate filled, GoTemplate::Parse(format));
@@ -152,7 +143,7 @@ Result<> RunDu(const Call& call) {
                   .description = "Show what the cache of the builder has",
                   .flags = {BuilderFlag(options.builder),
                             {"filter", 0, kText, "filter", "Show what fits, as in \"type=regular\"",
-                             flags::Added(options.filters, OneFilter)},
+                             flags::Added(options.filters)},
                             {"format", 0, kText, "string",
                              "\"table\", \"pretty\", \"json\" or a Go template",
                              flags::Into(options.format)},
@@ -202,7 +193,7 @@ CommandLine PruneLine(PruneOptions& options) {
                  flags::Into(options.order.all)},
                 BuilderFlag(options.builder),
                 {"filter", 0, kText, "filter", "Remove what fits, as in \"until=24h\"",
-                 flags::Added(options.filters, OneFilter)},
+                 flags::Added(options.filters)},
                 {"force", 'f', kSwitch, "", "Do it; nobody is asked", flags::Into(options.force)},
                 {"keep-storage", 0, kText, "bytes", "",
                  flags::Parsed(options.order.reserved_bytes, ParseBytes)},
@@ -260,7 +251,7 @@ Result<> RunPrune(const Call& call) {
     TRY(builder::PruneCache(*one.builder, options.order, removed, call.cancel));
   }
   if (!options.verbose && !text.empty()) {
-    text = AlignTabs(Cat("ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n", text), {10, 3, false});
+    text = AlignTabs(Cat("ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n", text), kTableColumns);
   }
   return call.terminal.WriteResult(
       text + AlignTabs(Cat("Total:\t", DecimalSize(total), '\n'), kUsageColumns), call.cancel);

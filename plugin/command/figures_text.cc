@@ -58,4 +58,11 @@ std::string RoughDuration(std::int64_t seconds) {
   return Cat(seconds / kDay / 365, " years");
 }
 
+std::string FractionText(std::int64_t nanoseconds) {
+  if (nanoseconds == 0) return "";
+  std::string text = Cat(1'000'000'000 + nanoseconds).substr(1);
+  text.erase(text.find_last_not_of('0') + 1);
+  return Cat('.', text);
+}
+
 }  // namespace depot::command

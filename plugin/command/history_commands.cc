@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/git/checkout.h"
 #include "plugin/command/chosen_display.h"
@@ -13,7 +12,6 @@
 #include "plugin/command/history_records.h"
 #include "plugin/command/tab_columns.h"
 #include "plugin/options/flag_values.h"
-#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
@@ -23,20 +21,6 @@ constexpr std::size_t kLongestName = 36;
 constexpr std::string_view kTableFormat =
     "table {{.Ref}}\t{{.Name}}\t{{.Status}}\t{{.CreatedAt}}\t{{.Duration}}";
 
-/// What a history command has once it runs.
-struct HistoryDesk {
-  explicit HistoryDesk(const Call& call)
-      : sink(call.terminal, call.cancel), workshop(call.environment, call.globals, call.version) {}
-
-  Result<BuildHistory> Open(const std::string& builder, const Call& call) {
-    TRY(workshop.ReadDocker());
-    return BuildHistory::Open(builder, workshop, sink, call);
-  }
-
-  LineSink sink;
-  job::Workshop workshop;
-};
-
 struct LsOptions {
   std::string builder;
   std::string format = "table";
@@ -45,10 +29,6 @@ struct LsOptions {
   bool local = false;
 };
 
-Result<std::string> AnyText(const std::string& value) {
-  return value;
-}
-
 CommandLine HistoryLsLine(LsOptions& options) {
   constexpr flags::FlagKind kText = flags::FlagKind::kText;
   constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
@@ -56,7 +36,7 @@ CommandLine HistoryLsLine(LsOptions& options) {
           .description = "List the builder's records of builds",
           .flags = {BuilderFlag(options.builder),
                     {"filter", 0, kText, "filter", "Show what fits, as in \"status=error\"",
-                     flags::Added(options.filters, AnyText)},
+                     flags::Added(options.filters)},
                     {"format", 0, kText, "string",
                      "\"table\", \"json\" or a Go template (default \"table\")",
                      flags::Into(options.format)},
@@ -161,7 +141,7 @@ Result<std::string> ListText(const std::vector<KeptRecord>& records, const LsOpt
     TRY_ASSIGN(std::string line, filled.Run(row, dump));
     text += Cat(line, '\n');
   }
-  return table ? AlignTabs(text, {10, 3, false}) : text;
+  return table ? AlignTabs(text, kTableColumns) : text;
 }
 
 }  // namespace

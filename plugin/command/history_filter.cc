@@ -5,13 +5,12 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "plugin/command/history_records.h"
 #include "plugin/options/go_duration.h"
 #include "plugin/plan/git_url.h"
 
 namespace depot::command {
 namespace {
-
-constexpr int kCancelledCode = 1;  // gRPC's
 
 struct Condition {
   std::string_view key;
@@ -30,9 +29,9 @@ std::optional<Condition> SplitCondition(std::string_view text) {
 
 std::string_view FilterStatus(const solve::HistoryRecord& record) {
   if (record.running()) return "running";
-  if (record.error_code == 0 && record.error.empty()) return "completed";
-  const bool cancelled = record.error_code == kCancelledCode ||
-                         record.error.find("context canceled") != std::string::npos;
+  if (!record.failed()) return "completed";
+  const bool cancelled =
+      record.cancelled() || record.error.find("context canceled") != std::string::npos;
   return cancelled ? "canceled" : "error";
 }
 
@@ -90,8 +89,7 @@ std::int64_t NumberOf(std::string_view key, const solve::HistoryRecord& record) 
   if (key == "startedAt") return record.created.seconds;
   if (key == "completedAt") return record.completed.seconds;
   if (record.running()) return 0;
-  return (record.completed.seconds - record.created.seconds) * 1'000'000'000 +
-         record.completed.nanos - record.created.nanos;
+  return Between(record.created, record.completed);
 }
 
 Result<RecordMatch> MatchNumber(const Condition& condition, std::time_t now) {
@@ -135,15 +133,14 @@ Result<std::vector<RecordMatch>> ParseHistoryFilters(const std::vector<std::stri
 
 std::string StatusWord(const solve::HistoryRecord& record) {
   if (record.running()) return "Running";
-  return record.error_code == 0 && record.error.empty() ? "Completed" : "Error";
+  return record.failed() ? "Error" : "Completed";
 }
 
 std::string SourceRepository(const solve::HistoryRecord& record) {
   const auto source = record.attributes.find("vcs:source");
   if (source != record.attributes.end()) return source->second;
-  const auto context = record.attributes.find("context");
-  if (context == record.attributes.end() || !plan::ParseGitUrl(context->second)) return "";
-  return context->second.substr(0, context->second.find_first_of("#?"));
+  const std::string context = record.Attribute("context");
+  return plan::ParseGitUrl(context) ? context.substr(0, context.find_first_of("#?")) : "";
 }
 
 }  // namespace depot::command

@@ -14,13 +14,11 @@
 #include "plugin/command/history_records.h"
 #include "plugin/command/tab_columns.h"
 #include "plugin/deliver/provenance.h"
-#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
 
 constexpr TabColumns kDetailColumns{1, 1, true};
-constexpr int kCanceled = 1;  // gRPC's
 
 using Attributes = std::map<std::string, std::string>;
 
@@ -162,8 +160,8 @@ Json ConfigOf(Attributes& attributes) {
 }
 
 std::string StatusOf(const solve::HistoryRecord& record) {
-  if (record.error_code == kCanceled) return "canceled";
-  if (record.error_code != 0 || !record.error.empty()) return "failed";
+  if (record.cancelled()) return "canceled";
+  if (record.failed()) return "failed";
   return record.running() ? "running" : "completed";
 }
 
@@ -173,7 +171,7 @@ void SetProgress(const solve::HistoryRecord& record, Json& out) {
   const solve::Moment end = record.running() ? Now() : record.completed;
   out.Set("Duration", Json::Number(Between(record.created, end)));
   out.Set("Status", Json::String(StatusOf(record)));
-  if (record.error_code != 0 || !record.error.empty()) {
+  if (record.failed()) {
     Json error = Json::Object();
     error.Set("Code", Json::Number(record.error_code));
     error.Set("Message", Json::String(record.error));
@@ -385,10 +383,8 @@ Result<> RunHistoryInspect(const Call& call) {
                        .target = &ref},
                       call));
   if (!runs) return {};
-  LineSink sink(call.terminal, call.cancel);
-  job::Workshop workshop(call.environment, call.globals, call.version);
-  TRY(workshop.ReadDocker());
-  TRY_ASSIGN(BuildHistory history, BuildHistory::Open(builder, workshop, sink, call));
+  HistoryDesk desk(call);
+  TRY_ASSIGN(BuildHistory history, desk.Open(builder, call));
   TRY_ASSIGN(const KeptRecord kept, history.Find(ref, call.cancel));
   TRY_ASSIGN(const std::string text, InspectText(kept, format, ref.empty(), call));
   return call.terminal.WriteResult(text, call.cancel);

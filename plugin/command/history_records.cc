@@ -6,13 +6,13 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <optional>
 
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/builder/instances.h"
 #include "driver/disk/read_file.h"
+#include "plugin/command/figures_text.h"
 #include "plugin/plan/git_url.h"
 
 namespace depot::command {
@@ -34,13 +34,13 @@ LocalState ReadLocalState(const std::string& folder, const KeptRecord& kept) {
   return {(*state)["LocalPath"].AsString(), (*state)["DockerfilePath"].AsString()};
 }
 
-bool IsNewer(const KeptRecord& one, const KeptRecord& other) {
-  return Between(other.record.created, one.record.created) > 0;
+/// The last part of a ref.
+std::string ShortRef(const std::string& ref) {
+  return ref.substr(ref.rfind('/') + 1);
 }
 
-std::string Attribute(const KeptRecord& kept, const std::string& name) {
-  const auto found = kept.record.attributes.find(name);
-  return found == kept.record.attributes.end() ? "" : found->second;
+bool IsNewer(const KeptRecord& one, const KeptRecord& other) {
+  return Between(other.record.created, one.record.created) > 0;
 }
 
 /// The last component, or with `with_folder` the last two.
@@ -54,9 +54,9 @@ std::string LastPart(const std::string& path, bool with_folder) {
 /// By where the Dockerfile and the context are on this machine.
 std::string LocalName(const KeptRecord& kept) {
   constexpr std::string_view kUsual = "/Dockerfile";
-  const std::string said = Attribute(kept, "filename");
+  const std::string said = kept.record.Attribute("filename");
   std::string dockerfile = said == "Dockerfile" ? "" : said;
-  const std::string folder = Attribute(kept, "vcs:localdir:dockerfile");
+  const std::string folder = kept.record.Attribute("vcs:localdir:dockerfile");
   if (!folder.empty() && folder != ".") {
     dockerfile = (std::filesystem::path(folder) / dockerfile).lexically_normal().string();
   }
@@ -146,22 +146,18 @@ Result<KeptRecord> BuildHistory::Find(const std::string& ref, const Cancel& canc
                   .WithHint("`docker depot history ls` shows the builder's records"));
 }
 
-std::string ShortRef(const std::string& ref) {
-  return ref.substr(ref.rfind('/') + 1);
-}
-
 std::string NameOfBuild(const KeptRecord& kept) {
-  std::string name = Attribute(kept, "build-arg:BUILDKIT_BUILD_NAME");
+  std::string name = kept.record.Attribute("build-arg:BUILDKIT_BUILD_NAME");
   if (!name.empty()) return name;
   name = LocalName(kept);
-  const std::string folder = Attribute(kept, "vcs:localdir:context");
-  const std::string context = Attribute(kept, "context");
+  const std::string folder = kept.record.Attribute("vcs:localdir:context");
+  const std::string context = kept.record.Attribute("context");
   if (!context.empty()) {
     name = context;
   } else if (!folder.empty() && folder != ".") {
     name = folder;
   }
-  const std::string target = Attribute(kept, "target");
+  const std::string target = kept.record.Attribute("target");
   if (!target.empty()) name = name.empty() ? target : Cat(name, " (", target, ')');
   return name.empty() ? SourceRepository(kept.record) : name;
 }
@@ -172,11 +168,7 @@ std::string TimeText(const solve::Moment& moment, bool local) {
   if ((local ? ::localtime_r(&time, &parts) : ::gmtime_r(&time, &parts)) == nullptr) return "";
   char text[64];
   std::string shown(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts));
-  if (moment.nanos != 0) {
-    std::string fraction = Cat(kNanos + moment.nanos).substr(1);
-    fraction.erase(fraction.find_last_not_of('0') + 1);
-    shown += Cat('.', fraction);
-  }
+  shown += FractionText(moment.nanos);
   const long offset = local ? parts.tm_gmtoff : 0;
   if (offset == 0) return shown + 'Z';
   std::snprintf(text, sizeof text, "%c%02ld:%02ld", offset < 0 ? '-' : '+',

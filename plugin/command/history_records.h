@@ -1,12 +1,12 @@
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "driver/solve/history.h"
 #include "plugin/command/builder_choice.h"
 #include "plugin/command/history_filter.h"
+#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 
@@ -45,8 +45,6 @@ class BuildHistory {
   /// newest. kNotFound when there is none. Blocks.
   Result<KeptRecord> Find(const std::string& ref, const Cancel& cancel);
 
-  std::vector<HeldBuilder>& machines() { return machines_; }
-
  private:
   BuildHistory(std::vector<HeldBuilder> machines, std::string folder)
       : machines_(std::move(machines)), folder_(std::move(folder)) {}
@@ -57,8 +55,19 @@ class BuildHistory {
   std::string folder_;  ///< docker buildx's own
 };
 
-/// The last part of a ref.
-std::string ShortRef(const std::string& ref);
+/// What a history command has once it runs.
+struct HistoryDesk {
+  explicit HistoryDesk(const Call& call)
+      : sink(call.terminal, call.cancel), workshop(call.environment, call.globals, call.version) {}
+
+  Result<BuildHistory> Open(const std::string& builder, const Call& call) {
+    TRY(workshop.ReadDocker());
+    return BuildHistory::Open(builder, workshop, sink, call);
+  }
+
+  LineSink sink;
+  job::Workshop workshop;
+};
 
 /// What a build is called: by its context, its Dockerfile and its target (buildx
 /// util/history, BuildName).

@@ -60,10 +60,6 @@ flags::FlagSetter AddPlatforms(std::vector<Platform>& target) {
   };
 }
 
-Result<std::string> AsIs(const std::string& value) {
-  return value;
-}
-
 CommandLine CreateImageLine(CreateImageOptions& options) {
   constexpr flags::FlagKind kText = flags::FlagKind::kText;
   constexpr flags::FlagKind kSwitch = flags::FlagKind::kSwitch;
@@ -76,7 +72,7 @@ CommandLine CreateImageLine(CreateImageOptions& options) {
                     {"dry-run", 0, kSwitch, "", "Print the image instead of writing it",
                      flags::Into(options.dry_run)},
                     {"file", 'f', kText, "list", "Read a source from this file",
-                     flags::Added(options.files, AsIs)},
+                     flags::Added(options.files)},
                     {"metadata-file", 0, kText, "string", "Write what was made to a file",
                      flags::Into(options.metadata_file)},
                     {"platform", 'p', kText, "list", "Keep only the images of these platforms",

@@ -42,7 +42,7 @@ std::string TableRows(const std::vector<ListedBuilder>& builders, bool whole) {
                   PlatformsText(node.facts.platforms, whole ? 0 : kPlatformsShown), '\n');
     }
   }
-  return AlignTabs(text, {10, 3, false});
+  return AlignTabs(text, kTableColumns);
 }
 
 /// BuildKit client/graph.go, as Go writes it.

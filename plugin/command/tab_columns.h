@@ -13,6 +13,8 @@ struct TabColumns {
   bool with_tabs = false;  ///< with tabs of 8 columns, else with blanks
 };
 
+constexpr TabColumns kTableColumns{10, 3, false};  ///< of docker buildx's tables
+
 /// Columns on the screen, as far as one code point is one column, which is what text/tabwriter
 /// counts.
 std::size_t ColumnsOf(std::string_view text);

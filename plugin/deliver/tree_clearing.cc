@@ -11,6 +11,7 @@
 #include "driver/base/text.h"
 #include "driver/disk/directory_listing.h"
 #include "driver/disk/remove_tree.h"
+#include "plugin/options/flag_values.h"
 
 namespace depot::deliver {
 namespace {
@@ -64,7 +65,7 @@ Result<> CheckClearing(const options::BuildOptions& options) {
     if (!output.attrs.contains("mode") || IsBelowWorkingDirectory(output.dest)) continue;
     return Fail(Error(ErrorCode::kUsage,
                       Cat("local output mode=delete for destination \"", Printable(output.dest),
-                          "\" requires --allow=", "buildx.local.delete"))
+                          "\" requires --allow=", options::kLocalDelete))
                     .WithHint("without it only directories below the working directory may lose "
                               "what the build did not make"));
   }

@@ -67,19 +67,21 @@ Result<> Job::StartHosted(const api::BuildDescription& description, const Cancel
   return {};
 }
 
+const std::string& Job::project() const {
+  const std::string& told = hosted_->created().project;
+  return told.empty() ? choice_.hosted->project.id : told;
+}
+
 std::string Job::depot_build() const {
   if (!hosted_) return "";
-  const api::CreatedBuild& build = hosted_->created();
-  return deliver::DepotBuildValue(
-      build.id, build.project.empty() ? choice_.hosted->project.id : build.project);
+  return deliver::DepotBuildValue(hosted_->created().id, project());
 }
 
 std::string Job::saved_build() const {
   if (save_as_.empty()) return "";
-  const api::CreatedBuild& build = hosted_->created();
-  const std::string& project = build.project.empty() ? choice_.hosted->project.id : build.project;
-  return Cat(project.empty() ? "" : Cat("--project ", Printable(project), ' '),
-             Printable(build.id));
+  const std::string& of = project();
+  return Cat(of.empty() ? "" : Cat("--project ", Printable(of), ' '),
+             Printable(hosted_->created().id));
 }
 
 void Job::Finish(const Error* failure) {

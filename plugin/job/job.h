@@ -57,6 +57,8 @@ class Job {
   Job(Workshop& workshop, choice::Choice choice, EventSink& sink)
       : workshop_(workshop), choice_(std::move(choice)), sink_(sink) {}
 
+  /// Whose build it is at the Depot API, which was told of it.
+  const std::string& project() const;
   Result<> StartHosted(const api::BuildDescription& description, const Cancel& cancel);
 
   Workshop& workshop_;

@@ -39,6 +39,11 @@ bool IsTag(std::string_view text) {
          text.find_first_not_of(kLetters) == std::string_view::npos;
 }
 
+/// BuildKit's to fetch.
+bool IsElsewhere(const std::string& value) {
+  return IsRemoteContext(value) || value.starts_with(kImage);
+}
+
 Result<Layout> ParseLayout(std::string_view text) {
   text.remove_prefix(kLayout.size());
   Layout layout;
@@ -126,7 +131,7 @@ Result<> Add(const options::NamedContext& context, NamedContexts& into) {
                     .WithHint("write git@HOST:PATH"));
   }
   if (git && git->has_query) into.caps.insert("moby.buildkit.frontend.gitquerystring+forward");
-  if (git || IsHttpUrl(context.value) || context.value.starts_with(kImage)) {
+  if (IsElsewhere(context.value)) {
     into.attrs[Cat("context:", context.name)] = ContextUrl(context.value);
     return {};
   }
@@ -135,6 +140,13 @@ Result<> Add(const options::NamedContext& context, NamedContexts& into) {
 }
 
 }  // namespace
+
+std::optional<std::string> LocalPathOf(const options::NamedContext& context) {
+  if (IsElsewhere(context.value)) return std::nullopt;
+  if (!context.value.starts_with(kLayout)) return context.value;
+  const auto layout = ParseLayout(context.value);
+  return layout ? std::optional(layout->path) : std::nullopt;
+}
 
 Result<NamedContexts> PlanNamedContexts(const std::vector<options::NamedContext>& contexts) {
   NamedContexts named;

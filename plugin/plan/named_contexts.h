@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,5 +29,9 @@ struct NamedContexts {
 /// "latest" or the only image that it lists; all else is a directory, whose .dockerignore the
 /// builder reads. Errors begin with the flag and say what is missing or has the wrong form.
 Result<NamedContexts> PlanNamedContexts(const std::vector<options::NamedContext>& contexts);
+
+/// The directory of this machine that PlanNamedContexts() reads for it, as written; nullopt for
+/// what is the builder's to fetch.
+std::optional<std::string> LocalPathOf(const options::NamedContext& context);
 
 }  // namespace depot::plan

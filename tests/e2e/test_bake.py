@@ -1,8 +1,10 @@
 """Many images in one run, beside docker buildx bake on the same builder."""
 
 import json
+import os
 import re
 import subprocess
+import threading
 
 from git_server import GIT, GitServer, commit
 from harness import EndToEnd, symlink
@@ -307,6 +309,45 @@ class BakeAlone(EndToEnd):
         )
         self.bake("--allow", f"fs.read={outside}", cwd=folder)
         self.assertEqual((folder / "out/file").read_text(), "outside\n")
+
+    def test_nothing_else_is_read_however_it_is_worded(self):
+        """Words that look like a place elsewhere, and are read on this machine."""
+        outer = self.context({"secret/file": "secret\n", "secret/Dockerfile": "FROM scratch\nCOPY file /\n"})
+        secret, url = outer / "secret", "http://127.0.0.1:9/a.git"
+        folder = outer / "project"
+        inline = 'dockerfile-inline = "FROM scratch\\nCOPY --from=far file /"'
+        for place in ("https:", "a:", "x:y", "deep/er"):
+            (folder / place).mkdir(parents=True)
+        (folder / "link").symlink_to(folder / "deep/er")
+        for field in (
+            'context = "https://../../secret"',
+            'context = "link/../../secret"',
+            f'context = "{url}"\n  dockerfile = "{secret}/Dockerfile"',
+            f'context = "{url}"\n  dockerfile = "cwd://{secret}/Dockerfile"',
+            f'contexts = {{ far = "a://../../secret" }}\n  {inline}',
+            f'contexts = {{ far = "cwd://a://../../secret" }}\n  {inline}',
+            f'contexts = {{ far = "oci-layout://x:y/../../secret" }}\n  {inline}',
+            f'contexts = {{ far = "oci-layout://x:y/../../secret:tag" }}\n  {inline}',
+        ):
+            with self.subTest(field):
+                (folder / "docker-bake.hcl").write_text(f'target "default" {{\n  {field}\n  output = ["out"]\n}}\n')
+                refused = self.bake(cwd=folder, check=1)
+                self.assertIn("additional privileges requested", refused.stderr)
+                self.assertIn(f"--allow fs.read={secret}", refused.stderr)
+                self.assertFalse((folder / "out").exists())
+
+    def test_a_key_from_a_pipe(self):
+        """It can be read once, and nothing of a definition that asks for more is read."""
+        folder = self.folder_of(
+            'target "default" {\n  ssh = ["default=key"]\n  output = ["out"]\n'
+            '  dockerfile-inline = "FROM BASE\\nRUN --mount=type=ssh test -S $SSH_AUTH_SOCK && touch /made"\n}\n'
+        )
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.work / "key"], check=True)
+        os.mkfifo(folder / "key")
+        text = (self.work / "key").read_text()
+        threading.Thread(target=(folder / "key").write_text, args=(text,), daemon=True).start()
+        self.bake(cwd=folder)
+        self.assertTrue((folder / "out/made").exists())
 
     def test_a_definition_of_a_repository(self):
         definition = """target "default" { output = ["type=local,dest=out"] }
