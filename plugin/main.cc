@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "driver/base/environment.h"
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
 #include "plugin/command/complete.h"
@@ -12,8 +13,6 @@
 #include "plugin/progress/terminal.h"
 
 // The program: argv in, exit code out. 0 is: all that was asked for is done.
-
-extern char** environ;
 
 namespace depot {
 namespace {
@@ -28,18 +27,6 @@ std::vector<std::string> CommandLineOfParent() {
     words.emplace_back(word);
   words.pop_back();  // each ends in a zero
   return words;
-}
-
-Environment TakeEnvironment() {
-  Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string_view text(*entry);
-    std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos) {
-      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-  }
-  return environment;
 }
 
 Result<> RunCommand(const command::Invocation& invocation,

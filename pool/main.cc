@@ -5,14 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver/base/environment.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "pool/commands.h"
 
 // The program: argv in, exit code out. Exit codes: 0 done; 1 it failed; 2 the command line is
 // wrong.
-
-extern char** environ;
 
 namespace depot {
 namespace {
@@ -30,18 +29,6 @@ void WriteTo(int fd, std::string_view text) {
       text.remove_prefix(static_cast<std::size_t>(written));
     }
   }
-}
-
-Environment TakeEnvironment() {
-  Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string_view text(*entry);
-    std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos) {
-      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-  }
-  return environment;
 }
 
 Result<Output> Run(const std::vector<std::string>& argv) {

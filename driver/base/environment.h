@@ -5,8 +5,11 @@
 
 namespace depot {
 
-/// A snapshot of environment variables; taken once in main.
+/// A snapshot of environment variables.
 using Environment = std::map<std::string, std::string>;
+
+/// That of this process: taken once in main, before there are threads.
+Environment TakeEnvironment();
 
 /// "" = unset.
 std::string Variable(const Environment& environment, const std::string& name);
