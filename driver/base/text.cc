@@ -60,6 +60,26 @@ std::string LowerAscii(std::string_view text) {
   return out;
 }
 
+std::string CleanPath(std::string_view path) {
+  const bool absolute = path.starts_with('/');
+  std::vector<std::string_view> kept;
+  for (const std::string_view part : Split(path, '/')) {
+    if (part.empty() || part == ".") continue;
+    if (part == ".." && !kept.empty() && kept.back() != "..") {
+      kept.pop_back();
+    } else if (part != ".." || !absolute) {
+      kept.push_back(part);
+    }
+  }
+  std::string clean;
+  for (const std::string_view part : kept) {
+    if (absolute || !clean.empty()) clean.push_back('/');
+    clean.append(part);
+  }
+  if (clean.empty()) return absolute ? "/" : ".";
+  return clean;
+}
+
 std::optional<std::uint64_t> ParseDecimal(std::string_view text) {
   std::uint64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -43,6 +43,10 @@ std::string_view Trim(std::string_view text);
 
 std::string LowerAscii(std::string_view text);
 
+/// `path` as Go's path.Clean makes it: no "." or empty components, ".." taken back where possible,
+/// "." for nothing.
+std::string CleanPath(std::string_view path);
+
 /// A whole decimal number without sign, blanks or rest; nullopt otherwise or when it overflows.
 std::optional<std::uint64_t> ParseDecimal(std::string_view text);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "driver/base/text.h"
+
 namespace depot::files {
 
 Result<Filter> Filter::Compile(const TreeFilter& filter, const std::vector<std::string>& followed) {

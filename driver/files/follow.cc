@@ -12,7 +12,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/directory_listing.h"
-#include "driver/files/patterns.h"
+#include "driver/files/glob.h"
 
 namespace depot::files {
 namespace {

@@ -15,26 +15,6 @@ std::string_view TrimSpace(std::string_view text) {
 
 }  // namespace
 
-std::string CleanPath(std::string_view path) {
-  const bool absolute = path.starts_with('/');
-  std::vector<std::string_view> kept;
-  for (const std::string_view part : Split(path, '/')) {
-    if (part.empty() || part == ".") continue;
-    if (part == ".." && !kept.empty() && kept.back() != "..") {
-      kept.pop_back();
-    } else if (part != ".." || !absolute) {
-      kept.push_back(part);
-    }
-  }
-  std::string clean;
-  for (const std::string_view part : kept) {
-    if (absolute || !clean.empty()) clean.push_back('/');
-    clean.append(part);
-  }
-  if (clean.empty()) return absolute ? "/" : ".";
-  return clean;
-}
-
 Result<PatternSet> PatternSet::Compile(const std::vector<std::string>& patterns) {
   PatternSet set;
   for (const std::string& line : patterns) {

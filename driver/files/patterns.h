@@ -52,8 +52,4 @@ class PatternSet {
   std::vector<Pattern> patterns_;
 };
 
-/// `path` as Go's path.Clean makes it: no "." or empty components, ".." taken back where possible,
-/// "." for nothing.
-std::string CleanPath(std::string_view path);
-
 }  // namespace depot::files

@@ -4,7 +4,6 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/patterns.h"
 #include "plugin/bake/compose_files.h"
 #include "plugin/bake/compose_model.h"
 #include "plugin/bake/compose_service.h"
@@ -12,30 +11,20 @@
 namespace depot::bake {
 namespace {
 
-std::string ServiceTarget(std::string name) {
-  std::replace(name.begin(), name.end(), '.', '_');
-  return name;
-}
-
-bool IsSaid(const Yaml& service, std::string_view key) {
-  const Yaml* node = service.Find(key);
-  return node != nullptr && node->kind != Yaml::Kind::kNull;
-}
-
 Result<> AddService(const std::string& name,
                     const Yaml& service,
                     const Yaml& file,
                     const ComposeFiles& files,
                     Definition& into) {
-  if (!IsTargetName(ServiceTarget(name))) {
+  const std::string target = AsTargetName(name);
+  if (!IsTargetName(target)) {
     return Fail(ErrorCode::kInvalid, "the name may have letters, digits, -, _ and . only");
   }
-  if (!IsSaid(service, "build")) {
-    if (IsSaid(service, "image") || IsSaid(service, "provider")) return {};
+  if (Said(service, "build") == nullptr) {
+    if (Said(service, "image") != nullptr || Said(service, "provider") != nullptr) return {};
     return Fail(ErrorCode::kInvalid, "there is neither an image nor a build");
   }
   TRY_ASSIGN(Fields fields, FieldsOfService(service, file, files));
-  const std::string target = ServiceTarget(name);
   into.groups["default"].targets.push_back(target);
   into.targets.insert_or_assign(target, std::move(fields));
   return {};

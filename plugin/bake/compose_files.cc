@@ -108,8 +108,8 @@ Result<> ComposeFiles::Include(Yaml& file, const std::string& folder, std::size_
   const Yaml* list = file.Find("include");
   if (list == nullptr || list->kind != Kind::kList) return {};
   if (depth > kMostIncludes) return Fail(BadCompose(*list, "files include each other too deeply"));
-  const std::vector<Yaml> entries = list->items;
-  for (Yaml entry : entries) {
+  std::vector<Yaml> entries = list->items;
+  for (Yaml& entry : entries) {
     if (Yaml* path = FindKey(entry, "path"); path != nullptr && !folder.empty()) {
       auto below = [&](Yaml& node) {
         if (node.kind == Kind::kText && !node.text.starts_with('/'))
@@ -183,12 +183,7 @@ Result<> ComposeFiles::ExtendAll(Yaml& file) {
 }
 
 Result<Yaml> ComposeFiles::Load(const std::vector<DefinitionFile>& files) {
-  TRY_ASSIGN(const auto text, disk::ReadFileIfThere(".env"));
-  if (text) {
-    auto read = ParseDotenv(*text, [this](const std::string& name) { return Find(name); });
-    if (!read) return Fail(std::move(read).error().While(".env"));
-    dotenv_ = *std::move(read);
-  }
+  TRY_ASSIGN(dotenv_, ReadEnvFile(".env", false));
   Yaml merged;
   for (const DefinitionFile& file : files) {
     TRY_ASSIGN(const Yaml tree, ReadTree(file));

@@ -8,7 +8,6 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/patterns.h"
 #include "plugin/plan/git_url.h"
 
 namespace depot::bake {
@@ -37,7 +36,8 @@ Yaml EmptyMap(const Yaml& at) {
   return node;
 }
 
-/// A list of NAME=VALUE becomes a map; `colon`: NAME:VALUE is one too. A name alone gets `alone`.
+/// A list of NAME=VALUE becomes a map, where a name alone gets null or an empty text. `colon`:
+/// NAME:VALUE is one too, and a name may have several values.
 Result<> ToMap(Yaml& parent, std::string_view key, bool colon, bool alone_is_empty) {
   Yaml* node = FindKey(parent, key);
   if (node == nullptr || node->kind == Kind::kNull || node->kind == Kind::kMap) return {};
@@ -55,7 +55,7 @@ Result<> ToMap(Yaml& parent, std::string_view key, bool colon, bool alone_is_emp
                                            : TextNode(item.text.substr(sign + 1), item);
     const std::string name = item.text.substr(0, sign);
     Yaml* there = FindKey(map, name);
-    if (there != nullptr && key == "extra_hosts") {
+    if (there != nullptr && colon) {
       there->text += Cat(',', value.text);
     } else if (there != nullptr) {
       *there = std::move(value);
@@ -167,7 +167,7 @@ bool IsTexts(const Yaml& list) {
 
 std::string Rebased(const std::string& folder, const std::string& path) {
   if (!IsLocalPath(path) || path.starts_with('/')) return path;
-  return files::CleanPath(Cat(folder, '/', path));
+  return CleanPath(Cat(folder, '/', path));
 }
 
 void RebaseText(Yaml* node, const std::string& folder) {
@@ -176,9 +176,8 @@ void RebaseText(Yaml* node, const std::string& folder) {
 
 /// Digits of `base`, with underscores between them.
 std::optional<std::int64_t> WholeNumber(std::string_view text, int base) {
-  std::string digits;
-  for (char c : text)
-    if (c != '_') digits += c;
+  std::string digits(text);
+  std::erase(digits, '_');
   std::int64_t value = 0;
   const auto [end, error] =
       std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
@@ -209,9 +208,8 @@ std::optional<std::int64_t> YamlInteger(std::string_view text) {
 std::optional<std::string> YamlFloat(std::string_view text) {
   if (text.find_first_not_of("0123456789+-.eE_") != std::string_view::npos) return std::nullopt;
   if (text.find_first_of("0123456789") == std::string_view::npos) return std::nullopt;
-  std::string digits;
-  for (char c : text.substr(text.starts_with('+') ? 1 : 0))
-    if (c != '_') digits += c;
+  std::string digits(text.substr(text.starts_with('+') ? 1 : 0));
+  std::erase(digits, '_');
   double value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
@@ -225,12 +223,41 @@ std::optional<std::string> YamlFloat(std::string_view text) {
   return std::string(out, written.ptr);
 }
 
+void MergeMap(Yaml& into, const Yaml& later) {
+  for (const auto& [key, value] : later.keys) {
+    Yaml* there = FindKey(into, key);
+    if (value.tag == "!reset") {
+      std::erase_if(into.keys, [&name = key](const auto& entry) { return entry.first == name; });
+    } else if (there == nullptr) {
+      into.keys.emplace_back(key, value);
+    } else {
+      MergeTree(*there, value);
+    }
+  }
+}
+
+/// A text that is there already is not added again.
+void MergeList(Yaml& into, const Yaml& later) {
+  const bool texts = IsTexts(into);
+  for (const Yaml& item : later.items) {
+    const bool there = texts && item.kind == Kind::kText &&
+                       std::any_of(into.items.begin(), into.items.end(),
+                                   [&](const Yaml& earlier) { return earlier.text == item.text; });
+    if (!there) into.items.push_back(item);
+  }
+}
+
 }  // namespace
 
 Yaml* FindKey(Yaml& map, std::string_view key) {
   auto found = std::find_if(map.keys.begin(), map.keys.end(),
                             [&](const auto& entry) { return entry.first == key; });
   return found == map.keys.end() ? nullptr : &found->second;
+}
+
+const Yaml* Said(const Yaml& map, std::string_view key) {
+  const Yaml* node = map.Find(key);
+  return node == nullptr || node->kind == Kind::kNull ? nullptr : node;
 }
 
 Error BadCompose(const Yaml& node, std::string_view what) {
@@ -283,32 +310,6 @@ Result<> NormalizeFile(Yaml& file) {
     }
   }
   return {};
-}
-
-void MergeTree(Yaml& into, const Yaml& later);
-
-void MergeMap(Yaml& into, const Yaml& later) {
-  for (const auto& [key, value] : later.keys) {
-    Yaml* there = FindKey(into, key);
-    if (value.tag == "!reset") {
-      std::erase_if(into.keys, [&name = key](const auto& entry) { return entry.first == name; });
-    } else if (there == nullptr) {
-      into.keys.emplace_back(key, value);
-    } else {
-      MergeTree(*there, value);
-    }
-  }
-}
-
-/// A text that is there already is not added again.
-void MergeList(Yaml& into, const Yaml& later) {
-  const bool texts = IsTexts(into);
-  for (const Yaml& item : later.items) {
-    const bool there = texts && item.kind == Kind::kText &&
-                       std::any_of(into.items.begin(), into.items.end(),
-                                   [&](const Yaml& earlier) { return earlier.text == item.text; });
-    if (!there) into.items.push_back(item);
-  }
 }
 
 void MergeTree(Yaml& into, const Yaml& later) {

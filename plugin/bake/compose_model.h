@@ -34,6 +34,9 @@ std::string ScalarText(const Yaml& node);
 /// Finds a key to change it; nullptr when it is not there.
 Yaml* FindKey(Yaml& map, std::string_view key);
 
+/// What a key says; nullptr when it is not there, or null.
+const Yaml* Said(const Yaml& map, std::string_view key);
+
 /// A mistake in a compose file at a line.
 Error BadCompose(const Yaml& node, std::string_view what);
 

@@ -5,8 +5,8 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/patterns.h"
 #include "plugin/bake/compose_model.h"
+#include "plugin/bake/definition.h"
 #include "plugin/bake/entries.h"
 #include "plugin/options/limit_flags.h"
 
@@ -14,11 +14,6 @@ namespace depot::bake {
 namespace {
 
 using Kind = Yaml::Kind;
-
-const Yaml* Said(const Yaml& map, std::string_view key) {
-  const Yaml* node = map.Find(key);
-  return node == nullptr || node->kind == Kind::kNull ? nullptr : node;
-}
 
 Result<> ReadText(const Yaml& map, std::string_view key, std::optional<std::string>& into) {
   const Yaml* node = Said(map, key);
@@ -114,14 +109,12 @@ Result<> ReadArgs(const Yaml& service, const Yaml& build, const ComposeFiles& fi
 std::string ContextValue(const std::string& value) {
   for (std::string_view link : {"service:", "target:"}) {
     if (!value.starts_with(link)) continue;
-    std::string name = value.substr(link.size());
-    std::replace(name.begin(), name.end(), '.', '_');
-    return Cat("target:", name);
+    return Cat("target:", AsTargetName(value.substr(link.size())));
   }
-  return IsLocalPath(value) && !value.empty() ? files::CleanPath(value) : value;
+  return IsLocalPath(value) && !value.empty() ? CleanPath(value) : value;
 }
 
-Result<Entries> SecretOf(const std::string& source, const Yaml& at, const Yaml& file) {
+Result<Entry> SecretOf(const std::string& source, const Yaml& at, const Yaml& file) {
   const Yaml* all = file.Find("secrets");
   const Yaml* secret = all == nullptr ? nullptr : all->Find(source);
   if (secret == nullptr) {
@@ -133,9 +126,9 @@ Result<Entries> SecretOf(const std::string& source, const Yaml& at, const Yaml& 
                                         "\" is external, which a build cannot read")));
   }
   Entry entry{{"id", source}};
-  if (const Yaml* path = Said(*secret, "file")) entry["src"] = files::CleanPath(path->text);
+  if (const Yaml* path = Said(*secret, "file")) entry["src"] = CleanPath(path->text);
   if (const Yaml* variable = Said(*secret, "environment")) entry["env"] = variable->text;
-  return Entries{std::move(entry)};
+  return entry;
 }
 
 Result<> ReadSecrets(const Yaml& build, const Yaml& file, Fields& into) {
@@ -144,8 +137,8 @@ Result<> ReadSecrets(const Yaml& build, const Yaml& file, Fields& into) {
   for (const Yaml& item : list->items) {
     const Yaml* source = item.Find("source");
     if (source == nullptr) return Fail(BadCompose(item, "a secret needs a source"));
-    TRY_ASSIGN(const Entries entries, SecretOf(source->text, item, file));
-    into.secret.insert(into.secret.end(), entries.begin(), entries.end());
+    TRY_ASSIGN(Entry entry, SecretOf(source->text, item, file));
+    into.secret.push_back(std::move(entry));
   }
   return {};
 }
@@ -215,23 +208,11 @@ Result<> ReadAttests(const Yaml& build, Fields& into) {
   return {};
 }
 
-Result<> AppendEntries(const Strings& texts,
-                       Result<Entries> (*parse)(std::string_view),
-                       Entries& into) {
-  for (const std::string& text : texts) {
-    TRY_ASSIGN(const Entries entries, parse(text));
-    into.insert(into.end(), entries.begin(), entries.end());
-  }
-  return {};
-}
-
-/// Entries of an optional list, which is there when something was said.
-Result<> AppendEntries(const Strings& texts,
-                       Result<Entries> (*parse)(std::string_view),
-                       std::optional<Entries>& into) {
+/// ParseEach() into an optional list, which is there when something was said.
+Result<> ParseEachIfSaid(const Strings& texts, ParseEntries parse, std::optional<Entries>& into) {
   if (texts.empty()) return {};
   if (!into) into.emplace();
-  return AppendEntries(texts, parse, *into);
+  return ParseEach(texts, parse, *into);
 }
 
 Result<> AppendList(const Yaml& map,
@@ -250,8 +231,8 @@ Result<> ReadCaches(const Yaml& map, bool extension, Fields& into) {
   TRY_ASSIGN(const Strings to, ReadList(map, extension ? "cache-to" : "cache_to", extension));
   TRY_ASSIGN(const Strings filter,
              ReadList(map, extension ? "no-cache-filter" : "no_cache_filter", extension));
-  TRY(AppendEntries(from, ParseCaches, into.cache_from));
-  TRY(AppendEntries(to, ParseCaches, into.cache_to));
+  TRY(ParseEach(from, ParseCaches, into.cache_from));
+  TRY(ParseEachIfSaid(to, ParseCaches, into.cache_to));
   AppendTexts(into.no_cache_filter, filter);
   return {};
 }
@@ -267,8 +248,8 @@ Result<> ReadExtension(const Yaml& build, Fields& into) {
   TRY_ASSIGN(const Strings secrets, ReadList(*bake, "secret", true));
   TRY_ASSIGN(const Strings outputs, ReadList(*bake, "output", true));
   TRY_ASSIGN(const Strings ssh, ReadList(*bake, "ssh", true));
-  TRY(AppendEntries(secrets, ParseSecrets, into.secret));
-  TRY(AppendEntries(outputs, ParseOutputs, into.output));
+  TRY(ParseEach(secrets, ParseSecrets, into.secret));
+  TRY(ParseEachIfSaid(outputs, ParseOutputs, into.output));
   for (const std::string& text : ssh)
     for (SshEntry& entry : ParseSshEntries(text))
       into.ssh.push_back(std::move(entry));

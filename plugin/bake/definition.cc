@@ -179,8 +179,7 @@ class Evaluation {
       if (block.type != "target") continue;
       TRY_ASSIGN(hcl::Content read, block.body.Read({}));
       const hcl::Content& content = contents_.emplace_back(std::move(read));
-      TRY_ASSIGN(std::vector<RawTarget> targets,
-                 ExpandBlock(block, content, scope_, scopes_, kMostTargets));
+      TRY_ASSIGN(std::vector<RawTarget> targets, ExpandBlock(block, content, scope_, scopes_));
       Strings names;
       for (RawTarget& target : targets) {
         names.push_back(target.name);
@@ -238,6 +237,11 @@ bool IsTargetName(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
   });
+}
+
+std::string AsTargetName(std::string name) {
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
 }
 
 Result<Definition> EvaluateDefinition(const std::vector<hcl::Body>& files,

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "driver/base/environment.h"
@@ -14,6 +15,10 @@ namespace depot::bake {
 
 /// As many targets as a definition may have, a matrix's included.
 constexpr std::size_t kMostTargets = 10'000;
+
+/// In front of a context or a file: it is in the working directory, wherever the definition is
+/// from.
+inline constexpr std::string_view kHere = "cwd://";
 
 /// A name for several targets.
 struct Group {
@@ -39,9 +44,9 @@ struct Definition {
 
 /// What a definition sees of its surroundings.
 struct Surroundings {
-  Environment variables;                   ///< override variables of their names
-  std::string command_context = "cwd://";  ///< BAKE_CMD_CONTEXT
-  std::string home{};                      ///< what homedir() gives; "" = not known
+  Environment variables;               ///< override variables of their names
+  std::string command_context{kHere};  ///< BAKE_CMD_CONTEXT
+  std::string home{};                  ///< what homedir() gives; "" = not known
 };
 
 /// Evaluates files as one body over the targets and groups that compose files gave. Every target is
@@ -52,5 +57,8 @@ Result<Definition> EvaluateDefinition(const std::vector<hcl::Body>& files,
 
 /// Letters, digits, `-` and `_`, at least one.
 bool IsTargetName(std::string_view name);
+
+/// Where `name` is said of a target: dots, which services may have, mean underscores.
+std::string AsTargetName(std::string name);
 
 }  // namespace depot::bake

@@ -142,6 +142,14 @@ Result<Entries> ParseAttests(std::string_view text) {
   return Entries{std::move(entry)};
 }
 
+Result<> ParseEach(const Strings& texts, ParseEntries parse, Entries& into) {
+  for (const std::string& text : texts) {
+    TRY_ASSIGN(const Entries entries, parse(text));
+    into.insert(into.end(), entries.begin(), entries.end());
+  }
+  return {};
+}
+
 std::string AttestOf(std::string_view type, std::string_view value) {
   if (const std::optional<bool> on = ParseBool(value)) {
     return Cat("type=", type, ",disabled=", *on ? "false" : "true");

@@ -21,6 +21,11 @@ Result<Entries> ParseSecrets(std::string_view text);
 /// `type=T[,disabled=B],k=v`.
 Result<Entries> ParseAttests(std::string_view text);
 
+using ParseEntries = Result<Entries> (*)(std::string_view text);
+
+/// Appends the entries of each of `texts`, up to the first that is wrong.
+Result<> ParseEach(const Strings& texts, ParseEntries parse, Entries& into);
+
 /// What a flag --sbom or --provenance (`type`) with this value means as an entry of attest.
 std::string AttestOf(std::string_view type, std::string_view value);
 

@@ -122,7 +122,6 @@ Result<Entry> MembersOf(const Value& object) {
   return members;
 }
 
-using ParseEntries = Result<Entries> (*)(std::string_view);
 using CheckMembers = Result<Entry> (*)(Entry);
 
 Result<Entries> EntriesOf(const Value& element, ParseEntries parse, CheckMembers check) {

@@ -1,7 +1,6 @@
 #include "plugin/bake/fields.h"
 
 #include <algorithm>
-#include <iterator>
 #include <set>
 
 namespace depot::bake {

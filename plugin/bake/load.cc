@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -18,7 +19,6 @@ constexpr std::array<const char*, 8> kDefaultNames = {
     "docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl"};
 
 Result<DefinitionFile> ReadOne(std::string name, int standard_input, const Cancel& cancel) {
-  constexpr std::string_view kHere = "cwd://";
   if (name.starts_with(kHere)) name.erase(0, kHere.size());
   if (name == "-") {
     TRY_ASSIGN(std::string text,
@@ -32,9 +32,8 @@ Result<DefinitionFile> ReadOne(std::string name, int standard_input, const Cance
 Strings NamesFromVariable(const Environment& environment) {
   std::string separator = Variable(environment, "BUILDX_BAKE_PATH_SEPARATOR");
   if (separator.empty()) separator = ":";
-  std::string_view rest;
   const std::string list = Variable(environment, "BUILDX_BAKE_FILE");
-  rest = list;
+  std::string_view rest = list;
   Strings names;
   while (true) {
     const std::size_t end = rest.find(separator);
@@ -57,6 +56,7 @@ Form FormOf(const std::string& name) {
 /// The files, by what they are.
 struct Sorted {
   std::vector<DefinitionFile> compose;
+  std::optional<Definition> tried;  ///< what one of `compose` says alone
   std::vector<hcl::Body> bodies;
 };
 
@@ -64,6 +64,7 @@ Result<> SortUnsaid(const DefinitionFile& file, const Environment& environment, 
   auto compose = LoadCompose({file}, environment);
   if (compose) {
     into.compose.push_back(file);
+    into.tried = *std::move(compose);
     return {};
   }
   auto native = hcl::Parse(file.name, file.text, hcl::Syntax::kNative);
@@ -97,7 +98,6 @@ Result<std::vector<DefinitionFile>> ReadDefinitionFiles(const Strings& named,
                                                         const Cancel& cancel) {
   const Strings names = NamedFiles(named, environment);
   std::vector<DefinitionFile> files;
-  bool empty = true;
   for (const std::string& name : names) {
     TRY_ASSIGN(DefinitionFile file, ReadOne(name, standard_input, cancel));
     files.push_back(std::move(file));
@@ -107,10 +107,9 @@ Result<std::vector<DefinitionFile>> ReadDefinitionFiles(const Strings& named,
     std::error_code error;
     if (!std::filesystem::exists(name, error)) continue;
     TRY_ASSIGN(DefinitionFile file, ReadOne(name, standard_input, cancel));
-    empty &= file.text.empty();
     if (!file.text.empty()) files.push_back(std::move(file));
   }
-  if (!empty) return files;
+  if (!files.empty()) return files;
   return Fail(Error(ErrorCode::kNotFound, "couldn't find a bake definition")
                   .WithHint("write docker-bake.hcl or compose.yaml, or name a file: -f FILE"));
 }
@@ -119,7 +118,8 @@ Result<Definition> LoadDefinition(const std::vector<DefinitionFile>& files,
                                   const Surroundings& surroundings) {
   Sorted sorted;
   for (const DefinitionFile& file : files) {
-    switch (FormOf(file.name)) {
+    const Form form = FormOf(file.name);
+    switch (form) {
       case Form::kCompose:
         sorted.compose.push_back(file);
         break;
@@ -128,15 +128,17 @@ Result<Definition> LoadDefinition(const std::vector<DefinitionFile>& files,
         break;
       case Form::kHcl:
       case Form::kJson: {
-        const bool json = FormOf(file.name) == Form::kJson;
-        TRY_ASSIGN(hcl::Body body, hcl::Parse(file.name, file.text,
-                                              json ? hcl::Syntax::kJson : hcl::Syntax::kNative));
+        const auto syntax = form == Form::kJson ? hcl::Syntax::kJson : hcl::Syntax::kNative;
+        TRY_ASSIGN(hcl::Body body, hcl::Parse(file.name, file.text, syntax));
         sorted.bodies.push_back(std::move(body));
+        break;
       }
     }
   }
   Definition compose;
-  if (!sorted.compose.empty()) {
+  if (sorted.compose.size() == 1 && sorted.tried) {
+    compose = *std::move(sorted.tried);
+  } else if (!sorted.compose.empty()) {
     TRY_ASSIGN(compose, LoadCompose(sorted.compose, surroundings.variables));
   }
   return EvaluateDefinition(sorted.bodies, std::move(compose), surroundings);

@@ -22,9 +22,7 @@ Result<> CheckName(const hcl::Block& block, const std::string& name) {
 }
 
 /// How many combinations there are; 0 with an empty list.
-Result<std::size_t> CountCombinations(const hcl::Block& block,
-                                      const hcl::Members& axes,
-                                      std::size_t most) {
+Result<std::size_t> CountCombinations(const hcl::Block& block, const hcl::Members& axes) {
   std::size_t count = 1;
   for (const auto& [name, values] : axes) {
     if (!values.is_sequence()) {
@@ -34,12 +32,12 @@ Result<std::size_t> CountCombinations(const hcl::Block& block,
     }
     if (values.elements().empty()) return std::size_t{0};
     // Neither factor is anywhere near the limit of the type.
-    if (count <= most * most) count *= values.elements().size();
+    if (count <= kMostTargets * kMostTargets) count *= values.elements().size();
   }
-  if (count <= most) return count;
-  return Fail(
-      AtLabel(block, "Matrix too large",
-              Cat("it has ", count, " combinations; at most ", most, " targets are built")));
+  if (count <= kMostTargets) return count;
+  return Fail(AtLabel(
+      block, "Matrix too large",
+      Cat("it has ", count, " combinations; at most ", kMostTargets, " targets are built")));
 }
 
 /// The `index`th combination, where the last axis varies fastest.
@@ -75,8 +73,7 @@ Result<hcl::Members> AxesOf(const hcl::Block& block,
 Result<std::vector<RawTarget>> ExpandBlock(const hcl::Block& block,
                                            const hcl::Content& content,
                                            const hcl::Scope& scope,
-                                           std::deque<hcl::Scope>& scopes,
-                                           std::size_t most) {
+                                           std::deque<hcl::Scope>& scopes) {
   const hcl::Attribute* name = content.Find("name");
   const hcl::Attribute* matrix = content.Find("matrix");
   TRY(CheckName(block, block.labels.front()));
@@ -85,7 +82,7 @@ Result<std::vector<RawTarget>> ExpandBlock(const hcl::Block& block,
     return Fail(AtLabel(block, "Invalid name", "a target has a name only with a matrix"));
   }
   TRY_ASSIGN(const hcl::Members axes, AxesOf(block, *matrix, scope));
-  TRY_ASSIGN(const std::size_t count, CountCombinations(block, axes, most));
+  TRY_ASSIGN(const std::size_t count, CountCombinations(block, axes));
   if (name == nullptr && count > 1) {
     return Fail(AtLabel(block, "Missing name",
                         Cat("the matrix of target ", block.labels.front(),

@@ -19,11 +19,11 @@ struct RawTarget {
 
 /// The targets of one `target` block: itself, or one for each combination of its `matrix`, in a
 /// scope of its own in `scopes`, which has the combination's values. What the matrix lacks, a name
-/// that is not allowed or there twice, and more than `most` combinations are errors at the label.
+/// that is not allowed or there twice, and more than kMostTargets combinations are errors at the
+/// label.
 Result<std::vector<RawTarget>> ExpandBlock(const hcl::Block& block,
                                            const hcl::Content& content,
                                            const hcl::Scope& scope,
-                                           std::deque<hcl::Scope>& scopes,
-                                           std::size_t most);
+                                           std::deque<hcl::Scope>& scopes);
 
 }  // namespace depot::bake

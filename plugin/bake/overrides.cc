@@ -144,15 +144,6 @@ void ApplyLoad(bool load, Fields& fields) {
   fields.output->push_back({{"type", "docker"}});
 }
 
-Result<Entries> AllEntries(const Strings& values, Result<Entries> (*parse)(std::string_view)) {
-  Entries all;
-  for (const std::string& value : values) {
-    TRY_ASSIGN(const Entries entries, parse(value));
-    all.insert(all.end(), entries.begin(), entries.end());
-  }
-  return all;
-}
-
 template <typename List>
 void SetList(const Override& override, const List& values, List& into) {
   if (!override.append) into.clear();
@@ -167,6 +158,7 @@ void SetList(const Override& override, const List& values, std::optional<List>& 
 
 Result<> ApplyEntries(const Override& override, Fields& fields) {
   const std::string& key = override.key;
+  Entries entries;
   if (key == "ssh") {
     std::vector<SshEntry> all;
     for (const std::string& value : override.values)
@@ -174,17 +166,17 @@ Result<> ApplyEntries(const Override& override, Fields& fields) {
         all.push_back(std::move(entry));
     SetList(override, all, fields.ssh);
   } else if (key == "attest") {
-    TRY_ASSIGN(const Entries entries, AllEntries(override.values, ParseAttests));
+    TRY(ParseEach(override.values, ParseAttests, entries));
     for (const Entry& entry : entries)
       PutEntry(fields.attest, entry, "type");
   } else if (key == "secrets") {
-    TRY_ASSIGN(const Entries entries, AllEntries(override.values, ParseSecrets));
+    TRY(ParseEach(override.values, ParseSecrets, entries));
     SetList(override, entries, fields.secret);
   } else if (key == "output") {
-    TRY_ASSIGN(const Entries entries, AllEntries(override.values, ParseOutputs));
+    TRY(ParseEach(override.values, ParseOutputs, entries));
     SetList(override, entries, fields.output);
   } else {
-    TRY_ASSIGN(const Entries entries, AllEntries(override.values, ParseCaches));
+    TRY(ParseEach(override.values, ParseCaches, entries));
     if (key == "cache-from") {
       SetList(override, entries, fields.cache_from);
     } else {

@@ -4,7 +4,6 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/patterns.h"
 #include "plugin/plan/git_url.h"
 
 namespace depot::bake {
@@ -154,17 +153,16 @@ Result<std::string> FolderAt(const std::string& url, const std::string& folder) 
   const std::size_t sign = url.find('#');
   const std::size_t colon = url.find(':', sign == std::string::npos ? url.size() : sign);
   if (colon != std::string::npos) {
-    return Cat(url.substr(0, colon + 1), files::CleanPath(Cat(url.substr(colon + 1), '/', folder)));
+    return Cat(url.substr(0, colon + 1), CleanPath(Cat(url.substr(colon + 1), '/', folder)));
   }
   return Cat(url, sign == std::string::npos ? "#:" : ":", folder);
 }
 
 Result<std::string> PlaceOf(const std::string& context, const Origin& origin) {
-  constexpr std::string_view kHere = "cwd://";
-  if (context.starts_with(kHere)) return files::CleanPath(context.substr(kHere.size()));
+  if (context.starts_with(kHere)) return CleanPath(context.substr(kHere.size()));
   const bool elsewhere = context.find("://") != std::string::npos || plan::IsRemoteContext(context);
   if (elsewhere) return context;
-  const std::string folder = files::CleanPath(context);
+  const std::string folder = CleanPath(context);
   const bool stays = origin.url.empty() || (origin.print && folder != ".");
   return stays ? folder : FolderAt(origin.url, folder);
 }
@@ -178,7 +176,7 @@ Result<> Complete(const std::string& name, const Origin& origin, Fields& fields)
   if (!place) return Fail(std::move(place).error().While(Cat("target ", name)));
   fields.context = *std::move(place);
   for (auto& [context, value] : fields.contexts) {
-    const bool local = !origin.url.empty() && !value.empty() && !value.starts_with("cwd://") &&
+    const bool local = !origin.url.empty() && !value.empty() &&
                        value.find("://") == std::string::npos && LinkedTarget(value).empty();
     if (!local) continue;
     auto folder = PlaceOf(value, origin);
@@ -300,7 +298,7 @@ Result<Resolution> Resolve(const Definition& definition,
                            const Origin& origin) {
   if (wanted.empty()) wanted.emplace_back("default");
   for (std::string& word : wanted)
-    std::replace(word.begin(), word.end(), '.', '_');
+    word = AsTargetName(std::move(word));
   TRY_ASSIGN(wanted, ExpandGlobs(definition, wanted));
   GroupWalk walk(definition);
   for (const std::string& name : wanted)

@@ -1,16 +1,12 @@
 #include "plugin/bake/words.h"
 
-#include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/patterns.h"
 #include "plugin/bake/entries.h"
 #include "plugin/bake/resolve.h"
 #include "plugin/plan/git_url.h"
 
 namespace depot::bake {
 namespace {
-
-constexpr std::string_view kHere = "cwd://";
 
 void AddEach(Strings& words, std::string_view flag, const Strings& values) {
   for (const std::string& value : values)
@@ -48,7 +44,7 @@ Result<> AddDockerfile(const Fields& fields, Strings& words) {
   }
   if (path == "Dockerfile" && !remote) return {};
   const bool joined = !remote && !path.starts_with('/') && !plan::IsHttpUrl(path);
-  words.push_back(Cat("--file=", joined ? files::CleanPath(Cat(context, '/', path)) : path));
+  words.push_back(Cat("--file=", joined ? CleanPath(Cat(context, '/', path)) : path));
   return {};
 }
 

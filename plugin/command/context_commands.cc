@@ -15,7 +15,6 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/files/patterns.h"
 #include "plugin/command/command_line.h"
 #include "plugin/command/figures_text.h"
 #include "plugin/command/tab_columns.h"
@@ -192,7 +191,7 @@ Result<Verdict> Judge(const std::string& path, const LocalContext& context) {
   fs::path below = typed.lexically_relative(context.root);
   if (below.empty() || *below.begin() == "..") below = fs::path(path).lexically_normal();
   Verdict verdict;
-  verdict.path = files::CleanPath(Cat('/', below.string())).substr(1);
+  verdict.path = CleanPath(Cat('/', below.string())).substr(1);
   if (verdict.path.empty()) {
     return Fail(ErrorCode::kUsage, Cat(Printable(path), " is the context itself"));
   }

@@ -380,9 +380,9 @@ Result<Value> Evaluation::Called(const CallForm& form,
   for (std::size_t index = 0; index < needed; ++index)
     add(function.parameters[index], arguments[index]);
   function.active = true;
-  auto result = function.result;
-  auto value = EvaluateNode(
-      *result, View{*function.home, locals.empty() ? nullptr : &locals.back(), nullptr});
+  auto value =
+      EvaluateNode(function.result.node(),
+                   View{*function.home, locals.empty() ? nullptr : &locals.back(), nullptr});
   function.active = false;
   return value;
 }

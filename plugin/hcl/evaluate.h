@@ -1,10 +1,8 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,9 +87,5 @@ Result<Value> EvaluateAs(const Expression& expression, const Type& type, const S
 /// `string`, `list(string)`, `object({a = optional(number)})`...: a type written as an expression,
 /// or, in JSON, as a string.
 Result<Type> ParseType(const Expression& expression);
-
-/// The names and dotted references an expression can ask for, in their order; those of `for` and
-/// the like are left out.
-std::vector<Reference> References(const Expression& expression);
 
 }  // namespace depot::hcl

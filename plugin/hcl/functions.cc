@@ -84,7 +84,7 @@ const Function* FindFunction(std::string_view name) {
 }
 
 std::vector<std::string_view> FunctionNames() {
-  std::vector<std::string_view> names = {"can", "convert", "homedir", "try"};
+  std::vector<std::string_view> names(kSpecialFunctions.begin(), kSpecialFunctions.end());
   for (const auto& [name, function] : AllFunctions())
     names.push_back(name);
   return names;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -37,8 +38,14 @@ std::span<const Function> TimeFunctions();
 std::span<const Function> AddressFunctions();
 std::span<const Function> VersionFunctions();
 
-/// nullptr = there is none.
+/// The functions that the evaluator itself knows: they get their arguments unevaluated, or need
+/// the scope.
+inline constexpr std::array<std::string_view, 4> kSpecialFunctions = {"can", "convert", "homedir",
+                                                                      "try"};
+
+/// nullptr = there is none; a special one is none.
 const Function* FindFunction(std::string_view name);
+/// The special ones too.
 std::vector<std::string_view> FunctionNames();
 
 /// Checks the number of arguments, converts and calls. Errors need no place.

@@ -25,10 +25,13 @@ struct Prefix {
   unsigned width = 32;  ///< or 128
 };
 
+/// As many ones as `bits`, up to 128, at the low end.
+Bits Ones(unsigned bits) {
+  return bits == 128 ? ~Bits{0} : (Bits{1} << bits) - 1;
+}
+
 Bits Mask(unsigned length, unsigned width) {
-  if (length == 0) return 0;
-  Bits all = width == 128 ? ~Bits{0} : (Bits{1} << width) - 1;
-  return all & ~(length == width ? Bits{0} : (Bits{1} << (width - length)) - 1);
+  return Ones(width) & ~Ones(width - length);
 }
 
 Result<Prefix> ParsePrefix(std::string_view text) {
@@ -69,8 +72,7 @@ std::optional<Bits> NumberIn(std::int64_t number, unsigned bits) {
   auto count = fits_all ? 0 : std::int64_t{1} << bits;
   if (!fits_all && (number >= count || number < -count)) return std::nullopt;
   if (number >= 0) return static_cast<Bits>(number);
-  Bits all = bits == 128 ? ~Bits{0} : (Bits{1} << bits) - 1;
-  return all - static_cast<Bits>(-(number + 1));
+  return Ones(bits) - static_cast<Bits>(-(number + 1));
 }
 
 Result<Value> CidrHost(const Arguments& arguments) {
@@ -104,7 +106,7 @@ Result<Value> CidrSubnets(const Arguments& arguments) {
   Elements out;
   Bits next = 0;  // behind the last net, as an offset
   bool full = false;
-  Bits inside = ~Mask(prefix.length, prefix.width) & Mask(prefix.width, prefix.width);
+  Bits inside = Ones(prefix.width - prefix.length);
   for (std::size_t index = 1; index < arguments.size(); ++index) {
     TRY_ASSIGN(auto bits, Whole(arguments[index], "the number of bits"));
     if (bits < 1 || bits > prefix.width - prefix.length)

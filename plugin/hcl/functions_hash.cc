@@ -1,4 +1,5 @@
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -14,7 +15,6 @@
 #include "driver/base/openssl.h"
 #include "driver/base/random.h"
 #include "driver/base/secret.h"
-#include "driver/base/text.h"
 #include "plugin/hcl/functions.h"
 
 namespace depot::hcl {
@@ -113,11 +113,6 @@ Result<Value> UuidV4(const Arguments&) {
   return Value::String(UuidText(RandomBytes(16), 4));
 }
 
-unsigned HexDigit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  return static_cast<unsigned>((c | 0x20) - 'a' + 10);
-}
-
 /// 32 digits with or without dashes; nullopt when it is anything else.
 std::optional<std::string> UuidBytes(std::string_view text) {
   std::string out;
@@ -125,11 +120,13 @@ std::optional<std::string> UuidBytes(std::string_view text) {
   for (char c : text) {
     if (c != '-') digits += c;
   }
-  if (digits.size() != 32 ||
-      digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
-    return std::nullopt;
-  for (std::size_t at = 0; at < digits.size(); at += 2)
-    out += static_cast<char>((HexDigit(digits[at]) << 4U) | HexDigit(digits[at + 1]));
+  if (digits.size() != 32) return std::nullopt;
+  for (const char* at = digits.data(); at != digits.data() + digits.size(); at += 2) {
+    unsigned byte = 0;
+    auto [end, error] = std::from_chars(at, at + 2, byte, 16);
+    if (error != std::errc() || end != at + 2) return std::nullopt;
+    out += static_cast<char>(byte);
+  }
   return out;
 }
 

@@ -107,17 +107,14 @@ Result<Value> Element(const Arguments& arguments) {
   return list[static_cast<std::size_t>((index % size + size) % size)];
 }
 
-bool Indexable(const Value& value) {
-  return value.kind() == Value::Kind::kList || value.kind() == Value::Kind::kTuple ||
-         value.kind() == Value::Kind::kMap;
-}
-
 /// nullptr when there is none.
-const Value* Indexed(const Value& collection, const Value& key) {
+Result<const Value*> Indexed(const Value& collection, const Value& key) {
   if (collection.kind() == Value::Kind::kMap) {
     auto found = collection.members().find(TextOf(key).value_or(""));
     return found == collection.members().end() ? nullptr : &found->second;
   }
+  if (collection.kind() != Value::Kind::kList && collection.kind() != Value::Kind::kTuple)
+    return Refuse(Cat("a list or a map is required, not ", TypeName(collection)));
   auto number = Convert(key, Type::Of(Type::Kind::kNumber));
   auto index = number ? number->AsNumber().ToInteger() : std::nullopt;
   const auto& list = collection.elements();
@@ -126,17 +123,14 @@ const Value* Indexed(const Value& collection, const Value& key) {
 }
 
 Result<Value> Index(const Arguments& arguments) {
-  if (!Indexable(arguments[0]))
-    return Refuse(Cat("a list or a map is required, not ", TypeName(arguments[0])));
-  const auto* found = Indexed(arguments[0], arguments[1]);
+  TRY_ASSIGN(const auto* found, Indexed(arguments[0], arguments[1]));
   if (found == nullptr) return Refuse("there is no element of that index");
   return *found;
 }
 
 Result<Value> HasIndex(const Arguments& arguments) {
-  if (!Indexable(arguments[0]))
-    return Refuse(Cat("a list or a map is required, not ", TypeName(arguments[0])));
-  return Value::Bool(Indexed(arguments[0], arguments[1]) != nullptr);
+  TRY_ASSIGN(const auto* found, Indexed(arguments[0], arguments[1]));
+  return Value::Bool(found != nullptr);
 }
 
 Result<Value> IndexOf(const Arguments& arguments) {
@@ -249,10 +243,6 @@ Result<Value> SetSubtract(const Arguments& arguments) {
   return CombineAll(arguments, Keep::kLeft);
 }
 
-Result<Value> SetHasElement(const Arguments& arguments) {
-  return Contains(arguments);
-}
-
 Result<Value> SetProduct(const Arguments& arguments) {
   if (arguments.size() < 2) return Refuse("it takes at least 2 lists");
   constexpr std::size_t kMost = 1'000'000;
@@ -300,7 +290,7 @@ constexpr Function kSetFunctions[] = {
     {"setintersection", "l*", SetIntersection},
     {"setsymmetricdifference", "l*", SetSymmetricDifference},
     {"setsubtract", "ll", SetSubtract},
-    {"sethaselement", "la", SetHasElement},
+    {"sethaselement", "la", Contains},
     {"setproduct", "l*", SetProduct},
 };
 

@@ -227,24 +227,6 @@ Result<Value> Indent(const Arguments& arguments) {
   return Value::String(std::move(out));
 }
 
-/// Go's path.Clean.
-std::string CleanPath(std::string_view path) {
-  bool rooted = path.starts_with('/');
-  std::vector<std::string> parts;
-  for (auto part : Split(path, '/')) {
-    if (part.empty() || part == ".") continue;
-    const bool back = part == ".." && !parts.empty() && parts.back() != "..";
-    const bool at_root = part == ".." && parts.empty() && rooted;
-    if (back) {
-      parts.pop_back();
-    } else if (!at_root) {
-      parts.emplace_back(part);
-    }
-  }
-  auto joined = (rooted ? "/" : "") + Join(parts, "/");
-  return joined.empty() ? "." : joined;
-}
-
 Result<Value> BaseName(const Arguments& arguments) {
   std::string_view path = arguments[0].AsString();
   if (path.empty()) return Value::String(".");

@@ -10,8 +10,6 @@
 
 #include <unistr.h>
 
-#include "driver/base/text.h"
-
 namespace depot::hcl {
 
 namespace {

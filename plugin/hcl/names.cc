@@ -55,12 +55,8 @@ class NameWalk {
 };
 
 bool IsSpecial(std::string_view name) {
-  return name == "try" || name == "can" || name == "convert" || name == "homedir";
-}
-
-std::string DidYouMean(std::string_view name, const std::vector<std::string_view>& candidates) {
-  auto near = Nearest(name, candidates);
-  return near.empty() ? "" : Cat("did you mean `", near, "`?");
+  return std::find(kSpecialFunctions.begin(), kSpecialFunctions.end(), name) !=
+         kSpecialFunctions.end();
 }
 
 Result<Type> ObjectType(const Node& node);
@@ -138,6 +134,11 @@ Result<Type> ObjectType(const Node& node) {
 
 }  // namespace
 
+std::string DidYouMean(std::string_view name, const std::vector<std::string_view>& candidates) {
+  auto near = Nearest(name, candidates);
+  return near.empty() ? "" : Cat("did you mean `", near, "`?");
+}
+
 Error UnknownName(const Scope& scope, const Traversal& reference) {
   return ErrorAt(reference.root_range, Cat("unknown variable `", reference.root, "`"),
                  DidYouMean(reference.root, NamesIn(scope)));
@@ -164,24 +165,10 @@ Result<> CheckNames(const Node& node, const Scope& scope, const std::vector<std:
   return {};
 }
 
-void CollectCalls(const Node& node, std::vector<const CallForm*>& calls) {
+std::vector<const CallForm*> CollectCalls(const Node& node) {
   NameWalk walk({});
   walk.Walk(node);
-  calls.insert(calls.end(), walk.calls.begin(), walk.calls.end());
-}
-
-std::vector<Reference> References(const Expression& expression) {
-  NameWalk walk({});
-  walk.Walk(expression.node());
-  std::vector<Reference> out;
-  for (const auto* found : walk.references) {
-    const auto& traversal = std::get<Traversal>(found->form);
-    Reference reference{traversal.root, {}, found->range};
-    for (const auto& step : traversal.steps)
-      reference.steps.push_back(step.key);
-    out.push_back(std::move(reference));
-  }
-  return out;
+  return std::move(walk.calls);
 }
 
 Result<Type> TypeOfExpression(const Node& node) {

@@ -91,7 +91,11 @@ int DigitValue(char c, int base) {
 
 }  // namespace
 
-Number::Number() : Number(0) {}
+Number::Number()
+    : fraction_([] {
+        static const auto zero = std::make_shared<const Fraction>();
+        return zero;
+      }()) {}
 
 Number::Number(std::int64_t whole)
     : fraction_(std::make_shared<const Fraction>(Fraction{Rational(whole), 0})) {}

@@ -108,11 +108,10 @@ Result<Value> StepIntoMapping(const Value& object, const Value& key, const Range
   std::vector<std::string_view> names;
   for (const auto& [candidate, member] : object.members())
     names.push_back(candidate);
-  auto near = Nearest(*name, names);
   return Fail(ErrorAt(range,
                       Cat("there is no `", *name, "` in this ",
                           object.kind() == Value::Kind::kMap ? "map" : "object"),
-                      near.empty() ? "" : Cat("did you mean `", near, "`?")));
+                      DidYouMean(*name, names)));
 }
 
 }  // namespace

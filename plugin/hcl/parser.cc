@@ -14,7 +14,6 @@ namespace depot::hcl {
 
 namespace {
 
-constexpr std::size_t kDeepestNesting = 100;
 constexpr std::size_t kDeepestTree = 500;
 
 /// An operator of two sides; a higher level binds more.
@@ -61,33 +60,6 @@ NodePtr TextNode(const Range& range, std::string_view text) {
 }
 
 }  // namespace
-
-/// Counts how deep the parser is in itself, as long as it lives.
-class Parser::Nesting {
- public:
-  explicit Nesting(Parser& parser) : parser_(parser) { ++parser_.nesting_; }
-  ~Nesting() { --parser_.nesting_; }
-  Nesting(const Nesting&) = delete;
-  Nesting& operator=(const Nesting&) = delete;
-  bool too_deep() const { return parser_.nesting_ > kDeepestNesting; }
-
- private:
-  Parser& parser_;
-};
-
-/// Whether line ends are skipped, as long as it lives.
-class Parser::Newlines {
- public:
-  Newlines(Parser& parser, bool skip)
-      : parser_(parser), before_(std::exchange(parser.skip_newlines_, skip)) {}
-  ~Newlines() { parser_.skip_newlines_ = before_; }
-  Newlines(const Newlines&) = delete;
-  Newlines& operator=(const Newlines&) = delete;
-
- private:
-  Parser& parser_;
-  bool before_;
-};
 
 Token Parser::Take() {
   auto token = Peek();

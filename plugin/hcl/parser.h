@@ -34,6 +34,14 @@ struct TemplatePart {
   Range range;
 };
 
+/// The parts of a template as they are found, and the text that goes on at their end.
+struct TemplateParts {
+  std::vector<TemplatePart> list;
+  std::string text;
+  std::size_t begin = 0;  ///< of `text` in what is parsed
+  bool trim = false;      ///< blanks that `text` begins with are left out
+};
+
 /// Recursive descent over the native syntax. Nesting is bounded, so that neither parsing nor
 /// evaluating nor freeing the tree ends the stack.
 class Parser {
@@ -59,8 +67,33 @@ class Parser {
   Error Unexpected(const Token& token, std::string_view wanted) const;
 
  private:
-  class Nesting;
-  class Newlines;
+  /// Counts how deep the parser is in itself, as long as it lives.
+  class Nesting {
+   public:
+    explicit Nesting(Parser& parser) : parser_(parser) { ++parser_.nesting_; }
+    ~Nesting() { --parser_.nesting_; }
+    Nesting(const Nesting&) = delete;
+    Nesting& operator=(const Nesting&) = delete;
+    bool too_deep() const { return parser_.nesting_ > kDeepestNesting; }
+
+   private:
+    static constexpr std::size_t kDeepestNesting = 100;
+    Parser& parser_;
+  };
+
+  /// Whether line ends are skipped, as long as it lives.
+  class Newlines {
+   public:
+    Newlines(Parser& parser, bool skip)
+        : parser_(parser), before_(std::exchange(parser.skip_newlines_, skip)) {}
+    ~Newlines() { parser_.skip_newlines_ = before_; }
+    Newlines(const Newlines&) = delete;
+    Newlines& operator=(const Newlines&) = delete;
+
+   private:
+    Parser& parser_;
+    bool before_;
+  };
 
   Result<NodePtr> Binary(std::size_t level);
   Result<NodePtr> Unary();
@@ -85,7 +118,8 @@ class Parser {
   Result<NodePtr> Heredoc();
   Result<std::vector<TemplatePart>> QuotedParts();
   Result<std::vector<TemplatePart>> HeredocParts(std::string_view word);
-  Result<> Marker(std::vector<TemplatePart>& parts, bool& trim_next);
+  void EndText(TemplateParts& parts) const;
+  Result<> Marker(TemplateParts& parts);
   Result<TemplatePart> Directive();
   Result<> EndMarker(bool& trim_next);
   Result<std::string> Escape();

@@ -1,10 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <string_view>
-
-#include "plugin/hcl/source.h"
 
 namespace depot::hcl {
 

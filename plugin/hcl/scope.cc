@@ -14,6 +14,16 @@ namespace depot::hcl {
 
 namespace {
 
+/// `a`, or in JSON a text.
+Result<std::string> NameOf(const Node& node) {
+  if (const auto* name = std::get_if<Traversal>(&node.form); name != nullptr && name->steps.empty())
+    return name->root;
+  if (const auto* text = std::get_if<Literal>(&node.form);
+      text != nullptr && text->value.is_string())
+    return text->value.AsString();
+  return Fail(ErrorAt(node.range, "a name is expected here", ""));
+}
+
 /// `params = [a, b]`, or in JSON a list of texts.
 Result<std::vector<std::string>> NamesOf(const Expression& expression) {
   const auto* tuple = std::get_if<TupleForm>(&expression.node().form);
@@ -21,27 +31,10 @@ Result<std::vector<std::string>> NamesOf(const Expression& expression) {
     return Fail(ErrorAt(expression.range(), "a list of names is expected here", ""));
   std::vector<std::string> names;
   for (const auto& item : tuple->items) {
-    const auto* name = std::get_if<Traversal>(&item->form);
-    const auto* text = std::get_if<Literal>(&item->form);
-    if (name != nullptr && name->steps.empty()) {
-      names.push_back(name->root);
-    } else if (text != nullptr && text->value.is_string()) {
-      names.push_back(text->value.AsString());
-    } else {
-      return Fail(ErrorAt(item->range, "a name is expected here", ""));
-    }
+    TRY_ASSIGN(auto name, NameOf(*item));
+    names.push_back(std::move(name));
   }
   return names;
-}
-
-Result<std::string> NameOf(const Expression& expression) {
-  if (const auto* name = std::get_if<Traversal>(&expression.node().form);
-      name != nullptr && name->steps.empty())
-    return name->root;
-  if (const auto* text = std::get_if<Literal>(&expression.node().form);
-      text != nullptr && text->value.is_string())
-    return text->value.AsString();
-  return Fail(ErrorAt(expression.range(), "a name is expected here", ""));
 }
 
 Error Cycle(const std::vector<std::string>& way, const std::string& name, const Range& where) {
@@ -66,9 +59,7 @@ class FunctionCycles {
     if (way_.size() > kLongestWay)
       return Fail(ErrorAt(function.where, "nested too deep", "functions that call functions"));
     way_.push_back(function.name);
-    std::vector<const CallForm*> calls;
-    CollectCalls(*function.result, calls);
-    for (const auto* call : calls) {
+    for (const auto* call : CollectCalls(function.result.node())) {
       const auto* called =
           FindFunction(call->name) != nullptr ? nullptr : FindUserFunction(scope_, call->name);
       if (called != nullptr) TRY(Visit(*called));
@@ -133,9 +124,9 @@ Result<> Scope::DefineFunction(const Block& block) {
   }
   TRY_ASSIGN(function.parameters, NamesOf(parameters->value));
   if (const auto* rest = content.Find("variadic_params")) {
-    TRY_ASSIGN(function.rest, NameOf(rest->value));
+    TRY_ASSIGN(function.rest, NameOf(rest->value.node()));
   }
-  function.result = std::make_shared<const Node>(result->value.node());
+  function.result = result->value;
   auto name = function.name;
   state_->functions.insert_or_assign(std::move(name), std::move(function));
   return {};
@@ -146,7 +137,7 @@ Result<> Scope::CheckFunctions() const {
   for (const auto& [name, function] : state_->functions) {
     auto locals = function.parameters;
     if (!function.rest.empty()) locals.push_back(function.rest);
-    TRY(CheckNames(*function.result, *this, locals));
+    TRY(CheckNames(function.result.node(), *this, locals));
     TRY(cycles.Visit(function));
   }
   return {};

@@ -32,7 +32,7 @@ struct UserFunction {
   std::string name;
   std::vector<std::string> parameters;
   std::string rest;  ///< "" = no more arguments than parameters
-  NodePtr result;
+  Expression result;
   Range where;
   const Scope* home = nullptr;  ///< where it was defined: what its other names mean
   bool active = false;          ///< is being called
@@ -93,7 +93,10 @@ Result<Type> TypeOfExpression(const Node& node);
 Result<> CheckNames(const Node& node, const Scope& scope, const std::vector<std::string>& locals);
 
 /// The calls in `node`, those in their arguments too.
-void CollectCalls(const Node& node, std::vector<const CallForm*>& calls);
+std::vector<const CallForm*> CollectCalls(const Node& node);
+
+/// "did you mean `x`?" of the candidate that is near, otherwise "".
+std::string DidYouMean(std::string_view name, const std::vector<std::string_view>& candidates);
 
 Error UnknownName(const Scope& scope, const Traversal& reference);
 Error UnknownFunction(const Scope& scope, const CallForm& call);

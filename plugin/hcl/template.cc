@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <unictype.h>
@@ -70,11 +69,6 @@ void RemoveIndent(std::vector<TemplatePart>& parts) {
     part->text.erase(0, smallest);
 }
 
-void AddText(std::vector<TemplatePart>& parts, std::string text, const Range& range, bool trim) {
-  if (trim) text.erase(0, BlankPrefix(text));
-  if (!text.empty()) parts.push_back({Kind::kText, std::move(text), nullptr, "", "", range});
-}
-
 }  // namespace
 
 bool Parser::AtMarker() const {
@@ -125,15 +119,17 @@ Result<std::string> Parser::Escape() {
   return std::string(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(length));
 }
 
+void Parser::EndText(TemplateParts& parts) const {
+  auto text = std::exchange(parts.text, "");
+  if (std::exchange(parts.trim, false)) text.erase(0, BlankPrefix(text));
+  if (text.empty()) return;
+  parts.list.push_back({Kind::kText, std::move(text), nullptr, "", "", RangeOf(parts.begin, at_)});
+}
+
 Result<std::vector<TemplatePart>> Parser::QuotedParts() {
   auto open = at_ - 1;
-  std::vector<TemplatePart> parts;
-  bool trim = false;
-  std::string text;
-  auto begin = at_;
-  auto flush = [&] {
-    AddText(parts, std::exchange(text, ""), RangeOf(begin, at_), std::exchange(trim, false));
-  };
+  TemplateParts parts;
+  parts.begin = at_;
   for (;;) {
     auto rest = scanner_.text().substr(at_);
     if (rest.empty() || rest.front() == '\n')
@@ -142,58 +138,48 @@ Result<std::vector<TemplatePart>> Parser::QuotedParts() {
     if (rest.front() == '"') break;
     if (rest.front() == '\\') {
       TRY_ASSIGN(auto escaped, Escape());
-      text += escaped;
-    } else if (TakeEscapedMarker(text)) {
+      parts.text += escaped;
+    } else if (TakeEscapedMarker(parts.text)) {
       continue;
     } else if (AtMarker()) {
-      flush();
-      TRY(Marker(parts, trim));
-      begin = at_;
+      TRY(Marker(parts));
     } else {
-      text += rest.front();
+      parts.text += rest.front();
       ++at_;
     }
   }
-  flush();
+  EndText(parts);
   ++at_;
-  return parts;
+  return std::move(parts.list);
 }
 
 Result<std::vector<TemplatePart>> Parser::HeredocParts(std::string_view word) {
   auto open = at_;
-  std::vector<TemplatePart> parts;
-  bool trim = false;
+  TemplateParts parts;
   bool line_begins = true;
-  std::string text;
-  auto begin = at_;
-  auto flush = [&] {
-    AddText(parts, std::exchange(text, ""), RangeOf(begin, at_), std::exchange(trim, false));
-  };
   for (;;) {
     auto rest = scanner_.text().substr(at_);
     if (rest.empty())
       return Fail(
           ErrorAt(RangeOf(open, open), "text without end", Cat("a line `", word, "` is missing")));
     if (std::exchange(line_begins, false)) {
-      begin = at_;
+      parts.begin = at_;
       auto line = rest.substr(0, rest.find('\n'));
       if (Trim(line) == word) {
         // The line end stays: it ends the attribute.
         at_ += line.size() - (line.ends_with('\r') ? 1 : 0);
-        return parts;
+        return std::move(parts.list);
       }
     }
-    if (TakeEscapedMarker(text)) continue;
+    if (TakeEscapedMarker(parts.text)) continue;
     if (AtMarker()) {
-      flush();
-      TRY(Marker(parts, trim));
-      begin = at_;
+      TRY(Marker(parts));
       continue;
     }
-    text += rest.front();
+    parts.text += rest.front();
     ++at_;
     if (rest.front() == '\n') {
-      flush();
+      EndText(parts);
       line_begins = true;
     }
   }
@@ -207,15 +193,17 @@ Result<> Parser::EndMarker(bool& trim_next) {
   return {};
 }
 
-Result<> Parser::Marker(std::vector<TemplatePart>& parts, bool& trim_next) {
+Result<> Parser::Marker(TemplateParts& parts) {
+  EndText(parts);
   auto begin = at_;
   bool directive = scanner_.text()[at_] == '%';
   at_ += 2;
   if (scanner_.text().substr(at_).starts_with('~')) {
     ++at_;
-    if (!parts.empty() && parts.back().kind == Kind::kText) TrimRight(parts.back().text);
+    if (!parts.list.empty() && parts.list.back().kind == Kind::kText)
+      TrimRight(parts.list.back().text);
   }
-  bool before = std::exchange(skip_newlines_, true);
+  Newlines newlines(*this, true);
   TemplatePart part;
   if (directive) {
     TRY_ASSIGN(part, Directive());
@@ -223,10 +211,10 @@ Result<> Parser::Marker(std::vector<TemplatePart>& parts, bool& trim_next) {
     part.kind = Kind::kValue;
     TRY_ASSIGN(part.node, Expression());
   }
-  TRY(EndMarker(trim_next));
-  skip_newlines_ = before;
+  TRY(EndMarker(parts.trim));
   part.range = RangeOf(begin, at_);
-  parts.push_back(std::move(part));
+  parts.list.push_back(std::move(part));
+  parts.begin = at_;
   return {};
 }
 
@@ -285,22 +273,18 @@ Result<NodePtr> Parser::Heredoc() {
 }
 
 Result<NodePtr> Parser::WholeTemplate() {
-  std::vector<TemplatePart> parts;
-  bool trim = false;
-  std::string text;
-  auto begin = at_;
+  TemplateParts parts;
+  parts.begin = at_;
   while (at_ < scanner_.text().size()) {
-    if (TakeEscapedMarker(text)) continue;
+    if (TakeEscapedMarker(parts.text)) continue;
     if (AtMarker()) {
-      AddText(parts, std::exchange(text, ""), RangeOf(begin, at_), std::exchange(trim, false));
-      TRY(Marker(parts, trim));
-      begin = at_;
+      TRY(Marker(parts));
     } else {
-      text += scanner_.text()[at_++];
+      parts.text += scanner_.text()[at_++];
     }
   }
-  AddText(parts, std::move(text), RangeOf(begin, at_), trim);
-  return Assemble(parts, RangeOf(0, scanner_.text().size()));
+  EndText(parts);
+  return Assemble(parts.list, RangeOf(0, scanner_.text().size()));
 }
 
 Result<NodePtr> Parser::Assemble(const std::vector<TemplatePart>& parts, const Range& range) {
@@ -316,8 +300,8 @@ Result<NodePtr> Parser::Assemble(const std::vector<TemplatePart>& parts, const R
 Result<NodePtr> Parser::AssembleUntil(const std::vector<TemplatePart>& parts,
                                       std::size_t& index,
                                       const Range& range) {
-  constexpr std::size_t kDeepestDirectives = 100;
-  if (++nesting_ > kDeepestDirectives)
+  Nesting nesting(*this);
+  if (nesting.too_deep())
     return Fail(
         ErrorAt(range, "nested too deep", "the template has too many directives in each other"));
   TemplateForm out;
@@ -339,7 +323,6 @@ Result<NodePtr> Parser::AssembleUntil(const std::vector<TemplatePart>& parts,
     }
     out.parts.push_back(std::move(node));
   }
-  --nesting_;
   if (out.parts.empty()) return MakeNode(range, Literal{Value::String(std::move(literal))});
   if (!literal.empty())
     out.parts.push_back(MakeNode(range, Literal{Value::String(std::move(literal))}));

@@ -15,10 +15,10 @@ namespace depot::hcl {
 struct Value::Content {
   Kind kind = Kind::kNull;
   bool truth = false;
-  Number number;
-  std::string text;
-  Elements elements;
-  Members members;
+  Number number{};
+  std::string text{};
+  Elements elements{};
+  Members members{};
   std::size_t depth = 1;
   std::size_t weight = 1;
 };
@@ -45,11 +45,6 @@ Value Value::Made(Kind kind, Content content) {
 }
 
 namespace {
-
-const Number& Zero() {
-  static const Number zero;
-  return zero;
-}
 
 /// Letters with marks as one character where there is one (NFC): equal looks are equal texts.
 std::string Normal(std::string text) {
@@ -84,13 +79,11 @@ void SortByJson(Elements& elements) {
 }  // namespace
 
 Value Value::Bool(bool value) {
-  return Made(Kind::kBool,
-              {.truth = value, .number = Zero(), .text = {}, .elements = {}, .members = {}});
+  return Made(Kind::kBool, {.truth = value});
 }
 
 Value Value::Of(Number value) {
-  return Made(Kind::kNumber,
-              {.number = std::move(value), .text = {}, .elements = {}, .members = {}});
+  return Made(Kind::kNumber, {.number = std::move(value)});
 }
 
 Value Value::Integer(std::int64_t value) {
@@ -98,14 +91,11 @@ Value Value::Integer(std::int64_t value) {
 }
 
 Value Value::String(std::string value) {
-  value = Normal(std::move(value));
-  return Made(Kind::kString,
-              {.number = Zero(), .text = std::move(value), .elements = {}, .members = {}});
+  return Made(Kind::kString, {.text = Normal(std::move(value))});
 }
 
 Value Value::List(Elements elements) {
-  return Made(Kind::kList,
-              {.number = Zero(), .text = {}, .elements = std::move(elements), .members = {}});
+  return Made(Kind::kList, {.elements = std::move(elements)});
 }
 
 Value Value::Set(Elements elements) {
@@ -117,23 +107,19 @@ Value Value::Set(Elements elements) {
     std::sort(elements.begin(), elements.end(), Before);
   }
   elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
-  return Made(Kind::kSet,
-              {.number = Zero(), .text = {}, .elements = std::move(elements), .members = {}});
+  return Made(Kind::kSet, {.elements = std::move(elements)});
 }
 
 Value Value::Map(Members members) {
-  return Made(Kind::kMap,
-              {.number = Zero(), .text = {}, .elements = {}, .members = std::move(members)});
+  return Made(Kind::kMap, {.members = std::move(members)});
 }
 
 Value Value::Tuple(Elements elements) {
-  return Made(Kind::kTuple,
-              {.number = Zero(), .text = {}, .elements = std::move(elements), .members = {}});
+  return Made(Kind::kTuple, {.elements = std::move(elements)});
 }
 
 Value Value::Object(Members members) {
-  return Made(Kind::kObject,
-              {.number = Zero(), .text = {}, .elements = {}, .members = std::move(members)});
+  return Made(Kind::kObject, {.members = std::move(members)});
 }
 
 Value::Kind Value::kind() const {
@@ -161,7 +147,8 @@ bool Value::AsBool() const {
 }
 
 const Number& Value::AsNumber() const {
-  return content_ ? content_->number : Zero();
+  static const Number zero;
+  return content_ ? content_->number : zero;
 }
 
 const std::string& Value::AsString() const {

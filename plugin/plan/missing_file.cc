@@ -37,7 +37,7 @@ std::string WhyMissing(std::string_view path,
                        const std::map<std::string, std::unique_ptr<files::FileTree>>& trees) {
   auto context = source.trees.find("context");
   if (context == source.trees.end() || context->second.directory.empty()) return "";
-  const std::string clean = files::CleanPath(Cat('/', path)).substr(1);
+  const std::string clean = CleanPath(Cat('/', path)).substr(1);
   if (clean.empty()) return "";
   const IgnoreFile ignore = IgnoreFileInForce(source, trees);
   const IgnoreRule* rule = DecidingRule(ignore, clean);

@@ -11,7 +11,7 @@
 
 namespace {
 
-using depot::files::CleanPath;
+using depot::CleanPath;
 using depot::files::Filter;
 using depot::files::PatternSet;
 

@@ -36,6 +36,15 @@ TEST(LowerAscii, LeavesOtherBytesAlone) {
   EXPECT_EQ(LowerAscii("AbZ\xC3\x84-1"), "abz\xC3\x84-1");
 }
 
+TEST(CleanPath, IsGosPathClean) {
+  EXPECT_EQ(CleanPath(""), ".");
+  EXPECT_EQ(CleanPath("a//b/./c/.."), "a/b");
+  EXPECT_EQ(CleanPath("../../a"), "../../a");
+  EXPECT_EQ(CleanPath("a/../.."), "..");
+  EXPECT_EQ(CleanPath("/../a/"), "/a");
+  EXPECT_EQ(CleanPath("/"), "/");
+}
+
 TEST(ParseDecimal, TakesWholeNumbersOnly) {
   EXPECT_EQ(ParseDecimal("0"), 0U);
   EXPECT_EQ(ParseDecimal("18446744073709551615"), UINT64_MAX);

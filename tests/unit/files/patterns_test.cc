@@ -238,15 +238,6 @@ TEST(Patterns, SettledMeansNothingBelowCanDiffer) {
   EXPECT_TRUE(self.settled);
 }
 
-TEST(CleanPath, IsGosPathClean) {
-  EXPECT_EQ(CleanPath(""), ".");
-  EXPECT_EQ(CleanPath("a//b/./c/.."), "a/b");
-  EXPECT_EQ(CleanPath("../../a"), "../../a");
-  EXPECT_EQ(CleanPath("a/../.."), "..");
-  EXPECT_EQ(CleanPath("/../a/"), "/a");
-  EXPECT_EQ(CleanPath("/"), "/");
-}
-
 // ---- The same rules once more, written to be obvious and slow.
 
 bool IsPlain(std::string_view text) {

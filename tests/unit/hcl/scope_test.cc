@@ -148,13 +148,5 @@ TEST(Scope, TypesAreExpressions) {
   EXPECT_EQ(type("object({ a = optional(string, \"d\") })").find("f.hcl:1,18"), 0U);
 }
 
-TEST(Scope, ReferencesOfAnExpression) {
-  auto body = Parse("f.hcl", "x = [for a in b : a + c.d[0] + f(e)]\n", Syntax::kNative);
-  std::string all;
-  for (const auto& reference : References(body->Read({})->attributes.front().value))
-    all += reference.root + "/" + std::to_string(reference.steps.size()) + " ";
-  EXPECT_EQ(all, "b/0 c/2 e/0 ");
-}
-
 }  // namespace
 }  // namespace depot::hcl
