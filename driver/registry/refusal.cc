@@ -52,6 +52,37 @@ std::string RealmOf(const http::Response& response) {
   return realm.empty() ? "" : Cat(": it wants a login to \"", Printable(realm), '"');
 }
 
+constexpr std::int64_t kDay = 86400;
+
+/// What a server asks for: seconds, seconds since 1970, or a date.
+std::optional<std::chrono::seconds> WaitIn(const std::string& text) {
+  std::int64_t wait = 0;
+  std::tm date{};
+  if (std::optional<std::uint64_t> number = ParseDecimal(text)) {
+    constexpr std::uint64_t kIsADate = 1'000'000'000;
+    constexpr std::uint64_t kMost = 100'000'000'000;
+    wait = static_cast<std::int64_t>(std::min(*number, kMost));
+    if (*number >= kIsADate) wait -= ::time(nullptr);
+  } else if (::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date) != nullptr) {
+    wait = ::timegm(&date) - ::time(nullptr);
+  } else {
+    return std::nullopt;
+  }
+  return std::chrono::seconds(std::clamp<std::int64_t>(wait, 0, kDay));
+}
+
+/// "900 s, until 14:05:00 UTC"; of a short wait the seconds alone.
+std::string ShownWait(std::chrono::seconds wait) {
+  std::string shown = Cat(wait.count(), " s");
+  if (wait < std::chrono::minutes(1)) return shown;
+  const std::time_t end = ::time(nullptr) + wait.count();
+  std::tm parts{};
+  ::gmtime_r(&end, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%H:%M:%S", &parts);
+  return Cat(shown, ", until ", text, " UTC");
+}
+
 /// ": DENIED: requested access to the resource is denied", or nothing.
 std::string ReasonOf(const http::Response& response, const Proof& proof) {
   Result<Json> json = Json::Parse(response.body);
@@ -116,15 +147,12 @@ Result<http::Response> SendTo(http::HttpClient& client,
 }
 
 std::optional<std::chrono::seconds> RetryAfter(const http::Response& response) {
-  std::string text = response.Header("retry-after");
-  if (text.empty()) return std::nullopt;
-  if (std::optional<std::uint64_t> seconds = ParseDecimal(text)) {
-    constexpr std::uint64_t kDay = 86400;
-    return std::chrono::seconds(std::min(*seconds, kDay));
+  if (auto wait = WaitIn(response.Header("retry-after"))) return wait;
+  if (response.status != 429) return std::nullopt;
+  for (const char* header : {"ratelimit-reset", "x-ratelimit-reset", "x-retry-after"}) {
+    if (auto wait = WaitIn(response.Header(header))) return wait;
   }
-  std::tm time{};
-  if (::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time) == nullptr) return std::nullopt;
-  return std::chrono::seconds(std::max<std::int64_t>(::timegm(&time) - ::time(nullptr), 0));
+  return std::nullopt;
 }
 
 std::string LoginCommand(const std::string& host) {
@@ -161,7 +189,7 @@ Error Refusal(const http::Response& response, const Asked& asked) {
               Cat(registry, status == 429 ? " has too much to do" : " failed", answer));
   std::optional<std::chrono::seconds> wait = RetryAfter(response);
   if (!wait) return error;
-  return std::move(error).WithHint(Cat("it asks to be left alone for ", wait->count(), " s"));
+  return std::move(error).WithHint(Cat("it asks to be left alone for ", ShownWait(*wait)));
 }
 
 }  // namespace depot::registry

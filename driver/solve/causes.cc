@@ -27,17 +27,18 @@ constexpr std::string_view kMemory =
     "the step ran out of memory, or something killed it: give it less to do at a time (fewer "
     "parallel jobs), or the builder more memory";
 
+constexpr std::string_view kRateLimit =
+    "the registry's limit is used up; it counts by user, and by address without a login: log in, "
+    "use a mirror (in GitLab the dependency proxy), or wait: Docker Hub counts the pulls of 6 "
+    "hours";
 constexpr std::string_view kSourceDate =
     "SOURCE_DATE_EPOCH is seconds since 1970, as `git log -1 --format=%ct` prints them";
 
 constexpr Cause kCatalogue[] = {
     // Registries and logins.
-    {"toomanyrequests", "", kRegistry,
-     "the registry's limit is used up; it counts by user, and by address without a login: log in, "
-     "use a mirror (in GitLab the dependency proxy), or wait"},
-    {"429 Too Many Requests", "", kRegistry,
-     "the registry's limit is used up; it counts by user, and by address without a login: log in, "
-     "use a mirror (in GitLab the dependency proxy), or wait"},
+    {"toomanyrequests", "", kRegistry, kRateLimit},
+    {"429 Too Many Requests", "", kRegistry, kRateLimit},
+    {"denied: ", "quota", kRegistry, "the registry's quota is used up: remove old images"},
     {"token has expired", "", kLogin,
      "the credential has expired: a job's own token ends with its job; get a new one"},
     {"token is expired", "", kLogin,
@@ -76,7 +77,6 @@ constexpr Cause kCatalogue[] = {
     {"unexpected status from", "413", kRegistry,
      "something in front of the registry refuses large uploads: raise its limit "
      "(client_max_body_size of nginx)"},
-    {"denied: ", "quota", kRegistry, "the registry's quota is used up: remove old images"},
 
     // What the Dockerfile, the command line and the builder must agree on.
     {"could not be found (did you mean", "", kStep, kStageHint},

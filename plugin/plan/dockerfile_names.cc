@@ -171,12 +171,15 @@ std::vector<std::string> UnknownNames(const options::BuildOptions& options,
                         " is not used: no ARG of the Dockerfile has this name",
                         DidYouMean(arg, names->args)));
   }
-  for (const std::string& stage : options.no_cache_filter) {
-    const std::string lower = LowerAscii(stage);
-    if (Has(names->stages, lower) || ParseDecimal(stage)) continue;
-    lines.push_back(Cat("WARNING: --no-cache-filter ", Printable(stage),
-                        " has no effect: no stage of the Dockerfile has this name",
-                        DidYouMean(lower, names->stages)));
+  for (const std::string& stages : options.no_cache_filter) {
+    // docker buildx joins them with commas, as we do: each may be several.
+    for (std::string_view stage : Split(stages, ',')) {
+      const std::string lower = LowerAscii(stage);
+      if (Has(names->stages, lower) || ParseDecimal(stage)) continue;
+      lines.push_back(Cat("WARNING: --no-cache-filter ", Printable(stage),
+                          " has no effect: no stage of the Dockerfile has this name",
+                          DidYouMean(lower, names->stages)));
+    }
   }
   return lines;
 }

@@ -17,6 +17,9 @@ constexpr std::size_t kMaxChunk = 256 << 10;
 constexpr std::size_t kMaxLogVertices = 4096;
 constexpr std::size_t kMaxTextBytes = 8 << 20;
 constexpr std::size_t kItemCost = 128;
+/// One message of a builder often has the end of a step before its last output: it is not looked at
+/// when only half of it is here.
+constexpr std::chrono::milliseconds kSettle(10);
 /// What a line of a log costs later beside its bytes, when it is held on its own.
 constexpr std::size_t kLineCost = 32;
 
@@ -64,12 +67,14 @@ void EventQueue::Emit(Event event) {
 
 bool EventQueue::Wait(Clock::time_point not_before, std::optional<Clock::time_point> at_latest) {
   std::unique_lock lock(mutex_);
+  const bool was_empty = empty();
   auto something = [this] { return closed_ || !empty(); };
   if (at_latest) {
     changed_.wait_until(lock, *at_latest, something);
   } else {
     changed_.wait(lock, something);
   }
+  if (was_empty && !empty()) not_before = std::max(not_before, Clock::now() + kSettle);
   changed_.wait_until(lock, not_before, [this] { return closed_ || log_cost_ >= kSliceBytes; });
   return !closed_ || !empty();
 }

@@ -51,8 +51,9 @@ class EventQueue : public EventSink {
   /// Any thread.
   void Emit(Event event) override;
 
-  /// Waits until there is something to show and `not_before` has passed (a full slice and Close()
-  /// do not wait for it), or until `at_latest`. False when closed and empty. One reader.
+  /// Waits until there is something to show, what comes with it has come too, and `not_before` has
+  /// passed (a full slice and Close() do not wait for that), or until `at_latest`. False when
+  /// closed and empty. One reader.
   bool Wait(Clock::time_point not_before, std::optional<Clock::time_point> at_latest);
 
   /// What is there, with at most about kSliceBytes of logs. One reader.

@@ -56,6 +56,7 @@ void GitlabLayout::Take(TraceNews news, Clock::time_point now) {
     output_.Add(std::move(step));
   for (std::size_t node : news.changed)
     Move(node, now);
+  std::erase_if(running_, [this](std::size_t node) { return !shown_[node].running; });
 }
 
 void GitlabLayout::Move(std::size_t node, Clock::time_point now) {
@@ -69,7 +70,7 @@ void GitlabLayout::Move(std::size_t node, Clock::time_point now) {
     running_.push_back(node);
     return;
   }
-  if (std::exchange(shown.running, false)) std::erase(running_, node);
+  shown.running = false;
   if (!std::exchange(shown.ended, true)) ended_.push_back(node);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -118,9 +119,11 @@ void Status::Add(const VertexLog& log) {
 
 Json RangeOf(const SourceRange& range) {
   Json out = Json::Object();
-  for (auto [key, line] : {std::pair("start", range.start_line), {"end", range.end_line}}) {
+  for (auto [key, line, character] : {std::tuple("start", range.start_line, range.start_character),
+                                      {"end", range.end_line, range.end_character}}) {
     Json place = Json::Object();
     SetNumber(place, "line", line);
+    SetNumber(place, "character", character);
     out.Set(key, std::move(place));
   }
   return out;
@@ -141,6 +144,7 @@ void Status::Add(const VertexWarning& warning) {
     Json source = Json::Object();
     SetText(source, "filename", warning.filename);
     SetText(source, "data", Base64(warning.source));
+    SetText(source, "language", warning.language);
     object.Set("sourceInfo", std::move(source));
   }
   Json ranges = Json::Array();

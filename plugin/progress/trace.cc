@@ -104,6 +104,7 @@ struct Trace::Internals {
     bool changed = false;
     std::map<std::string, std::size_t> status_index;
     std::unique_ptr<LogFilter> streams[2];
+    Timestamp open_at[2]{};  ///< when the unfinished line of each stream began
     Timestamp last_log{};
   };
 
@@ -170,10 +171,11 @@ void Trace::EndOldLines() {
 void Trace::EndOpenLine(std::size_t node) {
   open_since_.erase(node);
   Internals::Extra& extra = internals_->extras[node];
-  for (auto& stream : extra.streams) {
-    if (!stream || !stream->open()) continue;
+  for (std::size_t i = 0; i < std::size(extra.streams); ++i) {
+    LogFilter* stream = extra.streams[i].get();
+    if (stream == nullptr || !stream->open()) continue;
     internals_->open_bytes -= std::min(internals_->open_bytes, stream->size());
-    AddLines(node, extra.last_log, {stream->TakeOpen()});
+    AddLines(node, extra.open_at[i], {stream->TakeOpen()});
   }
 }
 
@@ -296,8 +298,10 @@ void Trace::ApplyLog(const std::string& digest, const LogChunk& chunk) {
     return;
   }
   extra.last_log = chunk.timestamp;
-  auto& stream = extra.streams[chunk.stream == 2 ? 1 : 0];
+  const std::size_t number = chunk.stream == 2 ? 1 : 0;
+  auto& stream = extra.streams[number];
   if (!stream) stream = std::make_unique<LogFilter>(colours_);
+  const bool continues = stream->open();
   std::size_t before = stream->size();
   std::vector<std::string> lines;
   stream->Feed(chunk.data, internals_->open_bytes < kMaxOpenBytes ? kMaxLine : kShortLine, lines);
@@ -308,7 +312,13 @@ void Trace::ApplyLog(const std::string& digest, const LogChunk& chunk) {
   } else if (!lines.empty() || !open_since_.contains(index)) {
     open_since_[index] = now_;
   }
-  AddLines(index, chunk.timestamp, std::move(lines));
+  if (!continues || !lines.empty()) {
+    const Timestamp began = std::exchange(extra.open_at[number], chunk.timestamp);
+    // A line has the time of its first piece.
+    if (continues) AddLines(index, began, {std::move(lines.front())});
+    if (continues) lines.erase(lines.begin());
+    AddLines(index, chunk.timestamp, std::move(lines));
+  }
   if (nodes_[index].completed) EndOpenLine(index);
   MarkChanged(index);
 }

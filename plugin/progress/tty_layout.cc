@@ -83,6 +83,7 @@ void TtyLayout::Take(TraceNews news, Clock::time_point now) {
     Move(node, now);
     Follow(node, now);
   }
+  std::erase_if(running_, [this](std::size_t node) { return !shown_[node].running; });
 }
 
 void TtyLayout::Move(std::size_t node, Clock::time_point now) {
@@ -99,7 +100,7 @@ void TtyLayout::Move(std::size_t node, Clock::time_point now) {
   }
   if (!state.completed || std::exchange(shown.ended, true)) return;
   ++done_;
-  if (std::exchange(shown.running, false)) std::erase(running_, node);
+  shown.running = false;
   shown.paces = {};
   if (!state.failed()) output_.Forget(node);
   ended_.push_back(node);

@@ -3,6 +3,7 @@
 import base64
 import os
 
+from faulty_registry import FaultyRegistry, answer
 from harness import FAILURES, EndToEnd
 
 
@@ -84,6 +85,12 @@ class OfTheDockerfile(CauseTest):
         context = self.dockerfile("COPY --chmod=755 x /x", 'RUN ["/x"]', x=header)
         self.assertIn("for another CPU", self.hint(context))
 
+    def test_stages_in_a_circle(self):
+        base = self.rig["BASE"]
+        lines = (f"FROM {base} AS one", "COPY --from=two /bin/sh /x", f"FROM {base} AS two", "COPY --from=one /x /y")
+        context = self.context({"Dockerfile": "\n".join(lines)})
+        self.assertIn("break the circle", self.hint(context))
+
     def test_a_disk_that_is_full(self):
         line = "RUN --mount=type=tmpfs,target=/t,size=4096 dd if=/dev/zero of=/t/x bs=1M count=1"
         result = self.build(self.dockerfile(line), builder="plain", check=1)
@@ -99,6 +106,10 @@ class OfKeysAndSecrets(CauseTest):
         ):
             with self.subTest(line=line):
                 self.assertIn(says, self.hint(*args, self.dockerfile(line)))
+
+    def test_what_the_builder_itself_does_not_allow(self):
+        hint = self.hint("--allow", "security.insecure", self.dockerfile("RUN true"))
+        self.assertIn("the builder's own configuration must allow it too", hint)
 
 
 class OfRegistries(CauseTest):
@@ -126,6 +137,23 @@ class OfRegistries(CauseTest):
     def test_a_registry_that_is_not_there(self):
         base = f"{self.closed_port()}/x/y"
         self.assertIn("can the builder reach", self.hint(self.dockerfile(base=base)))
+
+    def test_a_limit_that_is_used_up(self):
+        with FaultyRegistry(self.registry_host("open")) as registry:
+            for method in ("HEAD", "GET"):
+                registry.will(method, "/manifests/", answer(429, code="TOOMANYREQUESTS"))
+            hint = self.hint(self.dockerfile(base=f"{registry.address}/{self.image_name()}"))
+        self.assertIn("the registry's limit is used up", hint)
+        self.assertIn("Docker Hub counts the pulls of 6 hours", hint)
+
+    def test_uploads_that_are_too_large(self):
+        with FaultyRegistry(self.registry_host("open")) as registry:
+            for method in ("PUT", "PATCH"):
+                registry.will(method, "/blobs/uploads/", answer(413))
+            image = f"{registry.address}/{self.image_name()}"
+            context = self.dockerfile(f"RUN echo {self.image_name()} >/own")
+            hint = self.hint("--no-preflight", "--push", "-t", image, context)
+        self.assertIn("raise its limit (client_max_body_size of nginx)", hint)
 
     def test_the_original(self):
         context = self.dockerfile("COPY nope /")

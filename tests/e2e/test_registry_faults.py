@@ -81,7 +81,7 @@ class RegistryFaults(EndToEnd):
         headers = {"Retry-After": "900"}
         self.registry.will("PUT", _TAGGING, answer(429, headers=headers), agent=_OURS)
         result = self.push(check=113)
-        self.assertIn("it asks to be left alone for 900 s", result.stderr)
+        self.assertRegex(result.stderr, r"it asks to be left alone for 900 s, until \d\d:\d\d:\d\d UTC")
         self.assertEqual(self.ours("PUT"), [429])
         self.assert_no_tag()
 

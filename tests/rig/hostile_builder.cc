@@ -3,13 +3,14 @@
 //   hostile_builder SOCKET SCRIPT
 //
 // It listens on the unix socket and speaks BuildKit's control API, the gateway and the session
-// tunnel well enough for a client to believe in it. Every request that it makes to the client is
-// answered with one line of JSON on stdout: what was asked, the gRPC code, the message, and what
-// came. SCRIPT is a JSON object, all members optional:
+// tunnel well enough for a client, docker buildx too, to believe in it. Every request that it makes
+// to the client is answered with one line of JSON on stdout: what was asked, the gRPC code, the
+// message, and what came. SCRIPT is a JSON object, all members optional:
 //
 //   "frontend": [ACTION...]   done while the frontend runs
 //   "export":   [ACTION...]   done while the exporters run
-//   "status":   [RESPONSE...] what Control.Status tells, see Response() below
+//   "status":   [RESPONSE...] what Control.Status tells, see Response() below; one may have a
+//                             number "repeat"
 //   "response": {KEY: VALUE}  the exporter's response
 //   "metadata": {KEY: VALUE}  what the frontend's result says
 //   "error":    TEXT          how Control.Solve fails
@@ -19,6 +20,7 @@
 //
 // An ACTION is {"do": NAME, ...}: see hostile_actor.cc.
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -26,6 +28,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -84,53 +87,149 @@ class Tunnel final : public rpc::ByteStream {
   std::string rest_;
 };
 
-/// {"vertexes": [{"digest", "name", "error", "done"}], "statuses": [{"vertex", "id", "total"}],
-/// "logs": [{"vertex", "text", "base64"}], "warnings": [...]}; "pad" lengthens the first name.
+/// A time of `from`: seconds, or [seconds, nanoseconds].
+control::Timestamp Time(const Script& from, const char* key, std::int64_t otherwise) {
+  const Script value = from.value(key, Script(otherwise));
+  control::Timestamp time;
+  time.set_seconds((value.is_array() ? value.at(0) : value).get<std::int64_t>());
+  if (value.is_array()) time.set_nanos(value.at(1).get<std::int32_t>());
+  return time;
+}
+
+constexpr std::int64_t kBegin = 1700000000;
+constexpr std::int64_t kEnd = 1700000001;
+
+/// {"digest", "name", "error", "done", "started", "completed", "cached", "inputs", "group"}
+void AddVertex(const Script& from, std::size_t pad, control::StatusResponse& response) {
+  control::Vertex& vertex = *response.add_vertexes();
+  vertex.set_digest(Text(from, "digest"));
+  vertex.set_name(Text(from, "name") + std::string(pad, 'x'));
+  vertex.set_error(Text(from, "error"));
+  vertex.set_cached(from.value("cached", false));
+  *vertex.mutable_started() = Time(from, "started", kBegin);
+  if (from.value("done", true)) *vertex.mutable_completed() = Time(from, "completed", kEnd);
+  for (const Script& input : List(from, "inputs"))
+    vertex.add_inputs(input.get<std::string>());
+  const Script group = Members(from, "group");
+  if (group.empty()) return;
+  vertex.mutable_progress_group()->set_id(Text(group, "id"));
+  vertex.mutable_progress_group()->set_name(Text(group, "name"));
+  vertex.mutable_progress_group()->set_weak(group.value("weak", false));
+}
+
+/// {"vertex", "id", "name", "total", "current", "started", "completed", "timestamp"}
+void AddStatus(const Script& from, control::StatusResponse& response) {
+  control::VertexStatus& status = *response.add_statuses();
+  status.set_vertex(Text(from, "vertex"));
+  status.set_id(Text(from, "id"));
+  status.set_name(Text(from, "name"));
+  status.set_total(from.value("total", std::int64_t{0}));
+  status.set_current(from.value("current", std::int64_t{0}));
+  *status.mutable_completed() = Time(from, "completed", kEnd);
+  if (from.contains("started")) *status.mutable_started() = Time(from, "started", kBegin);
+  if (from.contains("timestamp")) *status.mutable_timestamp() = Time(from, "timestamp", kBegin);
+}
+
+/// {"vertex", "text", "base64", "stream", "timestamp"}
+void AddLog(const Script& from, control::StatusResponse& response) {
+  control::VertexLog& log = *response.add_logs();
+  log.set_vertex(Text(from, "vertex"));
+  log.set_stream(from.value("stream", std::int64_t{1}));
+  log.set_msg(Text(from, "text") + FromBase64(Text(from, "base64")).value_or(""));
+  *log.mutable_timestamp() = Time(from, "timestamp", kBegin);
+}
+
+/// {"vertex", "text", "url", "level", "filename", "source", "language",
+/// "range": [LINE, CHARACTER, LINE, CHARACTER]}
+void AddWarning(const Script& from, control::StatusResponse& response) {
+  control::VertexWarning& warning = *response.add_warnings();
+  warning.set_vertex(Text(from, "vertex"));
+  warning.set_level(from.value("level", std::int64_t{0}));
+  warning.set_short_text(Text(from, "text"));
+  warning.add_detail(Text(from, "text"));
+  warning.set_url(Text(from, "url"));
+  if (from.contains("filename")) {
+    warning.mutable_info()->set_filename(Text(from, "filename"));
+    warning.mutable_info()->set_data(Text(from, "source"));
+    warning.mutable_info()->set_language(Text(from, "language"));
+  }
+  const Script range = List(from, "range");
+  if (range.empty()) return;
+  control::Range& place = *warning.add_ranges();
+  place.mutable_start()->set_line(range.at(0).get<std::int32_t>());
+  place.mutable_start()->set_character(range.at(1).get<std::int32_t>());
+  place.mutable_end()->set_line(range.at(2).get<std::int32_t>());
+  place.mutable_end()->set_character(range.at(3).get<std::int32_t>());
+}
+
+/// {"from", "count", "done"}: that many steps without words, numbered.
+void AddSteps(const Script& from, control::StatusResponse& response) {
+  const int first = from.value("from", 0);
+  const int end = first + from.value("count", 0);
+  const bool done = from.value("done", true);
+  for (int number = first; number < end; ++number) {
+    control::Vertex& vertex = *response.add_vertexes();
+    vertex.set_digest("sha256:" + std::to_string(number));
+    vertex.set_name("RUN step " + std::to_string(number));
+    vertex.mutable_started()->set_seconds(kBegin);
+    if (done) vertex.mutable_completed()->set_seconds(kEnd);
+  }
+}
+
+/// {"vertexes": [...], "statuses": [...], "logs": [...], "warnings": [...], "steps": {...}}; "pad"
+/// lengthens the vertices' names.
 std::string Response(const Script& script) {
   control::StatusResponse response;
-  for (const Script& from : List(script, "vertexes")) {
-    control::Vertex& vertex = *response.add_vertexes();
-    vertex.set_digest(Text(from, "digest"));
-    vertex.set_name(Text(from, "name") + std::string(script.value("pad", std::size_t{0}), 'x'));
-    vertex.set_error(Text(from, "error"));
-    vertex.mutable_started()->set_seconds(from.value("started", std::int64_t{1700000000}));
-    if (from.value("done", true)) vertex.mutable_completed()->set_seconds(1700000001);
-  }
-  for (const Script& from : List(script, "statuses")) {
-    control::VertexStatus& status = *response.add_statuses();
-    status.set_vertex(Text(from, "vertex"));
-    status.set_id(Text(from, "id"));
-    status.set_total(from.value("total", std::int64_t{0}));
-    status.set_current(from.value("current", std::int64_t{0}));
-    status.mutable_completed()->set_seconds(1700000001);
-  }
-  for (const Script& from : List(script, "logs")) {
-    control::VertexLog& log = *response.add_logs();
-    log.set_vertex(Text(from, "vertex"));
-    log.set_stream(1);
-    log.set_msg(Text(from, "text") + FromBase64(Text(from, "base64")).value_or(""));
-    log.mutable_timestamp()->set_seconds(1700000000);
-  }
-  for (const Script& from : List(script, "warnings")) {
-    control::VertexWarning& warning = *response.add_warnings();
-    warning.set_vertex(Text(from, "vertex"));
-    warning.set_short_text(Text(from, "text"));
-    warning.add_detail(Text(from, "text"));
-    warning.set_url(Text(from, "url"));
-  }
+  for (const Script& from : List(script, "vertexes"))
+    AddVertex(from, script.value("pad", std::size_t{0}), response);
+  AddSteps(Members(script, "steps"), response);
+  for (const Script& from : List(script, "statuses"))
+    AddStatus(from, response);
+  for (const Script& from : List(script, "logs"))
+    AddLog(from, response);
+  for (const Script& from : List(script, "warnings"))
+    AddWarning(from, response);
   return response.SerializeAsString();
 }
+
+/// What the gateway can do (BuildKit frontend/gateway/pb/caps.go), as docker buildx wants to know:
+/// field 1 of PongResponse, which is not in our own messages.
+std::string Pong() {
+  constexpr char kFirstField = 0x0a;
+  std::string pong;
+  for (const char* id :
+       {"solve.base", "return", "returnmap", "proto.refarray", "gateway.solve.evaluate"}) {
+    control::frontend::ApiCap capability;
+    capability.set_id(id);
+    capability.set_enabled(true);
+    const std::string bytes = capability.SerializeAsString();
+    pong += kFirstField;
+    pong += static_cast<char>(bytes.size());
+    pong += bytes;
+  }
+  return pong;
+}
+
+/// One solve of a client: docker buildx makes one that builds nothing before the real one.
+struct Solving {
+  CancelSource returned;  ///< the frontend has
+  CancelSource begun;     ///< Control.Solve was called
+  CancelSource ended;
+  std::atomic<bool> internal{false};  ///< builds nothing
+};
 
 /// One client's connection, from ListWorkers to the end of the build.
 class Build {
  public:
   explicit Build(const Script& script) : script_(script) {
-    AddUnary("Control/ListWorkers", [](const Cancel&) { return Workers(); });
-    AddUnary("Control/Solve", [this](const Cancel& cancel) { return Solve(cancel); });
-    AddUnary("frontend.LLBBridge/Ping", [](const Cancel&) { return Reply(); });
-    AddUnary("frontend.LLBBridge/Solve", [this](const Cancel& cancel) { return Frontend(cancel); });
-    AddUnary("frontend.LLBBridge/Return", [this](const Cancel&) {
-      returned_.Request(Error(ErrorCode::kCancelled, "the frontend has returned"));
+    AddUnary("Control/ListWorkers", [](const Call&) { return Workers(); });
+    AddUnary("Control/Solve", [this](const Call& call) { return Solve(call); });
+    AddUnary("frontend.LLBBridge/Ping", [](const Call&) { return Reply({}, Pong()); });
+    AddUnary("frontend.LLBBridge/Solve",
+             [this](const Call& call) { return Frontend(call.cancel); });
+    AddUnary("frontend.LLBBridge/Return", [this](const Call& call) {
+      const std::string ref = call.metadata.Get("buildkit-controlapi-buildid").value_or("");
+      Of(ref).returned.Request(Error(ErrorCode::kCancelled, "the frontend has returned"));
       return Reply();
     });
     table_.Add(
@@ -146,15 +245,29 @@ class Build {
  private:
   using Reply = std::pair<rpc::Status, std::string>;
 
-  void AddUnary(const std::string& name, std::function<Reply(const Cancel&)> function) {
+  struct Call {
+    const rpc::Metadata& metadata;
+    const std::string& request;
+    const Cancel& cancel;
+  };
+
+  void AddUnary(const std::string& name, std::function<Reply(const Call&)> function) {
     table_.Add("/moby.buildkit.v1." + name,
-               rpc::UnaryHandler(
-                   [function = std::move(function)](const rpc::Metadata&, const std::string&,
-                                                    std::string& response, const Cancel& cancel) {
-                     Reply reply = function(cancel);
-                     response = std::move(reply.second);
-                     return reply.first;
-                   }));
+               rpc::UnaryHandler([function = std::move(function)](
+                                     const rpc::Metadata& metadata, const std::string& request,
+                                     std::string& response, const Cancel& cancel) {
+                 Reply reply = function({metadata, request, cancel});
+                 response = std::move(reply.second);
+                 return reply.first;
+               }));
+  }
+
+  /// The solve of this ref, from the first word about it on.
+  Solving& Of(const std::string& ref) {
+    std::lock_guard lock(mutex_);
+    std::unique_ptr<Solving>& solving = solvings_[ref];
+    if (!solving) solving = std::make_unique<Solving>();
+    return *solving;
   }
 
   static Reply Workers() {
@@ -166,13 +279,20 @@ class Build {
     return {{}, workers.SerializeAsString()};
   }
 
-  Reply Solve(const Cancel& cancel) {
-    while (!returned_.cancel().cancelled() && cancel.SleepFor(kPoll)) {
+  Reply Solve(const Call& call) {
+    const Cancel& cancel = call.cancel;
+    control::SolveRequest request;
+    request.ParseFromString(call.request);
+    Solving& solving = Of(request.ref());
+    solving.internal = request.internal();
+    solving.begun.Request(Error(ErrorCode::kCancelled, "the build has begun"));
+    while (!solving.returned.cancel().cancelled() && cancel.SleepFor(kPoll)) {
     }
-    Act("export", cancel);
+    if (!solving.internal) Act("export", cancel);
     while (script_.value("waits", false) && cancel.SleepFor(kPoll)) {
     }
-    ended_.Request(Error(ErrorCode::kCancelled, "the build has ended"));
+    solving.ended.Request(Error(ErrorCode::kCancelled, "the build has ended"));
+    if (solving.internal) return {};
     if (script_.contains("error")) return {{rpc::Code::kUnknown, Text(script_, "error"), ""}, ""};
     control::SolveResponse response;
     const Script values = Members(script_, "response");
@@ -209,12 +329,18 @@ class Build {
   }
 
   rpc::Status Status(rpc::ServerCall& call, const Cancel& cancel) {
-    for (const Script& response : List(script_, "status")) {
+    Result<std::optional<std::string>> message = call.Read(cancel);
+    control::StatusRequest request;
+    if (!message || !*message || !request.ParseFromString(**message)) return {};
+    Solving& solving = Of(request.ref());
+    while (!solving.begun.cancel().cancelled() && cancel.SleepFor(kPoll)) {
+    }
+    for (const Script& response : solving.internal ? Script() : List(script_, "status")) {
       for (int left = response.value("repeat", 1); left > 0; --left) {
         if (!call.Write(Message(Response(response)), cancel)) return {};
       }
     }
-    while (!ended_.cancel().cancelled() && cancel.SleepFor(kPoll)) {
+    while (!solving.ended.cancel().cancelled() && cancel.SleepFor(kPoll)) {
     }
     return {};
   }
@@ -227,6 +353,7 @@ class Build {
     } else {
       std::lock_guard lock(mutex_);
       client_ = rpc::MakeChannel(std::make_unique<Tunnel>(call), "localhost");
+      session_over_ = false;
     }
     while ((!client_ || client_->Alive()) && cancel.SleepFor(kPoll)) {
     }
@@ -251,11 +378,10 @@ class Build {
 
   const Script& script_;
   rpc::ServiceTable table_;
-  CancelSource returned_;
-  CancelSource ended_;
   std::mutex mutex_;
-  std::shared_ptr<rpc::Channel> client_;  // guarded by mutex_ but in Session()
-  bool session_over_ = false;             // guarded by mutex_
+  std::map<std::string, std::unique_ptr<Solving>> solvings_;  // by ref; guarded by mutex_
+  std::shared_ptr<rpc::Channel> client_;                      // guarded by mutex_ but in Session()
+  bool session_over_ = false;                                 // guarded by mutex_
 };
 
 }  // namespace

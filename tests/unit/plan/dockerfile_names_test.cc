@@ -52,7 +52,7 @@ TEST(DockerfileNames, WhatTheDockerfileDoesNotHaveIsALineWithTheNearestName) {
                         {"HTTP_PROXY", "p"},
                         {"ZZZ", "1"},
                         {"BUILDKIT_INLINE_CACHE", "1"}};
-  options.no_cache_filter = {"BUILD", "biuld", "0"};
+  options.no_cache_filter = {"BUILD,build", "build,biuld", "0"};
   auto tree = files::MakeMemoryTree({{"f", "ARG VERSION\nFROM x AS build\n"}});
   const Names lines = UnknownNames(options, *tree, "f");
   ASSERT_EQ(lines.size(), 3u);

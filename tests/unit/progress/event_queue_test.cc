@@ -167,6 +167,27 @@ TEST(EventQueue, WaitHoldsTheRateButNotAtTheEnd) {
   EXPECT_LT(EventQueue::Clock::now() - begin, 5s);
 }
 
+TEST(EventQueue, AnEndAndTheLastOutputAreTakenTogether) {
+  // Of several tries: a busy machine may come between the two.
+  int together = 0;
+  for (int i = 0; i < 20 && together < 3; ++i) {
+    EventQueue queue;
+    TaskGroup tasks(Cancel::Never());
+    tasks.Start("builder", [&](const Cancel& cancel) -> Result<> {
+      (void)cancel.SleepFor(5ms);
+      queue.Emit(Ended("a", 1, 2));
+      (void)cancel.SleepFor(1ms);
+      queue.Emit(VertexLog{"a", {}, 1, "the reason\n"});
+      return {};
+    });
+    EXPECT_TRUE(queue.Wait({}, std::nullopt));
+    const EventBatch batch = queue.Take();
+    if (batch.ends.size() == 1 && batch.logs.size() == 1) ++together;
+    (void)tasks.Wait();
+  }
+  EXPECT_EQ(together, 3);
+}
+
 TEST(EventQueue, AFloodOfWarningsIsCountedNotAddedUpEachTime) {
   EventQueue queue;
   VertexWarning warning;

@@ -66,7 +66,7 @@ TEST(PlainLayout, DrawsABuildAsItsUsersKnowIt) {
             "\n"
             "#3 [2/2] RUN make\n"
             "#3 0.123 cc a.c\n"
-            "#3 12.50 cc b.c\n"
+            "#3 0.123 cc b.c\n"
             "#3 DONE 15.0s\n"
             "\n"
             "#4 [stage 1/1] COPY . .\n"

@@ -24,7 +24,8 @@ TEST(RawJson, WritesWhatGoWrites) {
   raw.Put(vertex);
   raw.Put(VertexStatus{"id", "sha256:aa", "transferring", 5, 0, Timestamp(1s), Timestamp(1s), {}});
   raw.Put(VertexLog{"sha256:aa", Timestamp(1ns), 2, "\xff\n"});
-  raw.Put(VertexWarning{"sha256:aa", 1, "s", {"d"}, "u", "Dockerfile", "FROM x", {{1, 2}}});
+  raw.Put(
+      VertexWarning{"sha256:aa", 1, "s", {"d"}, "u", "Dockerfile", "FROM x", {{1, 2, 3, 4}}, "x"});
   EXPECT_EQ(
       raw.Take(),
       R"({"logs":[{"data":"/wo=","stream":2,"timestamp":"1970-01-01T00:00:00.000000001Z","vertex":"sha256:aa"}],)"
@@ -33,8 +34,8 @@ TEST(RawJson, WritesWhatGoWrites) {
       R"("vertexes":[{"cached":true,"completed":"1970-01-01T00:00:02.5Z","digest":"sha256:aa",)"
       R"("inputs":["sha256:bb"],"name":"RUN x","progressGroup":{"id":"g","name":"group","weak":true},)"
       R"("started":"1970-01-01T00:00:01Z"}],)"
-      R"("warnings":[{"detail":["ZA=="],"level":1,"range":[{"end":{"line":2},"start":{"line":1}}],)"
-      R"("short":"cw==","sourceInfo":{"data":"RlJPTSB4","filename":"Dockerfile"},"url":"u",)"
+      R"("warnings":[{"detail":["ZA=="],"level":1,"range":[{"end":{"character":4,"line":2},"start":{"character":3,"line":1}}],)"
+      R"("short":"cw==","sourceInfo":{"data":"RlJPTSB4","filename":"Dockerfile","language":"x"},"url":"u",)"
       R"("vertex":"sha256:aa"}]})"
       "\n");
   EXPECT_EQ(raw.Take(), "");

@@ -1,5 +1,9 @@
 #include "driver/registry/repository.h"
 
+#include <ctime>
+#include <regex>
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "driver/base/task_group.h"
@@ -287,17 +291,23 @@ TEST(Repository, WhetherSomethingCanBeReadIsAskedOnce) {
 }
 
 TEST(Repository, LongPauseIsNotWaitedFor) {
-  RegistryServer server;
-  server.set_fault([&](Connection& connection, const SeenRequest&, int) {
-    connection.Reply(429, "", "Retry-After: 3600\r\n");
-    return true;
-  });
-  User user;
-  auto got = user.Open(server.Name("a/b"))->GetManifest("latest", Cancel::Never());
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error().code(), ErrorCode::kUnavailable);
-  EXPECT_EQ(got.error().hint(), "it asks to be left alone for 3600 s");
-  EXPECT_EQ(server.seen().size(), 1U);
+  for (const std::string& header :
+       {std::string("Retry-After: 3600"), std::string("RateLimit-Reset: 3600"),
+        Cat("X-RateLimit-Reset: ", ::time(nullptr) + 3600)}) {
+    RegistryServer server;
+    server.set_fault([&](Connection& connection, const SeenRequest&, int) {
+      connection.Reply(429, "", Cat(header, "\r\n"));
+      return true;
+    });
+    User user;
+    auto got = user.Open(server.Name("a/b"))->GetManifest("latest", Cancel::Never());
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().code(), ErrorCode::kUnavailable);
+    static const std::regex says(
+        R"(it asks to be left alone for (3600|359\d) s, until \d\d:\d\d:\d\d UTC)");
+    EXPECT_TRUE(std::regex_match(got.error().hint(), says)) << header << ": " << got.error().hint();
+    EXPECT_EQ(server.seen().size(), 1U);
+  }
 }
 
 TEST(Repository, PutThatWasCutIsTriedAgain) {

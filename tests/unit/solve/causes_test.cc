@@ -19,7 +19,7 @@ constexpr Recorded kRecorded[] = {
     {"failed to copy: httpReadSeeker: failed open: unexpected status code "
      "https://registry-1.docker.io/v2/library/x/manifests/y: 429 Too Many Requests - Server "
      "message: toomanyrequests: You have reached your pull rate limit.",
-     "limit"},
+     "6 hours"},
     {"failed to push r/x: unexpected status: 429 Too Many Requests", "limit"},
     {"failed to push r/x: 401 Unauthorized", "docker login"},
     {"pull access denied, repository does not exist or may require authorization: server message: "
@@ -47,6 +47,9 @@ constexpr Recorded kRecorded[] = {
      "Too Large",
      "client_max_body_size"},
     {"denied: requested storage quota is exceeded", "quota"},
+    {"unexpected status from PUT request to https://r/v2/: 403 Forbidden - Server message: denied: "
+     "the storage quota of the project is used up",
+     "quota"},
     {"target stage \"nope\" could not be found (did you mean one?)", "--target"},
     {"target stage nope could not be found", "--target"},
     {"granting entitlement network.host is not allowed by build daemon configuration",
