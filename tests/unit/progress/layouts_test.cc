@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <ctime>
 #include <string>
 #include <vector>
 
@@ -331,25 +330,6 @@ TEST(Layouts, OthersAreTheSameAtAnySize) {
   EXPECT_EQ(texts[2][0],
             "~\n\n~\n------\n > [linux/arm64 docs 3/5] RUN doxygen:\n"
             "0.500 doxygen: not found\n------\n");
-}
-
-/// Ten frames a second are to cost less than 2 % of a processor: 2 ms each.
-TEST(Layouts, AFrameCostsLittle) {
-  EventPlayer play(true);
-  TtyLayout layout(play.trace(), Style(), "tcp://builder.example:8372", false, play.now());
-  PlayHalf(play);
-  constexpr int kFrames = 500;
-  const std::clock_t before = std::clock();
-  for (int i = 0; i < kFrames; ++i) {
-    for (const char* step : {"a", "b", "p"})
-      play.Log(step, i * 0.1, "\x1b[32mcc -O2 -c src/some/folder/of/the/sources/file.c\x1b[0m\n");
-    EXPECT_FALSE(play.Draw(layout, {120, 40}, 100ms).live.empty());
-  }
-  const double seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
-  RecordProperty("microseconds_per_frame", static_cast<int>(seconds * 1e6 / kFrames));
-#ifndef DEPOT_SANITIZED
-  EXPECT_LT(seconds / kFrames, 0.002);
-#endif
 }
 
 TEST(Layouts, StepsThatAllRunAtOnceCostLittle) {
