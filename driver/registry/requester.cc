@@ -28,8 +28,10 @@ bool IsDone(const Requester::Answer& answer) {
 
 bool IsAnswer(const Result<Requester::Answer>& answer, const RegistryCall& call) {
   if (!answer) return false;
-  bool missing = call.may_be_missing && answer->response.status == 404;
-  return missing || IsDone(*answer);
+  const int status = answer->response.status;
+  const bool missing = call.may_be_missing && status == 404;
+  const bool changed = call.may_have_changed && status == kChanged;
+  return missing || changed || IsDone(*answer);
 }
 
 /// nullopt: another attempt is of no use.
