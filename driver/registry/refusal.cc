@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
 
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/http/retry_after.h"
 #include "driver/http/url.h"
 #include "driver/registry/challenge.h"
 
@@ -115,18 +115,6 @@ Result<http::Response> SendTo(http::HttpClient& client,
   return Fail(Error(ErrorCode::kFailed, error.message()).WithHint(error.hint()));
 }
 
-std::optional<std::chrono::seconds> RetryAfter(const http::Response& response) {
-  std::string text = response.Header("retry-after");
-  if (text.empty()) return std::nullopt;
-  if (std::optional<std::uint64_t> seconds = ParseDecimal(text)) {
-    constexpr std::uint64_t kDay = 86400;
-    return std::chrono::seconds(std::min(*seconds, kDay));
-  }
-  std::tm time{};
-  if (::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time) == nullptr) return std::nullopt;
-  return std::chrono::seconds(std::max<std::int64_t>(::timegm(&time) - ::time(nullptr), 0));
-}
-
 std::string LoginCommand(const std::string& host) {
   return host == "registry-1.docker.io" ? "docker login" : Cat("docker login ", host);
 }
@@ -159,7 +147,7 @@ Error Refusal(const http::Response& response, const Asked& asked) {
   }
   Error error(ErrorCode::kUnavailable,
               Cat(registry, status == 429 ? " has too much to do" : " failed", answer));
-  std::optional<std::chrono::seconds> wait = RetryAfter(response);
+  std::optional<std::chrono::seconds> wait = http::RetryAfter(response);
   if (!wait) return error;
   return std::move(error).WithHint(Cat("it asks to be left alone for ", wait->count(), " s"));
 }

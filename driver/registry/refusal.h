@@ -1,7 +1,5 @@
 #pragma once
 
-#include <chrono>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,10 +31,6 @@ std::string StrangerHint();
 Result<http::Response> SendTo(http::HttpClient& client,
                               const http::Request& request,
                               const Cancel& cancel);
-
-/// The seconds of a Retry-After header, in either of its forms; nullopt without one (RFC 9110,
-/// 10.2.3). A time in the past is 0.
-std::optional<std::chrono::seconds> RetryAfter(const http::Response& response);
 
 /// Who was asked, and with which credentials; for an error.
 struct Asked {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "driver/base/text.h"
+#include "driver/http/retry_after.h"
 #include "driver/http/url.h"
 #include "driver/registry/attempts.h"
 #include "driver/registry/refusal.h"
@@ -37,7 +38,7 @@ bool IsAnswer(const Result<Requester::Answer>& answer, const RegistryCall& call)
 /// nullopt: another attempt is of no use.
 std::optional<milliseconds> PauseAfter(const Result<http::Response>& outcome, Attempts& attempts) {
   if (!MayPass(outcome)) return std::nullopt;
-  return attempts.Next(outcome ? RetryAfter(*outcome) : std::nullopt);
+  return attempts.Next(outcome ? http::RetryAfter(*outcome) : std::nullopt);
 }
 
 bool IsRedirect(int status) {
