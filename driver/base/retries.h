@@ -7,10 +7,12 @@
 
 namespace depot {
 
-/// How often, and for how long, something that was lost is begun again. 0 = never.
+/// When something counts as lost, and how often, and for how long, it is begun again then. 0 =
+/// never.
 struct RetryLimits {
   int most = 0;
   std::chrono::seconds within{600};  ///< since the loss that the first of them followed
+  std::chrono::seconds silence{20};  ///< a peer that says nothing for so long is lost
 };
 
 /// Counts the tries of one thing within its limits, with growing waits. One thread.

@@ -5,6 +5,7 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/http/retry_after.h"
 
 namespace depot::api {
 namespace {
@@ -159,10 +160,7 @@ std::optional<Failure> CheckAnswer(const Asked& asked,
                        said != nullptr && !text.empty() ? text : code, ")");
   failure.may_pass = IsBusy(answer.status) || (said != nullptr && answer.status == 500);
   failure.undone = answer.status == 429 || answer.status == 503;
-  if (auto seconds = ParseDecimal(answer.Header("retry-after"))) {
-    constexpr std::uint64_t kDay = 86400;
-    failure.retry_after = std::chrono::seconds(std::min(*seconds, kDay));
-  }
+  failure.retry_after = http::RetryAfter(answer);
   return failure;
 }
 

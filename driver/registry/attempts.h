@@ -19,7 +19,7 @@ class Attempts {
   int number() const { return number_; }
 
   /// The pause before the next one, which then is the one that runs; nullopt: this was the last.
-  /// `asked` is what the server asked for (RetryAfter()).
+  /// `asked` is what the server asked for (http::RetryAfter()).
   std::optional<std::chrono::milliseconds> Next(std::optional<std::chrono::seconds> asked);
 
   /// "trying again in 0.5 s (attempt 2 of 4)", after such a Next().

@@ -1,10 +1,12 @@
 #include "driver/registry/push_index.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/registry/tag_move.h"
 
 namespace depot::registry {
 namespace {
@@ -15,25 +17,26 @@ class IndexPusher {
               const IndexPush& push,
               const std::function<void(std::string)>& say,
               const Cancel& cancel)
-      : push_(push), say_(say), cancel_(cancel) {
+      : push_(push), annotations_(push.annotations), say_(say), cancel_(cancel) {
+    if (push.rules.pipeline) AnnotatePipeline(*push.rules.pipeline, annotations_.index);
     for (const Reference& name : push.names) {
       std::unique_ptr<Repository>& repository = repositories_[RepositoryOf(name)];
       if (!repository) repository = registries.Open(name, Access::kPush);
     }
   }
 
-  Result<AssembledIndex> Run() {
+  Result<PushedIndex> Run() {
     std::vector<Descriptor> entries;
     for (const Descriptor& pushed : push_.pushed)
       TRY(Collect(pushed, entries));
-    TRY_ASSIGN(AssembledIndex index, AssembleIndex(entries, push_.platforms, push_.annotations));
+    TRY_ASSIGN(AssembledIndex index, AssembleIndex(entries, push_.platforms, annotations_));
     for (const auto& [name, repository] : repositories_)
       TRY(CheckComplete(index, *repository));
 
     // Every manifest is in every repository: tags may point at the index.
     for (const Reference& name : push_.names)
       TRY(Write(index, name));
-    return index;
+    return std::move(pushed_);
   }
 
  private:
@@ -75,34 +78,51 @@ class IndexPusher {
 
   Result<> Write(const AssembledIndex& index, const Reference& name) {
     std::string full = FormatReference(name);
-    for (const std::string& done : written_) {
-      if (done == full) return {};
-    }
-    const std::string& target = name.tag.empty() ? index.digest : name.tag;
-    auto put = RepositoryFor(name).PutManifest(target, index.media_type, index.bytes, cancel_);
-    if (!put) {
-      Error error = std::move(put).error();
+    if (std::find(written_.begin(), written_.end(), full) != written_.end()) return {};
+    const bool look = push_.rules.look() && !name.tag.empty();
+    Result<MovedTag> moved =
+        look ? MoveTag(RepositoryFor(name), name,
+                       {index, annotations_.index, push_.rules, push_.settle}, say_, cancel_)
+             : Put(index, name, full);
+    if (!moved) {
+      Error error = std::move(moved).error();
       if (written_.empty()) return Fail(std::move(error));
       return Fail(std::move(error).While(Cat("after writing ", Join(written_, ", "))));
     }
-    say_(Cat("pushed ", full, '@', index.digest));
+    if (written_.empty()) pushed_.index = std::move(moved->index);
+    Reference& kept = pushed_.names.emplace_back(name);
+    if (!moved->stayed.empty()) {
+      kept.tag.clear();
+      pushed_.stayed.push_back(std::move(moved->stayed));
+    }
     written_.push_back(std::move(full));
     return {};
   }
 
+  Result<MovedTag> Put(const AssembledIndex& index,
+                       const Reference& name,
+                       const std::string& full) {
+    const std::string& target = name.tag.empty() ? index.digest : name.tag;
+    TRY(RepositoryFor(name).PutManifest(target, index.media_type, index.bytes, cancel_));
+    say_(Cat("pushed ", full, '@', index.digest));
+    return MovedTag{index, ""};
+  }
+
   const IndexPush& push_;
+  IndexAnnotations annotations_;
   const std::function<void(std::string)>& say_;
   const Cancel& cancel_;
   std::map<std::string, std::unique_ptr<Repository>> repositories_;  ///< by host/path
   std::vector<std::string> written_;
+  PushedIndex pushed_;
 };
 
 }  // namespace
 
-Result<AssembledIndex> PushIndex(Registries& registries,
-                                 const IndexPush& push,
-                                 const std::function<void(std::string)>& say,
-                                 const Cancel& cancel) {
+Result<PushedIndex> PushIndex(Registries& registries,
+                              const IndexPush& push,
+                              const std::function<void(std::string)>& say,
+                              const Cancel& cancel) {
   return IndexPusher(registries, push, say, cancel).Run();
 }
 

@@ -7,6 +7,7 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/http/retry_after.h"
 #include "driver/http/url.h"
 #include "driver/registry/challenge.h"
 
@@ -50,25 +51,6 @@ std::string RealmOf(const http::Response& response) {
   if (!challenge || challenge->scheme != "basic") return "";
   std::string realm = challenge->Parameter("realm").substr(0, kMaxReasonSize);
   return realm.empty() ? "" : Cat(": it wants a login to \"", Printable(realm), '"');
-}
-
-constexpr std::int64_t kDay = 86400;
-
-/// What a server asks for: seconds, seconds since 1970, or a date.
-std::optional<std::chrono::seconds> WaitIn(const std::string& text) {
-  std::int64_t wait = 0;
-  std::tm date{};
-  if (std::optional<std::uint64_t> number = ParseDecimal(text)) {
-    constexpr std::uint64_t kIsADate = 1'000'000'000;
-    constexpr std::uint64_t kMost = 100'000'000'000;
-    wait = static_cast<std::int64_t>(std::min(*number, kMost));
-    if (*number >= kIsADate) wait -= ::time(nullptr);
-  } else if (::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date) != nullptr) {
-    wait = ::timegm(&date) - ::time(nullptr);
-  } else {
-    return std::nullopt;
-  }
-  return std::chrono::seconds(std::clamp<std::int64_t>(wait, 0, kDay));
 }
 
 /// "900 s, until 14:05:00 UTC"; of a short wait the seconds alone.
@@ -146,15 +128,6 @@ Result<http::Response> SendTo(http::HttpClient& client,
   return Fail(Error(ErrorCode::kFailed, error.message()).WithHint(error.hint()));
 }
 
-std::optional<std::chrono::seconds> RetryAfter(const http::Response& response) {
-  if (auto wait = WaitIn(response.Header("retry-after"))) return wait;
-  if (response.status != 429) return std::nullopt;
-  for (const char* header : {"ratelimit-reset", "x-ratelimit-reset", "x-retry-after"}) {
-    if (auto wait = WaitIn(response.Header(header))) return wait;
-  }
-  return std::nullopt;
-}
-
 std::string LoginCommand(const std::string& host) {
   return host == "registry-1.docker.io" ? "docker login" : Cat("docker login ", host);
 }
@@ -187,7 +160,7 @@ Error Refusal(const http::Response& response, const Asked& asked) {
   }
   Error error(ErrorCode::kUnavailable,
               Cat(registry, status == 429 ? " has too much to do" : " failed", answer));
-  std::optional<std::chrono::seconds> wait = RetryAfter(response);
+  std::optional<std::chrono::seconds> wait = http::RetryAfter(response);
   if (!wait) return error;
   return std::move(error).WithHint(Cat("it asks to be left alone for ", ShownWait(*wait)));
 }

@@ -57,6 +57,16 @@ Result<std::string> MediaTypeOf(const http::Response& response) {
   return told;
 }
 
+/// The ETag if it can be used in a condition: strong, and short.
+std::string StrongTag(const http::Response& response) {
+  constexpr std::size_t kLongestTag = 256;
+  std::string tag = response.Header("etag");
+  const bool quoted = tag.size() > 2 && tag.front() == '"' && tag.find('"', 1) == tag.size() - 1;
+  const bool plain =
+      std::all_of(tag.begin(), tag.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  return quoted && plain && tag.size() <= kLongestTag ? tag : "";
+}
+
 /// The host[:port] that the registry of an image is reached at, and credentials are looked up by:
 /// for the Docker Hub that is registry-1.docker.io.
 std::string RegistryHost(const Reference& name) {
@@ -89,6 +99,21 @@ bool LacksRepository(const http::Response& response) {
   if (!json) return false;
   std::string code = (*json)["errors"][0]["code"].AsString();
   return code == "NAME_UNKNOWN" || code == "NAME_INVALID";
+}
+
+Error WrongDigest(const std::string& doing, const std::string& digest) {
+  return Error(ErrorCode::kInvalid,
+               Cat(doing, ": what the registry has is not the content of ", digest))
+      .WithHint("a proxy in between may have changed it; try again");
+}
+
+/// That a manifest which was written is kept as it is.
+Result<> CheckKept(const http::Response& response,
+                   const std::string& digest,
+                   const std::string& doing) {
+  const std::string kept = response.Header("docker-content-digest");
+  if (!IsDigest(kept) || kept == digest) return {};
+  return Fail(WrongDigest(doing, digest));
 }
 
 /// What all repositories of one Registries have in common.
@@ -128,7 +153,9 @@ class RepositoryClient final : public Repository {
     if (IsDigest(promised) && promised != digest) return Fail(WrongDigest(call.doing, promised));
     Result<std::string> media_type = MediaTypeOf(response);
     if (!media_type) return Fail(std::move(media_type).error().While(call.doing));
-    return StoredManifest{std::move(*media_type), std::move(digest), std::move(response.body)};
+    std::string etag = StrongTag(response);
+    return StoredManifest{std::move(*media_type), std::move(digest), std::move(response.body),
+                          std::move(etag)};
   }
 
   Result<bool> HasManifest(const std::string& digest, const Cancel& cancel) override {
@@ -156,17 +183,28 @@ class RepositoryClient final : public Repository {
                                   const std::string& media_type,
                                   const std::string& bytes,
                                   const Cancel& cancel) override {
-    RegistryCall call;
-    call.method = "PUT";
-    call.path = Cat("manifests/", tag_or_digest);
-    call.headers = {{"Content-Type", media_type}};
-    call.body = bytes;
-    call.doing = Cat("writing ", Full(tag_or_digest));
+    RegistryCall call = PutCall(tag_or_digest, media_type, bytes);
     TRY_ASSIGN(http::Response response, requester_.Send(call, cancel));
     std::string digest = DigestOf(bytes);
-    std::string kept = response.Header("docker-content-digest");
-    if (IsDigest(kept) && kept != digest) return Fail(WrongDigest(call.doing, digest));
+    TRY(CheckKept(response, digest, call.doing));
     return digest;
+  }
+
+  Result<bool> ReplaceManifest(const std::string& tag,
+                               const StoredManifest* present,
+                               const StoredManifest& next,
+                               const Cancel& cancel) override {
+    RegistryCall call = PutCall(tag, next.media_type, next.bytes);
+    if (present == nullptr) {
+      call.headers.emplace_back("If-None-Match", "*");
+    } else if (!present->etag.empty()) {
+      call.headers.emplace_back("If-Match", present->etag);
+    }
+    call.may_have_changed = present == nullptr || !present->etag.empty();
+    TRY_ASSIGN(http::Response response, requester_.Send(call, cancel));
+    if (response.status == kChanged) return false;
+    TRY(CheckKept(response, next.digest, call.doing));
+    return true;
   }
 
   Result<std::string> GetBlob(const std::string& digest,
@@ -260,6 +298,18 @@ class RepositoryClient final : public Repository {
     return Cat(name_, IsDigest(tag_or_digest) ? '@' : ':', tag_or_digest);
   }
 
+  RegistryCall PutCall(const std::string& tag_or_digest,
+                       const std::string& media_type,
+                       const std::string& bytes) const {
+    RegistryCall call;
+    call.method = "PUT";
+    call.path = Cat("manifests/", tag_or_digest);
+    call.headers = {{"Content-Type", media_type}};
+    call.body = bytes;
+    call.doing = Cat("writing ", Full(tag_or_digest));
+    return call;
+  }
+
   static RegistryCall StreamCall(std::string method, std::string path) {
     RegistryCall call;
     call.method = std::move(method);
@@ -308,12 +358,6 @@ class RepositoryClient final : public Repository {
                  Cat("what answers for the registry ", RegistryHost(reference_),
                      " opens no upload: ", DescribeStranger(response)))
         .WithHint(StrangerHint());
-  }
-
-  static Error WrongDigest(const std::string& doing, const std::string& digest) {
-    return Error(ErrorCode::kInvalid,
-                 Cat(doing, ": what the registry has is not the content of ", digest))
-        .WithHint("a proxy in between may have changed it; try again");
   }
 
   const std::string name_;

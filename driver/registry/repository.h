@@ -31,6 +31,9 @@ struct StoredManifest {
   std::string media_type;  ///< one that IsIndex() or IsManifest()
   std::string digest;      ///< of `bytes`, computed here
   std::string bytes;       ///< at most kMaxManifestSize
+  /// By which the registry knows this version of what a tag names (RFC 9110, 8.8.3), in its quotes;
+  /// "" = it says none that can be asked for.
+  std::string etag{};
 };
 
 /// One repository of one registry (OCI distribution spec). Any thread. Every call blocks, tries
@@ -59,6 +62,15 @@ class Repository {
                                           const std::string& media_type,
                                           const std::string& bytes,
                                           const Cancel& cancel) = 0;
+
+  /// Writes `next` under a tag on the condition that it names `present` still, as GetManifest()
+  /// gave it; null = nothing (RFC 9110, 13.1: If-Match, If-None-Match). False, and nothing is
+  /// written: it does not. Where no conditions are known, as in most registries, it is written all
+  /// the same.
+  virtual Result<bool> ReplaceManifest(const std::string& tag,
+                                       const StoredManifest* present,
+                                       const StoredManifest& next,
+                                       const Cancel& cancel) = 0;
 
   /// The content, in memory; more than `max_size` bytes are an Error.
   virtual Result<std::string> GetBlob(const std::string& digest,

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "driver/base/text.h"
+#include "driver/http/retry_after.h"
 #include "driver/http/url.h"
 #include "driver/registry/attempts.h"
 #include "driver/registry/refusal.h"
@@ -28,14 +29,16 @@ bool IsDone(const Requester::Answer& answer) {
 
 bool IsAnswer(const Result<Requester::Answer>& answer, const RegistryCall& call) {
   if (!answer) return false;
-  bool missing = call.may_be_missing && answer->response.status == 404;
-  return missing || IsDone(*answer);
+  const int status = answer->response.status;
+  const bool missing = call.may_be_missing && status == 404;
+  const bool changed = call.may_have_changed && status == kChanged;
+  return missing || changed || IsDone(*answer);
 }
 
 /// nullopt: another attempt is of no use.
 std::optional<milliseconds> PauseAfter(const Result<http::Response>& outcome, Attempts& attempts) {
   if (!MayPass(outcome)) return std::nullopt;
-  return attempts.Next(outcome ? RetryAfter(*outcome) : std::nullopt);
+  return attempts.Next(outcome ? http::RetryAfter(*outcome) : std::nullopt);
 }
 
 bool IsRedirect(int status) {

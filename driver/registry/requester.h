@@ -27,6 +27,9 @@ struct BlobSource {
   std::function<Result<std::size_t>(char* into, std::size_t capacity)> read;
 };
 
+/// The status of a request whose condition does not hold (RFC 9110, 15.5.13).
+inline constexpr int kChanged = 412;
+
 /// One request to a repository.
 struct RegistryCall {
   std::string method = "GET";
@@ -39,6 +42,7 @@ struct RegistryCall {
   std::chrono::seconds patience{60};   ///< for one attempt
   std::chrono::seconds silence{0};     ///< how long nothing may move; 0 = as long as `patience`
   bool may_be_missing = false;         ///< status 404 is an answer, not a failure
+  bool may_have_changed = false;       ///< and so is kChanged
   std::string doing;                   ///< for people: "reading the manifest latest of a/b"
 };
 
@@ -56,7 +60,7 @@ class Requester {
             std::string name,
             std::function<void(std::string)> say);
 
-  /// The answer with a status of 2xx, or the 404 that was allowed; anything else is an Error that
+  /// The answer with a status of 2xx, or another that was allowed; anything else is an Error that
   /// says what was being done, who refused and why (Refusal()).
   Result<http::Response> Send(const RegistryCall& call, const Cancel& cancel);
 

@@ -7,6 +7,7 @@
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/http/retry_after.h"
 #include "driver/http/url.h"
 #include "driver/registry/attempts.h"
 #include "driver/registry/refusal.h"
@@ -177,7 +178,7 @@ class TokenServer {
     what += Cat(": status ", response.status);
     std::string why = Explanation(response.body);
     if (!why.empty()) what += Cat(": ", why);
-    if (busy) asked_to_wait_ = RetryAfter(response);
+    if (busy) asked_to_wait_ = http::RetryAfter(response);
     if (busy) return Error(ErrorCode::kUnavailable, what);
     return Error(ErrorCode::kDenied, what)
         .WithHint(credential_ ? "check that they are still valid and may read or push this image"

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -24,6 +25,10 @@ class ByteStream {
 
   /// Makes waiting and later calls fail. Idempotent, never blocks.
   virtual void Close() = 0;
+
+  /// Over how long a silence the link is to be kept; one that is dead for 5 s more ends by itself.
+  /// Where that is not ours to say it has no effect. Any thread.
+  virtual void Outlast(std::chrono::seconds) {}
 };
 
 /// A connected socket; made non-blocking here.

@@ -115,6 +115,8 @@ class H2Channel final : public Channel {
 
   void Close(const Error& reason) override { connection_.Close(reason); }
 
+  void Outlast(std::chrono::seconds silence) override { connection_.Outlast(silence); }
+
  private:
   std::string authority_;
   H2Connection connection_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -57,6 +58,9 @@ class Channel {
 
   /// Ends the connection and every call on it; never blocks.
   virtual void Close(const Error& reason) = 0;
+
+  /// ByteStream::Outlast() of what it runs on.
+  virtual void Outlast(std::chrono::seconds silence) = 0;
 };
 
 /// Starts HTTP/2 as a client on `stream`. `authority` becomes :authority of every call.

@@ -63,21 +63,20 @@ Result<std::vector<Address>> LookUp(const std::string& host, std::uint16_t port)
   return addresses;
 }
 
-/// A silent link must end by itself within 30 s: while we write by TCP_USER_TIMEOUT, while we only
-/// wait by keepalive (10 s + 3 * 5 s).
+/// As long as nobody says otherwise.
+constexpr std::chrono::seconds kUsualSilence(20);
+
+void SetOption(int socket, int level, int name, int value) {
+  ::setsockopt(socket, level, name, &value, sizeof value);
+}
+
 void WatchLink(int socket) {
-  auto set = [socket](int level, int name, int value) {
-    ::setsockopt(socket, level, name, &value, sizeof value);
-  };
-  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  SetOption(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   // What waits in the kernel's buffer, up to 4 MiB of it, waits in front of the answer to a health
   // check: on a slow link the builder would give us up.
-  set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, 256 << 10);
-  set(SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(IPPROTO_TCP, TCP_KEEPIDLE, 10);
-  set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
-  set(IPPROTO_TCP, TCP_KEEPCNT, 3);
-  set(IPPROTO_TCP, TCP_USER_TIMEOUT, 25'000);
+  SetOption(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 256 << 10);
+  SetOption(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+  LimitSilence(socket, kUsualSilence);
 }
 
 Result<Fd> Connect(const sockaddr* address,
@@ -122,6 +121,16 @@ Result<Bytes> UpgradeRequest(const std::string& path, const SecretHeaders& heade
 }
 
 }  // namespace
+
+void LimitSilence(int socket, std::chrono::seconds silence) {
+  constexpr int kIdle = 10;
+  constexpr int kBetween = 5;
+  const int dead = static_cast<int>(silence.count()) + kBetween;
+  SetOption(socket, IPPROTO_TCP, TCP_KEEPIDLE, kIdle);
+  SetOption(socket, IPPROTO_TCP, TCP_KEEPINTVL, kBetween);
+  SetOption(socket, IPPROTO_TCP, TCP_KEEPCNT, (dead - kIdle) / kBetween);
+  SetOption(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, dead * 1000);
+}
 
 Result<Fd> DialTcp(const std::string& host, std::uint16_t port, const Cancel& cancel) {
   TRY_ASSIGN(std::vector<Address> addresses, LookUp(host, port));

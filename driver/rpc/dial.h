@@ -31,8 +31,12 @@ struct TlsOptions {
 /// Failures are final for this attempt and name the address and the cause: kUnavailable (refused,
 /// unreachable, reset), kNotFound (no such host), kTimeout. Looking the name up is bounded by the
 /// resolver's own time-outs (resolv.conf), not by `cancel`. The socket has TCP_NODELAY, TCP
-/// keepalive and a TCP_USER_TIMEOUT of 30 s, so that a silent link ends by itself while we write.
+/// keepalive and a TCP_USER_TIMEOUT of 25 s, so that a silent link ends by itself while we write.
 Result<Fd> DialTcp(const std::string& host, std::uint16_t port, const Cancel& cancel);
+
+/// Makes a TCP link that is dead end by itself 5 s after `silence` (10 s to 10 min): while we write
+/// by TCP_USER_TIMEOUT, while we only wait by keepalive. Of other sockets nothing changes.
+void LimitSilence(int socket, std::chrono::seconds silence);
 
 /// kNotFound when there is no such socket, kDenied without permission, kUnavailable when nobody
 /// listens.

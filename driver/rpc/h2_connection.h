@@ -80,6 +80,9 @@ class H2Connection {
   /// Ends the connection; the first reason is kept. Never blocks.
   void Close(const Error& reason);
 
+  /// ByteStream::Outlast() of its stream.
+  void Outlast(std::chrono::seconds silence) { stream_->Outlast(silence); }
+
  private:
   Result<> ReadLoop(const Cancel& cancel);
   Result<> WriteLoop(const Cancel& cancel);

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "driver/rpc/byte_stream.h"
+#include "driver/rpc/dial.h"
 
 namespace depot::rpc {
 namespace {
@@ -76,6 +77,8 @@ class SocketStream final : public ByteStream {
 
   void Close() override { ::shutdown(socket_.get(), SHUT_RDWR); }
 
+  void Outlast(std::chrono::seconds silence) override { LimitSilence(socket_.get(), silence); }
+
  private:
   Fd socket_;
 };
@@ -100,6 +103,8 @@ class PrefixedStream final : public ByteStream {
   }
 
   void Close() override { stream_->Close(); }
+
+  void Outlast(std::chrono::seconds silence) override { stream_->Outlast(silence); }
 
  private:
   std::string first_;

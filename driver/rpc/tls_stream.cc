@@ -285,6 +285,8 @@ class TlsStream final : public ByteStream {
 
   void Close() override { stream_->Close(); }
 
+  void Outlast(std::chrono::seconds silence) override { stream_->Outlast(silence); }
+
  private:
   static constexpr std::size_t kRecord = 16 << 10;
   static constexpr std::size_t kGathered = 128 << 10;  // bytes for one read or write below

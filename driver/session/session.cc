@@ -17,8 +17,6 @@ namespace {
 
 using Clock = Cancel::Clock;
 
-/// The builder checks our health every 5 s and gives up after two checks of 15 s or more.
-constexpr std::chrono::seconds kSilence(20);
 constexpr char kDataTag = 0x0A;  // field 1, length-delimited
 
 std::string DataPrefix(std::size_t size) {
@@ -86,7 +84,7 @@ class TunnelSession final : public Session {
   TunnelSession(rpc::Channel& channel,
                 const SessionIdentity& identity,
                 const rpc::ServiceTable& table)
-      : table_(table) {
+      : table_(table), silence_(identity.silence) {
     rpc::Metadata metadata;
     metadata.Add("x-docker-expose-session-uuid", identity.id);
     metadata.Add("x-docker-expose-session-sharedkey", identity.shared_key);
@@ -128,15 +126,16 @@ class TunnelSession final : public Session {
         last_heard_ = Clock::now().time_since_epoch().count();
       }
       Clock::duration silence = Clock::now().time_since_epoch() - Clock::duration(last_heard_);
-      if (silence < kSilence) continue;
+      if (silence < silence_) continue;
       return Fail(Error(ErrorCode::kUnavailable,
-                        Cat("no sign of life from the builder for ", kSilence.count(), " s"))
+                        Cat("no sign of life from the builder for ", silence_.count(), " s"))
                       .WithHint("the network or the builder went silent; try again"));
     }
     return {};
   }
 
   const rpc::ServiceTable& table_;
+  const std::chrono::seconds silence_;
   std::unique_ptr<rpc::ClientCall> call_;
   std::atomic<Clock::rep> last_heard_{0};
 };

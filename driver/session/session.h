@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "driver/base/cancel.h"
@@ -8,10 +9,11 @@
 
 namespace depot::session {
 
-/// What a session is known by (BuildKit session/manager.go).
+/// What a session is known by (BuildKit session/manager.go), and when its builder is gone.
 struct SessionIdentity {
   std::string id;          ///< RandomId(); the same as SolveRequest.session
   std::string shared_key;  ///< the builder keeps its copy of a local directory under this key
+  std::chrono::seconds silence{20};  ///< so long it may say nothing
 };
 
 /// The connection on which the builder calls us: an HTTP/2 server inside Control.Session. Opens it,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -67,8 +68,9 @@ struct BuildRequest {
   /// it; until it returns the session stays open. Its Error fails the build. May block, and must
   /// heed `cancel`.
   std::function<Result<>(const std::string& result, const Cancel& cancel)> on_result;
-  std::string shared_key;  ///< of the session; "" when there is no local context
-  std::string ref;         ///< the build's id, new to the builder; "" = Solve() makes one up
+  std::string shared_key;            ///< of the session; "" when there is no local context
+  std::chrono::seconds silence{20};  ///< of the builder, after which it counts as lost
+  std::string ref;  ///< the build's id, new to the builder; "" = Solve() makes one up
 };
 
 }  // namespace depot::solve

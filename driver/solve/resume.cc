@@ -78,6 +78,7 @@ class Resumed {
         retries_(solving.retries),
         request_(*solving.request) {
     request_.ref = solving.ref.empty() ? RandomId() : solving.ref;
+    request_.silence = solving.retries.silence;
     first_ref_ = request_.ref;
   }
 

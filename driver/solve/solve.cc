@@ -70,7 +70,8 @@ class Solver {
         gateway_(channel_, ref_, request_, sink_, gateway_stop_.cancel()) {}
 
   SolveOutcome Run() {
-    session::SessionIdentity identity{RandomId(), request_.shared_key};
+    session::SessionIdentity identity{RandomId(), request_.shared_key, request_.silence};
+    channel_.Outlast(request_.silence);
     auto session = session::OpenSession(channel_, identity, services_);
     // Everything is sent at once, without waiting for answers in between: on a slow link each wait
     // would cost a round trip. The daemon itself waits for the session and for the build's job.

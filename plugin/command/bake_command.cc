@@ -175,7 +175,14 @@ Result<> TakeCommon(const BakeOptions& line, std::vector<BakeTarget>& targets) {
     Result<> checked = options::CheckTogether(options);
     if (!checked) return Fail(OfTarget(target.name, checked.error()));
   }
-  return {};
+  const bool guards = std::any_of(targets.begin(), targets.end(), [](const BakeTarget& target) {
+    return target.options.tagging.given();
+  });
+  if (guards || !line.common.tagging.given()) return {};
+  return Fail(Error(ErrorCode::kUsage,
+                    "--tag-guard and --merge-index are about tags that are pushed, and no target "
+                    "pushes")
+                  .WithHint("add --push"));
 }
 
 Result<> BuildAll(BakeOptions line,

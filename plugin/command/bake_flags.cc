@@ -8,7 +8,9 @@
 #include "plugin/bake/entries.h"
 #include "plugin/command/command_line.h"
 #include "plugin/options/attributes.h"
+#include "plugin/options/build_checks.h"
 #include "plugin/options/flag_values.h"
+#include "plugin/options/tag_flags.h"
 
 namespace depot::command {
 namespace {
@@ -168,7 +170,8 @@ std::vector<flags::Flag> RunFlags(BakeOptions& line) {
 Result<std::optional<BakeOptions>> ParseBakeFlags(const Call& call) {
   BakeOptions line;
   std::vector<flags::Flag> table = DefinitionFlags(line);
-  for (const std::vector<flags::Flag>& part : {TargetFlags(line), RunFlags(line)})
+  for (const std::vector<flags::Flag>& part :
+       {TargetFlags(line), RunFlags(line), options::TagFlags(line.common.tagging)})
     table.insert(table.end(), part.begin(), part.end());
   TRY_ASSIGN(const bool go_on,
              ReadCommandLine({"bake", "Build the targets of a definition", std::move(table),
@@ -188,6 +191,7 @@ void TakeCommonOptions(const BakeOptions& line, options::BuildOptions& options) 
   options.builder = line.common.builder;
   options.project = line.common.project;
   options.token = line.common.token;
+  if (options::Pushes(options)) options.tagging = line.common.tagging;
 }
 
 std::vector<std::string> SettingsOf(const BakeOptions& options) {

@@ -255,6 +255,7 @@ Candidates Values(std::string_view flag,
   if (flag == "sbom") return Just({"false", "true"});
   if (flag == "network") return Just({"default", "host", "none"});
   if (flag == "build-platform") return Just({"dynamic", "linux/amd64", "linux/arm64"});
+  if (flag == "tag-guard") return Just({"ci"});
   if (flag == "driver") return Just({"docker-container", "kubernetes", "remote"});
   return {{}, 0};
 }

@@ -6,6 +6,15 @@
 #include "driver/oci/platform_list.h"
 
 namespace depot::deliver {
+namespace {
+
+std::string BuilderOf(const std::vector<Platform>& platforms) {
+  return platforms.empty() ? "the builder"
+                           : Cat("the builder of ", FormatPlatforms(platforms, ","));
+}
+
+}  // namespace
+
 registry::IndexAnnotations IndexAnnotationsOf(const std::vector<options::Annotation>& annotations) {
   registry::IndexAnnotations wanted;
   for (const options::Annotation& one : annotations) {
@@ -26,10 +35,12 @@ Result<std::vector<Descriptor>> DescriptorsOf(const std::vector<PlatformResult>&
     auto json = Json::Parse(text.value_or(""));
     auto descriptor = json ? ReadDescriptor(*json) : Result<Descriptor>(Fail(json.error()));
     if (!descriptor) {
-      return Fail(Error(ErrorCode::kInvalid,
-                        Cat("the builder of ", FormatPlatforms(result.platforms, ","),
-                            " does not say what it pushed: ", descriptor.error().message()))
-                      .WithHint("it needs BuildKit 0.11 or newer to be one of several builders"));
+      return Fail(
+          Error(ErrorCode::kInvalid,
+                Cat(BuilderOf(result.platforms),
+                    " does not say what it pushed: ", descriptor.error().message()))
+              .WithHint("it needs BuildKit 0.11 or newer to be one of several builders, and "
+                        "for --tag-guard and --merge-index"));
     }
     descriptors.push_back(*std::move(descriptor));
   }
@@ -43,7 +54,7 @@ Result<Descriptor> RecordedDescriptor(const std::map<std::int64_t, Descriptor>& 
   if (found != recorded.end()) return found->second;
   return Fail(
       Error(ErrorCode::kUnsupported,
-            Cat("the builder of ", FormatPlatforms(platforms, ","),
+            Cat(BuilderOf(platforms),
                 " keeps no record of what it pushed, and answers for the last push alone"))
           .WithHint("it needs BuildKit 0.13 or newer and its history for several pushes; or "
                     "put all names into one: --push and several --tag"));

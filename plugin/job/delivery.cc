@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/base/encode.h"
 #include "driver/base/text.h"
 #include "driver/docker/engine.h"
 #include "driver/event/step.h"
@@ -101,36 +102,70 @@ Result<std::vector<registry::IndexPush>> PushesOf(
   return pushes;
 }
 
+/// What the image is known by in registries; empty when nothing was left to us there.
+struct Registered {
+  std::vector<std::string> names;
+  registry::AssembledIndex index;
+};
+
+Result<Registered> PushImages(const std::vector<PlatformBuild>& parts,
+                              const std::vector<deliver::PlatformResult>& answers,
+                              const ImagePush& image,
+                              EventSink& sink,
+                              const Cancel& cancel) {
+  TRY_ASSIGN(std::vector<registry::IndexPush> pushes, PushesOf(parts, answers, cancel));
+  Registered registered;
+  for (registry::IndexPush& push : pushes) {
+    // What one builder made is all there is, as it calls it.
+    if (parts.size() > 1) push.platforms = image.platforms;
+    push.rules = image.rules;
+    Step step(sink, parts.size() == 1
+                        ? std::string("pushing the tags")
+                        : Cat("pushing the image index of ", parts.size(), " builders"));
+    auto log = [&step](std::string line) { step.Log(std::move(line)); };
+    auto pushed = step.Finish(registry::PushIndex(image.registries, push, log, cancel));
+    if (!pushed) return Fail(std::move(pushed).error().At(FailedAt::kRegistry));
+    for (std::string& line : pushed->stayed)
+      sink.Say(std::move(line));
+    // Of several the last is the answer, as of one builder.
+    registered.index = std::move(pushed->index);
+    registered.names.clear();
+    for (const Reference& name : pushed->names)
+      registered.names.push_back(FormatReference(name));
+  }
+  return registered;
+}
+
+deliver::PlatformResult AnswerOf(const PlatformBuild& part) {
+  return {part.share.platforms, part.solved.exporter_response};
+}
+
+/// What the builder said of what it pushed by digest becomes what was made of that.
+void Describe(const Registered& registered, deliver::ExporterResponse& response) {
+  const registry::AssembledIndex& index = registered.index;
+  response["containerimage.digest"] = index.digest;
+  response["containerimage.descriptor"] =
+      Base64(MakeDescriptor(index.media_type, index.digest, index.bytes.size()).json.Dump());
+  response["image.name"] = Join(registered.names, ",");
+}
+
 }  // namespace
 
 Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
-                                const std::vector<Platform>& platforms,
+                                const ImagePush& push,
                                 deliver::Results& results,
-                                registry::Registries& registries,
                                 EventSink& sink,
                                 const Cancel& cancel) {
   std::vector<deliver::PlatformResult> answers;
   for (const PlatformBuild& part : parts)
-    answers.push_back({part.share.platforms, part.solved.exporter_response});
+    answers.push_back(AnswerOf(part));
   TRY_ASSIGN(std::string digest, results.JoinParts(cancel));
   const std::optional<deliver::EngineLoaded>& loaded = parts.front().loaded;
   if (digest.empty() && loaded) digest = loaded->digest;
   results.CloseTargets();
-  TRY_ASSIGN(std::vector<registry::IndexPush> pushes, PushesOf(parts, answers, cancel));
-  std::vector<std::string> names;
-  for (registry::IndexPush& push : pushes) {
-    push.platforms = platforms;
-    Step step(sink, Cat("pushing the image index of ", parts.size(), " builders"));
-    auto log = [&step](std::string line) { step.Log(std::move(line)); };
-    auto index = step.Finish(registry::PushIndex(registries, push, log, cancel));
-    if (!index) return Fail(std::move(index).error().At(FailedAt::kRegistry));
-    // Of several the last is the answer, as of one builder.
-    digest = index->digest;
-    names.clear();
-    for (const Reference& name : push.names)
-      names.push_back(FormatReference(name));
-  }
-  Delivered delivered{deliver::JoinResponses(answers, digest, names)};
+  TRY_ASSIGN(Registered registered, PushImages(parts, answers, push, sink, cancel));
+  if (!registered.names.empty()) digest = std::move(registered.index.digest);
+  Delivered delivered{deliver::JoinResponses(answers, digest, registered.names)};
   if (loaded && !loaded->config_digest.empty()) {
     delivered.response["containerimage.config.digest"] = loaded->config_digest;
     delivered.id_kind = IdKind(parts.front());
@@ -138,10 +173,12 @@ Result<Delivered> JoinPlatforms(const std::vector<PlatformBuild>& parts,
   return delivered;
 }
 
-Result<Delivered> FinishAlone(const PlatformBuild& part,
+Result<Delivered> FinishAlone(const std::vector<PlatformBuild>& parts,
+                              const ImagePush& push,
                               Job& job,
                               EventSink& sink,
                               const Cancel& cancel) {
+  const PlatformBuild& part = parts.front();
   Delivered delivered{part.solved.exporter_response, IdKind(part)};
   deliver::ExporterResponse& response = delivered.response;
   for (const std::string& name : part.plan.engine_pushes) {
@@ -151,6 +188,8 @@ Result<Delivered> FinishAlone(const PlatformBuild& part,
     response.emplace("containerimage.config.digest", response["containerimage.digest"]);
     response["containerimage.digest"] = digest;
   }
+  TRY_ASSIGN(const Registered registered, PushImages(parts, {AnswerOf(part)}, push, sink, cancel));
+  if (!registered.names.empty()) Describe(registered, response);
   return delivered;
 }
 

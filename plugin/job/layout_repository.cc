@@ -63,6 +63,15 @@ class LayoutRepository final : public registry::Repository {
     return digest;
   }
 
+  /// A layout is the user's own, and its index is locked while it is written.
+  Result<bool> ReplaceManifest(const std::string& tag,
+                               const registry::StoredManifest*,
+                               const registry::StoredManifest& next,
+                               const Cancel& cancel) override {
+    TRY(PutManifest(tag, next.media_type, next.bytes, cancel));
+    return true;
+  }
+
   Result<std::string> GetBlob(const std::string& digest,
                               std::size_t max_size,
                               const Cancel& cancel) override {

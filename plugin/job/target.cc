@@ -58,6 +58,7 @@ Result<> Target::Prepare(const Cancel& cancel) {
   TRY_ASSIGN(inputs_,
              ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), cancel));
   TRY_ASSIGN(retries_, options::WantedRetries(options_.retry, workshop_.environment()));
+  TRY_ASSIGN(tag_rules_, options::WantedTagRules(options_.tagging, workshop_.environment()));
   TRY(caches_.Prepare(options_, workshop_.environment(), retries_));
   inputs_.stores.merge(caches_.Stores());
   TRY(deliver::CheckClearing(options_));
@@ -377,9 +378,9 @@ Result<Outcome> Target::Deliver(const std::vector<PlatformBuild>& parts,
   // The builders are done; what is left happens on this machine, in the Engine and in registries.
   bool alone = parts.size() == 1;
   if (alone) results_.CloseTargets();
-  TRY_ASSIGN(Delivered delivered,
-             alone ? FinishAlone(parts.front(), job, sink, cancel)
-                   : JoinPlatforms(parts, inputs_.platforms, results_, registries, sink, cancel));
+  const ImagePush push{inputs_.platforms, tag_rules_, registries};
+  TRY_ASSIGN(Delivered delivered, alone ? FinishAlone(parts, push, job, sink, cancel)
+                                        : JoinPlatforms(parts, push, results_, sink, cancel));
   delivered.response.merge(metadata);
   TRY_ASSIGN(std::vector<std::string> sboms, sboms_.Write());
   for (const std::string& path : sboms)

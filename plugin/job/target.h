@@ -108,6 +108,7 @@ class Target {
   std::string not_loaded_;            ///< see Outcome
   docker::EngineInfo engine_info_;    ///< of `engine_`, when a builder elsewhere loads into it
   RetryLimits retries_;
+  TagRules tag_rules_;
   deliver::Sboms sboms_;  // the targets in results_ send to it
   deliver::Results results_;
   std::optional<deliver::WarningLog> warnings_;  ///< when the metadata file is to have them

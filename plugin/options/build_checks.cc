@@ -121,6 +121,23 @@ Result<> CheckAttached(const BuildOptions& options) {
   return {};
 }
 
+Result<> CheckTagging(const BuildOptions& options) {
+  const TagOptions& tagging = options.tagging;
+  if (!tagging.given()) return {};
+  const std::string_view flag = tagging.guard.empty() ? "--merge-index" : "--tag-guard";
+  if (!Pushes(options)) {
+    return Fail(Usage(Cat(flag, " is about tags that are pushed, and nothing is"))
+                    .WithHint("add --push and --tag REGISTRY/NAME:TAG"));
+  }
+  for (const Output& output : options.outputs) {
+    if (!IsImage(output) || !IsOn(output, "push-by-digest")) continue;
+    return Fail(Usage(Cat(flag, " is about tags, and push-by-digest=true pushes without one"))
+                    .WithHint("leave one of the two out: with the flag the push goes by digest "
+                              "first in any case"));
+  }
+  return {};
+}
+
 Result<> CheckEmulation(const BuildOptions& options) {
   if (!options.emulate || !options.native_only.value_or(false)) return {};
   return Fail(Usage("--native-only and --emulate contradict each other"));
@@ -137,6 +154,13 @@ Result<> CheckSecretIds(const BuildOptions& options) {
 
 }  // namespace
 
+bool Pushes(const BuildOptions& options) {
+  return options.push || options.save ||
+         std::any_of(options.outputs.begin(), options.outputs.end(), [](const Output& output) {
+           return output.type == "registry" || (IsImage(output) && IsOn(output, "push"));
+         });
+}
+
 void LeaveOutResults(BuildOptions& options) {
   std::vector<std::string> vain;
   auto leave_out = [&vain](auto& value, std::string_view flag) {
@@ -149,6 +173,8 @@ void LeaveOutResults(BuildOptions& options) {
   leave_out(options.save, "--save");
   leave_out(options.iidfile, "--iidfile");
   leave_out(options.sbom_dir, "--sbom-dir");
+  leave_out(options.tagging.guard, "--tag-guard");
+  leave_out(options.tagging.merge_index, "--merge-index");
   if (!options.outputs.empty()) vain.emplace_back("--output");
   if (!options.annotations.empty()) vain.emplace_back("--annotation");
   if (!options.attests.empty()) vain.emplace_back("attestations");
@@ -177,6 +203,7 @@ Result<> CheckTogether(const BuildOptions& options) {
   TRY(CheckSecretIds(options));
   TRY(CheckNames(options));
   TRY(CheckPush(options));
+  TRY(CheckTagging(options));
   TRY(CheckPlaces(options));
   TRY(CheckAttached(options));
   TRY(CheckEmulation(options));

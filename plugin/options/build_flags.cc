@@ -19,6 +19,7 @@
 #include "plugin/options/output_flag.h"
 #include "plugin/options/retry_flags.h"
 #include "plugin/options/source_flags.h"
+#include "plugin/options/tag_flags.h"
 
 namespace depot::options {
 namespace {
@@ -256,7 +257,8 @@ std::vector<flags::Flag> BuildTable(BuildLine& line) {
        {InputFlags(options), ResultFlags(line), AttestationFlags(line), DepotFlags(options),
         SourceFlags(options.sources), ContextFlags(options.contexts), CacheFlags(options.caches),
         CallFlags(options.call, options.lint), LimitFlags(options.limits),
-        ReportFlags(options.reports), RetryFlags(options.retry), OldFlags(options.notices)}) {
+        ReportFlags(options.reports), RetryFlags(options.retry), TagFlags(options.tagging),
+        OldFlags(options.notices)}) {
     std::move(part.begin(), part.end(), std::back_inserter(table));
   }
   return table;

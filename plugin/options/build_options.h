@@ -16,6 +16,7 @@
 #include "plugin/options/report_flags.h"
 #include "plugin/options/retry_flags.h"
 #include "plugin/options/source_options.h"
+#include "plugin/options/tag_flags.h"
 
 namespace depot::options {
 
@@ -94,6 +95,7 @@ struct BuildOptions {
 
   ReportOptions reports;
   RetryOptions retry;
+  TagOptions tagging;  ///< --tag-guard, --merge-index
 
   SourceOptions sources;    ///< --ssh, --build-context
   ContextOptions contexts;  ///< --context-times

@@ -11,17 +11,19 @@
 
 namespace depot::options {
 
-/// How a build goes on that lost its builder; unset = not given.
+/// When a build has lost its builder, and how it goes on; unset = not given.
 struct RetryOptions {
-  std::optional<int> retries;                  ///< --retries
-  std::optional<std::chrono::seconds> within;  ///< --retry-for
+  std::optional<int> retries;                   ///< --retries
+  std::optional<std::chrono::seconds> within;   ///< --retry-for
+  std::optional<std::chrono::seconds> silence;  ///< --lost-after
 };
 
-/// What counts: the flags, else DEPOT_RETRIES and DEPOT_RETRY_FOR, else three times within ten
-/// minutes. kUsage for a variable that is no number or no duration.
+/// What counts: the flags, else DEPOT_RETRIES, DEPOT_RETRY_FOR and DEPOT_LOST_AFTER, else three
+/// times within ten minutes, after 20 s of silence. kUsage for a variable that is no number or no
+/// duration.
 Result<RetryLimits> WantedRetries(const RetryOptions& options, const Environment& environment);
 
-/// --retries and --retry-for; `into` is written into and must outlive them.
+/// --retries, --retry-for and --lost-after; `into` is written into and must outlive them.
 std::vector<flags::Flag> RetryFlags(RetryOptions& into);
 
 }  // namespace depot::options

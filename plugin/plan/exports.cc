@@ -165,8 +165,10 @@ void AnnotateItems(const BuildOptions& options,
     for (options::Annotation& annotation : AnnotationsOf(options, item)) {
       const std::optional<Platform>& meant = annotation.platform;
       bool elsewhere = meant && std::find(here.begin(), here.end(), *meant) == here.end();
-      // The index of several builders is ours, and so are the descriptors in it.
-      if (facts.several_builders && annotation.type != "manifest") {
+      // The index of several builders is ours, and so are the descriptors in it; with rules for the
+      // tags that of one builder, too.
+      const bool ours = facts.several_builders || (options.tagging.given() && IsPush(item));
+      if (ours && annotation.type != "manifest") {
         item.destination.annotations.push_back(std::move(annotation));
         continue;
       }
@@ -207,6 +209,18 @@ Result<> RefuseSeveralPlatforms(const builder::Features& features,
                       "containerd image store"));
   }
   return {};
+}
+
+/// An Engine's BuildKit pushes by tag alone, and so does the Engine.
+Result<> RefuseTagRules(const BuildOptions& options,
+                        const builder::Features& features,
+                        const std::vector<Item>& items) {
+  if (!options.tagging.given() || !features.engine_store) return {};
+  if (std::none_of(items.begin(), items.end(), IsPush)) return {};
+  return Fail(Error(ErrorCode::kUnsupported,
+                    Cat(options.tagging.guard.empty() ? "--merge-index" : "--tag-guard",
+                        ": the Docker Engine's BuildKit cannot push without moving the tag"))
+                  .WithHint("build on a BuildKit builder: --builder ADDRESS"));
 }
 
 /// Inside an Engine, an image that is exported is in the Engine's store already: nothing is loaded.
@@ -391,7 +405,12 @@ Result<Exports> PlanExports(const BuildOptions& options,
   WidenArchives(facts, items, exports);
   AnnotateItems(options, facts, items);
   TRY(RefuseSeveralPlatforms(features, facts, items));
-  if (facts.several_builders) TRY(ShareAmongBuilders(facts.platforms, items));
+  TRY(RefuseTagRules(options, features, items));
+  if (facts.several_builders) {
+    TRY(ShareAmongBuilders(facts.platforms, items));
+  } else if (options.tagging.given()) {
+    TRY(LeaveTagsToUs(items));
+  }
   if (features.engine_store) {
     TRY(AdaptToEngine(items, !features.all_exporters, exports));
   } else {

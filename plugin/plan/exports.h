@@ -46,10 +46,10 @@ struct Destination {
   bool part = false;
   /// Files of several builders that lie in one tree, where none may come from two of them.
   bool together = false;
-  /// Of what one of several builders pushes by digest: what the index of all is to be called, each
-  /// once; one without a tag is written by digest alone.
+  /// Of what a builder pushes by digest, as one of several or for options::TagOptions: what the
+  /// index of all is to be called, each once; one without a tag is written by digest alone.
   std::vector<Reference> index_names{};
-  /// One of several builders' image: annotations of the index of all, and of the descriptors in it.
+  /// Of such an image: annotations of the index of all, and of the descriptors in it.
   std::vector<options::Annotation> annotations{};
 };
 
@@ -80,13 +80,13 @@ struct Exports {
 
 /// Turns --output, --push, --load and --tag into exporters that this builder has; pure. `options`
 /// went through options::ParseBuildFlags. What the builder cannot do is kUnsupported and says what
-/// to do instead; --iidfile without an image is kUsage. One of
-/// several builders pushes by digest, and what joins their platforms is left to us: the index of
-/// images and its annotations, one sub-folder for each platform in a local output (or none, with
-/// platform-split=false), one archive. A load of which only what the Engine lacks moves takes
-/// builders that have exporters with tar=false. With --sbom-dir, a build whose image is neither
-/// pushed nor kept in the store of an Engine, or that makes none, gets an exporter more that sends
-/// its SBOMs.
+/// to do instead; --iidfile without an image is kUsage. With options::TagOptions a push goes by
+/// digest, and the tags are left to us. One of several builders pushes by digest, and what joins
+/// their platforms is left to us: the index of images and its annotations, one sub-folder for each
+/// platform in a local output (or none, with platform-split=false), one archive. A load of which
+/// only what the Engine lacks moves takes builders that have exporters with tar=false. With
+/// --sbom-dir, a build whose image is neither pushed nor kept in the store of an Engine, or that
+/// makes none, gets an exporter more that sends its SBOMs.
 Result<Exports> PlanExports(const options::BuildOptions& options,
                             const builder::Features& features,
                             const ExportFacts& facts);

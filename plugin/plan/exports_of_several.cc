@@ -52,11 +52,17 @@ void PlaceFiles(const std::vector<Platform>& platforms, Item& item) {
 
 }  // namespace
 
-Result<> ShareAmongBuilders(const std::vector<Platform>& platforms, std::vector<Item>& items) {
+Result<> LeaveTagsToUs(std::vector<Item>& items) {
   // A builder answers for its last output, and what it answers about a pushed one is needed.
   std::stable_partition(items.begin(), items.end(), [](const Item& item) { return !IsPush(item); });
-  for (Item& item : items) {
+  for (Item& item : items)
     if (IsPush(item)) TRY(PushByDigest(item));
+  return {};
+}
+
+Result<> ShareAmongBuilders(const std::vector<Platform>& platforms, std::vector<Item>& items) {
+  TRY(LeaveTagsToUs(items));
+  for (Item& item : items) {
     PlaceFiles(platforms, item);
     item.destination.part = item.destination.kind == DestinationKind::kFile ||
                             item.destination.kind == DestinationKind::kLayout ||

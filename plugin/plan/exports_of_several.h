@@ -12,4 +12,7 @@ namespace depot::plan {
 /// order. Pure.
 Result<> ShareAmongBuilders(const std::vector<Platform>& platforms, std::vector<Item>& items);
 
+/// The same for what one builder pushes by tags that we write (options::TagOptions).
+Result<> LeaveTagsToUs(std::vector<Item>& items);
+
 }  // namespace depot::plan

@@ -21,28 +21,34 @@ TEST(RetryFlags, AreThreeWithinTenMinutes) {
   ASSERT_TRUE(limits);
   EXPECT_EQ(limits->most, 3);
   EXPECT_EQ(limits->within, minutes(10));
+  EXPECT_EQ(limits->silence, seconds(20));
 }
 
 TEST(RetryFlags, AFlagCountsBeforeItsVariable) {
-  const Environment environment = {{"DEPOT_RETRIES", "7"}, {"DEPOT_RETRY_FOR", "90s"}};
+  const Environment environment = {
+      {"DEPOT_RETRIES", "7"}, {"DEPOT_RETRY_FOR", "90s"}, {"DEPOT_LOST_AFTER", "1m"}};
   auto limits = Limits({}, environment);
   ASSERT_TRUE(limits);
   EXPECT_EQ(limits->most, 7);
   EXPECT_EQ(limits->within, seconds(90));
-  limits = Limits({"--retries=0", "--retry-for", "1h"}, environment);
+  EXPECT_EQ(limits->silence, minutes(1));
+  limits = Limits({"--retries=0", "--retry-for", "1h", "--lost-after=10s"}, environment);
   ASSERT_TRUE(limits);
   EXPECT_EQ(limits->most, 0);
   EXPECT_EQ(limits->within, minutes(60));
+  EXPECT_EQ(limits->silence, seconds(10));
 }
 
 TEST(RetryFlags, WhatIsNoNumberOrDurationIsRefused) {
-  for (const char* bad : {"--retries=-1", "--retries=many", "--retries=1001", "--retry-for=10",
-                          "--retry-for=-1s", "--retry-for=25h"}) {
+  for (const char* bad :
+       {"--retries=-1", "--retries=many", "--retries=1001", "--retry-for=10", "--retry-for=-1s",
+        "--retry-for=25h", "--lost-after=9s", "--lost-after=10m1s", "--lost-after=20"}) {
     const auto limits = Limits({bad});
     ASSERT_FALSE(limits) << bad;
     EXPECT_EQ(limits.error().code(), ErrorCode::kUsage);
   }
-  for (const auto& [name, value] : {std::pair{"DEPOT_RETRIES", "x"}, {"DEPOT_RETRY_FOR", "soon"}}) {
+  for (const auto& [name, value] :
+       {std::pair{"DEPOT_RETRIES", "x"}, {"DEPOT_RETRY_FOR", "soon"}, {"DEPOT_LOST_AFTER", "0"}}) {
     const auto limits = Limits({}, {{name, value}});
     ASSERT_FALSE(limits) << name;
     EXPECT_NE(limits.error().message().find(name), std::string::npos);

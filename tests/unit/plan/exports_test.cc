@@ -347,6 +347,28 @@ TEST(SharedExports, APushIsByDigestAndTheNamesAreForTheIndex) {
             (Words{"r.example/x:1", "r.example/x:2", "docker.io/library/y:latest"}));
 }
 
+TEST(Exports, TagsWithRulesAreWrittenByUs) {
+  for (const char* rule : {"--tag-guard=3", "--merge-index"}) {
+    Words words = {"--push", "--load", "-t", "r.example/x:1", "-t", "y", rule};
+    words.insert(words.end(), {"--annotation", "index:team=blue", "--annotation", "word=w"});
+    Exports exports = Plan(words, Remote());
+    ASSERT_EQ(exports.exporters.size(), 2u);
+    EXPECT_EQ(exports.destinations[0].kind, DestinationKind::kEngineLoad);
+    EXPECT_EQ(exports.exporters[0].attrs.at("name"), "r.example/x:1,docker.io/library/y:latest");
+    EXPECT_EQ(IndexNames(exports, 0), Words());
+    EXPECT_EQ(exports.exporters[1].attrs.at("name"), "r.example/x,docker.io/library/y");
+    EXPECT_EQ(exports.exporters[1].attrs.at("push-by-digest"), "true");
+    EXPECT_EQ(exports.exporters[1].attrs.at("annotation.word"), "w");
+    EXPECT_FALSE(exports.exporters[1].attrs.contains("annotation-index.team"));
+    EXPECT_EQ(IndexNames(exports, 1), (Words{"r.example/x:1", "docker.io/library/y:latest"}));
+    ASSERT_EQ(exports.destinations[1].annotations.size(), 1u);
+    EXPECT_EQ(exports.destinations[1].annotations[0].key, "team");
+    for (const builder::Features& engine : {ContainerdEngine(), ClassicEngine()}) {
+      EXPECT_EQ(Refusal({"--push", "-t", "x", rule}, engine).code(), ErrorCode::kUnsupported);
+    }
+  }
+}
+
 TEST(SharedExports, WhoWantsNoTagGetsNone) {
   Words words = {"-o", "type=image,\"name=r.example/x,r.example/y\",push=true,push-by-digest=true"};
   Exports exports = Plan(words, Remote(), OneOfSeveral());

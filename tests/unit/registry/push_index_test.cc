@@ -48,9 +48,10 @@ class PushIndexTest : public testing::TestWithParam<Login> {
   }
 
   Result<AssembledIndex> Push() {
-    return PushIndex(
+    auto pushed = PushIndex(
         *registries_, push_, [this](std::string line) { said_.push_back(std::move(line)); },
         Cancel::Never());
+    return std::move(pushed).map([](PushedIndex&& done) { return std::move(done.index); });
   }
 
   std::string ManifestTarget(const std::string& path, const Descriptor& descriptor) {

@@ -81,6 +81,12 @@ class RegistryServer {
     fault_ = std::move(fault);
   }
 
+  /// From now on what is written under a condition that does not hold is answered with 412.
+  void KnowConditions() {
+    std::lock_guard lock(mutex_);
+    conditions_ = true;
+  }
+
   /// Tokens given out before are refused from now on.
   void RevokeTokens() {
     std::lock_guard lock(mutex_);
@@ -185,8 +191,21 @@ class RegistryServer {
                          generation_, R"(","expires_in":300})"));
   }
 
+  static std::string ETagOf(const std::string& bytes) { return Cat('"', DigestOf(bytes), '"'); }
+
+  bool Holds(const test::SeenRequest& request) const {
+    auto kept = kept_.find(request.target);
+    if (request.headers.contains("if-none-match")) return kept == kept_.end();
+    auto match = request.headers.find("if-match");
+    if (match == request.headers.end()) return true;
+    return kept != kept_.end() && ETagOf(kept->second.bytes) == match->second;
+  }
+
   void Serve(test::Connection& connection, const test::SeenRequest& request) {
     std::lock_guard lock(mutex_);
+    if (request.method == "PUT" && conditions_ && !Holds(request)) {
+      return connection.Reply(412, R"({"errors":[{"code":"PRECONDITION"}]})");
+    }
     if (request.method == "PUT") {
       std::string digest = DigestOf(request.body);
       kept_[request.target] = {request.headers.at("content-type"), request.body};
@@ -201,9 +220,10 @@ class RegistryServer {
       return connection.Reply(404, head ? "" : body);
     }
     const Kept& kept = found->second;
-    std::string answer = Cat("HTTP/1.1 200 OK\r\nContent-Type: ", kept.media_type,
-                             "\r\nDocker-Content-Digest: ", DigestOf(kept.bytes),
-                             "\r\nContent-Length: ", kept.bytes.size(), "\r\n\r\n");
+    std::string answer =
+        Cat("HTTP/1.1 200 OK\r\nContent-Type: ", kept.media_type,
+            "\r\nDocker-Content-Digest: ", DigestOf(kept.bytes), "\r\nEtag: ", ETagOf(kept.bytes),
+            "\r\nContent-Length: ", kept.bytes.size(), "\r\n\r\n");
     if (!head) answer += kept.bytes;
     connection.Write(answer);
   }
@@ -212,6 +232,7 @@ class RegistryServer {
   std::mutex mutex_;
   Fault fault_;
   int generation_ = 1;
+  bool conditions_ = false;
   std::map<std::string, Kept> kept_;  ///< by target
   std::map<std::string, int> counts_;
   std::vector<std::string> seen_;

@@ -4,6 +4,8 @@
 #include <memory>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/un.h>
 
 #include "driver/base/task_group.h"
@@ -33,6 +35,28 @@ TEST(DialTcp, ARefusedConnectionNamesTheAddress) {
   ASSERT_FALSE(socket);
   EXPECT_EQ(socket.error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(socket.error().message(), Cat("connect to 127.0.0.1:", port, ": connection refused"));
+}
+
+TEST(DialTcp, ADeadLinkEndsFiveSecondsAfterTheSilenceThatIsAllowed) {
+  Listener listener;
+  const Result<Fd> socket = DialTcp("127.0.0.1", listener.port(), Soon());
+  ASSERT_TRUE(socket);
+  auto option = [&](int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    ::getsockopt(socket->get(), IPPROTO_TCP, name, &value, &size);
+    return value;
+  };
+  auto dead = [&] {
+    EXPECT_EQ(option(TCP_KEEPIDLE) + option(TCP_KEEPINTVL) * option(TCP_KEEPCNT),
+              option(TCP_USER_TIMEOUT) / 1000);
+    return option(TCP_USER_TIMEOUT);
+  };
+  EXPECT_EQ(dead(), 25'000);
+  for (const int silence : {10, 20, 60, 600}) {
+    LimitSilence(socket->get(), std::chrono::seconds(silence));
+    EXPECT_EQ(dead(), silence * 1000 + 5000);
+  }
 }
 
 TEST(DialTcp, AnUnknownHostIsNotFound) {
