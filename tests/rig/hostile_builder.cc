@@ -17,7 +17,8 @@
 //   "silent":   true          Control.Solve and the gateway never answer
 //   "waits":    true          Control.Solve never answers once the exporters have run
 //
-// An ACTION is {"do": NAME, ...}: see hostile_actor.cc.
+// An ACTION is {"do": NAME, ...}: see hostile_actor.cc. With "layout": NAME its call is about the
+// content of the build context NAME, an image layout.
 
 #include <cerrno>
 #include <csignal>
@@ -128,7 +129,14 @@ class Build {
     AddUnary("Control/ListWorkers", [](const Cancel&) { return Workers(); });
     AddUnary("Control/Solve", [this](const Cancel& cancel) { return Solve(cancel); });
     AddUnary("frontend.LLBBridge/Ping", [](const Cancel&) { return Reply(); });
-    AddUnary("frontend.LLBBridge/Solve", [this](const Cancel& cancel) { return Frontend(cancel); });
+    table_.Add("/moby.buildkit.v1.frontend.LLBBridge/Solve",
+               rpc::UnaryHandler([this](const rpc::Metadata&, const std::string& request,
+                                        std::string& response, const Cancel& cancel) {
+                 (void)asked_.ParseFromString(request);
+                 Reply reply = Frontend(cancel);
+                 response = std::move(reply.second);
+                 return reply.first;
+               }));
     AddUnary("frontend.LLBBridge/Return", [this](const Cancel&) {
       returned_.Request(Error(ErrorCode::kCancelled, "the frontend has returned"));
       return Reply();
@@ -203,9 +211,20 @@ class Build {
       if (session_over_) return;
       client = client_;
     }
-    for (const Script& action : List(script_, when)) {
+    for (Script action : List(script_, when)) {
+      const std::string layout = Text(action, "layout");
+      if (!layout.empty()) action["metadata"]["buildkit-attachable-store-id"] = StoreOf(layout);
       if (!cancel.cancelled()) hostile::Act(*client, action, cancel);
     }
+  }
+
+  /// The name of the store of a build context that is an image layout: oci-layout://ID:TAG@DIGEST.
+  std::string StoreOf(const std::string& context) const {
+    constexpr std::size_t kScheme = sizeof "oci-layout://" - 1;
+    const auto found = asked_.frontend_opt().find("context:" + context);
+    if (found == asked_.frontend_opt().end() || found->second.size() < kScheme) return "";
+    const std::string rest = found->second.substr(kScheme);
+    return "oci:" + rest.substr(0, rest.find(':'));
   }
 
   rpc::Status Status(rpc::ServerCall& call, const Cancel& cancel) {
@@ -251,6 +270,7 @@ class Build {
 
   const Script& script_;
   rpc::ServiceTable table_;
+  control::frontend::SolveRequest asked_;  // of the frontend; written before its actions
   CancelSource returned_;
   CancelSource ended_;
   std::mutex mutex_;
