@@ -59,21 +59,36 @@ std::pair<std::string, std::string> NormalArchitecture(std::string_view text,
   return {name, variant};
 }
 
-Result<Platform> Refuse(std::string_view text,
-                        std::string_view kind,
-                        std::string_view name,
-                        const std::vector<std::string_view>& known) {
-  std::string_view nearest = Nearest(LowerAscii(name), known);
-  Error error(ErrorCode::kInvalid, Cat("platform \"", Printable(text), "\": unknown ", kind, " \"",
-                                       Printable(name), "\""));
-  if (!nearest.empty()) return Fail(std::move(error).WithHint(Cat("did you mean ", nearest, "?")));
-  return Fail(std::move(error).WithHint("write OS/ARCHITECTURE[/VARIANT], as in linux/arm64"));
+constexpr std::string_view kFormHint = "write OS/ARCHITECTURE[/VARIANT], as in linux/arm64";
+
+Error Malformed(std::string_view text, std::string_view why) {
+  return Error(ErrorCode::kInvalid, Cat("platform \"", Printable(text), "\"", why))
+      .WithHint(std::string(kFormHint));
 }
 
-bool IsVariant(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '_' || c == '.' || c == '-';
+/// Of a system, an architecture or a variant, in lower case (containerd platforms/platforms.go).
+bool IsName(std::string_view text, std::string_view signs) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || signs.find(c) != signs.npos;
   });
+}
+
+/// The known name that may be meant by one that is not known; a known one is meant as it is.
+std::string_view Meant(std::string_view name, const std::vector<std::string_view>& known) {
+  return Contains(known, name) ? name : Nearest(name, known);
+}
+
+/// What may be meant by a platform that nobody knows; "" when that is anybody's guess.
+std::string MeantPlatform(const Platform& platform) {
+  const auto& [os, architecture, variant, version] = platform;
+  if (Contains(ArchitectureNames(), os)) {
+    if (Contains(SystemNames(), architecture)) return Cat(architecture, '/', os);
+    if (architecture.starts_with('v')) return Cat("linux/", os, '/', architecture);
+  }
+  const std::string_view known_os = Meant(os, SystemNames());
+  const std::string_view known_architecture = Meant(architecture, ArchitectureNames());
+  if (known_os.empty() || known_architecture.empty()) return "";
+  return FormatPlatform({std::string(known_os), std::string(known_architecture), variant, version});
 }
 
 /// What stands in parentheses behind a system (containerd platforms/platforms.go): taken off
@@ -108,7 +123,10 @@ Result<Platform> ParseWord(std::string_view text) {
   }
   std::vector<std::string_view> all = ArchitectureNames();
   all.insert(all.end(), SystemNames().begin(), SystemNames().end());
-  return Refuse(text, "system or architecture", text, all);
+  Error error = Malformed(text, " is no known system or architecture, and only one word");
+  const std::string_view nearest = Nearest(LowerAscii(text), all);
+  if (nearest.empty()) return Fail(std::move(error));
+  return Fail(std::move(error).WithHint(Cat("did you mean ", nearest, "?")));
 }
 
 }  // namespace
@@ -116,32 +134,36 @@ Result<Platform> ParseWord(std::string_view text) {
 Result<Platform> ParsePlatform(std::string_view text) {
   std::string_view trimmed = Trim(text);
   if (trimmed.empty()) {
-    return Fail(Error(ErrorCode::kInvalid, "the platform is empty")
-                    .WithHint("write OS/ARCHITECTURE[/VARIANT], as in linux/arm64"));
+    return Fail(
+        Error(ErrorCode::kInvalid, "the platform is empty").WithHint(std::string(kFormHint)));
   }
   if (trimmed == "local") return HostPlatform();
   std::vector<std::string_view> parts = Split(trimmed, '/');
   if (parts.size() == 1) return ParseWord(trimmed);
-  if (parts.size() > 3) {
-    return Fail(Error(ErrorCode::kInvalid,
-                      Cat("platform \"", Printable(trimmed), "\" has more than three parts"))
-                    .WithHint("write OS/ARCHITECTURE[/VARIANT], as in linux/arm64"));
-  }
+  if (parts.size() > 3) return Fail(Malformed(trimmed, " has more than three parts"));
   TRY_ASSIGN(std::string version, TakeVersion(trimmed, parts[0]));
   std::string system = NormalSystem(parts[0]);
-  if (!Contains(SystemNames(), system)) {
-    return Refuse(trimmed, "operating system", parts[0], SystemNames());
+  if (!IsName(system, "_-")) {
+    return Fail(Malformed(trimmed, ": the operating system has a wrong form"));
   }
   auto [architecture, variant] =
       NormalArchitecture(parts[1], parts.size() == 3 ? parts[2] : std::string_view());
-  if (!Contains(ArchitectureNames(), architecture)) {
-    return Refuse(trimmed, "architecture", parts[1], ArchitectureNames());
+  if (!IsName(architecture, "_.-")) {
+    return Fail(Malformed(trimmed, ": the architecture has a wrong form"));
   }
-  if (parts.size() == 3 && !IsVariant(LowerAscii(parts[2]))) {
-    return Fail(ErrorCode::kInvalid,
-                Cat("platform \"", Printable(trimmed), "\": the variant has a wrong form"));
+  if (parts.size() == 3 && !IsName(LowerAscii(parts[2]), "_.-")) {
+    return Fail(Malformed(trimmed, ": the variant has a wrong form"));
   }
   return Platform{system, architecture, variant, version};
+}
+
+std::string DoubtAbout(const Platform& platform) {
+  const bool system = Contains(SystemNames(), platform.os);
+  if (system && Contains(ArchitectureNames(), platform.architecture)) return "";
+  const std::string meant = MeantPlatform(platform);
+  return Cat(system ? "unknown architecture \"" : "unknown operating system \"",
+             Printable(system ? platform.architecture : platform.os), '"',
+             meant.empty() ? "" : Cat(", did you mean ", Printable(meant), '?'));
 }
 
 std::string FormatPlatform(const Platform& platform) {

@@ -21,9 +21,13 @@ struct Platform {
 };
 
 /// "linux/arm64", "linux/arm/v7", "windows(10.0.17763)/amd64", "arm64" (linux assumed), "local".
-/// Unknown OS or architecture
-/// names are errors that name the nearest known one.
+/// As with docker buildx, a system or an architecture may be one that nobody knows (DoubtAbout());
+/// only one word alone must be known, and its error names the nearest. kInvalid for a wrong form.
 Result<Platform> ParsePlatform(std::string_view text);
+
+/// What is odd about a platform whose system or architecture nobody knows, as in `unknown
+/// architecture "amd46", did you mean linux/amd64?`; "" when both are known.
+std::string DoubtAbout(const Platform& platform);
 
 /// os[(version)]/architecture[/variant].
 std::string FormatPlatform(const Platform& platform);

@@ -1,6 +1,7 @@
 #include "driver/session/content_service.h"
 
 #include <algorithm>
+#include <span>
 
 #include "proto/content.pb.h"
 
@@ -9,6 +10,7 @@
 #include "driver/session/block_pool.h"
 #include "driver/session/content_write.h"
 #include "driver/session/packets.h"
+#include "driver/session/read_check.h"
 #include "driver/session/refusals.h"
 
 namespace depot::session {
@@ -137,7 +139,7 @@ class ContentService {
       return {rpc::Code::kOutOfRange, "read past object length", ""};
     }
     const std::int64_t size = request.size() == 0 ? rest : std::min(rest, request.size());
-    Result<> sent = Send(call, *asked, **blob, {request.offset(), size}, cancel);
+    Result<> sent = Send(call, {*asked, request.digest(), **blob, request.offset(), size}, cancel);
     return sent ? rpc::Status{} : rpc::ToStatus(sent.error());
   }
 
@@ -150,7 +152,11 @@ class ContentService {
   }
 
  private:
-  struct Range {
+  /// What of a blob a builder wants.
+  struct Wanted {
+    const Asked& asked;
+    const std::string& digest;
+    Blob& blob;
     std::int64_t offset = 0;
     std::int64_t size = 0;
   };
@@ -191,31 +197,55 @@ class ContentService {
     return result;
   }
 
-  Result<> Send(rpc::ServerCall& call,
-                const Asked& asked,
-                Blob& blob,
-                const Range& range,
-                const Cancel& cancel) {
+  Result<> Send(rpc::ServerCall& call, const Wanted& wanted, const Cancel& cancel) {
+    std::unique_ptr<ReadCheck> check =
+        checks_.Take(wanted.asked.name, wanted.digest, wanted.offset);
     BlockPool pool(kContentChunk);
-    for (std::int64_t sent = 0; sent < range.size;) {
+    for (std::int64_t sent = 0; sent < wanted.size;) {
       std::shared_ptr<char[]> block = pool.Take();
       const auto want = static_cast<std::size_t>(
-          std::min<std::int64_t>(range.size - sent, static_cast<std::int64_t>(kContentChunk)));
-      TRY_ASSIGN(const std::size_t got,
-                 Ours(asked, blob.ReadAt(range.offset + sent, block.get(), want, cancel)));
-      if (got == 0) return Fail(ErrorCode::kFailed, "the content has become shorter meanwhile");
+          std::min<std::int64_t>(wanted.size - sent, static_cast<std::int64_t>(kContentChunk)));
+      TRY_ASSIGN(const std::size_t got, ReadOn(wanted, sent, {block.get(), want}, cancel));
       std::string_view data(block.get(), got);
+      if (check) check->Update(data);
       rpc::Bytes bytes(std::move(block), data);
       TRY(call.Write({rpc::Bytes(ReadHeader(sent, got)), std::move(bytes)}, cancel));
       sent += static_cast<std::int64_t>(got);
     }
+    if (!check) return {};
+    if (check->read() == wanted.blob.size()) return EndCheck(wanted, *check);
+    checks_.Keep(wanted.asked.name, wanted.digest, std::move(check));
     return {};
+  }
+
+  /// At least one byte.
+  Result<std::size_t> ReadOn(const Wanted& wanted,
+                             std::int64_t sent,
+                             std::span<char> into,
+                             const Cancel& cancel) {
+    Result<std::size_t> got =
+        wanted.blob.ReadAt(wanted.offset + sent, into.data(), into.size(), cancel);
+    if (got && *got == 0) {
+      got = Fail(ErrorCode::kFailed, Cat(wanted.blob.shown(), " has become shorter meanwhile"));
+    }
+    return Ours(wanted.asked, std::move(got));
+  }
+
+  /// The builder sees it too, but says so only in words of its own, or never.
+  Result<> EndCheck(const Wanted& wanted, ReadCheck& check) {
+    if (check.Is(wanted.digest)) return {};
+    Result<> damaged = Fail(Error(ErrorCode::kFailed, Cat(wanted.blob.shown(),
+                                                          " is damaged: its content is not what "
+                                                          "its name says"))
+                                .WithHint("make the image layout anew"));
+    return Ours(wanted.asked, std::move(damaged));
   }
 
   const OfferedStores stores_;
   Faults& faults_;
   Refusals refusals_;
   RunningWrites running_;
+  ReadChecks checks_;
 };
 
 }  // namespace

@@ -26,8 +26,9 @@ using OfferedStores = std::map<std::string, OfferedStore>;
 
 /// containerd.services.content.v1.Content on `stores`: reading, and writing of blobs whose size and
 /// digest are right. Nothing that was written can be changed or deleted by a builder, and a write
-/// that does not come to its end leaves nothing. `faults` and `sink` must outlive the table's last
-/// call.
+/// that does not come to its end leaves nothing. A blob that a builder reads from front to back and
+/// that is not what its digest says is a fault of ours. `faults` and `sink` must outlive the
+/// table's last call.
 void AddContent(rpc::ServiceTable& table, OfferedStores stores, Faults& faults, EventSink& sink);
 
 }  // namespace depot::session

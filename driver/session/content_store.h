@@ -27,7 +27,8 @@ class Blob {
  public:
   virtual ~Blob() = default;
 
-  virtual std::int64_t size() const = 0;  ///< bytes
+  virtual std::int64_t size() const = 0;         ///< bytes
+  virtual const std::string& shown() const = 0;  ///< where it is, for people
 
   /// Puts the bytes from `offset` on to `into`; gives how many they were: fewer than `size` are no
   /// error, 0 = there are none.

@@ -43,6 +43,7 @@ class FileBlob final : public Blob {
       : file_(std::move(file)), shown_(std::move(shown)), size_(size) {}
 
   std::int64_t size() const override { return size_; }
+  const std::string& shown() const override { return shown_; }
 
   Result<std::size_t> ReadAt(std::int64_t offset,
                              char* into,
@@ -87,6 +88,12 @@ class FileBlobWriter final : public BlobWriter {
   std::string shown_;
   disk::PendingFile file_;
 };
+
+/// kDenied is said of what a store does not give away; a file that may not be read is a fault.
+Error AsFault(Error error) {
+  if (error.code() != ErrorCode::kDenied) return error;
+  return Error(ErrorCode::kFailed, error.message()).WithHint(error.hint());
+}
 
 /// The lock of the index, as BuildKit's clients take it: flock(2) on a file that goes afterwards.
 class IndexLock {
@@ -188,8 +195,9 @@ Result<std::int64_t> LayoutStore::Size(const std::string& digest) {
 
 Result<std::unique_ptr<Blob>> LayoutStore::Open(const std::string& digest) {
   TRY_ASSIGN(const disk::Found found, FindBlob(root_, digest));
-  TRY_ASSIGN(Fd file, found.Open());
-  return std::make_unique<FileBlob>(std::move(file), Printable(found.path()),
+  Result<Fd> file = found.Open();
+  if (!file) return Fail(AsFault(std::move(file).error()));
+  return std::make_unique<FileBlob>(*std::move(file), Printable(found.path()),
                                     found.status().st_size);
 }
 

@@ -202,15 +202,21 @@ std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets,
   return std::make_shared<Secrets>(std::move(secrets), sink, masks);
 }
 
-void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets) {
-  auto handler = [service = secrets](const rpc::Metadata&, const std::string& request,
-                                     std::string& response, const Cancel& cancel) -> rpc::Status {
+void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets, Faults& faults) {
+  auto handler = [service = secrets, &faults](const rpc::Metadata&, const std::string& request,
+                                              std::string& response,
+                                              const Cancel& cancel) -> rpc::Status {
     GetSecretRequest asked;
     if (!asked.ParseFromString(request)) {
       return {rpc::Code::kInvalidArgument, "malformed request", ""};
     }
     Result<Secret> secret = service->Get(asked.id(), cancel);
-    if (!secret) return rpc::ToStatus(secret.error());
+    if (!secret) {
+      // Of one that was given NotFound is never said, and nothing else is optional to a builder.
+      const bool ours = secret.error().code() != ErrorCode::kNotFound;
+      if (ours && !cancel.cancelled()) faults.Record(secret.error());
+      return rpc::ToStatus(secret.error());
+    }
     service->masks().Add(*secret);
     GetSecretResponse answer;
     answer.set_data(std::string(secret->Reveal()));

@@ -93,8 +93,8 @@ std::shared_ptr<Secrets> MakeSecrets(std::vector<SecretSpec> secrets,
                                      EventSink& sink,
                                      Masks& masks);
 
-/// moby.buildkit.secrets.v1.Secrets.
-void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets);
+/// moby.buildkit.secrets.v1.Secrets. One that was given and cannot be read is a fault.
+void AddSecrets(rpc::ServiceTable& table, const std::shared_ptr<Secrets>& secrets, Faults& faults);
 
 /// moby.upload.v1.Upload: hands the tar archive on `input` (bytes already read first, then the
 /// descriptor until its end) to the builder, once; zstd is unpacked here. Returns the URL for the

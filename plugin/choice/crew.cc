@@ -103,9 +103,12 @@ Result<std::vector<Assignment>> Crew::Assign(const std::vector<Platform>& wanted
   TRY(group.Wait());
   for (Assignment& one : assigned) {
     FindEmulated(one);
-    if (!one.share.emulated.empty()) {
-      sink_.Say(Cat(FormatPlatforms(one.share.emulated, ", "), " is emulated on ",
-                    sites_[one.share.site].name));
+    std::vector<Platform> emulated = one.share.emulated;
+    // Of a machine that nobody knows nobody has an emulator.
+    std::erase_if(emulated, [](const Platform& each) { return !DoubtAbout(each).empty(); });
+    if (!emulated.empty()) {
+      sink_.Say(
+          Cat(FormatPlatforms(emulated, ", "), " is emulated on ", sites_[one.share.site].name));
     }
   }
   return assigned;

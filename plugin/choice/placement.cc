@@ -104,7 +104,9 @@ Result<std::vector<Share>> Place(const std::vector<Platform>& wanted,
     if (!native && emulation != Emulation::kNever) {
       site = FirstSite(sites, &Site::emulated, platform);
     }
-    if (!site && emulation == Emulation::kAnywhere) site = 0;
+    // What nobody knows no builder lists; docker buildx gives it to its first one.
+    const bool unknown = emulation == Emulation::kListed && !DoubtAbout(platform).empty();
+    if (!site && (emulation == Emulation::kAnywhere || unknown)) site = 0;
     if (!site) return Fail(NobodyRuns(platform, sites, emulation));
     Share& share = ShareOf(shares, *site);
     share.platforms.push_back(platform);

@@ -54,8 +54,9 @@ std::vector<Platform> NativePart(const std::vector<Platform>& listed);
 /// Gives each of `wanted` to the first site that runs it natively; the platforms of one site become
 /// one share. Nothing wanted: one share, on the site that runs `host` natively, else on the first.
 /// Without a native site a platform goes where `emulation` allows: to the first site that can
-/// emulate it, else with kAnywhere to the first; or it is kUnsupported, and the error lists what
-/// there is. `wanted` has no duplicates; `sites` is not empty.
+/// emulate it, else to the first with kAnywhere, and with kListed when nobody knows such a platform
+/// (DoubtAbout()); or it is kUnsupported, and the error lists what there is. `wanted` has no
+/// duplicates; `sites` is not empty.
 Result<std::vector<Share>> Place(const std::vector<Platform>& wanted,
                                  const std::vector<Site>& sites,
                                  const Platform& host,

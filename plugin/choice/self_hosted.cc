@@ -74,6 +74,12 @@ Result<SelfHosted> Parse(const std::string& text,
               .WithHint("write PLATFORM=ADDRESS,PLATFORM=ADDRESS"));
     }
     TRY_ASSIGN(Platform platform, ParsePlatform(pair->first));
+    // Only --platform is passed on as it is; whose builder it is must be right.
+    const std::string doubt = DoubtAbout(platform);
+    if (!doubt.empty()) {
+      return Fail(ErrorCode::kInvalid,
+                  Cat("a builder for ", FormatPlatform(platform), ": ", doubt));
+    }
     TRY_ASSIGN(Site * site, SiteAt(hosts, pair->second, read, cancel));
     bool again = std::any_of(hosts.sites.begin(), hosts.sites.end(), [&](const Site& other) {
       return &other != site && Contains(other.native, platform);

@@ -228,6 +228,8 @@ Result<> RunCreate(const Call& call) {
   if (wanted.driver != "remote") return CreateNothing(wanted, workshop, sink, call);
   if (wanted.name.empty()) wanted.name = NewName(store);
   TRY(CheckWanted(wanted, known));
+  for (std::string& line : options::UnknownPlatforms("--platform", wanted.platforms))
+    sink.Say(std::move(line));
   TRY_ASSIGN(Json instance, InstanceDraft(known, wanted).Draw());
   if (docker.engine) {
     // What could never be used is not written.

@@ -145,6 +145,8 @@ class ImageCreation {
         places_(*registries_) {}
 
   Result<> Run() {
+    for (std::string& line : options::UnknownPlatforms("--platform", options_.platforms))
+      sink_.Say(std::move(line));
     TRY_ASSIGN(std::vector<SourceWords> words, ReadSources());
     TRY(PlaceSources(words));
     for (const SourceWords& source : words)

@@ -58,6 +58,10 @@ class Pull {
   /// The names that the Engine knows the image by, one a line.
   Result<std::string> Run() {
     workshop_.SayTo(&sink_);
+    if (options_.platform) {
+      for (std::string& line : options::UnknownPlatforms("--platform", {*options_.platform}))
+        sink_.Say(std::move(line));
+    }
     TRY_ASSIGN(account_, Account::Open(workshop_, sink_));
     TRY_ASSIGN(api::Token token, account_->Token(options_.token, cancel_));
     if (options_.build.empty()) return Fail(WhichBuild(token));

@@ -26,6 +26,8 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
     inputs.notices.insert(inputs.notices.end(), said.begin(), said.end());
   TRY_ASSIGN(inputs.source_policy, plan::ReadSourcePolicy(environment, cancel));
   TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
+  for (std::string& line : plan::UnknownPlatforms(options, inputs.platforms))
+    inputs.notices.push_back(std::move(line));
   // A question is put to one builder, about one image.
   if (!options.call.method.empty() && inputs.platforms.size() > 1) inputs.platforms.resize(1);
   TRY_ASSIGN(inputs.secrets, plan::PlanSecrets(options, environment));

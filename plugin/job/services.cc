@@ -29,7 +29,7 @@ std::string Services::AddTo(rpc::ServiceTable& table,
   session::AddHealth(table);
   session::AddFileSync(table, inputs_.trees, faults, sink_, std::move(hook));
   session::AddAuth(table, auth_);
-  session::AddSecrets(table, secrets_);
+  session::AddSecrets(table, secrets_, faults);
   session::AddSsh(table, ssh_);
   own.insert(inputs_.stores.begin(), inputs_.stores.end());
   if (!own.empty()) session::AddContent(table, std::move(own), faults, sink_);

@@ -139,6 +139,17 @@ Result<std::vector<Platform>> ParsePlatforms(std::string_view value) {
   return platforms;
 }
 
+std::vector<std::string> UnknownPlatforms(std::string_view flag,
+                                          const std::vector<Platform>& platforms) {
+  std::vector<std::string> lines;
+  for (const Platform& platform : platforms) {
+    const std::string doubt = DoubtAbout(platform);
+    if (doubt.empty()) continue;
+    lines.push_back(Cat("WARNING: ", flag, ' ', Printable(FormatPlatform(platform)), ": ", doubt));
+  }
+  return lines;
+}
+
 Result<std::optional<Platform>> ParseBuildPlatform(std::string_view value) {
   static const std::vector<std::string_view> known = {"dynamic", "linux/amd64", "linux/arm64"};
   if (std::find(known.begin(), known.end(), value) == known.end()) {

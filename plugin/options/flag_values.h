@@ -31,6 +31,11 @@ Result<std::vector<std::pair<std::string, std::string>>> ParseAddHost(std::strin
 /// One platform or several, separated by commas.
 Result<std::vector<Platform>> ParsePlatforms(std::string_view value);
 
+/// A warning for each whose system or architecture nobody knows, which are passed on as they are.
+/// `flag` is what named them.
+std::vector<std::string> UnknownPlatforms(std::string_view flag,
+                                          const std::vector<Platform>& platforms);
+
 /// The machine to build on: linux/amd64, linux/arm64, or "dynamic" (nullopt).
 Result<std::optional<Platform>> ParseBuildPlatform(std::string_view value);
 

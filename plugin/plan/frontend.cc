@@ -9,6 +9,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/platform_list.h"
+#include "plugin/options/flag_values.h"
 #include "plugin/plan/git_url.h"
 
 namespace depot::plan {
@@ -195,6 +196,21 @@ Result<std::vector<Platform>> WantedPlatforms(const options::BuildOptions& optio
     }
   }
   return wanted;
+}
+
+std::vector<std::string> UnknownPlatforms(const options::BuildOptions& options,
+                                          const std::vector<Platform>& wanted) {
+  const bool flag = !options.platforms.empty();
+  std::vector<std::string> lines =
+      options::UnknownPlatforms(flag ? "--platform" : "DOCKER_DEFAULT_PLATFORM", wanted);
+  std::vector<Platform> annotated;
+  for (const options::Annotation& annotation : options.annotations) {
+    const std::optional<Platform>& platform = annotation.platform;
+    if (platform && !Contains(annotated, *platform)) annotated.push_back(*platform);
+  }
+  for (std::string& line : options::UnknownPlatforms("--annotation", annotated))
+    lines.push_back(std::move(line));
+  return lines;
 }
 
 Result<> PlanFrontend(const options::BuildOptions& options,

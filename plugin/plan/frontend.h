@@ -33,6 +33,11 @@ struct FrontendFacts {
 Result<std::vector<Platform>> WantedPlatforms(const options::BuildOptions& options,
                                               const Environment& environment);
 
+/// A warning for each of these `wanted`, and of the platforms of --annotation, whose system or
+/// architecture nobody knows; the builder gets it as it is.
+std::vector<std::string> UnknownPlatforms(const options::BuildOptions& options,
+                                          const std::vector<Platform>& wanted);
+
 /// Fills in frontend, its attributes (BuildKit frontend/dockerui/config.go) and entitlements; pure.
 /// Attestations are those asked for, and provenance in its smallest form when nothing was said
 /// about it and BUILDX_NO_DEFAULT_ATTESTATIONS is not set, as buildx has it

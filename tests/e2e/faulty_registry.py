@@ -19,11 +19,11 @@ import threading
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
-def answer(status, code="INJECTED", headers=None):
+def answer(status, code="INJECTED", headers=None, message="injected by the test"):
     """The proxy answers instead of the registry, with an error as registries word them."""
 
     def fault(request):
-        body = json.dumps({"errors": [{"code": code, "message": "injected by the test"}]}).encode()
+        body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
         request.reply(status, (headers or {}).items(), body)
 
     return fault

@@ -58,9 +58,9 @@ def live(pool, token, life, hold, longest_wait, deadline):
         client.close()
 
 
-def simulate(pool, token, count, hold=0.1, longest_wait=1.0, apart=0.0, seconds=150, projects=None):
+def simulate(pool, token, count, hold=0.1, longest_wait=1.0, apart=0.0, seconds=150, projects=None, then=None):
     """The lives of `count` clients, started `apart` seconds one after the other. `projects` are
-    theirs, in turn.
+    theirs, in turn. `then` is called when all have been started.
     """
     projects = projects or ["one"]
     lives = [Life(project=projects[number % len(projects)]) for number in range(count)]
@@ -71,8 +71,12 @@ def simulate(pool, token, count, hold=0.1, longest_wait=1.0, apart=0.0, seconds=
         threads.append(threading.Thread(target=live, args=arguments))
         threads[-1].start()
         time.sleep(apart)
-    for thread in threads:
-        thread.join()
+    try:
+        if then:
+            then()
+    finally:
+        for thread in threads:
+            thread.join()
     return lives
 
 

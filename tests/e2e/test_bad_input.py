@@ -345,7 +345,7 @@ class Flags(BadInputTest):
             (("--tag", "UPPER"), "lower"),
             (("--tag", ""), "--tag"),
             (("--platform", ""), "--platform"),
-            (("--platform", "linux/amd46"), "--platform.*amd46"),
+            (("--platform", "linux/am d64"), "--platform.*am d64.*wrong form"),
             (("--platform", "windows(10/amd64"), "version"),
             (("--ulimit", ""), "--ulimit"),
             (("--shm-size", ""), "--shm-size"),

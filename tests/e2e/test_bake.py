@@ -112,6 +112,11 @@ _FIELDS = [
         f"{_META} " + "--set default.output=type=oci,dest={out}/o.tar",
         files=one('platforms = ["linux/amd64", "linux/arm64"]\ndockerfile-inline = "FROM scratch\\nCOPY word /"'),
     ),
+    Case(
+        f"--push {_META}",
+        files=one('platforms = ["linux/foo"]\ntags = ["${IMAGE}"]\ndockerfile-inline = "FROM scratch\\nCOPY word /"'),
+        env=_IMAGE,
+    ),
     Case(_LOCAL, files=one(f'secret = ["id=s,src=word"]\ndockerfile-inline = "{_SECRET}"')),
     Case(
         _LOCAL,

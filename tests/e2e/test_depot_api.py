@@ -71,6 +71,10 @@ class DepotApi(ApiTest):
         self.assertEqual(said, {"buildID": "build1", "projectID": "proj1"})
         result = self.builds("--platform", "linux/s390x", check=110)
         self.assertIn("no builder runs linux/s390x natively: the Depot API's", result.stderr)
+        result = self.builds("--platform", "linux/amd46", check=110)
+        self.assertIn("no builder runs linux/amd46 natively: the Depot API's", result.stderr)
+        self.assertIn("WARNING: --platform linux/amd46: unknown architecture", result.stderr)
+        self.assertIn("did you mean linux/amd64?", result.stderr)
 
     def test_a_build_tells_its_life(self):
         self.builds()

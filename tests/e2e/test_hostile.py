@@ -2,7 +2,9 @@
 
 import base64
 import contextlib
+import hashlib
 import http.server
+import json
 import os
 import re
 import resource
@@ -501,6 +503,52 @@ class Results(HostileTest):
             with self.subTest(says=says):
                 result, _ = self.provoke({**script, "waits": True}, *args, check=FAILURES)
                 self.assertIn(f"ERROR: {says}", result.stderr)
+
+    def test_a_builder_that_never_ends_after_an_input_that_cannot_be_had(self):
+        for script, args, says in (
+            ({"do": "secret", "id": "s"}, self.large_secret(), "secret \"s\": .*: larger than the 500 KiB"),
+            (*self.damaged_layout(), "blobs/sha256/[0-9a-f]{64} is damaged"),
+        ):
+            with self.subTest(says=says):
+                result, _ = self.provoke({"frontend": [script], "waits": True}, *args, check=FAILURES)
+                self.assertRegex(result.stderr, f"ERROR: .*{says}")
+
+    def large_secret(self):
+        """From a pipe, so that its size is not known before."""
+        pipe = self.work / "pipe"
+        os.mkfifo(pipe)
+
+        def write():
+            with contextlib.suppress(BrokenPipeError):
+                pipe.write_bytes(b"x" * (600 << 10))
+
+        threading.Thread(target=write, daemon=True).start()
+        return ("--secret", f"id=s,src={pipe}")
+
+    def damaged_layout(self):
+        """The builder's reading of a blob, and the flags that offer it."""
+        blobs = self.work / "layout/blobs/sha256"
+        blobs.mkdir(parents=True)
+        digest = "sha256:" + hashlib.sha256(b"sound").hexdigest()
+        (blobs / digest.removeprefix("sha256:")).write_bytes(b"bound")
+        entry = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 5}
+        index = {"schemaVersion": 2, "manifests": [entry]}
+        (self.work / "layout/index.json").write_text(json.dumps(index))
+        # A ReadContentRequest: its first field is the digest.
+        request = "\n" + chr(len(digest)) + digest
+        read = {"do": "garbage", "layout": "x", "method": "/containerd.services.content.v1.Content/Read", "text": request}
+        return read, ("--build-context", f"x=oci-layout://{self.work}/layout@{digest}")
+
+    def test_a_builder_that_never_ends_after_a_file_that_may_not_be_read(self):
+        for path, mode in (("hello", 0), ("dir", 0o700)):
+            (self.context_folder / path).chmod(mode)
+            script = {"frontend": [{"do": "sync", "dir": "context"}], "waits": True}
+            with self.subTest(path=path), HostileBuilder(self.folder, script) as builder:
+                Path(builder.url.removeprefix("unix://")).chmod(0o666)
+                done = self.as_nobody("build", "--progress=plain", self.context_folder, builder=builder.url)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertRegex(done.stderr, f"ERROR: .*{path}: permission denied")
+            (self.context_folder / path).chmod(0o755)
 
     def test_an_archive_that_never_comes(self):
         self.provoke({}, "-o", "type=tar,dest=out.tar", check=FAILURES)

@@ -73,6 +73,7 @@ class Imagetools(EndToEnd):
             ("annotation", ["--annotation", "index:a.b=x <y> & z", amd64, arm64]),
             ("of-a-descriptor", ["--annotation", "manifest-descriptor[linux/amd64]:k=v", amd64, arm64]),
             ("platform", ["--platform", "linux/arm64", amd64, arm64]),
+            ("unknown-platform", ["--platform", "linux/arm64,linux/foo", amd64, arm64]),
         )
         for name, words in rows:
             with self.subTest(name):

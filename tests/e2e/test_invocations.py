@@ -266,6 +266,7 @@ _ATTESTATIONS = [
     Case("--metadata-file {out}/m.json ctx", env={"BUILDX_METADATA_PROVENANCE": "max"}),
 ]
 
+_UNKNOWN = ('WARNING: --platform linux/foo: unknown architecture "foo"',)
 _PLATFORMS = [
     Case("--platform linux/amd64 -t {image} --push ctx"),
     Case("--platform linux/arm64 -t {image} --push ctx"),
@@ -282,6 +283,13 @@ _PLATFORMS = [
     Case("--platform LINUX/x86_64 -t {image} --push ctx"),
     Case("-t {image} --push ctx", env={"DOCKER_DEFAULT_PLATFORM": "linux/arm64"}),
     Case("--platform foo/bar/baz/qux ctx", says=("foo/bar/baz/qux", "platform")),
+    # Nobody knows such a machine: the builder gets it as it is.
+    Case("--platform linux/foo -t {image} --push ctx", files={"Dockerfile": _WITHOUT_STAGES}, ours=_UNKNOWN),
+    Case("--platform linux/amd64,linux/foo -o {out}/o ctx", files={"Dockerfile": _WITHOUT_STAGES}, ours=_UNKNOWN),
+    Case("-t {image} --push ctx", env={"DOCKER_DEFAULT_PLATFORM": "linux/foo"}, files={"Dockerfile": _WITHOUT_STAGES}),
+    Case("--platform linux/foo ctx", files={"Dockerfile": "FROM BASE\n"}, says=("match for platform",), ours=_UNKNOWN),
+    Case("--platform foo ctx", says=("foo",), ours=("--platform",)),
+    Case("--platform 'linux/f o' ctx", says=("f o",), ours=("--platform",)),
     Case("--platform '' ctx", says=("error",), ours=("--platform",)),
     Case("--platform linux/s390x ctx", files={"Dockerfile": "FROM BASE\n"}, says=("s390x|match for platform",)),
     Case(
@@ -326,6 +334,7 @@ _LOADED = [
     Case("-t {name} -o type=docker ctx"),
     Case("-t {name} --load -o {out}/o ctx"),
     Case("-t {name} --load --platform linux/arm64 ctx"),
+    Case("-t {name} --load --platform linux/foo ctx", files={"Dockerfile": _WITHOUT_STAGES}, ours=_UNKNOWN),
 ]
 
 _CACHE = [

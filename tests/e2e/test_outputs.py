@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import stat
+import struct
 import subprocess
 import tarfile
 import time
@@ -12,7 +13,7 @@ import unittest
 from pathlib import Path
 
 import trees
-from harness import EndToEnd
+from harness import FAILURES, EndToEnd
 
 _TIME = 1_000_000_000
 
@@ -108,6 +109,70 @@ class Local(OutputTest):
         context = self.small()
         self.build("-o", ".", context, builder="tls")
         self.assertEqual(self.names(), sorted([context.name, "word"]))
+
+
+class AsRoot(OutputTest):
+    """What only root can make of a result. docker buildx makes device nodes too, and loses capabilities."""
+
+    # cap_net_raw=ep (linux/capability.h, vfs_cap_data of version 2)
+    CAPABILITY = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
+
+    def special(self, device=None):
+        """A context whose result has a file with a capability, setuid and setgid, and a device node if one is named."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for name, mode, kind in (
+                ("ping", 0o755, tarfile.REGTYPE),
+                ("su", 0o4755, tarfile.REGTYPE),
+                ("wall", 0o2711, tarfile.REGTYPE),
+                ("shared", 0o3777, tarfile.DIRTYPE),
+                (device, 0o620, tarfile.CHRTYPE),
+            ):
+                if name is None:
+                    continue
+                member = tarfile.TarInfo(name)
+                member.mode, member.mtime, member.type, member.uid = mode, _TIME, kind, 1234
+                member.devmajor, member.devminor = 1, 3
+                if name == "ping":
+                    member.pax_headers = {
+                        "SCHILY.xattr.security.capability": self.CAPABILITY.decode(),
+                        "SCHILY.xattr.user.own": "x",
+                    }
+                tar.addfile(member)
+        dockerfile = f"FROM scratch\nLABEL own={self.image_name()}\nADD special.tar /\n"
+        return self.context({"Dockerfile": dockerfile, "special.tar": packed.getvalue()})
+
+    def seen(self, folder):
+        """{path: what root would make use of}."""
+        seen = {}
+        for path in sorted(Path(folder).rglob("*")):
+            info = path.lstat()
+            attributes = {name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)}
+            device = os.major(info.st_rdev), os.minor(info.st_rdev)
+            seen[path.name] = (oct(info.st_mode), info.st_uid, info.st_gid, device, int(info.st_mtime), attributes)
+        return seen
+
+    def test_a_local_output_has_what_buildx_writes_and_capabilities(self):
+        context = self.special("null")
+        self.run_buildx("build", "-o", self.work / "theirs", context, builder="plain")
+        self.build("-o", f"type=local,dest={self.work}/ours,devices=true", context, builder="plain")
+        ours, theirs = self.seen(self.work / "ours"), self.seen(self.work / "theirs")
+        # It sets them, and then the owner, which takes them away.
+        self.assertEqual(ours["ping"][-1].pop("security.capability", None), self.CAPABILITY)
+        self.assertEqual(ours, theirs)
+        # All of it is there, so that the comparison is of something.
+        self.assertEqual(ours["ping"][-1], {"user.own": b"x"})
+        self.assertEqual({name: entry[0] for name, entry in ours.items()}["su"], oct(stat.S_IFREG | 0o4755))
+        self.assertEqual((ours["null"][0], ours["null"][3]), (oct(stat.S_IFCHR | 0o620), (1, 3)))
+        self.assertEqual({entry[1:3] for entry in ours.values()}, {(0, 0)})
+
+    def test_device_nodes_are_asked_for(self):
+        refused = self.build("-o", "out", self.special("null"), builder="plain", check=FAILURES)
+        self.assertIn("cannot make the device node", refused.stderr)
+        self.assertIn("devices=true", refused.stderr.rpartition("hint: ")[2])
+        self.assertFalse(trees.is_in(self.work / "out", "null"))
+        self.build("-o", "out", self.special(), builder="plain")
+        self.assertEqual(self.seen(self.work / "out")["ping"][-1]["security.capability"], self.CAPABILITY)
 
 
 class Archives(OutputTest):

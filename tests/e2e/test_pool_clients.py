@@ -12,11 +12,12 @@ from pool_clients import simulate
 
 
 class Crowd(PoolTest):
-    def pool_of(self, slots):
-        """A pool whose builders nobody talks to."""
+    def pool_of(self, slots, weight=1):
+        """A pool whose builders nobody talks to; the weight is that of the project two."""
         machine = Machine()
         self.addCleanup(machine.close)
         pool = self.make_pool()
+        pool.settings["projects"][1]["weight"] = weight
         pool.add_builder("first", machine.url, slots=slots)
         pool.write()
         pool.start()
@@ -70,34 +71,51 @@ class Crowd(PoolTest):
         self.assertEqual(metrics[f"depot_pool_project_slots_in_use{labels}"], 0)
 
     def test_a_weight_is_so_many_turns(self):
-        pool = self.pool_of(slots=1)
-        pool.settings["projects"][1]["weight"] = 3
-        token = pool.token(user="ada")
-        record = pool.file.read_text().partition("tokens:")[2]
-        pool.write()
-        with pool.file.open("a") as file:
-            file.write("tokens:" + record)
-        client = pool.client(token)
+        pool = self.pool_of(slots=1, weight=3)
+        client = pool.client(pool.token(user="ada"))
         for _ in range(10):
             self.ask(client, "one")
         self.assertEqual([self.ask(client, "two") for _ in range(6)], [2, 3, 4, 6, 7, 8])
         client.close()
 
-    def test_200_clients_of_two_projects_take_turns(self):
-        pool = self.pool_of(slots=4)
+    def first_of_200(self, weight):
+        """Whose the first 50 machines were, of 200 clients that all wait when the first machine is free; a quarter is
+        of the project two, which has this weight.
+        """
+        pool = self.pool_of(slots=4, weight=weight)
         token = pool.token(user="ada")
-        lives = simulate(pool, token, 200, hold=0.2, projects=["one"] * 9 + ["two"])
-        self.assertEqual([life.error for life in lives if life.error], [])
-        longest = {"one": 0, "two": 0}
-        for life in lives:
-            longest[life.project] = max(longest[life.project], life.granted - life.asked)
-        self.assertLess(longest["two"], longest["one"] * 0.6)
-        # While both wait, every other machine is two's: of twenty it has ten, and has all of its own soon after.
-        self.assertGreaterEqual(self.grants(lives, 60).count("two"), 20)
+        client = pool.client(token)
+        holders = []
+        for _ in range(4):
+            build = client.call("CreateBuild", {"project_id": "one"})
+            client.call("GetBuildKitConnection", {"build_id": build["build_id"], "platform": connect.AMD64}, build["build_token"])
+            holders.append(build)
 
-    def grants(self, lives, count):
-        """Whose the first machines were, in the order in which they were given."""
-        return [life.project for life in sorted(lives, key=lambda life: life.granted)[:count]]
+        def waiting():
+            metrics = pool.metrics()
+            labels = ('{platform="linux/amd64",project="one"}', '{platform="linux/amd64",project="two"}')
+            return sum(metrics.get(f"depot_pool_project_waiting{one}", 0) for one in labels) == 200
+
+        def begin():
+            self.wait_until(waiting, 100, "not all of them wait")
+            for build in holders:
+                client.call("FinishBuild", {"build_id": build["build_id"], "success": {}}, build["build_token"])
+
+        lives = simulate(pool, token, 200, projects=["one"] * 3 + ["two"], then=begin)
+        client.close()
+        self.assertEqual([life.error for life in lives if life.error], [])
+        self.assertEqual(set(pool.builds(token, "two").values()), {FINISHED})
+        first = sorted(lives, key=lambda life: life.granted)[:50]
+        return [life.project for life in first]
+
+    # Grants that come together are seen in any order by four clients: two of the 50 may be others.
+    def test_200_clients_of_two_projects_take_turns(self):
+        first = self.first_of_200(weight=1)
+        self.assertAlmostEqual(first.count("two"), 25, delta=2, msg=first)
+
+    def test_200_clients_take_turns_by_weight(self):
+        first = self.first_of_200(weight=3)
+        self.assertAlmostEqual(first.count("two"), 37.5, delta=2, msg=first)
 
     def ask(self, client, project):
         """The place in the queue of a fresh build, 0 when it has its machine."""

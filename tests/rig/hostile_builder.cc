@@ -18,7 +18,8 @@
 //   "silent":   true          Control.Solve and the gateway never answer
 //   "waits":    true          Control.Solve never answers once the exporters have run
 //
-// An ACTION is {"do": NAME, ...}: see hostile_actor.cc.
+// An ACTION is {"do": NAME, ...}: see hostile_actor.cc. With "layout": NAME its call is about the
+// content of the build context NAME, an image layout.
 
 #include <atomic>
 #include <cerrno>
@@ -225,8 +226,10 @@ class Build {
     AddUnary("Control/ListWorkers", [](const Call&) { return Workers(); });
     AddUnary("Control/Solve", [this](const Call& call) { return Solve(call); });
     AddUnary("frontend.LLBBridge/Ping", [](const Call&) { return Reply({}, Pong()); });
-    AddUnary("frontend.LLBBridge/Solve",
-             [this](const Call& call) { return Frontend(call.cancel); });
+    AddUnary("frontend.LLBBridge/Solve", [this](const Call& call) {
+      (void)asked_.ParseFromString(call.request);
+      return Frontend(call.cancel);
+    });
     AddUnary("frontend.LLBBridge/Return", [this](const Call& call) {
       const std::string ref = call.metadata.Get("buildkit-controlapi-buildid").value_or("");
       Of(ref).returned.Request(Error(ErrorCode::kCancelled, "the frontend has returned"));
@@ -323,9 +326,20 @@ class Build {
       if (session_over_) return;
       client = client_;
     }
-    for (const Script& action : List(script_, when)) {
+    for (Script action : List(script_, when)) {
+      const std::string layout = Text(action, "layout");
+      if (!layout.empty()) action["metadata"]["buildkit-attachable-store-id"] = StoreOf(layout);
       if (!cancel.cancelled()) hostile::Act(*client, action, cancel);
     }
+  }
+
+  /// The name of the store of a build context that is an image layout: oci-layout://ID:TAG@DIGEST.
+  std::string StoreOf(const std::string& context) const {
+    constexpr std::size_t kScheme = sizeof "oci-layout://" - 1;
+    const auto found = asked_.frontend_opt().find("context:" + context);
+    if (found == asked_.frontend_opt().end() || found->second.size() < kScheme) return "";
+    const std::string rest = found->second.substr(kScheme);
+    return "oci:" + rest.substr(0, rest.find(':'));
   }
 
   rpc::Status Status(rpc::ServerCall& call, const Cancel& cancel) {
@@ -378,6 +392,7 @@ class Build {
 
   const Script& script_;
   rpc::ServiceTable table_;
+  control::frontend::SolveRequest asked_;  // of the frontend; written before its actions
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Solving>> solvings_;  // by ref; guarded by mutex_
   std::shared_ptr<rpc::Channel> client_;                      // guarded by mutex_ but in Session()

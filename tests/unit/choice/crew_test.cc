@@ -126,6 +126,18 @@ TEST(Crew, AskedWhatTheyEmulateAreAllWhenNoneRunsItNatively) {
   EXPECT_FALSE(crew.Assign({kS390x}, Emulation::kNever, Cancel::Never()));
 }
 
+TEST(Crew, WhatNobodyKnowsIsNotCalledEmulated) {
+  RecordingSink sink;
+  auto driver = std::make_shared<FakeDriver>(std::vector<Platform>{kAmd64});
+  Crew crew({{"one", {}, {}, driver}}, sink);
+  const Platform foo{"linux", "foo", ""};
+  auto assigned = crew.Assign({kAmd64, foo}, Emulation::kListed, Cancel::Never());
+  ASSERT_TRUE(assigned) << assigned.error().message();
+  EXPECT_EQ(assigned->front().share.platforms, (std::vector<Platform>{kAmd64, foo}));
+  EXPECT_TRUE(sink.notices().empty());
+  EXPECT_FALSE(crew.Assign({foo}, Emulation::kNever, Cancel::Never()));
+}
+
 TEST(Crew, OneDriverOfSeveralMachinesGivesOneForEachSite) {
   RecordingSink sink;
   auto driver = std::make_shared<FakeDriver>(std::vector<Platform>{});

@@ -68,6 +68,23 @@ TEST(Place, EmulatesWhereItIsAllowed) {
   EXPECT_EQ((*anywhere)[0].site, 0U);
 }
 
+TEST(Place, WhatNobodyKnowsGoesToWhoListsItElseToTheFirst) {
+  const Platform foo{"linux", "foo", ""};
+  std::vector<Site> sites = {{"a", {kAmd64}, {}}, {"b", {kArm64}, {}}};
+  auto first = Place({kArm64, foo}, sites, kAmd64, Emulation::kListed);
+  ASSERT_TRUE(first);
+  ASSERT_EQ(first->size(), 2U);
+  EXPECT_EQ((*first)[1].site, 0U);
+  EXPECT_EQ((*first)[1].emulated, std::vector<Platform>{foo});
+  auto never = Place({foo}, sites, kAmd64, Emulation::kNever);
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().code(), ErrorCode::kUnsupported);
+  sites[1].emulated = {foo};
+  auto listed = Place({foo}, sites, kAmd64, Emulation::kListed);
+  ASSERT_TRUE(listed);
+  EXPECT_EQ(listed->front().site, 1U);
+}
+
 TEST(Place, NothingWantedIsOneShareOnTheHostsOwnPlatform) {
   auto shares = Place({}, TwoSites(), kArm64, Emulation::kNever);
   ASSERT_TRUE(shares);

@@ -32,11 +32,12 @@ TEST(AnnotationFlag, GoesToTheManifestUnlessATypeIsSaid) {
 }
 
 TEST(AnnotationFlag, SeveralTypesAndPlatforms) {
-  EXPECT_EQ(Attributes("index,manifest[linux/aarch64],manifest-descriptor[arm/v7]:k=v"),
-            Words{"--annotation: platform \"arm/v7\": unknown operating system \"arm\""});
+  EXPECT_EQ(Attributes("index,manifest[linux/aarch64],manifest-descriptor[linux/arm/v 7]:k=v"),
+            Words{"--annotation: platform \"linux/arm/v 7\": the variant has a wrong form"});
   EXPECT_EQ(Attributes("index,manifest[linux/aarch64],manifest-descriptor[linux/arm/v7]:k=v"),
             (Words{"annotation-index.k=v", "annotation-manifest[linux/arm64].k=v",
                    "annotation-manifest-descriptor[linux/arm/v7].k=v"}));
+  EXPECT_EQ(Attributes("manifest[linux/foo]:k=v"), Words{"annotation-manifest[linux/foo].k=v"});
 }
 
 TEST(AnnotationFlag, WrongFormsAreSaid) {

@@ -228,8 +228,10 @@ TEST(BuildFlags, PlatformsComeInListsAndOnceEach) {
   EXPECT_TRUE(Parse({"."}).platforms.empty());
   EXPECT_EQ(Refusal({"--platform=", "."}).message(), "--platform: the platform is empty");
   EXPECT_EQ(Refusal({"--platform=amd64,", "."}).message(), "--platform: the platform is empty");
-  EXPECT_EQ(Refusal({"--platform", "linux/amd64,linux/foo", "."}).message(),
-            "--platform: platform \"linux/foo\": unknown architecture \"foo\"");
+  EXPECT_EQ(Parse({"--platform", "linux/amd64,linux/foo", "."}).platforms,
+            (Platforms{amd64, {"linux", "foo", ""}}));
+  EXPECT_EQ(Refusal({"--platform", "linux/amd64,linux/f o", "."}).message(),
+            "--platform: platform \"linux/f o\": the architecture has a wrong form");
 }
 
 TEST(BuildFlags, DepotSettings) {

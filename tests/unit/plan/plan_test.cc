@@ -248,10 +248,29 @@ TEST(Plan, DefaultPlatformOfTheEnvironment) {
   EXPECT_EQ(AttrsOf(run).at("platform"), "linux/arm64");
   CommandLine flag{{"--platform=amd64", "."}, Remote(), Directory(), run.facts};
   EXPECT_EQ(AttrsOf(flag).at("platform"), "linux/amd64");
-  run.facts.frontend.environment = {{"DOCKER_DEFAULT_PLATFORM", "linux/foo"}};
+  run.facts.frontend.environment = {{"DOCKER_DEFAULT_PLATFORM", "linux/"}};
   EXPECT_TRUE(run.Bad().message().starts_with("DOCKER_DEFAULT_PLATFORM: "));
   run.facts.frontend.environment = {{"DOCKER_DEFAULT_PLATFORM", "amd64,arm64"}};
   EXPECT_EQ(AttrsOf(run).at("platform"), "linux/amd64,linux/arm64");
+}
+
+TEST(Plan, APlatformThatNobodyKnowsIsSaidAndPassedOn) {
+  options::BuildOptions options;
+  const Environment variable = {{"DOCKER_DEFAULT_PLATFORM", "linux/amd46"}};
+  auto wanted = WantedPlatforms(options, variable);
+  ASSERT_TRUE(wanted);
+  EXPECT_EQ(UnknownPlatforms(options, *wanted),
+            std::vector<std::string>{
+                "WARNING: DOCKER_DEFAULT_PLATFORM linux/amd46: unknown architecture \"amd46\", did "
+                "you mean linux/amd64?"});
+  const Platform foo{"linux", "foo", ""};
+  options.platforms = {{"linux", "amd64", ""}, foo};
+  options.annotations = {{"manifest", foo, "a", "1"}, {"manifest", foo, "b", "2"}};
+  const std::string why = " linux/foo: unknown architecture \"foo\"";
+  EXPECT_EQ(UnknownPlatforms(options, options.platforms),
+            (std::vector<std::string>{"WARNING: --platform" + why, "WARNING: --annotation" + why}));
+  CommandLine run{{"--platform=linux/amd64,linux/foo", "."}};
+  EXPECT_EQ(AttrsOf(run).at("platform"), "linux/amd64,linux/foo");
 }
 
 TEST(Plan, SourceDateEpochUnlessGiven) {

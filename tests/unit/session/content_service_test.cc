@@ -42,6 +42,7 @@ class ContentServiceTest : public ::testing::Test {
     OfferedStores stores{{"local:cache", {store}},
                          {"export", {std::make_shared<FullStore>(), true}},
                          {"optional", {std::make_shared<FullStore>(), false}}};
+    stores["spare"] = {store, false};
     AddContent(table_, stores, faults_, sink_);
   }
 
@@ -97,12 +98,15 @@ class ContentServiceTest : public ::testing::Test {
     EXPECT_TRUE(End(*running, Request(content::COMMIT, 0, data)).ok());
   }
 
-  std::string Read(const std::string& data, std::int64_t offset, std::int64_t size) {
+  std::string Read(const std::string& data,
+                   std::int64_t offset,
+                   std::int64_t size,
+                   const std::string& store = "local:cache") {
     content::ReadContentRequest request;
     request.set_digest(DigestOf(data));
     request.set_offset(offset);
     request.set_size(size);
-    auto running = Start("Read");
+    auto running = Start("Read", store);
     running->call().Send(request.SerializeAsString());
     running->call().HalfClose();
     std::string read;
@@ -165,6 +169,31 @@ TEST_F(ContentServiceTest, ReadsAnySlice) {
   EXPECT_EQ(Read(data, -1, 1), "status 3");
   EXPECT_EQ(Read(data, 0, -1), "status 3");
   EXPECT_EQ(Read("unknown", 0, 0), "status 5");
+}
+
+TEST_F(ContentServiceTest, ADamagedBlobIsAFaultOnceItIsReadInWhole) {
+  Put("sound");
+  folder_.Write("blobs/sha256/" + Sha256Hex("sound"), "bound");
+  EXPECT_EQ(Read("sound", 1, 4), "ound") << "it was not read in whole";
+  EXPECT_EQ(Read("sound", 0, 0, "spare"), "status 2");
+  ASSERT_EQ(sink_.notices().size(), 1U);
+  EXPECT_FALSE(faults_.first()) << "a build can do without it";
+  EXPECT_EQ(Read("sound", 0, 2), "bo");
+  EXPECT_EQ(Read("sound", 0, 2), "bo") << "the reader starts over";
+  EXPECT_FALSE(faults_.first());
+  EXPECT_EQ(Read("sound", 2, 3), "status 2");
+  ASSERT_TRUE(faults_.first());
+  EXPECT_EQ(faults_.first()->message(), folder_ / "blobs/sha256/" + Sha256Hex("sound") +
+                                            " is damaged: its content is not what its name says");
+}
+
+TEST_F(ContentServiceTest, SoundBlobsAreReadInAnyPieces) {
+  Put("sound");
+  for (int i = 0; i < 2; ++i) {
+    for (std::int64_t at = 0; at < 5; ++at)
+      EXPECT_EQ(Read("sound", at, 1), std::string("sound").substr(static_cast<std::size_t>(at), 1));
+  }
+  EXPECT_FALSE(faults_.first());
 }
 
 TEST_F(ContentServiceTest, InfoAndListTellWhatIsThere) {

@@ -34,14 +34,17 @@ class SecretsService : public ::testing::Test {
   TemporaryDirectory directory_;
   RecordingSink sink_;
   Masks masks_;
+  Faults faults_;
   rpc::ServiceTable table_;
 };
 
 TEST_F(SecretsService, GivesFilesAndValues) {
   directory_.Write("file", std::string("bytes \0\xFF", 8));
-  AddSecrets(table_, MakeSecrets({{"file", directory_ / "file", std::nullopt},
-                                  {"value", "", Secret("from env")}},
-                                 sink_, masks_));
+  AddSecrets(
+      table_,
+      MakeSecrets({{"file", directory_ / "file", std::nullopt}, {"value", "", Secret("from env")}},
+                  sink_, masks_),
+      faults_);
   std::string data;
   EXPECT_TRUE(Get("file", data).ok());
   EXPECT_EQ(data, std::string("bytes \0\xFF", 8));
@@ -51,7 +54,8 @@ TEST_F(SecretsService, GivesFilesAndValues) {
 
 TEST_F(SecretsService, ReadsAFileWhenItIsAskedFor) {
   directory_.Write("file", "old");
-  AddSecrets(table_, MakeSecrets({{"id", directory_ / "file", std::nullopt}}, sink_, masks_));
+  AddSecrets(table_, MakeSecrets({{"id", directory_ / "file", std::nullopt}}, sink_, masks_),
+             faults_);
   directory_.Write("file", "new");
   std::string data;
   EXPECT_TRUE(Get("id", data).ok());
@@ -59,7 +63,7 @@ TEST_F(SecretsService, ReadsAFileWhenItIsAskedFor) {
 }
 
 TEST_F(SecretsService, RefusesWhatWasNotOfferedAndSaysSoOnce) {
-  AddSecrets(table_, MakeSecrets({}, sink_, masks_));
+  AddSecrets(table_, MakeSecrets({}, sink_, masks_), faults_);
   std::string data;
   for (int i = 0; i < 2; ++i) {
     rpc::Status status = Get("token\n", data);
@@ -70,7 +74,7 @@ TEST_F(SecretsService, RefusesWhatWasNotOfferedAndSaysSoOnce) {
 }
 
 TEST_F(SecretsService, WhatIsAskedForInEveryBuildIsNoNews) {
-  AddSecrets(table_, MakeSecrets({}, sink_, masks_));
+  AddSecrets(table_, MakeSecrets({}, sink_, masks_), faults_);
   std::string data;
   for (const char* id : {"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "GIT_AUTH_TOKEN.github.com",
                          "GIT_AUTH_HEADER.github.com", "HTTP_AUTH_TOKEN_example.com"}) {
@@ -82,12 +86,15 @@ TEST_F(SecretsService, WhatIsAskedForInEveryBuildIsNoNews) {
 }
 
 TEST_F(SecretsService, DoesNotCallAVanishedFileNotFound) {
-  AddSecrets(table_, MakeSecrets({{"id", directory_ / "gone", std::nullopt}}, sink_, masks_));
+  AddSecrets(table_, MakeSecrets({{"id", directory_ / "gone", std::nullopt}}, sink_, masks_),
+             faults_);
   std::string data;
   rpc::Status status = Get("id", data);
   EXPECT_FALSE(status.ok());
   EXPECT_NE(status.code, rpc::Code::kNotFound);
   EXPECT_NE(status.message.find(directory_ / "gone"), std::string::npos) << status.message;
+  ASSERT_TRUE(faults_.first());
+  EXPECT_EQ(faults_.first()->message(), status.message);
 }
 
 TEST_F(SecretsService, RefusesWhatIsTooLarge) {
@@ -100,11 +107,14 @@ TEST_F(SecretsService, RefusesWhatIsTooLarge) {
   ASSERT_FALSE(checked);
   EXPECT_NE(checked.error().message().find("500 KiB"), std::string::npos);
   EXPECT_FALSE(CheckSecrets({{"value", "", Secret(std::string(kMaxSecretSize + 1, 'x'))}}));
-  AddSecrets(table_, MakeSecrets(secrets, sink_, masks_));
+  AddSecrets(table_, MakeSecrets(secrets, sink_, masks_), faults_);
   std::string data;
   EXPECT_TRUE(Get("fits", data).ok());
   EXPECT_EQ(data.size(), kMaxSecretSize);
+  EXPECT_EQ(Get("unknown", data).code, rpc::Code::kNotFound);
+  EXPECT_FALSE(faults_.first());
   EXPECT_FALSE(Get("large", data).ok());
+  EXPECT_TRUE(faults_.first());
 }
 
 TEST_F(SecretsService, ChecksFilesBeforeTheBuild) {
@@ -124,7 +134,7 @@ TEST_F(SecretsService, KeepsWhatAPipeGave) {
   EXPECT_TRUE(CheckSecrets(secrets));
   ASSERT_EQ(::write(writer.get(), "once", 4), 4);
   writer.Reset();
-  AddSecrets(table_, MakeSecrets(secrets, sink_, masks_));
+  AddSecrets(table_, MakeSecrets(secrets, sink_, masks_), faults_);
   std::string data;
   for (int i = 0; i < 2; ++i) {
     EXPECT_TRUE(Get("id", data).ok());
@@ -142,9 +152,9 @@ TEST_F(SecretsService, SeveralBuildersAndNamesShareWhatAPipeGave) {
   const std::string path = Cat("/dev/fd/", reader.get());
   const std::string same = Cat("/proc/self/fd/", reader.get());
   auto secrets = MakeSecrets({{"a", path, std::nullopt}, {"b", same, std::nullopt}}, sink_, masks_);
-  AddSecrets(table_, secrets);
+  AddSecrets(table_, secrets, faults_);
   rpc::ServiceTable other;
-  AddSecrets(other, secrets);
+  AddSecrets(other, secrets, faults_);
   std::string data;
   EXPECT_TRUE(Get("a", data).ok());
   EXPECT_EQ(data, "once");
@@ -162,7 +172,8 @@ TEST_F(SecretsService, WhoStopsWaitingLeavesWhatHasArrived) {
   Fd writer(ends[1]);
   ASSERT_EQ(::write(writer.get(), "first ", 6), 6);
   AddSecrets(table_,
-             MakeSecrets({{"id", Cat("/dev/fd/", reader.get()), std::nullopt}}, sink_, masks_));
+             MakeSecrets({{"id", Cat("/dev/fd/", reader.get()), std::nullopt}}, sink_, masks_),
+             faults_);
   {
     RunningCall running(table_, "/moby.buildkit.secrets.v1.Secrets/GetSecret", {});
     GetSecretRequest request;
@@ -190,7 +201,7 @@ TEST_F(SecretsService, ALinkInTheContextDoesNotLeadOutOfIt) {
   ASSERT_FALSE(checked);
   EXPECT_NE(checked.error().message().find("is a symbolic link to ../outside"), std::string::npos)
       << checked.error().message();
-  AddSecrets(table_, MakeSecrets({spec}, sink_, masks_));
+  AddSecrets(table_, MakeSecrets({spec}, sink_, masks_), faults_);
   std::string data;
   EXPECT_FALSE(Get("id", data).ok());
   EXPECT_EQ(data, "");
@@ -201,13 +212,15 @@ TEST_F(SecretsService, ALinkInTheContextDoesNotLeadOutOfIt) {
 
 TEST_F(SecretsService, StopsWaitingForAPipeWhenCancelled) {
   ASSERT_EQ(::mkfifo((directory_ / "fifo").c_str(), 0600), 0);
-  AddSecrets(table_, MakeSecrets({{"id", directory_ / "fifo", std::nullopt}}, sink_, masks_));
+  AddSecrets(table_, MakeSecrets({{"id", directory_ / "fifo", std::nullopt}}, sink_, masks_),
+             faults_);
   RunningCall running(table_, "/moby.buildkit.secrets.v1.Secrets/GetSecret", {});
   GetSecretRequest request;
   request.set_id("id");
   running.call().Send(request.SerializeAsString());
   running.source().Request(Error(ErrorCode::kCancelled, "stop"));
   EXPECT_FALSE(running.Finish().ok());
+  EXPECT_FALSE(faults_.first());
 }
 
 }  // namespace
