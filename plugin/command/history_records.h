@@ -45,15 +45,15 @@ class BuildHistory {
   /// newest. kNotFound when there is none. Blocks.
   Result<KeptRecord> Find(const std::string& ref, const Cancel& cancel);
 
-  std::vector<HeldBuilder>& machines() { return machines_; }
+  std::vector<LeasedBuilder>& machines() { return machines_; }
 
  private:
-  BuildHistory(std::vector<HeldBuilder> machines, std::string folder)
+  BuildHistory(std::vector<LeasedBuilder> machines, std::string folder)
       : machines_(std::move(machines)), folder_(std::move(folder)) {}
 
   Result<std::vector<KeptRecord>> Ask(const std::string& ref, const Cancel& cancel);
 
-  std::vector<HeldBuilder> machines_;
+  std::vector<LeasedBuilder> machines_;
   std::string folder_;  ///< docker buildx's own
 };
 
