@@ -109,8 +109,12 @@ class MachineDriver final : public builder::Driver {
     health->WhenCancelled([&stopping](const Error& why) { stopping.Request(why); });
     TRY_ASSIGN(auto machine, LaunchAndConnect(kind, sink, stopping.cancel()));
     auto replace = [this, kind](const Error& why, const Cancel& stop) {
-      build_->sink.Say(Cat("the Depot API's ", kind.architecture, " machine does not come back: ",
-                           why.message(), "; asking for another one"));
+      // The certificate may have lived for minutes alone.
+      const bool denied = why.code() == ErrorCode::kDenied;
+      build_->sink.Say(
+          Cat("the Depot API's ", kind.architecture, " machine ",
+              denied ? "does not let us in again: " : "does not come back: ", why.message(),
+              "; asking for ", denied ? "a new certificate" : "another one"));
       return LaunchAndConnect(kind, build_->sink, stop);
     };
     return std::make_unique<MachineBuilder>(std::move(machine), std::move(health),

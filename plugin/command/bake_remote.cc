@@ -24,6 +24,7 @@
 #include "plugin/options/build_flags.h"
 #include "plugin/plan/description.h"
 #include "plugin/plan/git_url.h"
+#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
@@ -87,7 +88,8 @@ Result<> BuildFolder(const options::BuildOptions& options,
   TRY(workshop.ReadDocker());
   Streams streams(call.terminal);
   job::Target target(options, workshop, streams);
-  TRY(target.Prepare(call.cancel));
+  LineSink early(call.terminal, call.cancel);
+  TRY(target.Prepare(early, call.cancel));
   TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(options, workshop, call));
   choice.default_load = false;
   TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options.progress));

@@ -22,6 +22,7 @@
 #include "plugin/job/links.h"
 #include "plugin/job/target.h"
 #include "plugin/plan/description.h"
+#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
@@ -73,9 +74,9 @@ class BakeRun {
   BakeRun& operator=(const BakeRun&) = delete;
 
   /// Whatever is wrong on the user's own machine.
-  Result<> Prepare(const Cancel& cancel) {
+  Result<> Prepare(EventSink& sink, const Cancel& cancel) {
     for (auto& [name, running] : running_) {
-      Result<> prepared = running.build->Prepare(cancel);
+      Result<> prepared = running.build->Prepare(sink, cancel);
       if (!prepared) return Fail(Named(name, std::move(prepared).error()));
     }
     return {};
@@ -270,7 +271,8 @@ Result<> BuildTargets(const std::vector<BakeTarget>& targets,
                       const Call& call) {
   TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options.common.progress));
   BakeRun run(targets, workshop, call.terminal);
-  TRY(run.Prepare(call.cancel));
+  LineSink early(call.terminal, call.cancel);
+  TRY(run.Prepare(early, call.cancel));
   TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(options.common, workshop, call));
   chosen.options.title = TitleOf(choice);
   chosen.options.expand_warnings = workshop.debug();

@@ -10,6 +10,7 @@
 #include "plugin/options/build_flags.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/description.h"
+#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
@@ -52,7 +53,8 @@ Result<> RunBuild(const Call& call) {
   TRY(workshop.ReadDocker());
   Streams streams(call.terminal);
   job::Target target(*options, workshop, streams);
-  TRY(target.Prepare(call.cancel));
+  LineSink early(call.terminal, call.cancel);
+  TRY(target.Prepare(early, call.cancel));
   TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(*options, workshop, call));
   std::string project = choice.hosted ? choice.hosted->project.id : "";
 

@@ -36,18 +36,18 @@ Result<choice::Choice> ChooseLenient(const std::string& name,
   return remote;
 }
 
-Result<std::vector<HeldBuilder>> HoldBuilders(const std::string& name,
-                                              job::Workshop& workshop,
-                                              EventSink& sink,
-                                              const Call& call) {
+Result<std::vector<LeasedBuilder>> LeaseBuilders(const std::string& name,
+                                                 job::Workshop& workshop,
+                                                 EventSink& sink,
+                                                 const Call& call) {
   TRY_ASSIGN(choice::Choice choice, ChooseLenient(name, workshop, sink, call));
-  std::vector<HeldBuilder> held;
-  if (choice.hosted) return held;
+  std::vector<LeasedBuilder> leased;
+  if (choice.hosted) return leased;
   for (const choice::Site& site : choice.sites) {
     TRY_ASSIGN(auto builder, site.driver->Acquire(std::nullopt, sink, call.cancel));
-    held.push_back({site.name, site.buildx.builder, site.buildx.node, std::move(builder)});
+    leased.push_back({site.name, site.buildx.builder, site.buildx.node, std::move(builder)});
   }
-  return held;
+  return leased;
 }
 
 }  // namespace depot::command

@@ -26,8 +26,8 @@ Result<choice::Choice> ChooseLenient(const std::string& name,
                                      EventSink& sink,
                                      const Call& call);
 
-/// A builder that is held.
-struct HeldBuilder {
+/// One machine of a builder, on lease until this goes.
+struct LeasedBuilder {
   std::string name;            ///< for people
   std::string buildx_builder;  ///< what docker buildx knows it by, as in refs of builds
   std::string buildx_node;
@@ -36,9 +36,9 @@ struct HeldBuilder {
 
 /// Gets hold of all machines of the builder that a build with `--builder NAME` would have. Empty
 /// when the Depot API would hand them out: it does so for builds alone. Blocks.
-Result<std::vector<HeldBuilder>> HoldBuilders(const std::string& name,
-                                              job::Workshop& workshop,
-                                              EventSink& sink,
-                                              const Call& call);
+Result<std::vector<LeasedBuilder>> LeaseBuilders(const std::string& name,
+                                                 job::Workshop& workshop,
+                                                 EventSink& sink,
+                                                 const Call& call);
 
 }  // namespace depot::command

@@ -159,13 +159,13 @@ Result<> RunDu(const Call& call) {
   LineSink sink(call.terminal, call.cancel);
   job::Workshop workshop(call.environment, call.globals, call.version);
   TRY(workshop.ReadDocker());
-  TRY_ASSIGN(auto held, HoldBuilders(options.builder, workshop, sink, call));
-  if (held.empty()) {
+  TRY_ASSIGN(auto leased, LeaseBuilders(options.builder, workshop, sink, call));
+  if (leased.empty()) {
     sink.Say(std::string(kHostedNote));
     return {};
   }
   std::vector<builder::CacheRecord> records;
-  for (HeldBuilder& one : held) {
+  for (LeasedBuilder& one : leased) {
     TRY_ASSIGN(auto found, builder::AskCacheUsage(*one.builder, filter.filters, call.cancel));
     records.insert(records.end(), found.begin(), found.end());
   }
@@ -239,11 +239,11 @@ Result<> RunPrune(const Call& call) {
   LineSink sink(call.terminal, call.cancel);
   job::Workshop workshop(call.environment, call.globals, call.version);
   TRY(workshop.ReadDocker());
-  TRY_ASSIGN(auto held, HoldBuilders(options.builder, workshop, sink, call));
-  if (held.empty()) return PruneHosted(options, workshop, sink, call);
+  TRY_ASSIGN(auto leased, LeaseBuilders(options.builder, workshop, sink, call));
+  if (leased.empty()) return PruneHosted(options, workshop, sink, call);
   std::string text;
   std::int64_t total = 0;
-  for (HeldBuilder& one : held) {
+  for (LeasedBuilder& one : leased) {
     auto removed = [&](const builder::CacheRecord& record) {
       total += record.size;
       text += options.verbose ? PrettyRows(record) : UsageRow(record);

@@ -87,7 +87,7 @@ Result<BuildHistory> BuildHistory::Open(const std::string& builder,
                                         job::Workshop& workshop,
                                         EventSink& sink,
                                         const Call& call) {
-  TRY_ASSIGN(std::vector<HeldBuilder> machines, HoldBuilders(builder, workshop, sink, call));
+  TRY_ASSIGN(std::vector<LeasedBuilder> machines, LeaseBuilders(builder, workshop, sink, call));
   if (machines.empty()) {
     return Fail(Error(ErrorCode::kUnsupported,
                       "history: the Depot API gives out its builders to builds alone")
@@ -100,7 +100,7 @@ Result<BuildHistory> BuildHistory::Open(const std::string& builder,
 
 Result<std::vector<KeptRecord>> BuildHistory::Ask(const std::string& ref, const Cancel& cancel) {
   std::vector<KeptRecord> all;
-  for (HeldBuilder& machine : machines_) {
+  for (LeasedBuilder& machine : machines_) {
     TRY_ASSIGN(auto records, solve::ListHistory(*machine.builder, ref, cancel));
     const bool named = !machine.buildx_builder.empty();
     for (solve::HistoryRecord& record : records) {

@@ -46,12 +46,12 @@ class BuildHistory {
   Result<KeptRecord> Find(const std::string& ref, const Cancel& cancel);
 
  private:
-  BuildHistory(std::vector<HeldBuilder> machines, std::string folder)
+  BuildHistory(std::vector<LeasedBuilder> machines, std::string folder)
       : machines_(std::move(machines)), folder_(std::move(folder)) {}
 
   Result<std::vector<KeptRecord>> Ask(const std::string& ref, const Cancel& cancel);
 
-  std::vector<HeldBuilder> machines_;
+  std::vector<LeasedBuilder> machines_;
   std::string folder_;  ///< docker buildx's own
 };
 

@@ -1,7 +1,12 @@
 #include "plugin/job/inputs.h"
 
+#include <filesystem>
+
 #include <unistd.h>
 
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
+#include "driver/event/patience.h"
 #include "plugin/job/remote_text.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/dockerfile_names.h"
@@ -14,11 +19,45 @@
 #include "plugin/plan/vcs.h"
 
 namespace depot::job {
+namespace {
+
+/// What may give the Dockerfile or the context late, or never; "" when that is a file.
+std::string AwaitedSource(const options::BuildOptions& options) {
+  if (options.context == "-" || options.file == "-") return "standard input";
+  std::error_code ignored;
+  const bool pipe = !options.file.empty() && std::filesystem::is_fifo(options.file, ignored);
+  return pipe ? Cat("what is written into the pipe ", Printable(options.file)) : "";
+}
+
+Result<plan::SourceFacts> Inspect(const options::BuildOptions& options,
+                                  int standard_input,
+                                  EventSink& sink,
+                                  const Cancel& cancel) {
+  std::string awaited = AwaitedSource(options);
+  if (awaited.empty()) return plan::InspectSource(options, standard_input, cancel);
+  const Patience waiting(sink, {std::move(awaited)}, cancel);
+  return plan::InspectSource(options, standard_input, waiting.cancel());
+}
+
+Result<std::vector<session::SshOffer>> ReadSsh(const options::BuildOptions& options,
+                                               const Environment& environment,
+                                               EventSink& sink,
+                                               const Cancel& cancel) {
+  if (options.sources.ssh.empty()) return plan::PlanSsh(options, environment, cancel);
+  // A key may come by a pipe, and an agent may ask its user.
+  const Patience waiting(sink, {"the keys of --ssh"}, cancel);
+  TRY_ASSIGN(auto offers, plan::PlanSsh(options, environment, waiting.cancel()));
+  TRY(session::CheckSshAgents(offers, waiting.cancel()));
+  return offers;
+}
+
+}  // namespace
 
 Result<Inputs> ReadInputs(const options::BuildOptions& options,
                           const Environment& environment,
                           Streams& streams,
                           http::HttpClient& http,
+                          EventSink& sink,
                           const Cancel& cancel) {
   Inputs inputs;
   TRY_ASSIGN(inputs.notices, options::CheckSettings(environment));
@@ -34,13 +73,12 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   for (session::SecretSpec& spec : plan::JobTokenSecrets(options, environment))
     inputs.secrets.push_back(std::move(spec));
   TRY(session::CheckSecrets(inputs.secrets));
-  TRY_ASSIGN(inputs.ssh, plan::PlanSsh(options, environment, cancel));
-  TRY(session::CheckSshAgents(inputs.ssh, cancel));
+  TRY_ASSIGN(inputs.ssh, ReadSsh(options, environment, sink, cancel));
   TRY(plan::CheckPipes(options, inputs.secrets, STDIN_FILENO));
   if (options.context == "-" || options.file == "-") {
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
   }
-  TRY_ASSIGN(plan::SourceFacts facts, plan::InspectSource(options, inputs.standard_input, cancel));
+  TRY_ASSIGN(plan::SourceFacts facts, Inspect(options, inputs.standard_input, sink, cancel));
   if (options.dockerfile_inline) {
     facts.fetched_dockerfile = *options.dockerfile_inline;
   } else if (plan::IsHttpUrl(options.file)) {

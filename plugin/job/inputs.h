@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "driver/base/environment.h"
+#include "driver/event/sink.h"
 #include "driver/files/tree.h"
 #include "driver/http/client.h"
 #include "driver/session/content_service.h"
@@ -34,12 +35,13 @@ struct Inputs {
 };
 
 /// Looks at all of it, so that whatever is wrong is known before a builder is asked. Blocks for
-/// standard input, when that is the context or the Dockerfile; a Dockerfile at a URL comes by
-/// `http`.
+/// standard input, when that is the context or the Dockerfile, and for pipes, which `sink` is told;
+/// a Dockerfile at a URL comes by `http`.
 Result<Inputs> ReadInputs(const options::BuildOptions& options,
                           const Environment& environment,
                           Streams& streams,
                           http::HttpClient& http,
+                          EventSink& sink,
                           const Cancel& cancel);
 
 }  // namespace depot::job

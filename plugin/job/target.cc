@@ -50,13 +50,16 @@ Target::Target(const options::BuildOptions& options, Workshop& workshop, Streams
       sboms_(options.sbom_dir),
       results_(workshop.TemporaryDirectory(), streams) {}
 
-Result<> Target::Prepare(const Cancel& cancel) {
+Result<> Target::Prepare(EventSink& sink, const Cancel& cancel) {
   TRY(CheckArchives(options_, streams_));
   if (options::WantsLoad(options_)) {
     TRY_ASSIGN(engine_, EngineToLoadInto());
   }
-  TRY_ASSIGN(inputs_,
-             ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), cancel));
+  workshop_.SayTo(&sink);
+  auto inputs =
+      ReadInputs(options_, workshop_.environment(), streams_, workshop_.http(), sink, cancel);
+  workshop_.SayTo(nullptr);
+  TRY_ASSIGN(inputs_, std::move(inputs));
   TRY_ASSIGN(retries_, options::WantedRetries(options_.retry, workshop_.environment()));
   TRY_ASSIGN(tag_rules_, options::WantedTagRules(options_.tagging, workshop_.environment()));
   TRY(caches_.Prepare(options_, workshop_.environment(), retries_));

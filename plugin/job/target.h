@@ -49,7 +49,8 @@ class Target {
   void SetLinkage(Linkage linkage) { linkage_ = std::move(linkage); }
 
   /// First: whatever is wrong on the user's own machine ends it here, before anything is connected.
-  Result<> Prepare(const Cancel& cancel);
+  /// `sink` hears what is waited for (standard input, a pipe, the server of a Dockerfile). Blocks.
+  Result<> Prepare(EventSink& sink, const Cancel& cancel);
 
   /// Then, once: acquire, plan, solve, deliver. Success means that everything is where it was asked
   /// for. Events go to `sink`; when several targets share a display, each has one that says its

@@ -18,7 +18,8 @@ constexpr std::chrono::minutes kUnused(10);
 constexpr milliseconds kWaitStep(250);
 constexpr milliseconds kLongestWait(5000);
 
-struct Held {
+/// A claim for as long as its build gives signs of life: first it waits, then it has a slot.
+struct Lease {
   Claim claim;
   bool told = false;  ///< its build knows the builder it has
   Slots::Moment last_sign{};
@@ -54,8 +55,8 @@ class FairSlots final : public Slots {
     auto found = builders_.find(builder);
     if (found == builders_.end() || found->second.up == up) return;
     found->second.up = up;
-    for (auto& [ticket, held] : claims_) {
-      if (!up && !held.told && held.claim.builder == builder) Drop(held);
+    for (auto& [ticket, lease] : claims_) {
+      if (!up && !lease.told && lease.claim.builder == builder) Drop(lease);
     }
     Assign();
   }
@@ -69,7 +70,7 @@ class FairSlots final : public Slots {
     std::lock_guard lock(mutex_);
     builds_[claim.build] = Life{true, now};
     next_ticket_ = std::max(next_ticket_, claim.ticket + 1);
-    auto [place, added] = claims_.emplace(claim.ticket, Held{claim, !claim.builder.empty(), now});
+    auto [place, added] = claims_.emplace(claim.ticket, Lease{claim, !claim.builder.empty(), now});
     auto builder = builders_.find(place->second.claim.builder);
     if (added && builder != builders_.end()) ++builder->second.in_use;
   }
@@ -89,19 +90,19 @@ class FairSlots final : public Slots {
     bool first = found == claims_.end();
     if (first) {
       wish.turn = Turn(wish);
-      found = claims_.emplace(next_ticket_++, Held{wish}).first;
+      found = claims_.emplace(next_ticket_++, Lease{wish}).first;
     }
-    Held& held = found->second;
-    held.last_sign = now;
-    if (!held.claim.builder.empty() && !MayKeep(held.claim)) Drop(held);
-    if (held.claim.builder.empty()) Assign();
-    if (!held.claim.builder.empty()) return Granted{held.claim, !std::exchange(held.told, true)};
+    Lease& lease = found->second;
+    lease.last_sign = now;
+    if (!lease.claim.builder.empty() && !MayKeep(lease.claim)) Drop(lease);
+    if (lease.claim.builder.empty()) Assign();
+    if (!lease.claim.builder.empty()) return Granted{lease.claim, !std::exchange(lease.told, true)};
     int position = 1;
     for (const auto& [ticket, other] : claims_) {
       bool waits = other.claim.builder.empty() && other.claim.platform == platform;
-      if (waits && IsBefore(other.claim, held.claim)) ++position;
+      if (waits && IsBefore(other.claim, lease.claim)) ++position;
     }
-    return Waiting{held.claim, position, std::min(kWaitStep * position, kLongestWait), first};
+    return Waiting{lease.claim, position, std::min(kWaitStep * position, kLongestWait), first};
   }
 
   void Alive(const std::string& build, const std::string& platform, Moment now) override {
@@ -155,10 +156,10 @@ class FairSlots final : public Slots {
       load.slots += builder.slots.slots;
       load.in_use += builder.in_use;
     }
-    for (const auto& [ticket, held] : claims_) {
-      PlatformLoad& load = loads[held.claim.platform];
-      ProjectLoad& project = load.projects[held.claim.project];
-      bool waits = held.claim.builder.empty();
+    for (const auto& [ticket, lease] : claims_) {
+      PlatformLoad& load = loads[lease.claim.platform];
+      ProjectLoad& project = load.projects[lease.claim.project];
+      bool waits = lease.claim.builder.empty();
       load.waiting += waits ? 1 : 0;
       ++(waits ? project.waiting : project.in_use);
     }
@@ -174,7 +175,7 @@ class FairSlots final : public Slots {
   }
 
  private:
-  using Claims = std::map<std::int64_t, Held>;  // by ticket
+  using Claims = std::map<std::int64_t, Lease>;  // by ticket
 
   Claims::iterator Find(const std::string& build, const std::string& platform) {
     return std::find_if(claims_.begin(), claims_.end(), [&](const auto& entry) {
@@ -189,11 +190,11 @@ class FairSlots final : public Slots {
   }
 
   /// Takes the builder away; the claim waits again.
-  void Drop(Held& held) {
-    auto builder = builders_.find(held.claim.builder);
+  void Drop(Lease& lease) {
+    auto builder = builders_.find(lease.claim.builder);
     if (builder != builders_.end()) --builder->second.in_use;
-    held.claim.builder.clear();
-    held.told = false;
+    lease.claim.builder.clear();
+    lease.told = false;
   }
 
   void Forget(const std::set<std::string>& builds) {
@@ -210,8 +211,8 @@ class FairSlots final : public Slots {
   }
 
   void CountUse() {
-    for (const auto& [ticket, held] : claims_) {
-      auto builder = builders_.find(held.claim.builder);
+    for (const auto& [ticket, lease] : claims_) {
+      auto builder = builders_.find(lease.claim.builder);
       if (builder != builders_.end()) ++builder->second.in_use;
     }
   }
@@ -219,11 +220,11 @@ class FairSlots final : public Slots {
   /// The turn of a claim that is not here yet.
   std::int64_t Turn(const Claim& wish) const {
     std::vector<Claim> claims;
-    for (const auto& [ticket, held] : claims_) {
-      if (held.claim.platform != wish.platform) continue;
-      auto builder = builders_.find(held.claim.builder);
+    for (const auto& [ticket, lease] : claims_) {
+      if (lease.claim.platform != wish.platform) continue;
+      auto builder = builders_.find(lease.claim.builder);
       bool for_some = builder != builders_.end() && !builder->second.slots.projects.empty();
-      if (!for_some) claims.push_back(held.claim);
+      if (!for_some) claims.push_back(lease.claim);
     }
     auto weight = weights_.find(wish.project);
     return NextTurn(claims, wish.project, weight == weights_.end() ? 1 : weight->second);
@@ -237,8 +238,8 @@ class FairSlots final : public Slots {
     }
     if (builders.empty()) return;
     std::vector<Claim> waiting;
-    for (const auto& [ticket, held] : claims_) {
-      if (held.claim.builder.empty()) waiting.push_back(held.claim);
+    for (const auto& [ticket, lease] : claims_) {
+      if (lease.claim.builder.empty()) waiting.push_back(lease.claim);
     }
     for (const Grant& grant : Choose(std::move(waiting), std::move(builders))) {
       claims_.at(grant.ticket).claim.builder = grant.builder;

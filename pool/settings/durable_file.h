@@ -18,8 +18,9 @@ struct FileRights {
   gid_t group = 0;
 };
 
-/// Puts `content` at `path` in one step (.NAME.new beside it is renamed to it; a left one of a
-/// killed process goes first) and onto the disk. The file never has more rights than `rights`.
+/// Puts `content` at `path` in one step (disk::PendingFile: who is killed while writing leaves
+/// nothing, where the file system has files without names) and onto the disk. The file never has
+/// more rights than `rights`.
 /// Symlinks are replaced, not followed. One caller at a time: see LockDirectory().
 Result<> ReplaceFile(const std::string& path, std::string_view content, const FileRights& rights);
 

@@ -182,9 +182,10 @@ class GitContexts(EndToEnd):
                 self.assertFalse((self.work / "none").exists())
 
     def test_a_git_server_that_hangs_can_be_left(self):
-        url = f"http://127.0.0.1:{self.silent_port()}/team/app.git"
+        url = f"http://{self.silent_port()}/team/app.git"
         running = self.start_plugin("build", url, builder="tls")
-        running.wait_for_output("load git source")
+        running.wait_for_output(rf"load git source {url}")
+        running.wait_for_output("Initialized empty Git repository")
         running.send(signal.SIGINT)
         self.assertEqual(running.wait(20).rc, 130)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 
 from harness import EndToEnd
@@ -89,6 +90,32 @@ class NeverSilent(EndToEnd):
             theirs = self.run_buildx("build", "-o", output, self.small(), builder="plain", check=1).stderr
             self.assertIn("no such file or directory", theirs)
         self.assertFalse((self.work / "no").exists())
+
+    def pipe(self):
+        """One that stays open, and that nobody writes into."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, writer)
+        return os.fdopen(reader, "rb")
+
+    def test_sources_that_nobody_writes(self):
+        """Before the display is there, and a builder has been reached."""
+        nobody = f"tcp://{self.closed_port()}"
+        context = self.small()
+        os.mkfifo(self.work / "pipe")
+        silent = f"http://{self.silent_port()}/Dockerfile"
+        waits = (
+            (["-"], self.pipe(), "standard input"),
+            (["-f", "-", context], self.pipe(), "standard input"),
+            (["-f", "pipe", context], None, "what is written into the pipe pipe"),
+            (["--ssh", "default=pipe", context], None, "the keys of --ssh"),
+            (["-f", silent, context], None, silent.removesuffix("/Dockerfile")),
+        )
+        started = [self.start_plugin("build", *words, builder=nobody, stdin=stdin) for words, stdin, _ in waits]
+        for running, (words, _, says) in zip(started, waits, strict=True):
+            with self.subTest(words=words):
+                running.wait_for_output(rf"waiting for {says} \(\d+ s\)", 60)
+                running.send(signal.SIGINT)
+                self.assertEqual(running.wait(20).rc, 130)
 
     def test_a_pipe_that_nobody_writes_into(self):
         context = self.small("RUN --mount=type=secret,id=s grep -q 'the word' /run/secrets/s\n")

@@ -258,13 +258,18 @@ class Certificates(TokenTest):
         self.assertIn(first["build_id"], self.shown(one, "-subject"))
 
     def test_a_build_outlives_it_and_it_is_no_good_afterwards(self):
+        """And a link that is lost afterwards is connected again with a new one."""
         pool = self.start_pool(certificate_minutes=1)
+        link = self.link(pool.bridge.url.removeprefix("tcp://"))
+        pool.settings["builders"][0]["endpoint"] = link.url
+        pool.write()
         token = pool.token(project="one")
         name = self.image_name()
         lasting = f"FROM {self.rig['BASE']}\nRUN sleep 75 # {name}\n"
         context = self.context({"Dockerfile": lasting})
         running = self.start_plugin("build", context, env=pool.variables(token, "one"))
         running.wait_for_output(r"RUN sleep 75")
+        cut, step = self.start_build_that_ends_when_it_is_begun_again(pool, token)
         client, build, active = self.machine(pool, token)
         self.enter(active)
         client.call("FinishBuild", {"build_id": build["build_id"], "success": {}})
@@ -274,6 +279,23 @@ class Certificates(TokenTest):
         self.results.append(result)
         self.assertEqual(result.rc, 0)
         self.assert_refused(active)
+        # The certificate of the other build is older: without a new one there is no way to the builder.
+        link.cut("reset")
+        result = cut.wait(60)
+        self.results.append(result)
+        self.assertEqual(result.rc, 0, result)
+        self.assertRegex(result.stderr, "lost the builder")
+        self.assertIn("asking for a new certificate", result.stderr)
+        self.assert_step_ends(step)
+
+    def start_build_that_ends_when_it_is_begun_again(self, pool, token):
+        step = self.endless_step()
+        cache = f"--mount=type=cache,id={self.image_name()},target=/c"
+        again = f"RUN {cache} test -e /c/begun && exit 0; touch /c/begun; {step}"
+        context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\n{again}\n"})
+        running = self.start_plugin("build", context, env=pool.variables(token, "one"))
+        self.wait_for_step(step)
+        return running, step
 
     def test_a_pool_makes_its_own_server_certificate(self):
         pool = self.make_pool()

@@ -42,15 +42,19 @@ TEST(WholeFile, HasItsNameOnlyWhenCommitted) {
     EXPECT_EQ(tree.Read("out"), "new");
   }
   EXPECT_EQ(tree.Names().size(), 1U);
+}
+
+TEST(WholeFile, HasNoOtherNameBefore) {
+  files::TemporaryTree tree;
+  const Fd probe(open(tree.root().c_str(), O_TMPFILE | O_WRONLY, 0600));
+  if (!probe.valid()) GTEST_SKIP() << "the file system has no files without names";
   {
     const auto file = OpenWholeFile(tree.At("other"), false);
     ASSERT_TRUE(file.has_value());
     EXPECT_OK((*file)->Write("half"));
-    // It has no name, where the file system can do that.
-    const Fd probe(open(tree.root().c_str(), O_TMPFILE | O_WRONLY, 0600));
-    EXPECT_EQ(tree.Names().size(), probe.valid() ? 1U : 2U);
+    EXPECT_TRUE(tree.Names().empty());
   }
-  EXPECT_EQ(tree.Names().size(), 1U);
+  EXPECT_TRUE(tree.Names().empty());
 }
 
 TEST(WholeFile, LeavesNothingNewInTheDirectoryBeforeTheFirstWrite) {

@@ -280,7 +280,9 @@ TEST(TreeWriter, DevicesNeedRootAndSaySo) {
               return made.error().message().find("null") == std::string::npos ? 12 : 0;
             }),
             0);
-  if (mknod(tree.At("probe").c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0) return;
+  if (mknod(tree.At("probe").c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0) {
+    GTEST_SKIP() << "this user makes no device nodes";
+  }
   const auto writer = OpenTreeWriter(tree.root(), Devices::kMade);
   EXPECT_OK((*writer)->Make(device));
   EXPECT_EQ(tree.Stat("null").st_mode, S_IFCHR | 0666U);
@@ -318,22 +320,26 @@ TEST(TreeWriter, AttributesOfFoldersAreSetAtOnceAndTimesAtTheEnd) {
   folder.xattrs["user.depot"] = "value";
   const auto writer = MustOpen(tree.root());
   EXPECT_OK(writer->Make(folder));
+  EXPECT_OK(writer->Finish());
+  EXPECT_EQ(tree.Stat("folder").st_mode, S_IFDIR | 0755U);
+  if (setxattr(tree.root().c_str(), "user.depot", "", 0, 0) != 0) {
+    GTEST_SKIP() << "the file system has no extended attributes";
+  }
   char value[16];
   const ssize_t size = getxattr(tree.At("folder").c_str(), "user.depot", value, sizeof value);
-  if (size >= 0) {
-    EXPECT_EQ(std::string(value, static_cast<std::size_t>(size)), "value");
-  }
-  EXPECT_OK(writer->Finish());
+  ASSERT_GE(size, 0);
+  EXPECT_EQ(std::string(value, static_cast<std::size_t>(size)), "value");
 }
 
-TEST(TreeWriter, AFileThatIsBeingWrittenHasNoNameWhereThatIsPossible) {
+TEST(TreeWriter, AFileThatIsBeingWrittenHasNoName) {
   TemporaryTree tree;
   const Fd probe(open(tree.root().c_str(), O_TMPFILE | O_WRONLY, 0600));
+  if (!probe.valid()) GTEST_SKIP() << "the file system has no files without names";
   const auto writer = MustOpen(tree.root());
   auto file = writer->Create(Entry("file", S_IFREG | 0644));
   ASSERT_TRUE(file);
   EXPECT_OK((*file)->Write("half"));
-  EXPECT_EQ(tree.Names().size(), probe.valid() ? 0U : 1U);
+  EXPECT_TRUE(tree.Names().empty());
   EXPECT_OK((*file)->Commit());
   EXPECT_EQ(tree.Names(), std::vector<std::string>{"file"});
   tree.Directory("directory/in/it");

@@ -60,7 +60,7 @@ TEST_F(TargetTest, ComesFromOptionsToCommittedResults) {
   options::BuildOptions options = Options({"-o", "type=image,name=app", "--iidfile", tree_.At("id"),
                                            "--metadata-file", tree_.At("metadata")});
   Target target(options, workshop_, streams_);
-  ASSERT_TRUE(target.Prepare(Cancel::Never()));
+  ASSERT_TRUE(target.Prepare(sink_, Cancel::Never()));
   auto job = Start(options);
   auto outcome = target.Build(*job, sink_, Cancel::Never());
   job->Finish(nullptr);
@@ -85,7 +85,7 @@ TEST_F(TargetTest, TwoAreBuiltAtTheSameTimeOnOneBuilder) {
   }
   for (const options::BuildOptions& one : options) {
     targets.push_back(std::make_unique<Target>(one, workshop_, streams_));
-    ASSERT_TRUE(targets.back()->Prepare(Cancel::Never()));
+    ASSERT_TRUE(targets.back()->Prepare(sink_, Cancel::Never()));
   }
   auto job = Start(options.front());
   TaskGroup builds(Cancel::Never());
@@ -115,7 +115,7 @@ TEST_F(TargetTest, TwoForTwoPlatformsAreBuiltAtTheSameTimeOnTwoBuilders) {
   std::vector<std::unique_ptr<Target>> targets;
   for (int i = 0; i < 2; ++i) {
     targets.push_back(std::make_unique<Target>(options, workshop_, streams_));
-    ASSERT_TRUE(targets.back()->Prepare(Cancel::Never()));
+    ASSERT_TRUE(targets.back()->Prepare(sink_, Cancel::Never()));
   }
   auto job = Start(options);
   TaskGroup builds(Cancel::Never());
@@ -141,8 +141,8 @@ TEST_F(TargetTest, OneThatFailsLeavesNoResultAndTheOtherIsNotTouched) {
   tree_.File("bad.id", "old");
   Target first(bad, workshop_, streams_);
   Target second(good, workshop_, streams_);
-  ASSERT_TRUE(first.Prepare(Cancel::Never()));
-  ASSERT_TRUE(second.Prepare(Cancel::Never()));
+  ASSERT_TRUE(first.Prepare(sink_, Cancel::Never()));
+  ASSERT_TRUE(second.Prepare(sink_, Cancel::Never()));
   auto job = Start(bad);
   auto failed = first.Build(*job, sink_, Cancel::Never());
   auto built = second.Build(*job, sink_, Cancel::Never());
@@ -158,7 +158,7 @@ TEST_F(TargetTest, StandardInputIsForOneTarget) {
   options::BuildOptions with_dockerfile = Options({"-f", "-", "-o", "type=image,name=a"});
   ASSERT_TRUE(streams_.TakeInput());
   Target second(with_dockerfile, workshop_, streams_);
-  Result<> prepared = second.Prepare(Cancel::Never());
+  Result<> prepared = second.Prepare(sink_, Cancel::Never());
   ASSERT_FALSE(prepared);
   EXPECT_EQ(prepared.error().code(), ErrorCode::kUsage);
   EXPECT_NE(prepared.error().message().find("standard input"), std::string::npos);
@@ -168,7 +168,7 @@ TEST_F(TargetTest, StandardOutputIsForOneTarget) {
   options::BuildOptions archive = Options({"-o", "type=tar,dest=-"});
   ASSERT_TRUE(streams_.TakeOutput());
   Target second(archive, workshop_, streams_);
-  ASSERT_TRUE(second.Prepare(Cancel::Never()));
+  ASSERT_TRUE(second.Prepare(sink_, Cancel::Never()));
   auto job = Start(archive);
   auto outcome = second.Build(*job, sink_, Cancel::Never());
   job->Finish(nullptr);
@@ -179,7 +179,7 @@ TEST_F(TargetTest, StandardOutputIsForOneTarget) {
 TEST_F(TargetTest, WhatIsWrongOnThisMachineIsSaidBeforeAnythingIsConnected) {
   options::BuildOptions options = Options({"--secret", "id=x,src=/nowhere", "-o", "type=image"});
   Target target(options, workshop_, streams_);
-  EXPECT_FALSE(target.Prepare(Cancel::Never()));
+  EXPECT_FALSE(target.Prepare(sink_, Cancel::Never()));
   EXPECT_EQ(buildkit_.connections(), 0);
 }
 

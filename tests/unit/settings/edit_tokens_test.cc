@@ -1,8 +1,15 @@
 #include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <iterator>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
@@ -233,6 +240,29 @@ TEST(RevokeTokenRecord, SaysWhatIsWrong) {
   const std::string flow =
       kTop + "tokens:\n  - {id: old, sha256: " + std::string(64, 'b') + ", user: ann}\n";
   EXPECT_NE(Revoked(flow).find("write `revoked: true`"), std::string::npos);
+}
+
+TEST(AddTokenRecord, WhoIsKilledWhileWritingLeavesNothingBesideTheFile) {
+  TempDir dir;
+  const Fd probe(open(dir.path().c_str(), O_TMPFILE | O_WRONLY, 0600));
+  if (!probe.valid()) GTEST_SKIP() << "the file system has no files without names";
+  const std::string text = Cat("# ", std::string(100'000, 'x'), '\n', kTop);
+  const std::string file = dir.Write("pool.yaml", text);
+  const pid_t child = fork();
+  if (child == 0) {
+    // The kernel kills who writes more than this, in the middle of it.
+    const rlimit most{50'000, 50'000};
+    const rlimit none{0, 0};
+    const bool limited = setrlimit(RLIMIT_FSIZE, &most) == 0 && setrlimit(RLIMIT_CORE, &none) == 0;
+    _exit(limited && AddTokenRecord(file, Record()) ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  EXPECT_EQ(WTERMSIG(status), SIGXFSZ);
+  EXPECT_EQ(dir.Read("pool.yaml"), text);
+  const std::filesystem::directory_iterator entries(dir.path());
+  EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
 }
 
 TEST(LockDirectory, OneAtATime) {
