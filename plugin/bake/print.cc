@@ -171,23 +171,26 @@ std::vector<Row> RowsOf(const Definition& definition) {
   return shown;
 }
 
-/// Left-aligned columns.
+std::size_t CodePoints(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+/// Left-aligned columns, as Go's text/tabwriter makes them. Cells end in tabs, as many as the
+/// column's widest needs, which scripts cut lines by.
 std::string Table(const std::vector<Strings>& rows) {
-  std::vector<std::size_t> widths;
+  constexpr std::size_t kTab = 8;
+  std::vector<std::size_t> tabs;
   for (const Strings& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
+    tabs.resize(std::max(tabs.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], row[i].size());
+      tabs[i] = std::max(tabs[i], CodePoints(row[i]) / kTab + 1);
   }
   std::string out;
   for (const Strings& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      line.append(widths[i] - row[i].size() + 4, ' ');
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += Cat(line, '\n');
+    for (std::size_t i = 0; i + 1 < row.size(); ++i)
+      out += Cat(row[i], std::string(tabs[i] - CodePoints(row[i]) / kTab, '\t'));
+    out += Cat(row.back(), '\n');
   }
   return out;
 }

@@ -41,6 +41,27 @@ Environment VariablesOf(const BakeOptions& options, const Environment& environme
   return variables;
 }
 
+/// --var of what no variable is called: a line for each. What compose files ask for nobody can
+/// list.
+std::vector<std::string> UselessVariables(const BakeOptions& options,
+                                          const bake::Definition& definition,
+                                          const std::vector<bake::DefinitionFile>& files) {
+  std::vector<std::string> lines;
+  const bool compose = std::any_of(files.begin(), files.end(), [](const auto& file) {
+    return file.name.ends_with(".yaml") || file.name.ends_with(".yml");
+  });
+  if (compose) return lines;
+  for (const std::string& assignment : options.variables) {
+    const std::string name = assignment.substr(0, assignment.find('='));
+    const bool known = std::any_of(definition.variables.begin(), definition.variables.end(),
+                                   [&](const auto& variable) { return variable.name == name; });
+    if (!known)
+      lines.push_back(Cat("--var ", Printable(name),
+                          " has no effect: no variable of the definition is called that"));
+  }
+  return lines;
+}
+
 Result<> RefuseRemoteFiles(const BakeOptions& options) {
   for (const std::string& file : options.files) {
     if (!plan::IsRemoteContext(file)) continue;
@@ -218,6 +239,7 @@ Result<> Bake(const Call& call) {
                                                            : bake::ListTargets(definition, json),
                                      call.cancel);
   }
+  const std::vector<std::string> useless = UselessVariables(*line, definition, files);
   TRY_ASSIGN(const bake::Overrides overrides, OverridesOf(*line, definition, variables));
   TRY_ASSIGN(bake::Resolution resolution,
              bake::Resolve(definition, line->targets, overrides,
@@ -225,11 +247,16 @@ Result<> Bake(const Call& call) {
   AddEpoch(call.environment, resolution);
   TRY_ASSIGN(std::vector<BakeTarget> targets,
              TargetsOf(resolution, RemoteWords(remote, call.environment), line->print, call));
-  if (line->print) return call.terminal.WriteResult(bake::PrintResolution(resolution), call.cancel);
+  if (line->print) {
+    for (const std::string& one : useless)
+      call.terminal.WriteError(Cat("note: ", one, '\n'), call.cancel);
+    return call.terminal.WriteResult(bake::PrintResolution(resolution), call.cancel);
+  }
   const bool may_ask = line->common.progress != options::ProgressMode::kRawJson;
   TRY(AskForAccess(MissingAccess(targets, resolution, overrides, line->allow), may_ask,
                    !remote.url.empty(), call));
   BakeSources sources{{}, definition.notices};
+  sources.notices.insert(sources.notices.end(), useless.begin(), useless.end());
   for (const bake::DefinitionFile& file : files)
     sources.files.emplace_back(file.name, file.text.size());
   return BuildAll(*std::move(line), std::move(sources), std::move(targets), call);

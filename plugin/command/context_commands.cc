@@ -190,6 +190,9 @@ Result<Verdict> Judge(const std::string& path, const LocalContext& context) {
   const fs::path typed = fs::absolute(path, error).lexically_normal();
   fs::path below = typed.lexically_relative(context.root);
   if (below.empty() || *below.begin() == "..") below = fs::path(path).lexically_normal();
+  if (!below.empty() && *below.begin() == "..") {
+    return Fail(ErrorCode::kUsage, Cat(Printable(path), " is outside of the context"));
+  }
   Verdict verdict;
   verdict.path = CleanPath(Cat('/', below.string())).substr(1);
   if (verdict.path.empty()) {

@@ -9,7 +9,7 @@ namespace {
 
 std::string Row(std::string_view words, std::string_view summary) {
   std::string line = Cat("  ", words);
-  line.resize(20, ' ');
+  line.resize(22, ' ');
   return Cat(line, summary, '\n');
 }
 

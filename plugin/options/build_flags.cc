@@ -44,8 +44,24 @@ flags::FlagSetter AddLabel(BuildOptions& options) {
   };
 }
 
+flags::FlagSetter AddSecret(BuildOptions& options) {
+  return [&options](const std::string& text) -> Result<> {
+    if (text.empty()) {
+      options.notices.emplace_back("--secret \"\" gives nothing");
+      return {};
+    }
+    TRY_ASSIGN(SecretSource secret, ParseSecret(text));
+    options.secrets.push_back(std::move(secret));
+    return {};
+  };
+}
+
 flags::FlagSetter AddHosts(BuildOptions& options) {
   return [&options](const std::string& text) -> Result<> {
+    if (text.empty()) {
+      options.notices.emplace_back("--add-host \"\" gives nothing");
+      return {};
+    }
     TRY_ASSIGN(auto hosts, ParseAddHost(text));
     options.add_hosts.insert(options.add_hosts.end(), hosts.begin(), hosts.end());
     return {};
@@ -162,7 +178,7 @@ std::vector<flags::Flag> InputFlags(BuildOptions& options) {
       {"secret", 0, kText, "list",
        "Secret to expose to the build (format: \"id=mysecret[,src=/local/secret]\" or "
        "\"id=mysecret,env=VARIABLE\")",
-       flags::Added(options.secrets, ParseSecret)},
+       AddSecret(options)},
       {"target", 0, kText, "string", "Set the target build stage to build",
        flags::Into(options.target)},
   };

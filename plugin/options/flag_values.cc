@@ -206,6 +206,7 @@ Result<ProgressMode> ParseProgress(const std::string& value) {
       {"tty", ProgressMode::kTty},         {"gitlab", ProgressMode::kGitlab},
       {"rawjson", ProgressMode::kRawJson}, {"quiet", ProgressMode::kQuiet},
       {"none", ProgressMode::kNone}};
+  if (value.empty()) return ProgressMode::kAuto;
   std::vector<std::string_view> known;
   for (const auto& [name, mode] : modes) {
     if (value == name) return mode;

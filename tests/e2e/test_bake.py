@@ -277,10 +277,16 @@ class BakeAlone(EndToEnd):
         return self.run_plugin("bake", "--progress=plain", *args, cwd=cwd, **{"builder": "tls", **options})
 
     def test_lists_are_those_of_buildx(self):
-        folder = self.folder_of(_TWO)
-        for args in (["--list", "targets"], ["--list", "type=variables,format=json"]):
+        more = 'target "eight-is" { description = "of eight" }\ntarget "longer-than-two-tabs" {}\nvariable "SEVENTEEN_LETTERS" {}\n'
+        folder = self.folder_of(_TWO + more)
+        for args in (["--list", "targets"], ["--list", "variables"], ["--list", "type=variables,format=json"]):
             ours, theirs = (run("bake", *args, cwd=folder).stdout for run in (self.run_plugin, self.run_buildx))
-            self.assertEqual(ours.split(), theirs.split())
+            self.assertEqual(ours, theirs)
+
+    def test_a_variable_that_nobody_has(self):
+        said = self.run_plugin("bake", "--print", "--var", "IMAGE=a:1", "--var", "IMGAE=b:1", cwd=self.folder_of(_TWO)).stderr
+        self.assertIn("--var IMGAE has no effect", said)
+        self.assertNotIn("IMAGE has", said)
 
     def test_steps_say_their_target_and_the_group_is_loaded(self):
         image = self.image_name(tag="it")

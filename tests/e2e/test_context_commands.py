@@ -90,6 +90,7 @@ class ContextCommands(EndToEnd):
     def test_what_is_no_question(self):
         for args, says in (
             (["ls", "x"], "too many arguments"),
+            (["why", "../x"], "../x is outside of the context"),
             (["why"], "needs a path"),
             (["why", "."], "is the context itself"),
             (["top", "none"], "'none' is no number"),

@@ -123,6 +123,7 @@ _ARGUMENTS = [
     Case("--build-arg WORD -o {out}/o ctx"),
     Case("--build-arg WORD=a=b,c -o {out}/o ctx"),
     Case("--build-arg =x ctx", says=("empty key",)),
+    Case("--secret= --add-host= -o {out}/o ctx", ours=('--secret "" gives nothing', '--add-host "" gives nothing')),
     Case("--build-arg BUILDKIT_SYNTAX= ctx", says=("error",), ours=("BUILDKIT_SYNTAX", "empty")),
     Case("--build-arg BUILDKIT_MULTI_PLATFORM=1 -t {image} --push ctx"),
     Case("--label a=b --label c --label d= -t {image} --push ctx"),
