@@ -22,6 +22,7 @@ from harness import symlink, write_tree
 from invocations import DOCKERFILE, Case, InvocationTest
 
 _WITHOUT_STAGES = "FROM scratch\nCOPY word /\n"
+_UNKNOWN = 'WARNING: --platform linux/foo: unknown architecture "foo"'
 
 _GRAMMAR = [
     Case("ctx"),
@@ -267,7 +268,6 @@ _ATTESTATIONS = [
     Case("--metadata-file {out}/m.json ctx", env={"BUILDX_METADATA_PROVENANCE": "max"}),
 ]
 
-_UNKNOWN = ('WARNING: --platform linux/foo: unknown architecture "foo"',)
 _PLATFORMS = [
     Case("--platform linux/amd64 -t {image} --push ctx"),
     Case("--platform linux/arm64 -t {image} --push ctx"),
@@ -285,10 +285,10 @@ _PLATFORMS = [
     Case("-t {image} --push ctx", env={"DOCKER_DEFAULT_PLATFORM": "linux/arm64"}),
     Case("--platform foo/bar/baz/qux ctx", says=("foo/bar/baz/qux", "platform")),
     # Nobody knows such a machine: the builder gets it as it is.
-    Case("--platform linux/foo -t {image} --push ctx", files={"Dockerfile": _WITHOUT_STAGES}, ours=_UNKNOWN),
-    Case("--platform linux/amd64,linux/foo -o {out}/o ctx", files={"Dockerfile": _WITHOUT_STAGES}, ours=_UNKNOWN),
+    Case("--platform linux/foo -t {image} --push ctx", files={"Dockerfile": _WITHOUT_STAGES}, ours=(_UNKNOWN,)),
+    Case("--platform linux/amd64,linux/foo -o {out}/o ctx", files={"Dockerfile": _WITHOUT_STAGES}, ours=(_UNKNOWN,)),
     Case("-t {image} --push ctx", env={"DOCKER_DEFAULT_PLATFORM": "linux/foo"}, files={"Dockerfile": _WITHOUT_STAGES}),
-    Case("--platform linux/foo ctx", files={"Dockerfile": "FROM BASE\n"}, says=("match for platform",), ours=_UNKNOWN),
+    Case("--platform linux/foo ctx", files={"Dockerfile": "FROM BASE\n"}, says=("match for platform",), ours=(_UNKNOWN,)),
     Case("--platform foo ctx", says=("foo",), ours=("--platform",)),
     Case("--platform 'linux/f o' ctx", says=("f o",), ours=("--platform",)),
     Case("--platform '' ctx", says=("error",), ours=("--platform",)),
@@ -335,7 +335,7 @@ _LOADED = [
     Case("-t {name} -o type=docker ctx"),
     Case("-t {name} --load -o {out}/o ctx"),
     Case("-t {name} --load --platform linux/arm64 ctx"),
-    Case("-t {name} --load --platform linux/foo ctx", files={"Dockerfile": _WITHOUT_STAGES}, ours=_UNKNOWN),
+    Case("-t {name} --load --platform linux/foo ctx", files={"Dockerfile": _WITHOUT_STAGES}, ours=(_UNKNOWN,)),
 ]
 
 _CACHE = [
