@@ -71,6 +71,12 @@ session::OfferedStores CacheFolders::Offered() const {
   return offered;
 }
 
+session::OfferedStores CacheFolders::OfferedFor(const solve::CacheEntry& target) const {
+  const auto store = stores_.find(Get(target, "dest"));
+  if (target.type != "local" || store == stores_.end()) return {};
+  return {{Cat("local:", Escaped(store->first)), {store->second, true}}};
+}
+
 solve::CacheEntry CacheFolders::ForBuilder(const solve::CacheEntry& entry) const {
   solve::CacheEntry named = entry;
   for (const char* key : {"src", "dest"}) {

@@ -24,8 +24,10 @@ class CacheFolders {
   /// The error of a folder that was not opened to be written to.
   Result<> CheckTarget(const solve::CacheEntry& target) const;
 
-  /// For the session.
+  /// For the session of a build, which can do without them.
   session::OfferedStores Offered() const;
+  /// The folder of `target` for the session that writes it: what fails there is what fails.
+  session::OfferedStores OfferedFor(const solve::CacheEntry& target) const;
 
   /// A source with the digest that its tag stands for, as the builder wants it. An Error says why
   /// it is of no use: no such folder or tag (kNotFound), a malformed index.

@@ -214,7 +214,7 @@ Result<> Caches::Solve(PlatformBuild& part,
                        const Cancel& cancel) {
   rpc::ServiceTable table;
   session::Faults faults;
-  const std::string upload_url = services.AddTo(table, faults);
+  const std::string upload_url = services.AddTo(table, faults, folders_.OfferedFor(target));
   solve::BuildRequest request = plan::CacheRequest(part.plan.request, folders_.ForBuilder(target));
   if (!upload_url.empty()) request.frontend_attrs["context"] = upload_url;
   CacheSink sink(*part.sink);

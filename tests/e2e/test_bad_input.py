@@ -576,6 +576,14 @@ class Places(BadInputTest):
                 left = [p.name for p in place.rglob("*") if p.is_file() and p.name != "out.tar"]
                 self.assertEqual(left, [], "a partial file is left")
 
+    def test_a_full_disk_under_a_cache(self):
+        step = f"RUN head -c 3000000 /dev/urandom >/big; : {self.image_name()}"
+        context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\n{step}\n"})
+        with self.mounted("size=512k") as place:
+            failed = self.build("--cache-to", f"type=local,dest={place}/c", context, builder="tls", check=102)
+        self.assertRegex(failed.stderr, "its cache could not be written to .*no space left")
+        self.assertNotIn("the builder's disk", failed.stderr)
+
     def test_full_disk_with_many_files_on_the_way(self):
         # The builder's sender waits for ever where its receiver has gone: we know the outcome.
         files = {f"f/{n}": os.urandom(3000) for n in range(3000)}
