@@ -91,6 +91,8 @@ constexpr Cause kCatalogue[] = {
      "as the first line of the Dockerfile"},
     {"frontend capability moby.buildkit.frontend.gitquerystring", "", kStep,
      "a git URL with ?... needs BuildKit 0.24 or newer; older ones take URL#REF:SUBDIR"},
+    {"unsupported request frontend.", "", kStep,
+     "a Dockerfile's frontend answers check, outline and targets"},
     {"unknown flag: ", "", kStep,
      "this builder's Dockerfile syntax is older than that: # syntax=docker/dockerfile:1 as the "
      "first line brings a newer one"},

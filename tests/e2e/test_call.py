@@ -107,6 +107,7 @@ class Questions(CallTest):
     def test_a_question_that_no_frontend_has(self):
         result = self.compare("--call=nonsense", self.file(CLEAN), builder="tls", check=1)
         self.assertIn("unsupported request frontend.nonsense", result.stderr)
+        self.assertIn("check, outline and targets", result.stderr)
 
     def test_a_builder_that_is_too_old_says_which_version_is_not(self):
         for method, where, version in (

@@ -57,6 +57,7 @@ constexpr Recorded kRecorded[] = {
     {"network.host is not allowed: entitlement", "--allow"},
     {"unsupported frontend capability moby.buildkit.frontend.contexts", "--build-context"},
     {"dockerfile parse error on line 2: unknown flag: exclude", "# syntax="},
+    {"unsupported request frontend.foo: unsupported request frontend.foo", "check, outline"},
     {"dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)",
      "typing error"},
     {"base name (${X}) should not be blank", "--build-arg"},
