@@ -1,15 +1,17 @@
 """Ways to a builder through another program: an sshd of the test's own, and stand-ins for programs in PATH."""
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 # What `buildctl dial-stdio` does: bytes between standard input and output and the daemon's socket.
-_COPY = """#!/usr/bin/env python3
+_COPY = """#!{python}
 import os, socket, sys, threading
 host, port = {address!r}.rsplit(":", 1)
 far = socket.create_connection((host, int(port)))
@@ -24,8 +26,10 @@ while data := far.recv(65536):
 
 
 def _children(pid):
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in found.split()]
+    """None of a process that has ended."""
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 class Programs:
@@ -48,7 +52,7 @@ class Programs:
     def add_dialler(self, name, address):
         """A program that leads to host:port and does not look at its arguments."""
         place = self.folder / name
-        place.write_text(_COPY.format(address=address))
+        place.write_text(_COPY.format(python=sys.executable, address=address))
         place.chmod(0o755)
         return place
 
@@ -130,7 +134,8 @@ StrictHostKeyChecking yes
         """Ends every login of now, as a server that is restarted does."""
         for login in _children(self._process.pid):
             for process in (*_children(login), login):
-                os.kill(process, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it has ended with its child
+                    os.kill(process, signal.SIGKILL)
 
     def close(self):
         self.close_logins()
