@@ -67,7 +67,8 @@ Error Told(const Error& error, const plan::CacheTarget& target, const std::strin
   if (why.starts_with(kBuildFailed)) why.remove_prefix(kBuildFailed.size());
   return Error(error.code(), Cat("the build is done, but its cache could not be written to ",
                                  plan::ShownCache(target.entry), " (", time, "): ", why))
-      .WithHint(hint + "with ignore-error=true in --cache-to this is a warning");
+      .WithHint(hint + "with ignore-error=true in --cache-to this is a warning")
+      .At(error.at());
 }
 
 }  // namespace

@@ -220,7 +220,7 @@ class WithoutACache(CacheTest):
 class ImageFirst(CacheTest):
     """A cache that cannot be written: the image is where it was asked for."""
 
-    def assert_only_the_cache_is_missing(self, cache, why, ignored=False, **env):
+    def assert_only_the_cache_is_missing(self, cache, why, rc=113, ignored=False, **env):
         image = self.image_name(registry="open")
         metadata = self.folder / "metadata.json"
         to = f"type=registry,ref={cache},ignore-error={str(ignored).lower()}"
@@ -228,7 +228,7 @@ class ImageFirst(CacheTest):
             *("--cache-to", to, "--metadata-file", metadata, "-q", "-t", image, "--push"),
             *(self.steps(),),
             builder="tls",
-            check=0 if ignored else 1,
+            check=0 if ignored else rc,
             env=env,
         )
         digest = json.loads(metadata.read_text())["containerimage.digest"]
@@ -247,7 +247,7 @@ class ImageFirst(CacheTest):
 
     def test_a_registry_that_says_nothing(self):
         self.assert_only_the_cache_is_missing(
-            f"{self.silent_port()}/a/b", "longer than 2 s", DEPOT_CACHE_TIMEOUT="2"
+            f"{self.silent_port()}/a/b", "longer than 2 s", rc=1, DEPOT_CACHE_TIMEOUT="2"
         )
 
     def test_ctrl_c_while_the_cache_is_written(self):
@@ -268,9 +268,9 @@ class ImageFirst(CacheTest):
 
     def test_a_registry_that_lets_nobody_in(self):
         cache = self.image_name("cache", registry="bearer")
-        self.assert_only_the_cache_is_missing(cache, "authorization")
+        self.assert_only_the_cache_is_missing(cache, "authorization", rc=112)
         context = self.steps()
-        result = self.build("--cache-to", cache, context, builder="tls", check=1)
+        result = self.build("--cache-to", cache, context, builder="tls", check=112)
         self.assertIn("WARNING: writing the cache to", result.stderr)
 
     def test_a_folder_that_cannot_be_written_to_is_told_before_the_build(self):
