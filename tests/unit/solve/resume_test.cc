@@ -30,6 +30,10 @@ class KeepingSink final : public EventSink {
     std::lock_guard lock(mutex_);
     return said_;
   }
+  bool Knows(const std::string& digest) {
+    std::lock_guard lock(mutex_);
+    return ends_.contains(digest);
+  }
   /// What was said last of a step: how it ended.
   std::string EndOf(const std::string& digest) {
     std::lock_guard lock(mutex_);
@@ -100,9 +104,9 @@ class ResumeTest : public ::testing::Test, public builder::Builder {
           control::SolveRequest request;
           (void)request.ParseFromString(text);
           refs_.push_back(request.ref());
-          // The steps are done, as the frontend has returned.
+          // The steps are done, as the frontend has returned; and the client has heard of them.
           const int number = static_cast<int>(refs_.size());
-          while ((returned_ < number || told_ < number) &&
+          while ((returned_ < number || told_ < number || !sink_.Knows("open")) &&
                  cancel.SleepFor(std::chrono::milliseconds(1))) {
           }
           control::SolveResponse solved;
