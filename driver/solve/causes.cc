@@ -74,6 +74,7 @@ constexpr Cause kCatalogue[] = {
     {"failed to resolve source metadata for", "not found", kRegistry,
      "there is no image of that name and tag; a private registry may say so to strangers, too: log "
      "in"},
+    {"unexpected status from", "507", kRegistry, "the registry's disk is full"},
     {"unexpected status from", "413", kRegistry,
      "something in front of the registry refuses large uploads: raise its limit "
      "(client_max_body_size of nginx)"},

@@ -46,6 +46,8 @@ constexpr Recorded kRecorded[] = {
     {"failed to push r/x: unexpected status from PUT request to https://r/v2/: 413 Request Entity "
      "Too Large",
      "client_max_body_size"},
+    {"unexpected status from PUT request to http://r/v2/: 507 Insufficient Storage",
+     "disk is full"},
     {"denied: requested storage quota is exceeded", "quota"},
     {"unexpected status from PUT request to https://r/v2/: 403 Forbidden - Server message: denied: "
      "the storage quota of the project is used up",
