@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <functional>
 #include <string>
 
@@ -106,55 +105,6 @@ TEST(Display, ColoursReachATerminalAndNothingElseDoes) {
   std::string out = ReadAll(leader);
   EXPECT_NE(out.find("#1 1.000 \x1b[31mno such thing\x1b[0m\r\n"), std::string::npos) << out;
   EXPECT_EQ(out.find("\x1b[2J"), std::string::npos);
-}
-
-/// How often this process has called write(2) or its like.
-std::size_t Writes() {
-  std::ifstream counts("/proc/self/io");
-  std::string word;
-  std::size_t number = 0;
-  while (word != "syscw:" && counts >> word >> number) {
-  }
-  return number;
-}
-
-TEST(Display, AFrameIsOneWrite) {
-  int leader = -1;
-  int follower = -1;
-  ASSERT_EQ(::openpty(&leader, &follower, nullptr, nullptr, nullptr), 0);
-  Fd leader_fd(leader);
-  Fd follower_fd(follower);
-  std::string out;
-  TaskGroup reader(Cancel::Never());
-  reader.Start("reader", [&](const Cancel&) -> Result<> {
-    out = ReadAll(leader);
-    return {};
-  });
-  std::size_t writes = 0;
-  {
-    StreamSwap swap(STDERR_FILENO, follower);
-    Terminal terminal;
-    const std::size_t before = Writes();
-    auto display = MakeDisplay({DisplayMode::kTty}, terminal);
-    for (const char* step : {"a", "b", "c"})
-      display->Emit(Started(step));
-    for (int i = 0; i < 50; ++i) {
-      for (const char* step : {"a", "b", "c"})
-        display->Emit(VertexLog{step, Timestamp(2s), 1, Cat("line ", i, '\n')});
-      Cancel::Never().SleepFor(20ms);
-    }
-    writes = Writes() - before;
-    display->Finish(nullptr);
-  }
-  follower_fd.Reset();
-  (void)reader.Wait();
-  // Each has the time in its header, which is another one in each.
-  std::size_t frames = 0;
-  for (std::size_t at = 0; (at = out.find("[+] Building", at)) != std::string::npos; ++at)
-    ++frames;
-  EXPECT_GT(frames, 3U);
-  // The last one was written after the writes were counted.
-  EXPECT_LE(writes, frames);
 }
 
 TEST(Display, EndsWithoutWaitingForTheNextRefresh) {
