@@ -54,7 +54,7 @@ std::string RealmOf(const http::Response& response) {
 }
 
 /// "900 s, until 14:05:00 UTC"; of a short wait the seconds alone.
-std::string ShownWait(std::chrono::seconds wait) {
+std::string ShownWithEnd(std::chrono::seconds wait) {
   std::string shown = Cat(wait.count(), " s");
   if (wait < std::chrono::minutes(1)) return shown;
   const std::time_t end = ::time(nullptr) + wait.count();
@@ -162,7 +162,7 @@ Error Refusal(const http::Response& response, const Asked& asked) {
               Cat(registry, status == 429 ? " has too much to do" : " failed", answer));
   std::optional<std::chrono::seconds> wait = http::RetryAfter(response);
   if (!wait) return error;
-  return std::move(error).WithHint(Cat("it asks to be left alone for ", ShownWait(*wait)));
+  return std::move(error).WithHint(Cat("it asks to be left alone for ", ShownWithEnd(*wait)));
 }
 
 }  // namespace depot::registry

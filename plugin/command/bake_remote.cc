@@ -14,6 +14,7 @@
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
 #include "driver/disk/temporary_folder.h"
+#include "plugin/bake/definition.h"
 #include "plugin/bake/load.h"
 #include "plugin/command/build_output.h"
 #include "plugin/command/build_parts.h"
@@ -30,8 +31,6 @@ namespace depot::command {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kHere = "cwd://";
 
 std::string PathOf(const std::string& url) {
   return url.substr(0, url.find_first_of("?#"));
@@ -181,7 +180,7 @@ Result<std::vector<bake::DefinitionFile>> FetchDefinition(const RemoteArguments&
   bake::Strings here;
   bake::Strings there;
   for (const std::string& name : names)
-    (name.starts_with(kHere) ? here : there).push_back(name);
+    (name.starts_with(bake::kHere) ? here : there).push_back(name);
   std::vector<bake::DefinitionFile> files;
   if (names.empty() || !there.empty()) {
     if (remote.has_folders) {
