@@ -152,6 +152,7 @@ Result<Reached> Reach(const Connection& connection, EventSink& sink, const Cance
   auto channel = rpc::MakeChannel(*std::move(stream), connection.authority);
   auto features = Ask(*channel, connection.engine, cancel);
   if (!features) return explain(std::move(features).error());
+  features->same_machine = connection.same_machine;
   return Reached{std::move(channel), *std::move(features)};
 }
 

@@ -13,9 +13,10 @@ namespace depot::builder {
 /// What both drivers do once they know how to dial: connect, ask the daemon what it is, hold it.
 /// A value that the builder keeps: `dial` refers to nothing that may go before it.
 struct Connection {
-  std::string endpoint;   ///< for people
-  std::string authority;  ///< :authority of every call
-  bool engine = false;    ///< the daemon is a Docker Engine's
+  std::string endpoint;       ///< for people
+  std::string authority;      ///< :authority of every call
+  bool engine = false;        ///< the daemon is a Docker Engine's
+  bool same_machine = false;  ///< see Features
   /// One attempt; its errors are final except kUnavailable ones from a refused connection.
   std::function<Result<std::unique_ptr<rpc::ByteStream>>(const Cancel&)> dial;
   std::chrono::seconds patience{20};  ///< with refused connections; 0 = a refusal is final

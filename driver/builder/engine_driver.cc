@@ -65,6 +65,7 @@ class EngineDriver final : public Driver {
     connection.endpoint = Cat("docker (", endpoint_->host, ")");
     connection.authority = "localhost";
     connection.engine = true;
+    connection.same_machine = endpoint_->host.starts_with("unix:") && endpoint_->tunnel.empty();
     connection.dial = [endpoint = endpoint_](const Cancel& c) { return DialEngine(*endpoint, c); };
     connection.patience = patience;
     return Hold(std::move(connection), sink, cancel);

@@ -20,6 +20,7 @@ struct Features {
   bool attestations = false;
   /// Keeps a record of each build, with its provenance (BuildKit 0.11 and newer).
   bool history = false;
+  bool same_machine = false;    ///< reached by a unix socket: bytes cost nothing on the way
   std::string host_gateway_ip;  ///< value of `host-gateway` in --add-host; "" = unknown
 };
 

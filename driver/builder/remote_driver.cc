@@ -28,6 +28,7 @@ class RemoteDriver final : public Driver {
                                          EventSink& sink,
                                          const Cancel& cancel) {
     connection.endpoint = endpoint_->url;
+    connection.same_machine = endpoint_->scheme == "unix";
     // gRPC servers behind a proxy are found by this; the TLS name is what the user calls the
     // server.
     connection.authority = endpoint_->tls               ? endpoint_->tls_options.server_name

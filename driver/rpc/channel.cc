@@ -44,10 +44,11 @@ class OpenedCall final : public ClientCall {
   ~OpenedCall() override { Abort(); }
 
   Result<> Write(BytesList message, const Cancel& cancel) override {
-    std::string prefix;
-    AppendFrame(prefix, TotalSize(message));
-    message.insert(message.begin(), Bytes(std::move(prefix)));
-    return connection_.Send(stream_, std::move(message), cancel);
+    return Send(std::move(message), false, cancel);
+  }
+
+  Result<> WritePacked(std::string packed, const Cancel& cancel) override {
+    return Send({Bytes(std::move(packed))}, true, cancel);
   }
 
   void CloseWrites() override { connection_.EndSend(stream_, std::nullopt); }
@@ -90,6 +91,13 @@ class OpenedCall final : public ClientCall {
   void Abort() override { connection_.Reset(stream_, NGHTTP2_CANCEL); }
 
  private:
+  Result<> Send(BytesList message, bool packed, const Cancel& cancel) {
+    std::string prefix;
+    AppendFrame(prefix, TotalSize(message), packed);
+    message.insert(message.begin(), Bytes(std::move(prefix)));
+    return connection_.Send(stream_, std::move(message), cancel);
+  }
+
   H2Connection& connection_;
   H2Connection::StreamPtr stream_;
 };
@@ -103,12 +111,12 @@ class H2Channel final : public Channel {
   }
 
   std::unique_ptr<ClientCall> Start(const std::string& method, const Metadata& metadata) override {
-    Headers headers = {
-        {":method", "POST"},           {":scheme", "http"}, {":path", method},
-        {":authority", authority_},    {"te", "trailers"},  {"content-type", "application/grpc"},
-        {"user-agent", "docker-depot"}};
-    AppendMetadata(headers, metadata);
-    return std::make_unique<OpenedCall>(connection_, connection_.Open(headers));
+    return Open(method, metadata, {});
+  }
+
+  std::unique_ptr<ClientCall> StartPackable(const std::string& method,
+                                            const Metadata& metadata) override {
+    return Open(method, metadata, {{"grpc-encoding", "gzip"}});
   }
 
   Result<> Alive() const override { return connection_.Alive(); }
@@ -118,6 +126,18 @@ class H2Channel final : public Channel {
   void Outlast(std::chrono::seconds silence) override { connection_.Outlast(silence); }
 
  private:
+  std::unique_ptr<ClientCall> Open(const std::string& method,
+                                   const Metadata& metadata,
+                                   const Headers& more) {
+    Headers headers = {
+        {":method", "POST"},           {":scheme", "http"}, {":path", method},
+        {":authority", authority_},    {"te", "trailers"},  {"content-type", "application/grpc"},
+        {"user-agent", "docker-depot"}};
+    headers.insert(headers.end(), more.begin(), more.end());
+    AppendMetadata(headers, metadata);
+    return std::make_unique<OpenedCall>(connection_, connection_.Open(headers));
+  }
+
   std::string authority_;
   H2Connection connection_;
 };

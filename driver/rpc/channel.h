@@ -21,6 +21,9 @@ class ClientCall {
   /// Queues one message; waits while too much is queued. Fails when the call has ended.
   virtual Result<> Write(BytesList message, const Cancel& cancel) = 0;
 
+  /// Write() of a message that GzipPacker has packed, in a call of StartPackable().
+  virtual Result<> WritePacked(std::string packed, const Cancel& cancel) = 0;
+
   /// No more messages from us.
   virtual void CloseWrites() = 0;
 
@@ -45,6 +48,11 @@ class Channel {
   /// Starts a call; `method` is "/package.Service/Method".
   virtual std::unique_ptr<ClientCall> Start(const std::string& method,
                                             const Metadata& metadata) = 0;
+
+  /// Start() of a call in which each message, of either side, may be packed by gzip. A peer that
+  /// does not know that ends the call with kUnimplemented; one that does packs all of its messages.
+  virtual std::unique_ptr<ClientCall> StartPackable(const std::string& method,
+                                                    const Metadata& metadata) = 0;
 
   /// One message each way. `response` is only set when the status is OK.
   Status Unary(const std::string& method,

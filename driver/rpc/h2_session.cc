@@ -7,6 +7,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/rpc/frame_batch.h"
+#include "driver/rpc/gzip.h"
 #include "driver/rpc/h2_callbacks.h"
 #include "driver/rpc/wire.h"
 
@@ -95,6 +96,7 @@ H2Session::StreamPtr H2Session::Open(const Headers& headers) {
     return stream;
   }
   stream->id = id;
+  stream->gzip = FindHeader(headers, "grpc-encoding") == "gzip";
   streams_[id] = stream;
   return stream;
 }
@@ -194,7 +196,7 @@ void H2Session::AcceptData(const StreamPtr& stream, std::string_view data) {
       return std::size_t{static_cast<unsigned char>(stream->prefix[i])};
     };
     std::size_t length = byte(1) << 24 | byte(2) << 16 | byte(3) << 8 | byte(4);
-    if (byte(0) != 0) {
+    if (byte(0) > 1 || (byte(0) == 1 && !stream->gzip)) {
       Refuse(*stream, {role_ == Role::kServer ? Code::kUnimplemented : Code::kInternal,
                        "a compressed message came, and none was asked for", ""});
       return;
@@ -213,11 +215,38 @@ void H2Session::AcceptData(const StreamPtr& stream, std::string_view data) {
     }
     take(stream->body, length);
     if (stream->body.size() < length) return;
-    stream->queued_bytes += length + kMessageOverhead;
+    if (byte(0) == 1 && !Unpack(*stream)) return;
+    stream->queued_bytes += stream->body.size() + kMessageOverhead;
     stream->messages.push_back(std::exchange(stream->body, {}));
     stream->prefix.clear();
     if (stream->messages.size() == 1) events_.arrived.push_back(stream);
   }
+}
+
+/// Puts the message in the place of what came, or refuses more than the limits allow it to grow to.
+bool H2Session::Unpack(H2Stream& stream) {
+  const std::size_t packed = stream.body.size();
+  const std::size_t size = GzipSize(stream.body);
+  if (size > max_message_) {
+    Refuse(
+        stream,
+        {Code::kResourceExhausted,
+         Cat("a message came that unpacks to ", size, " bytes; the limit is ", max_message_), ""});
+    return false;
+  }
+  if (!stream.share.Take(size)) {
+    Refuse(stream, OverBudget(Cat("a message that unpacks to ", size, " bytes"), *budget_));
+    return false;
+  }
+  std::optional<std::string> message = UnpackGzip(stream.body);
+  if (!message) {
+    stream.share.Give(size);
+    Refuse(stream, {Code::kInternal, "a damaged compressed message came", ""});
+    return false;
+  }
+  stream.share.Give(packed);
+  stream.body = *std::move(message);
+  return true;
 }
 
 /// Appends frames until the batch has `up_to` bytes or nothing more may be sent now.

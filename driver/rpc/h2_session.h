@@ -43,6 +43,7 @@ struct H2Stream {
   std::size_t unconsumed_bytes = 0;  ///< held back from the peer's flow-control window
   std::string prefix;                ///< of the message that is arriving, up to 5 bytes
   std::string body;                  ///< what has arrived of it
+  bool gzip = false;                 ///< its messages may be packed, since ours may be
   std::optional<Status> fault;       ///< why nothing more is taken from the peer
 
   // What we send.
@@ -107,6 +108,7 @@ class H2Session {
   std::optional<Time> pings_due() const;
 
   /// Client: opens a stream with these request headers. On a dead connection it is closed already.
+  /// With `grpc-encoding: gzip` the peer's messages may be packed by it too.
   StreamPtr Open(const Headers& headers);
 
   /// Server: answers a request.
@@ -145,6 +147,7 @@ class H2Session {
   StreamPtr NewStream();
   void AcceptHeader(H2Stream& stream, std::string_view name, std::string_view value);
   void AcceptData(const StreamPtr& stream, std::string_view data);
+  bool Unpack(H2Stream& stream);
   void Refuse(H2Stream& stream, Status fault);
   void TakeFrames(FrameBatch& batch, std::size_t up_to);
   void AnswerPings(FrameBatch& batch, Time now);

@@ -62,7 +62,8 @@ Handler UnaryHandler(UnaryFunction function);
 /// refused.
 Result<> Serve(std::unique_ptr<ByteStream> stream, const ServiceTable& table, const Cancel& cancel);
 
-/// Appends the 5-byte prefix (uncompressed, big-endian length) of a message of `size` bytes.
-void AppendFrame(std::string& out, std::size_t size);
+/// Appends the 5-byte prefix (whether it is packed, big-endian length) of a message of `size`
+/// bytes.
+void AppendFrame(std::string& out, std::size_t size, bool packed = false);
 
 }  // namespace depot::rpc

@@ -71,8 +71,8 @@ std::string_view FindHeader(const Headers& headers, std::string_view name) {
   return {};
 }
 
-void AppendFrame(std::string& out, std::size_t size) {
-  out.push_back('\0');
+void AppendFrame(std::string& out, std::size_t size, bool packed) {
+  out.push_back(packed ? '\1' : '\0');
   for (int shift = 24; shift >= 0; shift -= 8)
     out.push_back(static_cast<char>(size >> shift & 0xFF));
 }

@@ -7,6 +7,8 @@
 
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "driver/rpc/gzip.h"
+#include "driver/session/pack_choice.h"
 
 // The tunnel: Control.Session carries BytesMessage{data=1} both ways, and their joined data is an
 // HTTP/2 connection whose client is the builder (BuildKit session/grpchijack). Message borders
@@ -43,10 +45,13 @@ Result<std::string_view> DataOf(std::string_view message) {
   return message.substr(at);
 }
 
+/// Smaller messages, of which there are few, say nothing of the link.
+constexpr std::size_t kWorthPacking = 4 << 10;
+
 class TunnelStream final : public rpc::ByteStream {
  public:
-  TunnelStream(rpc::ClientCall& call, std::atomic<Clock::rep>& last_heard)
-      : call_(call), last_heard_(last_heard) {}
+  TunnelStream(rpc::ClientCall& call, bool may_pack, std::atomic<Clock::rep>& last_heard)
+      : call_(call), may_pack_(may_pack), last_heard_(last_heard) {}
 
   Result<std::size_t> Read(char* into, std::size_t capacity, const Cancel& cancel) override {
     while (rest_.empty()) {
@@ -67,13 +72,30 @@ class TunnelStream final : public rpc::ByteStream {
     message.reserve(pieces.size() + 2);
     message.emplace_back(DataPrefix(rpc::TotalSize(pieces)));
     message.insert(message.end(), pieces.begin(), pieces.end());
-    return call_.Write(std::move(message), cancel);
+    const std::size_t size = rpc::TotalSize(message);
+    if (!may_pack_ || size < kWorthPacking) return call_.Write(std::move(message), cancel);
+    const Clock::time_point begin = Clock::now();
+    Result<> written = choice_.packs() ? WritePacked(std::move(message), cancel)
+                                       : call_.Write(std::move(message), cancel);
+    choice_.Sent(size, begin, Clock::now());
+    return written;
   }
 
   void Close() override { call_.Abort(); }
 
  private:
+  Result<> WritePacked(rpc::BytesList message, const Cancel& cancel) {
+    std::string packed = packer_.Pack(message);
+    if (packed.size() > rpc::TotalSize(message) / 8 * 7) {
+      return call_.Write(std::move(message), cancel);
+    }
+    return call_.WritePacked(std::move(packed), cancel);
+  }
+
   rpc::ClientCall& call_;
+  const bool may_pack_;
+  PackChoice choice_;
+  rpc::GzipPacker packer_;
   std::atomic<Clock::rep>& last_heard_;
   std::string message_;
   std::string_view rest_;  // of message_
@@ -84,31 +106,44 @@ class TunnelSession final : public Session {
   TunnelSession(rpc::Channel& channel,
                 const SessionIdentity& identity,
                 const rpc::ServiceTable& table)
-      : table_(table), silence_(identity.silence) {
-    rpc::Metadata metadata;
-    metadata.Add("x-docker-expose-session-uuid", identity.id);
-    metadata.Add("x-docker-expose-session-sharedkey", identity.shared_key);
+      : channel_(channel), table_(table), silence_(identity.silence), may_pack_(identity.may_pack) {
+    metadata_.Add("x-docker-expose-session-uuid", identity.id);
+    metadata_.Add("x-docker-expose-session-sharedkey", identity.shared_key);
     for (const std::string& method : table.methods()) {
-      metadata.Add("x-docker-expose-session-grpc-method", method);
+      metadata_.Add("x-docker-expose-session-grpc-method", method);
     }
-    call_ = channel.Start("/moby.buildkit.v1.Control/Session", metadata);
+    call_ =
+        may_pack_ ? channel_.StartPackable(kMethod, metadata_) : channel_.Start(kMethod, metadata_);
   }
 
   Result<> Serve(const Cancel& cancel) override {
+    Result<> served = ServeCall(cancel);
+    if (served || !may_pack_ || cancel.cancelled()) return served;
+    const rpc::Status status = End(cancel);
+    if (!status.told || status.code != rpc::Code::kUnimplemented) return served;
+    // It knows no gzip, and said so before it asked for anything.
+    may_pack_ = false;
+    call_ = channel_.Start(kMethod, metadata_);
+    return ServeCall(cancel);
+  }
+
+ private:
+  static constexpr const char* kMethod = "/moby.buildkit.v1.Control/Session";
+
+  Result<> ServeCall(const Cancel& cancel) {
     last_heard_ = Clock::now().time_since_epoch().count();
     TaskGroup tasks(cancel);
     CancelSource watching(tasks.cancel());
     tasks.Start("session-watch",
                 [this, &watching](const Cancel&) { return Watch(watching.cancel()); });
-    Result<> served =
-        rpc::Serve(std::make_unique<TunnelStream>(*call_, last_heard_), table_, tasks.cancel());
+    Result<> served = rpc::Serve(std::make_unique<TunnelStream>(*call_, may_pack_, last_heard_),
+                                 table_, tasks.cancel());
     watching.Request(Error(ErrorCode::kCancelled, "the session has ended"));
     Result<> watched = tasks.Wait();
     if (cancel.cancelled()) return {};
     if (!watched) return watched;
     if (!served) return Fail(std::move(served).error().While("session with the builder"));
-    rpc::Status status =
-        call_->Finish(cancel.WithTimeout(std::chrono::seconds(1), "end of session"));
+    const rpc::Status status = End(cancel);
     // Nobody here has cancelled anything: with that word the builder, or a proxy, says good-bye.
     if (!status.ok() && status.code != rpc::Code::kCancelled) {
       return Fail(rpc::ToError(status).While("session with the builder"));
@@ -116,7 +151,11 @@ class TunnelSession final : public Session {
     return Fail(ErrorCode::kUnavailable, "the builder ended the session");
   }
 
- private:
+  /// How the builder ended the call.
+  rpc::Status End(const Cancel& cancel) {
+    return call_->Finish(cancel.WithTimeout(std::chrono::seconds(1), "end of session"));
+  }
+
   /// Fails when nothing was heard for too long.
   Result<> Watch(const Cancel& cancel) {
     Clock::time_point woken = Clock::now();
@@ -134,8 +173,11 @@ class TunnelSession final : public Session {
     return {};
   }
 
+  rpc::Channel& channel_;
   const rpc::ServiceTable& table_;
   const std::chrono::seconds silence_;
+  rpc::Metadata metadata_;
+  bool may_pack_;
   std::unique_ptr<rpc::ClientCall> call_;
   std::atomic<Clock::rep> last_heard_{0};
 };

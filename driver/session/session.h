@@ -14,6 +14,9 @@ struct SessionIdentity {
   std::string id;          ///< RandomId(); the same as SolveRequest.session
   std::string shared_key;  ///< the builder keeps its copy of a local directory under this key
   std::chrono::seconds silence{20};  ///< so long it may say nothing
+  /// What we send may be packed, where the link is what is waited for. A builder that knows gzip
+  /// then packs all that it sends, so it is not for one that has much to send.
+  bool may_pack = false;
 };
 
 /// The connection on which the builder calls us: an HTTP/2 server inside Control.Session. Opens it,

@@ -69,6 +69,7 @@ struct BuildRequest {
   /// heed `cancel`.
   std::function<Result<>(const std::string& result, const Cancel& cancel)> on_result;
   std::string shared_key;            ///< of the session; "" when there is no local context
+  bool may_pack = false;             ///< what the session sends: SessionIdentity::may_pack
   std::chrono::seconds silence{20};  ///< of the builder, after which it counts as lost
   std::string ref;  ///< the build's id, new to the builder; "" = Solve() makes one up
 };

@@ -70,7 +70,8 @@ class Solver {
         gateway_(channel_, ref_, request_, sink_, gateway_stop_.cancel()) {}
 
   SolveOutcome Run() {
-    session::SessionIdentity identity{RandomId(), request_.shared_key, request_.silence};
+    session::SessionIdentity identity{RandomId(), request_.shared_key, request_.silence,
+                                      request_.may_pack};
     channel_.Outlast(request_.silence);
     auto session = session::OpenSession(channel_, identity, services_);
     // Everything is sent at once, without waiting for answers in between: on a slow link each wait

@@ -250,6 +250,7 @@ Candidates Values(std::string_view flag,
   if (flag == "build-arg") return BuildArgs(line);
   if (flag == "call") return Just({"build", "check", "outline", "targets"});
   if (flag == "context-times") return Just({"content", "file"});
+  if (flag == "context-compression") return Just({"auto", "off"});
   if (flag == "normalize-modes") return Just({"git", "off"});
   if (flag == "provenance") return Just({"false", "mode=max", "mode=min", "true"});
   if (flag == "sbom") return Just({"false", "true"});

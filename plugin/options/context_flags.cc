@@ -34,6 +34,18 @@ std::vector<flags::Flag> ContextFlags(ContextOptions& into) {
          TRY_ASSIGN(into.times, ParseContextTimes("--context-times", text));
          return {};
        }},
+      {"context-compression", 0, flags::FlagKind::kText, "string",
+       "\"auto\": contexts are sent packed while the link is slower than packing, to builders that "
+       "know it; \"off\": never",
+       [&into](const std::string& text) -> Result<> {
+         if (text != "auto" && text != "off") {
+           return Fail(Error(ErrorCode::kUsage,
+                             Cat("--context-compression: unknown word \"", Printable(text), '"'))
+                           .WithHint("auto and off are known"));
+         }
+         into.packed = text == "auto";
+         return {};
+       }},
       {"normalize-modes", 0, flags::FlagKind::kText, "string",
        "\"git\": the files of local contexts are sent with the permissions that git knows, 0755 "
        "and "

@@ -20,6 +20,7 @@ enum class ContextTimes {
 struct ContextOptions {
   std::optional<ContextTimes> times;  ///< --context-times; unset = not given
   bool git_modes = false;             ///< --normalize-modes=git
+  bool packed = true;  ///< --context-compression: on links that are slower than packing
 };
 
 /// kUsage: it is no word for times.
@@ -29,7 +30,7 @@ Result<ContextTimes> ParseContextTimes(std::string_view name, std::string_view v
 Result<std::optional<ContextTimes>> WantedContextTimes(const ContextOptions& options,
                                                        const Environment& environment);
 
-/// --context-times and --normalize-modes.
+/// --context-times, --context-compression and --normalize-modes.
 std::vector<flags::Flag> ContextFlags(ContextOptions& into);
 
 }  // namespace depot::options

@@ -131,6 +131,11 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   // Without a name of its own on the builder nothing is kept there, and all of it travels anyway.
   if (!node_id.empty()) plan.request.dated = facts.dated;
   plan.request.explain = facts.explain;
+  // A builder that unpacks packs its answers too, and results are large.
+  const bool nothing_returns =
+      std::all_of(plan.destinations.begin(), plan.destinations.end(),
+                  [](const Destination& d) { return d.kind == DestinationKind::kNone; });
+  plan.request.may_pack = options.contexts.packed && !features.same_machine && nothing_returns;
   return plan;
 }
 

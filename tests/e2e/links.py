@@ -1,6 +1,7 @@
 """Links with faults: slow, silent, cut. All on loopback or unix sockets."""
 
 import contextlib
+import math
 import socket
 import struct
 import threading
@@ -31,8 +32,12 @@ class Link:
         self._sockets = []
         self.connections = 0
         self._frozen = 0  # so many of the first are silent for good
+        # What a slow link holds is twice what is under way on it: who sends more has to wait, as on a real one.
+        self._room = math.ceil(2 * delay * rate / _PIECE) + 8 if rate else math.inf if delay else 8
         if isinstance(port, int):
             self._listener = socket.create_server(("127.0.0.1", port))
+            if rate:
+                self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * _PIECE)
             self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
             self.url = "tcp://" + self.address
         else:
@@ -122,7 +127,7 @@ class Link:
             if stall_at and stall_at in seen:
                 self.stalled.set()
             with changed:
-                changed.wait_for(lambda: len(queue) < 8 or self._delay)
+                changed.wait_for(lambda: len(queue) < self._room)
                 queue.append((time.monotonic() + self._delay, data))
                 changed.notify_all()
 

@@ -28,6 +28,7 @@ constexpr unsigned kFramed = 2;      ///< the rest is cut into frames whose leng
 constexpr unsigned kOneByOne = 4;    ///< bytes arrive one at a time
 constexpr unsigned kUnread = 8;      ///< nobody takes the messages
 constexpr unsigned kAbandoned = 16;  ///< we reset what the peer has begun
+constexpr unsigned kPackable = 32;   ///< the peer may pack its messages
 
 /// Cuts the input into frames: type, flags, stream and a length of one byte come before each.
 std::string Framed(std::string_view rest) {
@@ -49,8 +50,10 @@ class End {
         session_(mode & kServer ? H2Session::Role::kServer : H2Session::Role::kClient,
                  {.message = 64 << 10, .unfinished = kUnfinished},
                  [] { return std::make_shared<H2Stream>(); }) {
+    Headers headers = {{":method", "POST"}, {":scheme", "http"}, {":path", "/t.T/X"}};
+    if (mode & kPackable) headers.emplace_back("grpc-encoding", "gzip");
     for (int i = 0; i < 3 && (mode & kServer) == 0; ++i)
-      Send(*session_.Open({{":method", "POST"}, {":scheme", "http"}, {":path", "/t.T/X"}}));
+      Send(*session_.Open(headers));
     Write();
   }
 

@@ -8,6 +8,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/text.h"
 #include "driver/rpc/channel.h"
+#include "driver/rpc/gzip.h"
 #include "tests/interop/grpc_peer.h"
 
 namespace depot::interop {
@@ -344,6 +345,36 @@ TEST_F(OurChannel, ACompressedAnswerIsRefused) {
   rpc::Status status = Unary("");
   EXPECT_EQ(status.code, Code::kInternal);
   EXPECT_EQ(status.message, "a compressed message came, and none was asked for");
+}
+
+TEST_F(OurChannel, EachMessageIsPackedOrNot) {
+  Serve({{kStream, [](ServedCall& call) {
+            call.context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+            Echo(call);
+          }}});
+  auto call = channel_->StartPackable(kStream, {});
+  rpc::GzipPacker packer;
+  for (std::size_t size : {27'182, 8, 0, 4'000'000}) {
+    const std::string text(size, 'x');
+    ASSERT_TRUE(call->WritePacked(packer.Pack({rpc::Bytes(text)}), cancel_));
+    EXPECT_TRUE(Next(*call) == text) << size;
+    ASSERT_TRUE(Put(*call, text, cancel_));
+    EXPECT_TRUE(Next(*call) == text) << size;
+  }
+  call->CloseWrites();
+  EXPECT_EQ(Next(*call), "the end");
+  EXPECT_TRUE(call->Finish(cancel_).ok());
+}
+
+TEST_F(OurChannel, APackedCallIsRefusedByWhoDoesNotKnowIt) {
+  Serve({{kStream, Echo}}, [](grpc::ServerBuilder& builder) {
+    builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  });
+  auto call = channel_->StartPackable(kStream, {});
+  EXPECT_EQ(Next(*call), "the end");
+  const rpc::Status status = call->Finish(cancel_);
+  EXPECT_EQ(status.code, Code::kUnimplemented);
+  EXPECT_TRUE(status.told);
 }
 
 TEST_F(OurChannel, KeepalivePingsAreAnswered) {

@@ -5,6 +5,7 @@
 
 #include "driver/base/text.h"
 #include "driver/rpc/frame_batch.h"
+#include "driver/rpc/gzip.h"
 #include "driver/rpc/server.h"
 #include "tests/unit/rpc/session_pair.h"
 
@@ -108,6 +109,71 @@ TEST(H2Session, AStreamIsResetOnce) {
   EXPECT_EQ(pair.client_events.ended.size(), 1u);
   ASSERT_EQ(pair.server_events.ended.size(), 1u);
   EXPECT_EQ(pair.server_events.ended[0]->reset_code, std::uint32_t{NGHTTP2_CANCEL});
+}
+
+/// A call whose answers may be packed; a server that says so much of them and then `bytes`.
+struct PackedAnswer {
+  explicit PackedAnswer(const std::string& bytes, H2Limits limits = SessionPair::kLimits)
+      : pair(limits) {
+    Headers headers = kRequest;
+    headers.emplace_back("grpc-encoding", "gzip");
+    call = pair.client.Open(headers);
+    pair.Talk();
+    H2Stream& served = *pair.server_events.requests.at(0);
+    pair.server.Respond(served, kResponse);
+    std::string prefix;
+    AppendFrame(prefix, bytes.size(), true);
+    pair.server.Send(served, {Bytes(prefix + bytes)});
+    pair.Talk();
+  }
+
+  std::string fault() const { return call->fault ? call->fault->message : ""; }
+
+  SessionPair pair;
+  H2Session::StreamPtr call;
+};
+
+constexpr std::size_t kHeadersOnly = 500;
+
+std::string Packed(const std::string& text) {
+  return GzipPacker().Pack({Bytes(text)});
+}
+
+TEST(H2Session, APackedAnswerIsUnpacked) {
+  for (const std::string& text : {std::string("short"), std::string(3 << 20, 'x')}) {
+    PackedAnswer answer(Packed(text));
+    EXPECT_TRUE(answer.pair.client.TakeMessage(*answer.call) == text);
+    EXPECT_LT(answer.pair.client.unfinished(), kHeadersOnly);
+  }
+}
+
+TEST(H2Session, APackedAnswerThatIsNoneIsRefused) {
+  const std::string packed = Packed("a message");
+  std::string damaged = packed;
+  damaged[12] = static_cast<char>(damaged[12] ^ 0x55);
+  std::string lies = packed;
+  lies[lies.size() - 4] = 1;
+  for (const std::string& bytes :
+       {std::string(), std::string("short"), packed.substr(0, packed.size() - 1),
+        packed + std::string(4, '\0'), packed + packed, damaged, lies}) {
+    PackedAnswer answer(bytes);
+    EXPECT_EQ(answer.fault(), "a damaged compressed message came") << bytes.size();
+    EXPECT_LT(answer.pair.client.unfinished(), kHeadersOnly);
+    EXPECT_FALSE(answer.pair.client.failure());
+  }
+}
+
+TEST(H2Session, WhatAPackedAnswerGrowsToIsBounded) {
+  PackedAnswer beyond_message(Packed(std::string((1 << 20) + 1, 'x')),
+                              {.message = 1 << 20, .unfinished = 4 << 20});
+  EXPECT_EQ(beyond_message.fault(),
+            "a message came that unpacks to 1048577 bytes; the limit is 1048576");
+  PackedAnswer beyond_budget(Packed(std::string(2 << 20, 'x')),
+                             {.message = 4 << 20, .unfinished = 1 << 20});
+  EXPECT_NE(beyond_budget.fault().find("a message that unpacks to 2097152 bytes would exceed"),
+            std::string::npos)
+      << beyond_budget.fault();
+  EXPECT_LT(beyond_budget.pair.client.unfinished(), kHeadersOnly);
 }
 
 constexpr H2Limits kSmall{.message = 1 << 20, .unfinished = 4 << 20};
