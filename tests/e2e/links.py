@@ -8,6 +8,7 @@ import threading
 import time
 
 _PIECE = 64 * 1024
+_LATE = 0.1
 
 
 class Link:
@@ -33,7 +34,7 @@ class Link:
         self.connections = 0
         self._frozen = 0  # so many of the first are silent for good
         # What a slow link holds is twice what is under way on it: who sends more has to wait, as on a real one.
-        self._room = math.ceil(2 * delay * rate / _PIECE) + 8 if rate else math.inf if delay else 8
+        self._room = 2 * delay * rate + 8 * _PIECE if rate else math.inf if delay else 8 * _PIECE
         if isinstance(port, int):
             self._listener = socket.create_server(("127.0.0.1", port))
             if rate:
@@ -127,7 +128,7 @@ class Link:
             if stall_at and stall_at in seen:
                 self.stalled.set()
             with changed:
-                changed.wait_for(lambda: len(queue) < self._room)
+                changed.wait_for(lambda: sum(len(waiting) for _, waiting in queue) < self._room)
                 queue.append((time.monotonic() + self._delay, data))
                 changed.notify_all()
 
@@ -138,6 +139,7 @@ class Link:
 
     def _send(self, target, queue, changed, number):
         data = b"x"
+        free = 0.0  # when the link can take the next byte
         while data:
             with changed:
                 changed.wait_for(lambda: queue)
@@ -148,7 +150,9 @@ class Link:
             with contextlib.suppress(OSError):
                 target.sendall(data) if data else target.shutdown(socket.SHUT_WR)
             if self._rate:
-                time.sleep(len(data) / self._rate)
+                # A machine that wakes us late does not make the link slower.
+                free = max(free, time.monotonic() - _LATE) + len(data) / self._rate
+                time.sleep(max(0, free - time.monotonic()))
             with changed:
                 queue.pop(0)
                 changed.notify_all()
