@@ -29,6 +29,13 @@ class Builder {
   /// find connected.
   virtual Result<> Reconnect(const Cancel& cancel) = 0;
 
+  /// One more connection to the same daemon, held apart from this one: what happens to either says
+  /// nothing of the other. kUnsupported: there is only one. Patient like Driver::Acquire(), without
+  /// a word. Blocks. Any thread.
+  virtual Result<std::unique_ptr<Builder>> Another(const Cancel& /*cancel*/) {
+    return Fail(ErrorCode::kUnsupported, "this builder has one connection");
+  }
+
   /// What the daemon said it can do when it was acquired; never changes, also when it connects
   /// again.
   virtual const Features& features() const = 0;

@@ -11,6 +11,7 @@
 #include "driver/base/one_at_a_time.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
+#include "driver/event/no_sink.h"
 
 namespace depot::builder {
 namespace {
@@ -23,6 +24,9 @@ constexpr std::chrono::seconds kAnswerTimeout(20);
 
 /// Waiting for longer than this is said.
 constexpr std::chrono::seconds kQuiet(2);
+
+/// So often a connection that ends before the answer is made again.
+constexpr int kMostDropped = 2;
 
 constexpr std::string_view kIsItRunning = "is the builder running, and is the address right?";
 
@@ -122,6 +126,11 @@ Result<std::unique_ptr<rpc::ByteStream>> DialPatiently(const Connection& connect
   }
 }
 
+/// The connection was taken and ended before an answer: by chance, or by somebody who expects TLS.
+bool WasDropped(const Result<Features>& answer) {
+  return !answer && answer.error().code() == ErrorCode::kUnavailable;
+}
+
 /// A connection that answers, and what the daemon behind it can do.
 struct Reached {
   std::unique_ptr<rpc::Channel> channel;
@@ -151,9 +160,30 @@ Result<Reached> Reach(const Connection& connection, EventSink& sink, const Cance
   }
   auto channel = rpc::MakeChannel(*std::move(stream), connection.authority);
   auto features = Ask(*channel, connection.engine, cancel);
+  for (int dropped = 0; WasDropped(features) && dropped < kMostDropped; ++dropped) {
+    if (connection.patience.count() == 0 || !cancel.SleepFor(kBetweenDials.first)) break;
+    auto next = connection.dial(cancel);
+    if (!next) break;
+    channel = rpc::MakeChannel(*std::move(next), connection.authority);
+    features = Ask(*channel, connection.engine, cancel);
+  }
   if (!features) return explain(std::move(features).error());
   features->same_machine = connection.same_machine;
   return Reached{std::move(channel), *std::move(features)};
+}
+
+/// What stands in front of a builder that restarts takes connections and closes them at once; the
+/// first time that may mean a wrong address, later it is as good as a refusal.
+Result<Reached> ReachAgain(const Connection& connection, const Cancel& cancel) {
+  NoSink silent;
+  const Backoff backoff = kBetweenDials.Within(connection.patience);
+  for (int failed = 1;; ++failed) {
+    auto reached = Reach(connection, silent, cancel);
+    if (reached || reached.error().code() != ErrorCode::kUnavailable) return reached;
+    const auto wait = backoff.WaitAfter(failed);
+    if (!wait) return reached;
+    if (!cancel.SleepFor(*wait)) return Fail(cancel.error());
+  }
 }
 
 class Lease final : public Builder {
@@ -171,22 +201,22 @@ class Lease final : public Builder {
   Result<> Reconnect(const Cancel& cancel) override {
     TRY_ASSIGN(const OneAtATime::Turn turn, reconnecting_.Begin(cancel));
     if (channel().Alive()) return {};
-    NoSink silent;
-    TRY_ASSIGN(Reached reached, Reach(connection_, silent, cancel));
+    TRY_ASSIGN(Reached reached, ReachAgain(connection_, cancel));
     std::lock_guard lock(mutex_);
     channels_.push_back(std::move(reached.channel));
     return {};
+  }
+
+  Result<std::unique_ptr<Builder>> Another(const Cancel& cancel) override {
+    NoSink silent;
+    TRY_ASSIGN(Reached reached, Reach(connection_, silent, cancel));
+    return std::make_unique<Lease>(connection_, std::move(reached));
   }
 
   const Features& features() const override { return features_; }
   const std::string& endpoint() const override { return connection_.endpoint; }
 
  private:
-  class NoSink final : public EventSink {
-   public:
-    void Emit(Event /*event*/) override {}
-  };
-
   const Connection connection_;
   const Features features_;
   OneAtATime reconnecting_;

@@ -60,6 +60,10 @@ class MachineBuilder final : public builder::Builder {
     return connected;
   }
 
+  Result<std::unique_ptr<builder::Builder>> Another(const Cancel& cancel) override {
+    return Newest().Another(cancel);
+  }
+
   const builder::Features& features() const override { return features_; }
   const std::string& endpoint() const override { return Newest().endpoint(); }
 

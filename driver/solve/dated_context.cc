@@ -194,6 +194,21 @@ Result<std::map<std::string, std::size_t>> CountLocalSources(const std::string& 
   return counts;
 }
 
+Result<std::string> OperationsOf(const std::string& result) {
+  gateway::GatewayResult parsed;
+  if (!parsed.ParseFromString(result)) return Fail(MalformedResult());
+  std::string all;
+  for (const std::string& operation : parsed.ref().def().def())
+    all += DigestOf(operation);
+  std::map<std::string, const gateway::Ref*> platforms;
+  for (const auto& [platform, ref] : parsed.refs().refs())
+    platforms[platform] = &ref;
+  for (const auto& [platform, ref] : platforms)
+    for (const std::string& operation : ref->def().def())
+      all += DigestOf(operation);
+  return all;
+}
+
 Result<bool> AsksItself(const std::string& result, const std::vector<DatedContext>& contexts) {
   TRY_ASSIGN(const LocalSources sources, LocalSourcesOf(result));
   return std::any_of(contexts.begin(), contexts.end(), [&](const DatedContext& context) {

@@ -32,6 +32,10 @@ Result<DatedInputs> MakeDatedInputs(const std::string& result,
 /// kInvalid: the result is malformed.
 Result<std::map<std::string, std::size_t>> CountLocalSources(const std::string& result);
 
+/// What `result` says is to be run, as one text: two results with the same text ask the builder for
+/// the same. "" = it does not say. kInvalid: the result is malformed.
+Result<std::string> OperationsOf(const std::string& result);
+
 /// Whether `result` still asks for one of `contexts` itself: a frontend that takes no inputs.
 Result<bool> AsksItself(const std::string& result, const std::vector<DatedContext>& contexts);
 

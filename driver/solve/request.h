@@ -52,6 +52,7 @@ struct BuildRequest {
   std::vector<CacheEntry> cache_imports;
   std::vector<CacheEntry> cache_exports;  ///< written after the exporters, and part of the solve
   bool internal = false;                  ///< the builder keeps no record of this solve
+  bool watched = true;                    ///< the builder is asked for progress
   std::vector<std::string> entitlements;
   std::vector<Capability> capabilities;  ///< asked for before the frontend runs
   /// What the frontend is asked instead of being told to build (`lint`, `outline`; BuildKit
@@ -68,7 +69,12 @@ struct BuildRequest {
   /// it; until it returns the session stays open. Its Error fails the build. May block, and must
   /// heed `cancel`.
   std::function<Result<>(const std::string& result, const Cancel& cancel)> on_result;
-  std::string shared_key;            ///< of the session; "" when there is no local context
+  std::string shared_key;  ///< of the session; "" when there is no local context
+  std::string session;     ///< the session's id; "" = Solve() makes one up
+  /// The local sources that count as those of another session, by their names its id: a builder
+  /// that has them from a solve which still runs does not ask for them again (BuildKit
+  /// frontend/dockerui, `local-sessionid:`).
+  std::map<std::string, std::string> local_sessions;
   bool may_pack = false;             ///< what the session sends: SessionIdentity::may_pack
   std::chrono::seconds silence{20};  ///< of the builder, after which it counts as lost
   std::string ref;  ///< the build's id, new to the builder; "" = Solve() makes one up

@@ -1,15 +1,18 @@
 #include "driver/solve/resume.h"
 
+#include <algorithm>
 #include <map>
-#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "driver/base/random.h"
 #include "driver/base/text.h"
-#include "driver/event/step.h"
 #include "driver/solve/content.h"
+#include "driver/solve/dated_context.h"
 #include "driver/solve/lost.h"
+#include "driver/solve/open_steps.h"
 #include "driver/solve/solve_error.h"
+#include "driver/solve/standby.h"
 
 namespace depot::solve {
 namespace {
@@ -30,45 +33,6 @@ std::string Also(const std::string& first, const std::string& hint) {
   return hint.empty() ? first : Cat(first, "; ", hint);
 }
 
-/// Passes events on, and knows which steps have begun and not ended.
-class OpenSteps final : public EventSink {
- public:
-  explicit OpenSteps(EventSink& sink) : sink_(sink) {}
-
-  void Emit(Event event) override {
-    if (const auto* vertex = std::get_if<Vertex>(&event)) Note(*vertex);
-    sink_.Emit(std::move(event));
-  }
-
-  /// Nobody will say any more how they ended.
-  void CancelAll() {
-    std::unique_lock lock(mutex_);
-    std::map<std::string, Vertex> open = std::exchange(open_, {});
-    lock.unlock();
-    for (auto& [digest, vertex] : open) {
-      vertex.completed = Now();
-      vertex.error = "context canceled";
-      sink_.Emit(std::move(vertex));
-    }
-  }
-
- private:
-  static constexpr std::size_t kMost = 10'000;
-
-  void Note(const Vertex& vertex) {
-    std::lock_guard lock(mutex_);
-    if (!vertex.started || vertex.completed) {
-      open_.erase(vertex.digest);
-    } else if (open_.size() < kMost) {
-      open_.insert_or_assign(vertex.digest, vertex);
-    }
-  }
-
-  EventSink& sink_;
-  std::mutex mutex_;
-  std::map<std::string, Vertex> open_;  ///< by digest
-};
-
 class Resumed {
  public:
   Resumed(const Solving& solving, const Cancel& cancel)
@@ -79,7 +43,9 @@ class Resumed {
         request_(*solving.request) {
     request_.ref = solving.ref.empty() ? RandomId() : solving.ref;
     request_.silence = solving.retries.silence;
+    request_.session = RandomId();
     first_ref_ = request_.ref;
+    if (WantsStandby()) StandBy();
   }
 
   SolveOutcome Run() {
@@ -99,11 +65,42 @@ class Resumed {
         return outcome;
       }
       if (end) return *std::move(end);
-      request_.ref = Cat(first_ref_, '-', ++tries_);
+      PrepareNext();
     }
   }
 
  private:
+  /// Not in an Engine, whose connection does not get lost; a call runs no step.
+  bool WantsStandby() const {
+    return solving_.standby != nullptr && retries_.most() > 0 && request_.call.empty() &&
+           !solving_.builder->features().engine_store;
+  }
+
+  void StandBy() {
+    standby_.emplace(StandbyFacts{*solving_.builder, *solving_.standby, *solving_.faults, steps_,
+                                  solving_.locals},
+                     cancel_);
+    standby_->Begin(request_);
+    request_.on_result = [this, then = std::move(request_.on_result)](
+                             const std::string& result, const Cancel& cancel) -> Result<> {
+      TRY_ASSIGN(std::string operations, OperationsOf(result));
+      standby_->Expect(std::move(operations));
+      return then ? then(result, cancel) : Result<>();
+    };
+  }
+
+  /// The next try joins the steps that the second connection holds, and its local sources.
+  void PrepareNext() {
+    request_.ref = Cat(first_ref_, '-', ++tries_);
+    request_.session = RandomId();
+    request_.local_sessions.clear();
+    if (!standby_) return;
+    const std::optional<std::string> held = standby_->Holds();
+    if (!held) return standby_->Begin(request_);
+    for (const std::string& name : solving_.locals)
+      request_.local_sessions[name] = *held;
+  }
+
   /// How it ends; nullopt: solve once more.
   std::optional<SolveOutcome> Recover(const Error& lost) {
     retries_.Lost();
@@ -134,8 +131,10 @@ class Resumed {
                       Cat("it cannot begin again, since ", ready.error().message()), lost.hint())),
                   request_.ref};
     }
+    const bool held = standby_ && standby_->Holds();
     solving_.sink->Say(Cat("connected to ", endpoint,
-                           " again: building once more, what was built comes from the cache"));
+                           " again: building once more, what was built comes from the cache",
+                           held ? ", and the running steps have gone on" : ""));
     return std::nullopt;
   }
 
@@ -150,7 +149,18 @@ class Resumed {
     if (!end || !*end) return std::nullopt;
     if (!(*end)->status.ok()) return OwnFailure((*end)->status);
     if (solving_.delivered && !solving_.delivered()) return std::nullopt;
+    if (!MadeImages((*end)->exporter_response)) return std::nullopt;
     return BuildResult{std::move((*end)->exporter_response), request_.ref, {}};
+  }
+
+  /// A builder that is too busy to keep the error of a build that it cancelled has a record without
+  /// one: what a push or an image needs to be believed is its digest.
+  bool MadeImages(const std::map<std::string, std::string>& response) const {
+    const auto& exporters = request_.exporters;
+    const bool images = std::any_of(exporters.begin(), exporters.end(), [](const Exporter& one) {
+      return one.type != "local" && one.type != "tar";
+    });
+    return !images || response.contains("containerimage.digest");
   }
 
   /// A step that failed by itself is not run again; all else may come of the loss.
@@ -205,6 +215,7 @@ class Resumed {
   BuildRequest request_;
   std::string first_ref_;
   int tries_ = 1;
+  std::optional<Standby> standby_;  // goes first: it reads the rest
 };
 
 }  // namespace

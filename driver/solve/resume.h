@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "driver/base/retries.h"
 #include "driver/session/faults.h"
@@ -25,6 +26,10 @@ struct Solving {
   std::function<Result<>(const std::string& ref)> start_over{};
   /// Whether all results that come to us have done so; empty = there are none.
   std::function<bool()> delivered{};
+  /// What the builder may ask for in the session of a second connection, which holds long steps
+  /// while the first one is replaced (Standby); null = there is none.
+  const rpc::ServiceTable* standby = nullptr;
+  std::vector<std::string> locals{};  ///< the names of the local sources, for that
 };
 
 /// Solve(), also when the builder is lost on the way: says so in one line, connects again, and

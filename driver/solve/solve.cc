@@ -70,8 +70,8 @@ class Solver {
         gateway_(channel_, ref_, request_, sink_, gateway_stop_.cancel()) {}
 
   SolveOutcome Run() {
-    session::SessionIdentity identity{RandomId(), request_.shared_key, request_.silence,
-                                      request_.may_pack};
+    session::SessionIdentity identity{request_.session.empty() ? RandomId() : request_.session,
+                                      request_.shared_key, request_.silence, request_.may_pack};
     channel_.Outlast(request_.silence);
     auto session = session::OpenSession(channel_, identity, services_);
     // Everything is sent at once, without waiting for answers in between: on a slow link each wait
@@ -89,7 +89,11 @@ class Solver {
     tasks.Start("faults", [this](const Cancel&) { return WatchFaults(); });
     Patience patience(sink_, {Cat("the builder ", endpoint_, " to begin")}, cancel_);
     patience_ = &patience;
-    status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
+    if (request_.watched) {
+      status_task.Start("status", [this](const Cancel& c) { return FollowStatus(c); });
+    } else {
+      EndStatus();
+    }
     RunGateway();
     // The solve has ended once this returns; only then the session may.
     WaitForSolve();
@@ -169,8 +173,12 @@ class Solver {
   /// Its failure is never the build's.
   Result<> FollowStatus(const Cancel& cancel) {
     ReadStatus(cancel);
-    status_ended_.Request(Error(ErrorCode::kCancelled, "the status stream has ended"));
+    EndStatus();
     return {};
+  }
+
+  void EndStatus() {
+    status_ended_.Request(Error(ErrorCode::kCancelled, "the status stream has ended"));
   }
 
   /// Reads progress until the daemon has nothing more to tell.

@@ -134,6 +134,8 @@ std::map<std::string, std::string> FrontendAttrs(const BuildRequest& request) {
   if (!request.cache_imports.empty()) {
     attrs["cache-imports"] = ImportsAttribute(request.cache_imports);
   }
+  for (const auto& [name, session] : request.local_sessions)
+    attrs["local-sessionid:" + name] = session;
   return attrs;
 }
 

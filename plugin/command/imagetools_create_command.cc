@@ -6,6 +6,7 @@
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
 #include "driver/disk/whole_file.h"
+#include "driver/event/no_sink.h"
 #include "driver/oci/digest.h"
 #include "driver/oci/index_text.h"
 #include "driver/registry/combine.h"
@@ -122,12 +123,6 @@ Result<SourceWords> ParseSourceWords(const std::string& text) {
                                            "\": ", read.error().message()))
                   .WithHint("a source is an image, a digest or a descriptor"));
 }
-
-/// Says nothing.
-class SilentSink final : public EventSink {
- public:
-  void Emit(Event) override {}
-};
 
 /// Makes the image, once.
 class ImageCreation {
@@ -327,7 +322,7 @@ Result<> RunImagetoolsCreate(const Call& call) {
   const bool silent = options.progress == options::ProgressMode::kNone ||
                       options.progress == options::ProgressMode::kQuiet;
   LineSink lines(call.terminal, call.cancel);
-  SilentSink none;
+  NoSink none;
   EventSink& sink = silent ? static_cast<EventSink&>(none) : static_cast<EventSink&>(lines);
   job::Workshop workshop(call.environment, call.globals, call.version);
   TRY(workshop.ReadDocker());

@@ -85,7 +85,8 @@ class Loading {
     loaded.digest = image_.top.digest;
     if (image_.parts.size() == 1) loaded.config_digest = image_.parts[0].manifest.config.digest;
     Result<> done = holdings.whole ? NameWhole() : Send(holdings.blobs);
-    const bool again = !done && !cancel_.cancelled() && !builder_lacks_ &&
+    const bool refused = !done && done.error().code() != ErrorCode::kUnavailable;
+    const bool again = refused && !cancel_.cancelled() && !builder_lacks_ &&
                        (holdings.whole || !holdings.blobs.empty());
     if (again) {
       sink_.Say(Cat("loading the whole image, as its missing layers were not enough: ",

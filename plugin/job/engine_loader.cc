@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "driver/base/backoff.h"
 #include "driver/base/random.h"
+#include "driver/base/retries.h"
 #include "driver/base/text.h"
 #include "driver/oci/platform_list.h"
 #include "driver/session/services.h"
@@ -13,6 +15,9 @@
 
 namespace depot::job {
 namespace {
+
+/// An Engine of many containers takes its time.
+constexpr std::chrono::seconds kRestartTime(30);
 
 /// Where we remember which blobs an Engine has; "" when there is no place for it.
 std::string RecordFolder(const Environment& environment) {
@@ -72,7 +77,7 @@ Result<> EngineLoader::Load(std::vector<PlatformBuild>& parts,
                                  facts_.info,
                                  NamesOf(plan.request.exporters[index]),
                                  RecordFolder(facts_.workshop.environment())};
-  TRY_ASSIGN(deliver::EngineLoaded loaded, deliver::LoadIntoEngine(load, sink, cancel));
+  TRY_ASSIGN(deliver::EngineLoaded loaded, LoadLayers(load, sink, cancel));
   if (loaded.builder_lacks) {
     sink.Say(Cat("loading the image as one archive, as the builder did not give all of it: ",
                  loaded.builder_lacks->message()));
@@ -83,6 +88,34 @@ Result<> EngineLoader::Load(std::vector<PlatformBuild>& parts,
   }
   parts.front().loaded = std::move(loaded);
   return {};
+}
+
+/// An Engine that restarts in the middle is asked once more what it has.
+Result<deliver::EngineLoaded> EngineLoader::LoadLayers(const deliver::EngineLoad& load,
+                                                       EventSink& sink,
+                                                       const Cancel& cancel) {
+  Retries retries(facts_.retries);
+  for (;;) {
+    auto loaded = deliver::LoadIntoEngine(load, sink, cancel);
+    if (loaded || cancel.cancelled() || loaded.error().code() != ErrorCode::kUnavailable) {
+      return loaded;
+    }
+    retries.Lost();
+    const auto wait = retries.Next();
+    if (!wait) return loaded;
+    sink.Say(Cat("WARNING: ", loaded.error().message(), "; loading again when it answers (try ",
+                 retries.used(), " of ", retries.most(), ')'));
+    if (!cancel.SleepFor(*wait) || !AwaitEngine(cancel)) return loaded;
+  }
+}
+
+bool EngineLoader::AwaitEngine(const Cancel& cancel) {
+  const Backoff backoff = Backoff().Within(kRestartTime);
+  for (int failed = 1;; ++failed) {
+    if (facts_.engine.Info(cancel)) return true;
+    const auto wait = backoff.WaitAfter(failed);
+    if (!wait || !cancel.SleepFor(*wait)) return false;
+  }
 }
 
 /// A classic store takes one platform, its own.

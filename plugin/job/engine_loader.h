@@ -36,7 +36,8 @@ class EngineLoader {
   /// Engine lacks, by the builders' content stores. When one does not have its image (any more),
   /// archives of it are made in other solves, whose steps the builders have, and that is said. What
   /// the Engine has then goes into the first part, and its name for the image into the build's
-  /// answer. Blocks.
+  /// answer. An Engine that restarts meanwhile is waited for, within EngineLoadFacts::retries.
+  /// Blocks.
   Result<> Load(std::vector<PlatformBuild>& parts, EventSink& sink, const Cancel& cancel);
 
  private:
@@ -50,6 +51,10 @@ class EngineLoader {
     std::shared_ptr<session::ExportLog> exported;
   };
 
+  Result<deliver::EngineLoaded> LoadLayers(const deliver::EngineLoad& load,
+                                           EventSink& sink,
+                                           const Cancel& cancel);
+  bool AwaitEngine(const Cancel& cancel);
   std::deque<Archived> ArchivesOf(std::vector<PlatformBuild>& parts) const;
   Result<> PlanArchive(Archived& archive, bool several);
   Result<std::vector<solve::BuildResult>> SolveArchives(std::deque<Archived>& archives,

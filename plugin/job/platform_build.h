@@ -26,6 +26,7 @@ struct PlatformBuild {
   EventSink* sink = nullptr;
   std::unique_ptr<EventSink> labelled;  ///< behind `sink`, when that is not the target's itself
   rpc::ServiceTable services;           ///< what this builder may ask of us
+  rpc::ServiceTable standby;            ///< the same in the session of a second connection
   /// What the builder sends to describe an image that is to be loaded.
   std::shared_ptr<session::DescriptionStore> described;
   session::Faults faults;  ///< what went wrong on our side of that

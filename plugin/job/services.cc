@@ -26,11 +26,8 @@ std::string Services::AddTo(rpc::ServiceTable& table,
                             session::Faults& faults,
                             session::OfferedStores own,
                             session::TransferHook hook) {
-  session::AddHealth(table);
+  AddStandby(table, faults);
   session::AddFileSync(table, inputs_.trees, faults, sink_, std::move(hook));
-  session::AddAuth(table, auth_);
-  session::AddSecrets(table, secrets_, faults);
-  session::AddSsh(table, ssh_);
   own.insert(inputs_.stores.begin(), inputs_.stores.end());
   if (!own.empty()) session::AddContent(table, std::move(own), faults, sink_);
   if (!inputs_.source.upload) return "";
@@ -38,6 +35,13 @@ std::string Services::AddTo(rpc::ServiceTable& table,
     return session::AddStoredUpload(table, stored_context_.get(), faults);
   }
   return session::AddUpload(table, inputs_.source.already_read, inputs_.standard_input, faults);
+}
+
+void Services::AddStandby(rpc::ServiceTable& table, session::Faults& faults) {
+  session::AddHealth(table);
+  session::AddAuth(table, auth_);
+  session::AddSecrets(table, secrets_, faults);
+  session::AddSsh(table, ssh_);
 }
 
 Result<> Services::StartOver() {

@@ -33,6 +33,10 @@ class Services {
                     session::OfferedStores own = {},
                     session::TransferHook hook = {});
 
+  /// The part of it that a second session of the same build offers: no directory, nothing that is
+  /// uploaded.
+  void AddStandby(rpc::ServiceTable& table, session::Faults& faults);
+
   /// Gets ready for a builder that will ask for everything once more: tokens of registries are made
   /// anew. An Error when the context was on standard input and is not kept. Any thread.
   Result<> StartOver();

@@ -61,6 +61,7 @@ Result<> Target::Prepare(EventSink& sink, const Cancel& cancel) {
   workshop_.SayTo(nullptr);
   TRY_ASSIGN(inputs_, std::move(inputs));
   TRY_ASSIGN(retries_, options::WantedRetries(options_.retry, workshop_.environment()));
+  standby_ = options::WantsStandby(options_.retry, workshop_.environment());
   TRY_ASSIGN(tag_rules_, options::WantedTagRules(options_.tagging, workshop_.environment()));
   TRY(caches_.Prepare(options_, workshop_.environment(), retries_));
   inputs_.stores.merge(caches_.Stores());
@@ -220,6 +221,7 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
       if (part.turn) part.turn->Note(name, ended);
     };
     facts.frontend.upload_url = services.AddTo(part.services, part.faults, std::move(own), note);
+    services.AddStandby(part.standby, part.faults);
     TRY_ASSIGN(part.plan,
                plan::MakePlan(options_, part.builder->features(), inputs_.source, facts));
     TRY(results_.OpenTargets(part.plan, part.share.platforms, engine_, sink));
@@ -311,6 +313,9 @@ std::vector<solve::Solving> Target::SolvesOf(std::vector<PlatformBuild>& parts,
            part.sink,
            FormatPlatforms(part.share.platforms, ", "),
            retries_};
+    if (standby_) one.standby = &part.standby;
+    for (const auto& [name, tree] : inputs_.trees)
+      one.locals.push_back(name);
     one.start_over = [this, &part, &services, i](const std::string& ref) -> Result<> {
       TRY(StartOver(part, i, services));
       Record(part, ref);

@@ -109,6 +109,7 @@ class Target {
   std::string not_loaded_;            ///< see Outcome
   docker::EngineInfo engine_info_;    ///< of `engine_`, when a builder elsewhere loads into it
   RetryLimits retries_;
+  bool standby_ = false;  ///< long steps are held from a second connection
   TagRules tag_rules_;
   deliver::Sboms sboms_;  // the targets in results_ send to it
   deliver::Results results_;

@@ -66,6 +66,11 @@ Result<RetryLimits> WantedRetries(const RetryOptions& options, const Environment
   return limits;
 }
 
+bool WantsStandby(const RetryOptions& options, const Environment& environment) {
+  const std::string said = TrimmedVariable(environment, "DEPOT_NO_STANDBY");
+  return !options.no_standby && !ParseBool(said).value_or(false);
+}
+
 std::vector<flags::Flag> RetryFlags(RetryOptions& into) {
   return {
       {"retries", 0, flags::FlagKind::kText, "int",
@@ -88,6 +93,10 @@ std::vector<flags::Flag> RetryFlags(RetryOptions& into) {
          TRY_ASSIGN(into.silence, ParseSilence("--lost-after", text));
          return {};
        }},
+      {"no-standby", 0, flags::FlagKind::kSwitch, "",
+       "Do not hold long steps from a second connection, which keeps them running when the first "
+       "one is lost (also $DEPOT_NO_STANDBY)",
+       flags::Into(into.no_standby)},
   };
 }
 

@@ -16,6 +16,7 @@ struct RetryOptions {
   std::optional<int> retries;                   ///< --retries
   std::optional<std::chrono::seconds> within;   ///< --retry-for
   std::optional<std::chrono::seconds> silence;  ///< --lost-after
+  bool no_standby = false;                      ///< --no-standby
 };
 
 /// What counts: the flags, else DEPOT_RETRIES, DEPOT_RETRY_FOR and DEPOT_LOST_AFTER, else three
@@ -23,7 +24,11 @@ struct RetryOptions {
 /// duration.
 Result<RetryLimits> WantedRetries(const RetryOptions& options, const Environment& environment);
 
-/// --retries, --retry-for and --lost-after; `into` is written into and must outlive them.
+/// Whether a second connection holds long steps: unless --no-standby or DEPOT_NO_STANDBY say no.
+bool WantsStandby(const RetryOptions& options, const Environment& environment);
+
+/// --retries, --retry-for, --lost-after and --no-standby; `into` is written into and must outlive
+/// them.
 std::vector<flags::Flag> RetryFlags(RetryOptions& into);
 
 }  // namespace depot::options

@@ -67,7 +67,7 @@ void AddBuild(std::vector<Setting>& all) {
   }
   for (std::string_view name : {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
                                 "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS",
-                                "DEPOT_LOAD", "DEPOT_NATIVE_ONLY"}) {
+                                "DEPOT_LOAD", "DEPOT_NATIVE_ONLY", "DEPOT_NO_STANDBY"}) {
     all.push_back({name, Fate::kHonoured, Asks::kWhenTrue});
   }
   all.push_back({"BUILDX_DEFAULT_POLICY", Fate::kRefused, Asks::kWhenTrue, kNoEngine});

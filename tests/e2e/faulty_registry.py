@@ -54,6 +54,17 @@ def cut_after():
     return fault
 
 
+def cut_in_body(size):
+    """The connection ends in the middle of the request's body, when `size` bytes of it have come."""
+
+    def fault(request):
+        request.rfile.read(size)
+        request.cut()
+
+    fault.before_the_body = True
+    return fault
+
+
 @dataclasses.dataclass
 class _Rule:
     method: str
@@ -80,8 +91,9 @@ class _Request(http.server.BaseHTTPRequestHandler):
     def _serve(self):
         # A client that was cancelled goes in the middle of a request.
         with contextlib.suppress(ConnectionError):
-            self._body = self._read_body()
             rule = self.server.rule_for(self)
+            if not hasattr(rule and rule.fault, "before_the_body"):
+                self._body = self._read_body()
             if rule:
                 rule.fault(self)
             else:

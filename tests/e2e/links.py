@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import random
 import socket
 import struct
 import threading
@@ -30,7 +31,8 @@ class Link:
         self.sent = 0  # bytes from the clients
         self.moved = 0
         self._counting = threading.Lock()
-        self._sockets = []
+        self._pairs = []  # (client, server) of each connection that lives
+        self._half_ended = set()
         self.connections = 0
         self._frozen = 0  # so many of the first are silent for good
         # What a slow link holds is twice what is under way on it: who sends more has to wait, as on a real one.
@@ -71,18 +73,40 @@ class Link:
         elif how == "reset":
             self._cut()
         else:
-            for one in self._sockets:
+            for one in [end for pair in self._pairs for end in pair]:
                 with contextlib.suppress(OSError):
                     one.shutdown(socket.SHUT_WR)
 
+    def cut_any(self):
+        """Resets one of the connections that live, by chance; False: there is none."""
+        with self._counting:
+            pair = self._pairs.pop(random.randrange(len(self._pairs))) if self._pairs else None
+        if pair:
+            _reset(pair)
+        return bool(pair)
+
+    def cut_first(self):
+        """Resets the oldest of the connections that live."""
+        with self._counting:
+            pair = self._pairs.pop(0)
+        _reset(pair)
+
     def _cut(self):
-        for one in self._sockets:
-            with contextlib.suppress(OSError):
-                if one.family == socket.AF_INET:
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                one.shutdown(socket.SHUT_RDWR)
-                one.close()
-        self._sockets = []
+        with self._counting:
+            pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            _reset(pair)
+
+    def _ended(self, one, other):
+        """`one` will get nothing more; the connection has ended when neither will."""
+        with self._counting:
+            self._half_ended.add(one)
+            if other not in self._half_ended:
+                return
+            self._half_ended -= {one, other}
+            self._pairs = [pair for pair in self._pairs if one not in pair]
+        one.close()
+        other.close()
 
     def _start(self, work, *args):
         threading.Thread(target=work, args=args, daemon=True).start()
@@ -96,7 +120,8 @@ class Link:
                 except OSError:
                     client.close()
                     continue
-                self._sockets += [client, server]
+                with self._counting:
+                    self._pairs.append((client, server))
                 self.connections += 1
                 self._start(self._pass, client, server, self._stall_at, self.connections, True)
                 self._start(self._pass, server, client, None, self.connections, False)
@@ -111,7 +136,7 @@ class Link:
 
     def _pass(self, source, target, stall_at, number, from_client):
         queue, changed = [], threading.Condition()
-        self._start(self._send, target, queue, changed, number)
+        self._start(self._send, source, target, queue, changed, number)
         seen = b""
         data = b"x"
         while data:
@@ -137,7 +162,7 @@ class Link:
             if done := self._before.pop(expected, None):
                 done()
 
-    def _send(self, target, queue, changed, number):
+    def _send(self, source, target, queue, changed, number):
         data = b"x"
         free = 0.0  # when the link can take the next byte
         while data:
@@ -156,6 +181,16 @@ class Link:
             with changed:
                 queue.pop(0)
                 changed.notify_all()
+        self._ended(target, source)
+
+
+def _reset(pair):
+    for one in pair:
+        with contextlib.suppress(OSError):
+            if one.family == socket.AF_INET:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.shutdown(socket.SHUT_RDWR)
+            one.close()
 
 
 class BlackHole:

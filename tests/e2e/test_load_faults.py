@@ -161,7 +161,7 @@ class LoadFaults(LoadTest):
             with self.subTest(moment=moment):
                 image, changed = self.loaded("newest", f"one{len(moment)}")
                 before = self.engine("newest").inspect(image)["Id"]
-                built, _, _ = self.load("newest", image, changed, before={moment: self.stop_newest_engine}, check=114)
+                built, _, _ = self.load("newest", image, changed, before={moment: self.stop_newest_engine}, env={"DEPOT_RETRIES": "0"}, check=114)
                 self.assertRegex(built.stderr, "ERROR: .*the Docker Engine at")
                 self.start_newest_engine()
                 self.assertEqual(self.engine("newest").inspect(image)["Id"], before)

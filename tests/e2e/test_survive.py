@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import tarfile
+import time
 
 import trees
 from faulty_registry import FaultyRegistry, answer
@@ -94,6 +95,40 @@ class Steps(SurviveTest):
         result = self.build("--exit-code=step", context, builder=self.way.url, check=7)
         self.assertNotIn("try 1", result.stderr)
         self.assertEqual(self.way.connections, 1)
+
+
+class Standby(SurviveTest):
+    """A step whose connection is lost is held from another one: it leaves a line for each time it ran."""
+
+    def long_step(self, name):
+        mark = self.image_name(name)
+        cache = f"--mount=type=cache,id={mark},target=/c"
+        run = f"RUN {cache} --mount=type=secret,id=s echo {mark} >>/c/runs; sleep 18; cp /c/runs /runs"
+        files = {"Dockerfile": f"FROM {self.rig['BASE']}\nCOPY big /\n{run}\n", "big": os.urandom(_SIZE // 4)}
+        (self.work / "secret").write_text("standby-secret-value")
+        return self.context(files), mark
+
+    def test_a_long_step_runs_once(self):
+        arguments = (f"--secret=id=s,src={self.work}/secret", "--no-cache", "-o")
+        # An older BuildKit does not know whose local sources these are.
+        self.start_newest_engine()
+        self.way = self.link(self.bridge("plain", engine="newest").url.removeprefix("tcp://"))
+        context, mark = self.long_step("held")
+        running = self.start(*arguments, self.work / "held", context)
+        alone = self.link(self.plain_address())
+        other = self.start(*arguments, self.work / "alone", "--no-standby", self.long_step("alone")[0], builder=alone.url)
+        self.wait_until(lambda: self.way.connections == 2, 60, "no second connection comes")
+        # The other solve takes a moment to join the step.
+        time.sleep(2)
+        self.way.cut_first()
+        result = self.finish(running)
+        self.assertIn("and the running steps have gone on", result.stderr)
+        self.assertEqual(trees.text(self.work / "held", "runs"), f"{mark}\n")
+        # The context has gone once.
+        self.assertLess(self.way.sent, _SIZE // 2)
+        self._finish(other, 0, 60)
+        self.assertEqual(alone.connections, 1)
+        self.assert_no_leak("standby-secret-value", written=[self.work / "secret"])
 
 
 class Results(SurviveTest):

@@ -39,6 +39,18 @@ TEST(RetryFlags, AFlagCountsBeforeItsVariable) {
   EXPECT_EQ(limits->silence, seconds(10));
 }
 
+TEST(RetryFlags, AFlagOrItsVariableSwitchesTheStandbyOff) {
+  const auto wants = [](std::vector<std::string> words, const Environment& environment) {
+    words.emplace_back(".");
+    auto options = ParseBuildFlags(words, "docker depot");
+    return options && WantsStandby((*options)->retry, environment);
+  };
+  EXPECT_TRUE(wants({}, {}));
+  EXPECT_TRUE(wants({}, {{"DEPOT_NO_STANDBY", "0"}}));
+  EXPECT_FALSE(wants({}, {{"DEPOT_NO_STANDBY", "1"}}));
+  EXPECT_FALSE(wants({"--no-standby"}, {}));
+}
+
 TEST(RetryFlags, WhatIsNoNumberOrDurationIsRefused) {
   for (const char* bad :
        {"--retries=-1", "--retries=many", "--retries=1001", "--retry-for=10", "--retry-for=-1s",

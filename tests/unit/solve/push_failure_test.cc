@@ -35,6 +35,16 @@ TEST(PushFailure, ABusyOrLostRegistryMayPass) {
   }
 }
 
+TEST(PushFailure, ATokenThatExpiresDuringAnUploadMayPass) {
+  EXPECT_TRUE(
+      MayPass("failed commit on ref \"config-sha256:1\": unexpected status from PUT request "
+              "to https://r.example/v2/a/blobs/uploads/x: 401 Unauthorized"));
+  EXPECT_TRUE(
+      MayPass("failed commit on ref \"layer-sha256:1\": unexpected status: 401 Unauthorized"));
+  EXPECT_FALSE(
+      MayPass("failed commit on ref \"layer-sha256:1\": unexpected status: 403 Forbidden"));
+}
+
 TEST(PushFailure, TheCodeDecidesWhereItSaysSo) {
   EXPECT_TRUE(MayPass("the registry is asleep", rpc::Code::kUnavailable));
   EXPECT_FALSE(MayPass("the registry is asleep"));

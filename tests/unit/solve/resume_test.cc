@@ -172,6 +172,7 @@ class ResumeTest : public ::testing::Test, public builder::Builder {
     record_->set_ref("ref");
     record_->mutable_completed_at()->set_seconds(1);
     (*record_->mutable_exporter_response())["image.name"] = image;
+    (*record_->mutable_exporter_response())["containerimage.digest"] = "sha256:1";
   }
 
   static const Answer kDies;
@@ -240,6 +241,15 @@ TEST_F(ResumeTest, ARecordedResultThatDidNotArriveIsMadeAgain) {
   answers_ = {kDies, Names("a")};
   RecordEnd("recorded");
   delivered_ = false;
+  const SolveOutcome outcome = Run();
+  ASSERT_TRUE(std::holds_alternative<BuildResult>(outcome));
+  EXPECT_EQ(std::get<BuildResult>(outcome).exporter_response.at("image.name"), "a");
+}
+
+TEST_F(ResumeTest, ARecordThatKnowsNoImageIsNotBelieved) {
+  answers_ = {kDies, Names("a")};
+  RecordEnd("recorded");
+  record_->mutable_exporter_response()->erase("containerimage.digest");
   const SolveOutcome outcome = Run();
   ASSERT_TRUE(std::holds_alternative<BuildResult>(outcome));
   EXPECT_EQ(std::get<BuildResult>(outcome).exporter_response.at("image.name"), "a");
