@@ -374,9 +374,9 @@ class Bench(EndToEnd):
         """An Outcome; the name "calm" is a build without a fault."""
         return Trial(self, tool, point, name).run()
 
-    def crowd(self, size, address=None, every=1.0):
+    def crowd(self, size, address=None, most=None):
         """That many builds at the same time, each with an image of its own, on one builder through one link of which a
-        connection is cut by chance all the time: (which images are right, how often it was cut, the builds). They may
+        connection is cut by chance every second, `most` times: (which images are right, how often it was cut, the builds). They may
         lose their builder as often as it happens.
         """
         link = self.link(address or self.plain_address())
@@ -384,7 +384,7 @@ class Bench(EndToEnd):
         cuts = []
 
         def cut():
-            while not ended.wait(every):
+            while not ended.wait(1) and (most is None or sum(cuts) < most):
                 cuts.append(link.cut_any())
 
         names = [self.image_name(f"crowd{number}", registry="open") for number in range(size)]
