@@ -155,7 +155,7 @@ class Pool:
         path.write_text(self.command("ca", "show", "--builder", name).stdout)
         return path
 
-    def start_front(self, name, socket_path, called=None, port=None, host="127.0.0.1"):
+    def start_front(self, name, socket_path, called=None, port=None, host="127.0.0.1", options=()):
         """`depot-pool front` of the builder `name`, on the way to a unix socket; started as one of the builder
         `called` if that is given, at the loopback address `host`. Its log is `stderr()`, and `url` is what clients connect to."""
         place = self.folder / f"front-of-{name}-{host}"
@@ -166,7 +166,7 @@ class Pool:
                 port = free.getsockname()[1]
         argv = [self._program, "front", "--builder", called or name, "--pool", self.url]
         argv += ["--certificates", place, "--listen", f"{host}:{port}", "--socket", socket_path]
-        front = self._start(argv)
+        front = self._start([*argv, *options])
         front.url = f"tcp://{host}:{port}"
         front.port = port
         return front
