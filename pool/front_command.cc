@@ -1,3 +1,5 @@
+#include <chrono>
+
 #include <CLI/CLI.hpp>
 
 #include "driver/base/text.h"
@@ -11,12 +13,14 @@
 namespace depot {
 namespace {
 
+constexpr std::chrono::milliseconds kLookForBuilds(250);
 constexpr std::size_t kLongestPem = 1 << 20;
 
 struct WantedFront {
   std::string builder, pool, certificates;
   std::string listen = "0.0.0.0:8372";
   std::string socket = "/run/buildkit/buildkitd.sock";
+  bool drain = false;
 };
 
 Result<front::Certificates> ReadCertificates(const std::string& directory) {
@@ -52,6 +56,13 @@ Result<Output> RunFront(const Invocation& invocation, const WantedFront& wanted)
   TRY_ASSIGN(auto front, front::StartFront(std::move(options)));
   journal.Say(Cat("builder ", wanted.builder, " is on port ", front->port()));
   WaitForStop(signals);
+  if (wanted.drain) {
+    front->Close();
+    journal.Say(
+        "lets nobody in any more and ends with the last build; a second signal ends it now");
+    while (front->HasBuilds() && !WaitForStop(signals, kLookForBuilds)) {
+    }
+  }
   front.reset();
   return Output{};
 }
@@ -77,6 +88,8 @@ void AddFront(CLI::App& program, Command& chosen) {
   front->add_option("--listen", wanted->listen, "default: 0.0.0.0:8372")->type_name("ADDRESS:PORT");
   front->add_option("--socket", wanted->socket, "default: /run/buildkit/buildkitd.sock")
       ->type_name("PATH");
+  front->add_flag("--drain", wanted->drain,
+                  "when told to end, wait until the builds that are inside are over");
   front->callback([&chosen, wanted] {
     chosen = [wanted](const Invocation& invocation) { return RunFront(invocation, *wanted); };
   });

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -25,6 +26,13 @@ void WaitForStop(const Fd& signals) {
   signalfd_siginfo info;
   while (::read(signals.get(), &info, sizeof info) < 0 && errno == EINTR) {
   }
+}
+
+bool WaitForStop(const Fd& signals, std::chrono::milliseconds at_most) {
+  pollfd ready{signals.get(), POLLIN, 0};
+  if (::poll(&ready, 1, static_cast<int>(at_most.count())) <= 0) return false;
+  WaitForStop(signals);
+  return true;
 }
 
 }  // namespace depot

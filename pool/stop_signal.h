@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+
 #include "driver/base/fd.h"
 #include "driver/base/result.h"
 
@@ -11,5 +13,8 @@ Result<Fd> KeepStopSignals();
 
 /// Blocks until one of the two arrives.
 void WaitForStop(const Fd& signals);
+
+/// The same, for so long at most; false when none has arrived.
+bool WaitForStop(const Fd& signals, std::chrono::milliseconds at_most);
 
 }  // namespace depot

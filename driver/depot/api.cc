@@ -109,22 +109,23 @@ void SetTime(std::int64_t nanoseconds, moby::buildkit::v1::Timestamp& time) {
 constexpr std::string_view kPosition = "position=";
 
 std::variant<Pending, Machine> ReadMachine(cli::GetBuildKitConnectionResponse& answer,
-                                           std::string_view queue) {
+                                           const PoolNote& note) {
   if (!answer.has_active()) {
     // Neither a busy loop nor a wait that outlives the queue.
     constexpr milliseconds kShortest(100);
     constexpr milliseconds kLongest(30'000);
     const milliseconds wait(answer.pending().wait_ms());
     std::string reason;
-    if (queue.starts_with(kPosition)) {
-      reason =
-          Cat("every builder is busy: position ", queue.substr(kPosition.size()), " in the queue");
+    if (note.queue.starts_with(kPosition)) {
+      reason = Cat(note.reason.empty() ? "every builder is busy" : note.reason, ": position ",
+                   note.queue.substr(kPosition.size()), " in the queue");
     }
     return Pending{wait.count() <= 0 ? Pending().wait : std::clamp(wait, kShortest, kLongest),
                    std::move(reason)};
   }
   cli::GetBuildKitConnectionResponse::ActiveConnection& active = *answer.mutable_active();
   Machine machine;
+  machine.reason = note.reason;
   machine.endpoint = active.endpoint();
   machine.server_name = active.server_name();
   machine.ca_pem = active.ca_cert().cert();
@@ -215,14 +216,14 @@ class ApiClient final : public Api {
     request.set_build_id(build.id);
     TRY_ASSIGN(cli::BuilderPlatform number, PlatformNumber(platform));
     request.set_platform(number);
-    std::string queue;
-    Manner manner{Retry::kThrice, cancel, &queue};
+    PoolNote note;
+    Manner manner{Retry::kThrice, cancel, &note};
     TRY_ASSIGN(auto answer, (Ask<cli::GetBuildKitConnectionResponse>(
                                 kBuilds, "GetBuildKitConnection", request, By(build), manner)));
     if (!answer.has_active() && !answer.has_pending()) {
       return Fail(Malformed("GetBuildKitConnection", "names neither a machine nor a queue"));
     }
-    return ReadMachine(answer, queue);
+    return ReadMachine(answer, note);
   }
 
   Result<std::optional<std::int64_t>> ReportHealth(const CreatedBuild& build,
@@ -360,7 +361,7 @@ class ApiClient final : public Api {
   struct Manner {
     Retry retry;
     const Cancel& cancel;
-    std::string* queue = nullptr;
+    PoolNote* note = nullptr;
   };
 
   template <typename Answer, typename Request>
@@ -369,7 +370,7 @@ class ApiClient final : public Api {
                      const Request& request,
                      const Caller& caller,
                      const Manner& manner) {
-    const Call call{Cat(service, method), request.SerializeAsString(), manner.retry, manner.queue};
+    const Call call{Cat(service, method), request.SerializeAsString(), manner.retry, manner.note};
     return Parse<Answer>(method, connect_.Unary(call, caller, manner.cancel));
   }
 

@@ -80,11 +80,11 @@ struct Pending {
 
 /// A machine that runs BuildKit. All texts are PEM and stay in memory.
 struct Machine {
-  std::string endpoint;  ///< tcp://host:port
-  std::string server_name;
-  std::string ca_pem;  ///< with an empty certificate: plaintext
+  std::string endpoint, server_name;  ///< tcp://host:port
+  std::string ca_pem;                 ///< with an empty certificate: plaintext
   std::string certificate_pem;
   Secret key_pem;
+  std::string reason{};  ///< for people: why this one; ""
 };
 
 /// One row of `list projects`.

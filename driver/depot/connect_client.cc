@@ -58,7 +58,9 @@ class Exchange {
     Result<http::Response> answer = client.Send(request_, cancel);
     if (!answer) return tl::unexpected(Lost(std::move(answer).error(), cancel));
     if (auto failure = CheckAnswer(asked_, *answer, kUnaryType)) return Unexpected(failure);
-    if (call.queue != nullptr) *call.queue = answer->Header("depot-pool-queue");
+    if (call.note != nullptr) {
+      *call.note = {answer->Header("depot-pool-queue"), answer->Header("depot-pool-reason")};
+    }
     return std::move(answer->body);
   }
 

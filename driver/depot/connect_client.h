@@ -24,14 +24,19 @@ enum class Retry {
   kUntilCancelled,  ///< as long as its Cancel allows
 };
 
+/// What a pool says beside an answer; "" where it says nothing.
+struct PoolNote {
+  std::string queue;   ///< the place in its queue
+  std::string reason;  ///< why it is this machine, or none yet; for people
+};
+
 /// One RPC with one message each way.
 struct Call {
   std::string path;     ///< "/depot.cli.v1.BuildService/CreateBuild"
   std::string message;  ///< serialized
   Retry retry = Retry::kThrice;
-  /// Gets what a pool says of its queue in the header of a unary answer, "" when it says nothing;
-  /// may be null.
-  std::string* queue = nullptr;
+  /// Gets what a pool says in headers of a unary answer; may be null.
+  PoolNote* note = nullptr;
 };
 
 /// A client of the Connect protocol (connectrpc.com/docs/protocol) with protobuf messages. Any

@@ -143,7 +143,10 @@ class MachineDriver final : public builder::Driver {
     std::string said;
     while (true) {
       TRY_ASSIGN(auto answer, build_->api.GetMachine(build_->created, kind, cancel));
-      if (auto* machine = std::get_if<Machine>(&answer)) return std::move(*machine);
+      if (auto* machine = std::get_if<Machine>(&answer)) {
+        if (!machine->reason.empty()) step.Log(Printable(machine->reason.substr(0, 300)));
+        return std::move(*machine);
+      }
       const Pending& pending = std::get<Pending>(answer);
       const std::string text = pending.reason.empty()
                                    ? "waiting for the Depot API to hand out a machine"
@@ -159,9 +162,23 @@ class MachineDriver final : public builder::Driver {
                                                     EventSink& sink,
                                                     const Cancel& cancel) {
     Step step(sink, Cat("[depot] connecting to ", kind.architecture, " machine"));
-    return step.Finish(Reach(machine, kind, step, cancel));
+    return step.Finish(ReachAny(machine, kind, step, cancel));
   }
 
+  /// Reaches the machine, or one that the API gives in its place.
+  Result<std::unique_ptr<builder::Builder>> ReachAny(Machine machine,
+                                                     const Platform& kind,
+                                                     Step& step,
+                                                     const Cancel& cancel) {
+    while (true) {
+      TRY_ASSIGN(auto builder, Reach(machine, kind, step, cancel));
+      if (builder) return builder;
+      step.Log("the Depot API has taken this machine back, it is going away");
+      TRY_ASSIGN(machine, WaitForMachine(kind, step, cancel));
+    }
+  }
+
+  /// nullptr: the machine is ours no more, and another one is to be waited for.
   Result<std::unique_ptr<builder::Builder>> Reach(const Machine& machine,
                                                   const Platform& kind,
                                                   Step& step,
@@ -177,7 +194,7 @@ class MachineDriver final : public builder::Driver {
     const auto first = build_->times.connect_again;
     const Backoff backoff = Backoff{first, 2, 5 * first}.Within(patience);
     for (int failed = 1;; ++failed) {
-      auto builder = driver->Acquire(kind, lines, patient);
+      auto builder = driver->TryOnce(lines, patient);
       if (builder) return builder;
       TRY(cancel.Check());
       if (!patient.cancelled()) {
@@ -186,13 +203,16 @@ class MachineDriver final : public builder::Driver {
               "the certificates are those that the Depot API hands out: tell whoever runs it"));
         }
         if (!MayComeUp(builder.error().code())) return builder;
+        // Nobody listens there any more, or not yet: the API may know more in a moment.
+        if (builder.error().code() == ErrorCode::kUnavailable) stale = {};
         last = builder.error().message();
         lines.Say(Cat(last, "; the machine may still be starting, trying again"));
       }
       const auto wait = backoff.WaitAfter(failed);
       if (wait && patient.SleepFor(*wait)) {
         if (Cancel::Clock::now() < stale) continue;
-        TRY(Renew(kind, driver, patient));
+        TRY_ASSIGN(const bool ours, Renew(kind, driver, patient));
+        if (!ours) return nullptr;
         stale = Cancel::Clock::now() + build_->times.machine_fresh;
         continue;
       }
@@ -206,21 +226,22 @@ class MachineDriver final : public builder::Driver {
   }
 
   /// A machine's certificate may live for minutes alone, and another machine may have taken its
-  /// place. An API that does not answer changes nothing.
-  Result<> Renew(const Platform& kind,
-                 std::unique_ptr<builder::Driver>& driver,
-                 const Cancel& cancel) {
+  /// place; false when there is none for us at the moment. An API that does not answer changes
+  /// nothing.
+  Result<bool> Renew(const Platform& kind,
+                     std::unique_ptr<builder::Driver>& driver,
+                     const Cancel& cancel) {
     auto answer = build_->api.GetMachine(build_->created, kind, cancel);
     if (!answer) {
       const ErrorCode code = answer.error().code();
-      if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout) return {};
+      if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout) return true;
       return Fail(std::move(answer).error());
     }
-    if (const auto* machine = std::get_if<Machine>(&*answer)) {
-      TRY_ASSIGN(builder::Endpoint endpoint, MachineEndpoint(*machine));
-      driver = builder::MakeRemoteDriver(std::move(endpoint));
-    }
-    return {};
+    const auto* machine = std::get_if<Machine>(&*answer);
+    if (machine == nullptr) return false;
+    TRY_ASSIGN(builder::Endpoint endpoint, MachineEndpoint(*machine));
+    driver = builder::MakeRemoteDriver(std::move(endpoint));
+    return true;
   }
 
   const std::shared_ptr<BuildRecord> build_;

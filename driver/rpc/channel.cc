@@ -121,6 +121,8 @@ class H2Channel final : public Channel {
 
   Result<> Alive() const override { return connection_.Alive(); }
 
+  bool Dismissed() const override { return connection_.Dismissed(); }
+
   void Close(const Error& reason) override { connection_.Close(reason); }
 
   void Outlast(std::chrono::seconds silence) override { connection_.Outlast(silence); }

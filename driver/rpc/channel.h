@@ -64,6 +64,10 @@ class Channel {
   /// Why the connection is gone, or success while it lives.
   virtual Result<> Alive() const = 0;
 
+  /// Whether the peer has said that it takes no more calls on this connection (GOAWAY): it is about
+  /// to end. Stays true when the connection is gone.
+  virtual bool Dismissed() const = 0;
+
   /// Ends the connection and every call on it; never blocks.
   virtual void Close(const Error& reason) = 0;
 

@@ -114,6 +114,11 @@ Result<> H2Connection::Alive() const {
   return {};
 }
 
+bool H2Connection::Dismissed() const {
+  std::lock_guard lock(mutex_);
+  return session_.dismissed();
+}
+
 Result<> H2Connection::WaitClosed(const Cancel& cancel) {
   std::unique_lock lock(mutex_);
   if (!cancel.Wait(lock, closed_, [&] { return session_.failure().has_value(); })) {

@@ -74,6 +74,9 @@ class H2Connection {
   /// Success while the connection lives; why it is gone otherwise.
   Result<> Alive() const;
 
+  /// Whether the peer has said GOAWAY.
+  bool Dismissed() const;
+
   /// Waits until the connection is gone: success when the peer ended it properly.
   Result<> WaitClosed(const Cancel& cancel);
 

@@ -134,6 +134,9 @@ class H2Session {
   /// Why it will fail once the last frames are out.
   const std::optional<Error>& leaving() const { return leaving_; }
 
+  /// Whether the peer has said GOAWAY.
+  bool dismissed() const { return !goodbye_.empty(); }
+
   /// Bytes of Budget in use.
   std::size_t unfinished() const { return budget_->used(); }
 

@@ -1,6 +1,7 @@
 #include "pool/front/front.h"
 
 #include <algorithm>
+#include <atomic>
 #include <list>
 #include <mutex>
 #include <set>
@@ -48,11 +49,20 @@ class RunningFront final : public Front {
 
   std::uint16_t port() const override { return port_; }
 
+  void Close() override {
+    closed_ = true;
+    Cut("", "the builder is about to end");
+  }
+
+  bool HasBuilds() override { return !Inside().empty(); }
+
  private:
   Result<> Listen(const Cancel& cancel) {
     Cancel::Clock::time_point look{};
     while (!cancel.cancelled()) {
-      if (Cancel::Clock::now() >= look) {
+      if (closed_) {
+        listener_.Reset();
+      } else if (Cancel::Clock::now() >= look) {
         LookAtBuilder(cancel);
         look = Cancel::Clock::now() + kLookEvery;
       }
@@ -149,7 +159,9 @@ class RunningFront final : public Front {
     }
     const identity::Pass& pass = guest->pass;
     const std::string who = pass.build.empty() ? "the pool" : Cat("build ", pass.build);
-    if (!Admit(visit, pass.build)) return options_.say(Cat(who, " has too many connections"));
+    if (!Admit(visit, pass.build))
+      return options_.say(Cat(who, closed_ ? " comes too late: the front is about to end"
+                                           : " has too many connections"));
     auto builder = rpc::DialUnix(options_.socket, cancel.WithTimeout(kConnectTimeout, "no answer"));
     if (!builder) return options_.say(builder.error().message());
     options_.say(Cat(who, " of project ", pass.project, " comes in from ", peer));
@@ -170,9 +182,10 @@ class RunningFront final : public Front {
     return {};
   }
 
-  /// A stranger no more; false: too many are here of its build.
+  /// A stranger no more; false: too many are here of its build, or nobody comes in any more.
   bool Admit(Visit& visit, const std::string& build) {
     std::lock_guard lock(mutex_);
+    if (closed_) return false;
     const auto same = std::count_if(visits_.begin(), visits_.end(), [&](const auto& other) {
       return other->admitted && !other->done && other->build == build;
     });
@@ -222,7 +235,8 @@ class RunningFront final : public Front {
   const Entrance entrance_;
   const std::unique_ptr<http::HttpClient> http_;
   const std::uint16_t port_;
-  Fd listener_;  ///< of the listening thread; none while buildkitd is down
+  Fd listener_;  ///< of the listening thread; none while buildkitd is down, or after Close()
+  std::atomic<bool> closed_{false};
   std::mutex mutex_;
   std::list<std::unique_ptr<Visit>> visits_;  ///< in the order they came
   TaskGroup threads_{Cancel::Never()};        // last: ends before the rest goes

@@ -32,6 +32,13 @@ class Front {
 
   /// The port it listens on.
   virtual std::uint16_t port() const = 0;
+
+  /// Lets nobody in any more, and the pool go, which sees by that that no build is to come here.
+  /// Builds that are inside stay. Does not wait.
+  virtual void Close() = 0;
+
+  /// Whether builds are inside.
+  virtual bool HasBuilds() = 0;
 };
 
 /// Passes bytes between clients and buildkitd's socket. Comes in: a certificate of the builder's

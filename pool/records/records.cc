@@ -14,8 +14,8 @@ namespace depot::records {
 namespace {
 
 constexpr std::int64_t kKeptPerProject = 10000;
-constexpr std::int64_t kSchema = 2;
-constexpr std::string_view kSetSchema = "PRAGMA user_version = 2";
+constexpr std::int64_t kSchema = 3;
+constexpr std::string_view kSetSchema = "PRAGMA user_version = 3";
 
 // One string with several statements would only run its first.
 constexpr std::string_view kTables[] = {
@@ -37,6 +37,18 @@ constexpr std::string_view kSecondSchema[] = {
     "ALTER TABLE builds ADD COLUMN admitted_by TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE claims ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
 };
+
+constexpr std::string_view kThirdSchema[] = {
+    "ALTER TABLE claims ADD COLUMN grounds INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE claims ADD COLUMN asked_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE claims ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0",
+    "CREATE TRIGGER claims_end AFTER DELETE ON builds"
+    " BEGIN DELETE FROM claims WHERE build = old.id; END",
+};
+
+constexpr std::string_view kSelectClaims =
+    "SELECT build, platform, claims.project, ticket, builder, turn, grounds, asked_at, granted_at"
+    " FROM claims ";
 
 constexpr std::string_view kSelectBuilds =
     "SELECT number, id, project, creator, created_at, ends_at, token_hash, saved, options,"
@@ -74,6 +86,20 @@ Result<std::vector<BuildRecord>> ReadBuilds(Statement& statement) {
   }
 }
 
+Result<std::vector<Claim>> ReadClaims(Statement& statement) {
+  std::vector<Claim> claims;
+  while (true) {
+    TRY_ASSIGN(bool row, statement.Step());
+    if (!row) return claims;
+    Claim claim{statement.Text(0),   statement.Text(1), statement.Text(2),
+                statement.Number(3), statement.Text(4), statement.Number(5)};
+    claim.grounds = static_cast<Grounds>(statement.Number(6));
+    claim.asked_at = statement.Number(7);
+    claim.granted_at = statement.Number(8);
+    claims.push_back(std::move(claim));
+  }
+}
+
 /// Whether the statement, which ends in RETURNING, found something to change.
 Result<bool> Changes(Statement& statement) {
   TRY_ASSIGN(bool changed, statement.Step());
@@ -96,7 +122,11 @@ Result<> MakeTables(sqlite3* database) {
     for (std::string_view table : kTables)
       TRY(Statement(database, table).Run());
   }
-  for (std::string_view addition : kSecondSchema)
+  if (have < 2) {
+    for (std::string_view addition : kSecondSchema)
+      TRY(Statement(database, addition).Run());
+  }
+  for (std::string_view addition : kThirdSchema)
     TRY(Statement(database, addition).Run());
   return Statement(database, kSetSchema).Run();
 }
@@ -148,7 +178,7 @@ class SqliteRecords final : public Records {
       update.With(Code(state)).With(error).With(now).With(id);
       update.With(Code(State::kRunning)).With(Code(State::kLost));
       TRY_ASSIGN(changed, Changes(update));
-      return Statement(database, "DELETE FROM claims WHERE build = ?").With(id).Run();
+      return {};
     }));
     return changed;
   }
@@ -201,10 +231,15 @@ class SqliteRecords final : public Records {
   Result<> StoreClaim(const Claim& claim) override {
     return database_.Change([&](sqlite3* database) {
       Statement insert(database,
-                       "INSERT OR REPLACE INTO claims (build, platform, project, ticket, builder,"
-                       " turn) VALUES (?, ?, ?, ?, ?, ?)");
+                       "INSERT INTO claims (build, platform, project, ticket, builder, turn,"
+                       " grounds, asked_at, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                       " ON CONFLICT (build, platform) DO UPDATE SET project = excluded.project,"
+                       " ticket = excluded.ticket, builder = excluded.builder,"
+                       " turn = excluded.turn, grounds = excluded.grounds,"
+                       " granted_at = excluded.granted_at");
       insert.With(claim.build).With(claim.platform).With(claim.project).With(claim.ticket);
-      return insert.With(claim.builder).With(claim.turn).Run();
+      insert.With(claim.builder).With(claim.turn).With(static_cast<std::int64_t>(claim.grounds));
+      return insert.With(claim.asked_at).With(claim.granted_at).Run();
     });
   }
 
@@ -216,18 +251,18 @@ class SqliteRecords final : public Records {
   }
 
   Result<std::vector<Claim>> OpenClaims() override {
-    return database_.Use<std::vector<Claim>>([](sqlite3* database) -> Result<std::vector<Claim>> {
-      std::vector<Claim> claims;
-      Statement select(database,
-                       "SELECT build, platform, claims.project, ticket, builder, turn FROM claims"
-                       " JOIN builds ON builds.id = build WHERE state = ? ORDER BY turn, ticket");
-      select.With(Code(State::kRunning));
-      while (true) {
-        TRY_ASSIGN(bool row, select.Step());
-        if (!row) return claims;
-        claims.push_back({select.Text(0), select.Text(1), select.Text(2), select.Number(3),
-                          select.Text(4), select.Number(5)});
-      }
+    return database_.Use<std::vector<Claim>>([](sqlite3* database) {
+      Statement select(database, Cat(kSelectClaims,
+                                     "JOIN builds ON builds.id = build WHERE state = ?"
+                                     " ORDER BY turn, ticket"));
+      return ReadClaims(select.With(Code(State::kRunning)));
+    });
+  }
+
+  Result<std::vector<Claim>> ClaimsOf(const std::string& build) override {
+    return database_.Use<std::vector<Claim>>([&](sqlite3* database) {
+      Statement select(database, Cat(kSelectClaims, "WHERE build = ? ORDER BY platform"));
+      return ReadClaims(select.With(build));
     });
   }
 

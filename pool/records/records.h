@@ -85,12 +85,16 @@ class Records {
   /// How many builds there are in each state.
   virtual Result<std::map<State, std::int64_t>> Count() = 0;
 
-  /// Keeps a claim for the time after a restart; replaces the one of the same build and platform.
+  /// Keeps a claim for the time after a restart, and for people as long as its build; replaces the
+  /// one of the same build and platform, whose `asked_at` stays.
   virtual Result<> StoreClaim(const Claim& claim) = 0;
   virtual Result<> RemoveClaim(const Claim& claim) = 0;
 
   /// The claims of running builds, in the order of the queue.
   virtual Result<std::vector<Claim>> OpenClaims() = 0;
+
+  /// The claims of one build, whether it runs or not.
+  virtual Result<std::vector<Claim>> ClaimsOf(const std::string& build) = 0;
 
   /// Logins: those that have expired by `now` are forgotten with each new one.
   virtual Result<> StoreLogin(const LoginRecord& login, std::int64_t now) = 0;

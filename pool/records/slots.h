@@ -18,8 +18,17 @@ constexpr std::chrono::seconds kSilence(60);
 struct BuilderSlots {
   std::string name;
   std::string platform;               ///< linux/amd64
-  int slots = 1;                      ///< builds at once
+  int slots = 1;                      ///< builds at once; 0: builders that are not there yet
   std::vector<std::string> projects;  ///< only these; empty = all
+  std::string cache{};                ///< which cache it has, for homes; "" = that of its name
+};
+
+/// Why a claim has the builder that it has.
+enum class Grounds {
+  kTurn,    ///< it was next; or it has none
+  kHome,    ///< the builder is a home of its project: it has the project's cache
+  kPassed,  ///< it was passed as often as may be, and took what was free
+  kWaited,  ///< no home came free in time, and it took what was free
 };
 
 /// One build's wish for a builder of a platform, waiting or fulfilled.
@@ -30,6 +39,17 @@ struct Claim {
   std::int64_t ticket = 0;  ///< in the order of asking; no two are the same
   std::string builder;      ///< "" = waits
   std::int64_t turn = 0;    ///< place in the queue, smaller is earlier: see turns.h
+  Grounds grounds = Grounds::kTurn;
+  int passed = 0;                      ///< so often a later one got what it could have used
+  std::chrono::milliseconds since{0};  ///< it joined the queue then, on the clock of Slots
+  std::int64_t asked_at = 0;           ///< seconds since 1970; kept by Records alone, for people
+  std::int64_t granted_at = 0;         ///< the same; 0 = it waits
+};
+
+/// How much it counts that a builder has the project's cache. Either of them 0: not at all.
+struct HomeRules {
+  std::chrono::milliseconds wait{0};  ///< so long the first in the queue waits for a home
+  int passes = 0;                     ///< so often a claim may be passed by later ones
 };
 
 /// The build has a slot of this builder until it is released. `first`: it did not know before.
@@ -38,12 +58,20 @@ struct Granted {
   bool first = false;
 };
 
+/// What a build waits for.
+enum class Lack {
+  kSlot,   ///< every builder is busy, or down
+  kHome,   ///< a builder is free, but one with the project's cache may be soon
+  kLimit,  ///< its project has as many slots as it may have
+};
+
 /// The build has to wait. `first`: it has just joined the queue.
 struct Waiting {
   Claim claim;
   int position = 1;                ///< among all that wait for the platform
   std::chrono::milliseconds wait;  ///< ask again after this; grows with the position
   bool first = false;
+  Lack lack = Lack::kSlot;
 };
 
 /// There is no builder of that platform for that project at all.
@@ -87,7 +115,16 @@ class Slots {
   /// keep their places.
   virtual void SetWeights(std::map<std::string, int> weights) = 0;
 
-  /// A builder that is down is not given away; who has it keeps it, unless it was never told.
+  /// How many slots of a platform a project may have at once; where nothing is said, all. Who has
+  /// more keeps them.
+  virtual void SetLimits(std::map<std::string, int> limits) = 0;
+
+  /// At first homes do not count.
+  virtual void SetHomes(const HomeRules& rules) = 0;
+
+  /// A builder that is down, or is about to be, is not given away. Who has it keeps it until it
+  /// asks again, which is to say that it cannot be reached: then it waits for another one in the
+  /// place it had. Who was never told waits at once.
   virtual void SetUp(const std::string& builder, bool up) = 0;
 
   /// A build exists from now on; its silence is counted. Until it asks for the first time it may
@@ -112,13 +149,20 @@ class Slots {
   /// Takes away what belongs to builds that were silent for kSilence.
   virtual Expired Expire(Moment now) = 0;
 
-  /// Whether the build was given this builder and may still be on it.
+  /// Whether the build was given this builder, or one that begins with this name and a slash, and
+  /// may still be on it.
   virtual bool Holds(const std::string& build, const std::string& builder) const = 0;
+
+  /// How many have a slot of this builder.
+  virtual int InUse(const std::string& builder) const = 0;
+
+  /// Who waits, platform by platform, first the first.
+  virtual std::vector<Waiting> Queue() const = 0;
 
   /// By platform.
   virtual std::map<std::string, PlatformLoad> Load() const = 0;
 
-  /// By name: whether it is up.
+  /// By name: whether it is up. Without those that are not there yet.
   virtual std::map<std::string, bool> Up() const = 0;
 };
 

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pool/records/slots.h"
@@ -35,6 +39,9 @@ struct BuilderUse {
   bool up = true;
   int in_use = 0;
 
+  /// Whether it has a slot to give.
+  bool IsFree() const;
+
   /// Whether a claim may have a slot of it, free or not.
   bool Serves(const Claim& claim) const;
 };
@@ -43,12 +50,38 @@ struct BuilderUse {
 struct Grant {
   std::int64_t ticket = 0;
   std::string builder;
+  Grounds grounds = Grounds::kTurn;
+  std::vector<std::int64_t> passed{};  ///< tickets of earlier claims that could have used the slot
 };
 
-/// Gives the free slots of `builders` to those of `waiting` that are first. Nobody who could use a
-/// slot is passed over: a later one gets it only when its builder may not serve the earlier ones.
-/// Of several builders a project's own comes first, since others cannot use it; then the one with
-/// the most room.
-std::vector<Grant> Choose(std::vector<Claim> waiting, std::vector<BuilderUse> builders);
+/// What Choose() goes by, beside claims and builders.
+struct ChoiceRules {
+  HomeRules homes;
+  std::chrono::milliseconds now{0};  ///< on the clock of Claim::since
+  /// Slots that a project may still get, by platform and project; without an entry: any number.
+  std::map<std::pair<std::string, std::string>, int> room;
+};
+
+/// Which of `builders` a claim is best served by, as indices, the best first: those that are up and
+/// serve it, its project's own before those that serve everybody, else by rendezvous hashing of
+/// project and cache (D. Thaler, C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates",
+/// 1998): a builder that comes or goes moves only the projects that it is or was best for. The
+/// first kHomes are the homes of the project.
+std::vector<std::size_t> OrderFor(const Claim& claim, const std::vector<BuilderUse>& builders);
+
+constexpr std::size_t kHomes = 2;
+
+/// Gives free slots of `builders` (all there are, homes need not be free) to those of `waiting`
+/// that are next.
+///
+/// With homes, a slot goes to the first claim that was passed as often as may be; else to the first
+/// claim whose home it is; else to the first one that could use it, once that has waited its time.
+/// So a slot may stay free for that long while somebody waits.
+///
+/// Without homes nobody who could use a slot is passed over. Of several builders a project's own
+/// comes first, since others cannot use it; then the one with the most room.
+std::vector<Grant> Choose(std::vector<Claim> waiting,
+                          std::vector<BuilderUse> builders,
+                          const ChoiceRules& rules = {});
 
 }  // namespace depot::records

@@ -2,6 +2,7 @@
 
 #include "driver/base/text.h"
 #include "driver/builder/driver.h"
+#include "pool/service/services.h"
 
 namespace depot::service {
 namespace {
@@ -20,17 +21,10 @@ class SilentSink final : public EventSink {
   void Emit(Event) override {}
 };
 
-Result<> Prune(const settings::BuilderSettings& settings,
+Result<> Prune(const fleet::FleetBuilder& builder,
                const identity::IssuedCertificate& certificate,
                const Cancel& cancel) {
-  TRY_ASSIGN(builder::Endpoint endpoint,
-             builder::ParseEndpoint(settings.endpoint, {}, Cancel::Never()));
-  endpoint.tls = true;
-  endpoint.tls_options.server_name = settings.server_name;
-  endpoint.tls_options.ca_pem = settings.ca_pem;
-  endpoint.tls_options.certificate_pem = certificate.certificate_pem;
-  endpoint.tls_options.key_pem = certificate.key_pem;
-  endpoint.tls_options.alpn = "h2";
+  TRY_ASSIGN(builder::Endpoint endpoint, EndpointOf(builder, certificate));
   SilentSink sink;
   TRY_ASSIGN(auto held,
              builder::MakeRemoteDriver(std::move(endpoint))->Acquire(std::nullopt, sink, cancel));
@@ -45,13 +39,26 @@ Result<> Prune(const settings::BuilderSettings& settings,
   }
   rpc::Status status = call->Finish(cancel);
   if (status.ok()) return {};
-  return Fail(rpc::ToError(status).While(Cat("builder ", settings.name)));
+  return Fail(rpc::ToError(status).While(Cat("builder ", builder.name)));
 }
 
 }  // namespace
 
+Result<builder::Endpoint> EndpointOf(const fleet::FleetBuilder& builder,
+                                     const identity::IssuedCertificate& certificate) {
+  TRY_ASSIGN(builder::Endpoint endpoint,
+             builder::ParseEndpoint(builder.endpoint, {}, Cancel::Never()));
+  endpoint.tls = true;
+  endpoint.tls_options.server_name = builder.server_name;
+  endpoint.tls_options.ca_pem = builder.ca_pem;
+  endpoint.tls_options.certificate_pem = certificate.certificate_pem;
+  endpoint.tls_options.key_pem = certificate.key_pem;
+  endpoint.tls_options.alpn = "h2";
+  return endpoint;
+}
+
 std::optional<Result<>> CacheResets::Ask(const std::string& project,
-                                         const std::vector<settings::BuilderSettings>& builders) {
+                                         const std::vector<fleet::FleetBuilder>& builders) {
   std::lock_guard lock(mutex_);
   auto found = resets_.find(project);
   if (found != resets_.end()) {
@@ -76,12 +83,12 @@ std::optional<Result<>> CacheResets::Ask(const std::string& project,
 }
 
 Result<> CacheResets::Run(const std::string& project,
-                          const std::vector<settings::BuilderSettings>& builders,
+                          const std::vector<fleet::FleetBuilder>& builders,
                           const Cancel& cancel) {
-  for (const settings::BuilderSettings& builder : builders) {
-    TRY_ASSIGN(identity::CertificateAuthority * authority, parts_.authorities.Of(builder.name));
+  for (const fleet::FleetBuilder& builder : builders) {
+    TRY_ASSIGN(identity::CertificateAuthority * authority, parts_.authorities.Of(builder.source));
     TRY_ASSIGN(identity::IssuedCertificate certificate,
-               authority->Issue({builder.name, project, ""}, kLongestReset));
+               authority->Issue({builder.source, project, ""}, kLongestReset));
     parts_.journal.Say(Cat("emptying the cache of builder ", builder.name));
     TRY(Prune(builder, certificate, cancel));
   }

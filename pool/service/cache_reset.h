@@ -23,7 +23,7 @@ class CacheResets {
   /// Begins to empty `builders` of `project`, unless that is under way; nullopt while it is. The
   /// outcome is given once.
   std::optional<Result<>> Ask(const std::string& project,
-                              const std::vector<settings::BuilderSettings>& builders);
+                              const std::vector<fleet::FleetBuilder>& builders);
 
  private:
   struct Reset {
@@ -33,7 +33,7 @@ class CacheResets {
   };
 
   Result<> Run(const std::string& project,
-               const std::vector<settings::BuilderSettings>& builders,
+               const std::vector<fleet::FleetBuilder>& builders,
                const Cancel& cancel);
 
   const Parts& parts_;

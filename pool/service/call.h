@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "pool/fleet/fleet.h"
 #include "pool/identity/authority.h"
 #include "pool/identity/identity.h"
 #include "pool/records/records.h"
@@ -29,6 +30,7 @@ struct Parts {
   records::Records& records;
   Backlog& backlog;
   records::Slots& slots;
+  fleet::Fleet& fleet;
   const Journal& journal;
   Metrics& metrics;
 };

@@ -10,6 +10,10 @@ namespace depot::service {
 namespace {
 
 namespace api = depot::cli::v1;
+
+/// Beside the machine or the place in the queue: why, for people.
+constexpr const char* kReasonHeader = "Depot-Pool-Reason";
+
 using records::BuildRecord;
 using records::State;
 
@@ -57,21 +61,37 @@ Error NoBuilder(const Call& call, const std::string& platform, const std::string
 }
 
 /// A claim that is not stored costs its place after a restart, not more: the build goes on.
-void Store(const Parts& parts, const records::Claim& claim) {
+void Store(const Parts& parts, const Call& call, records::Claim claim) {
+  claim.asked_at = call.now;
+  claim.granted_at = claim.builder.empty() ? 0 : call.now;
   Result<> stored =
       parts.backlog.Do([&records = parts.records, claim] { return records.StoreClaim(claim); });
   if (!stored) parts.journal.Say(Cat("queue: ", stored.error().message()));
+}
+
+std::string WhyItWaits(const records::Waiting& waiting) {
+  switch (waiting.lack) {
+    case records::Lack::kHome:
+      return Cat("a builder is free, one that has the cache of project ", waiting.claim.project,
+                 " may be soon");
+    case records::Lack::kLimit:
+      return Cat("project ", waiting.claim.project, " has all the slots that it may have");
+    case records::Lack::kSlot:
+      break;
+  }
+  return "every builder is busy";
 }
 
 Reply Pending(const Parts& parts, Call& call, const records::Waiting& waiting) {
   call.audited = waiting.first;
   call.decision.reason = Cat("waits, position ", waiting.position);
   if (waiting.first) {
-    Store(parts, waiting.claim);
+    Store(parts, call, waiting.claim);
     parts.journal.Say(Cat("build ", waiting.claim.build, " waits for ", waiting.claim.platform,
                           ", position ", waiting.position));
   }
   call.headers.emplace_back("Depot-Pool-Queue", Cat("position=", waiting.position));
+  call.headers.emplace_back(kReasonHeader, WhyItWaits(waiting));
   api::GetBuildKitConnectionResponse response;
   response.mutable_pending()->set_wait_ms(static_cast<int>(waiting.wait.count()));
   return response.SerializeAsString();
@@ -81,7 +101,7 @@ Result<Reply> Active(const Parts& parts,
                      Call& call,
                      const BuildRecord& build,
                      const records::Granted& granted) {
-  const auto& builders = call.settings->builders;
+  const auto builders = parts.fleet.Builders();
   auto builder = std::find_if(builders.begin(), builders.end(), [&](const auto& known) {
     return known.name == granted.claim.builder;
   });
@@ -89,13 +109,14 @@ Result<Reply> Active(const Parts& parts,
     return Fail(ErrorCode::kUnavailable, "the pool's builders are just being changed");
   }
   call.decision.builder = builder->name;
-  TRY_ASSIGN(identity::CertificateAuthority * authority, parts.authorities.Of(builder->name));
+  call.headers.emplace_back(kReasonHeader, WhyBuilder(granted.claim));
+  TRY_ASSIGN(identity::CertificateAuthority * authority, parts.authorities.Of(builder->source));
   TRY_ASSIGN(identity::IssuedCertificate issued,
-             authority->Issue({builder->name, build.project, build.id},
+             authority->Issue({builder->source, build.project, build.id},
                               std::chrono::minutes(call.settings->certificate_minutes)));
   if (granted.first) {
-    Store(parts, granted.claim);
-    parts.journal.Say(Cat("build ", build.id, " has builder ", builder->name));
+    Store(parts, call, granted.claim);
+    parts.journal.Say(Cat("build ", build.id, " has ", WhyBuilder(granted.claim)));
   }
   api::GetBuildKitConnectionResponse response;
   auto& active = *response.mutable_active();
@@ -146,6 +167,22 @@ Result<Reply> ReportBuildHealth(const Parts& parts, Call& call) {
 }
 
 }  // namespace
+
+std::string WhyBuilder(const records::Claim& claim) {
+  std::string builder = Cat("builder ", claim.builder);
+  switch (claim.grounds) {
+    case records::Grounds::kHome:
+      return Cat(builder, ", a home of project ", claim.project, ": its cache lies there");
+    case records::Grounds::kPassed:
+      return Cat(builder, ", no home of project ", claim.project, ": the build was passed ",
+                 claim.passed == 0 ? "" : Cat(claim.passed, " times "), "by others already");
+    case records::Grounds::kWaited:
+      return Cat(builder, ", no home of project ", claim.project, ": none came free in time");
+    case records::Grounds::kTurn:
+      break;
+  }
+  return builder;
+}
 
 void AddMachines(web::Routes& routes, const Parts& parts) {
   AddRpc(routes, parts,

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 
@@ -95,10 +96,20 @@ web::Response BuildPage(const Parts& parts, const std::string& id) {
                ? TextPage(404, "There is no such build.\n")
                : TextPage(503, "The records cannot be read at the moment.\n");
   }
+  auto claims = parts.records.ClaimsOf(id);
+  if (!claims) return TextPage(503, "The records cannot be read at the moment.\n");
   std::string text = Cat("build    ", build->id, "\nstate    ", records::StateName(build->state),
                          "\ncreated  ", settings::FormatTime(build->created_at), '\n');
   if (build->finished_at != 0) {
     text += Cat("ended    ", settings::FormatTime(build->finished_at), '\n');
+  }
+  for (const records::Claim& claim : *claims) {
+    text += Cat(
+        claim.platform, "  ", claim.builder.empty() ? "had none yet" : WhyBuilder(claim),
+        claim.granted_at == 0
+            ? ""
+            : Cat("; waited ", std::max<std::int64_t>(0, claim.granted_at - claim.asked_at), " s"),
+        '\n');
   }
   return TextPage(200, text);
 }

@@ -12,13 +12,29 @@ namespace {
 
 constexpr std::chrono::seconds kConnectTimeout(5);
 
-std::vector<records::BuilderSlots> SlotsOf(const settings::Settings& settings) {
+/// The pool itself on its way to a builder: that is all the certificate is for.
+constexpr std::chrono::minutes kOwnCertificate(5);
+constexpr const char* kOwnProject = "pool";
+
+std::vector<records::BuilderSlots> SlotsOf(const std::vector<fleet::FleetBuilder>& builders) {
   std::vector<records::BuilderSlots> slots;
-  for (const settings::BuilderSettings& builder : settings.builders) {
-    slots.push_back(
-        {builder.name, FormatPlatform(builder.platform), builder.slots, builder.projects});
+  for (const fleet::FleetBuilder& builder : builders) {
+    slots.push_back({builder.name, FormatPlatform(builder.platform), builder.slots,
+                     builder.projects, builder.cache});
   }
   return slots;
+}
+
+bool IsGivenAway(const fleet::FleetBuilder& builder) {
+  return builder.health == fleet::Health::kUp || builder.health == fleet::Health::kUnknown;
+}
+
+Result<builder::Endpoint> WayTo(identity::BuilderAuthorities& authorities,
+                                const fleet::FleetBuilder& builder) {
+  TRY_ASSIGN(identity::CertificateAuthority * authority, authorities.Of(builder.source));
+  TRY_ASSIGN(identity::IssuedCertificate issued,
+             authority->Issue({builder.source, kOwnProject, ""}, kOwnCertificate));
+  return EndpointOf(builder, issued);
 }
 
 /// Members are in the order in which they need each other: the server ends first.
@@ -73,10 +89,28 @@ class RunningPool final : public PoolServer {
  private:
   void Configure(const settings::Settings& settings) {
     std::map<std::string, int> weights;
-    for (const settings::ProjectSettings& project : settings.projects)
+    std::map<std::string, int> limits;
+    for (const settings::ProjectSettings& project : settings.projects) {
       weights[project.id] = project.weight;
+      if (project.limit > 0) limits[project.id] = project.limit;
+    }
     slots_->SetWeights(std::move(weights));
-    slots_->Configure(SlotsOf(settings));
+    slots_->SetLimits(std::move(limits));
+    slots_->SetHomes({std::chrono::seconds(settings.home_wait_seconds), settings.home_passes});
+    fleet_->Configure(settings.builders);
+  }
+
+  void TakeFleet(const std::vector<fleet::FleetBuilder>& builders) {
+    slots_->Configure(SlotsOf(builders));
+    for (const fleet::FleetBuilder& builder : builders)
+      slots_->SetUp(builder.name, IsGivenAway(builder));
+  }
+
+  fleet::Surroundings Surroundings() {
+    return {[this](const auto& builder) { return WayTo(authorities_, builder); },
+            [this](const std::string& builder) { return slots_->InUse(builder) > 0; },
+            [this](const auto& builders) { TakeFleet(builders); },
+            [this](const std::string& line) { journal_.Say(line); }};
   }
 
   /// What ran before goes on, with time to report.
@@ -100,7 +134,9 @@ class RunningPool final : public PoolServer {
   identity::BuilderAuthorities authorities_;
   std::unique_ptr<records::Slots> slots_ = records::MakeSlots();
   Backlog backlog_;
-  Parts parts_{settings_, *gate_, authorities_, *records_, backlog_, *slots_, journal_, metrics_};
+  std::unique_ptr<fleet::Fleet> fleet_ = fleet::MakeFleet(Surroundings());
+  Parts parts_{settings_, *gate_,  authorities_, *records_, backlog_,
+               *slots_,   *fleet_, journal_,     metrics_};
   std::unique_ptr<ProjectsService> projects_ = MakeProjectsService(parts_);
   std::unique_ptr<LoginService> logins_ = MakeLoginService(parts_);
   std::unique_ptr<web::Server> server_;

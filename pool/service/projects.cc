@@ -49,9 +49,10 @@ class Projects final : public ProjectsService {
   Result<Reply> ResetCache(Call& call) {
     TRY_ASSIGN(auto request, Decode<account::ResetProjectCacheRequest>(call));
     TRY_ASSIGN(std::string project, OpenProject(call, request.project_id()));
-    std::vector<settings::BuilderSettings> own;
-    for (const settings::BuilderSettings& builder : call.settings->builders) {
-      if (builder.projects == std::vector<std::string>{project}) own.push_back(builder);
+    std::vector<fleet::FleetBuilder> own;
+    for (const fleet::FleetBuilder& builder : parts_.fleet.Builders()) {
+      const bool is_there = builder.slots > 0;
+      if (is_there && builder.projects == std::vector<std::string>{project}) own.push_back(builder);
     }
     if (own.empty()) {
       return Fail(

@@ -46,6 +46,13 @@ Result<bool> EndBuild(const Parts& parts,
                       const std::string& error,
                       std::int64_t now);
 
+/// How to connect to a builder, with this certificate.
+Result<builder::Endpoint> EndpointOf(const fleet::FleetBuilder& builder,
+                                     const identity::IssuedCertificate& certificate);
+
+/// Which builder a claim has, and why that one: a line for people.
+std::string WhyBuilder(const records::Claim& claim);
+
 /// When the build is to be over because somebody cancelled it, or its time is over; 0 = it may go
 /// on.
 std::int64_t CancelTime(const records::BuildRecord& build, std::int64_t now);

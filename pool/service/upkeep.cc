@@ -1,20 +1,13 @@
 #include "pool/service/upkeep.h"
 
-#include <mutex>
-
 #include "driver/base/text.h"
-#include "driver/builder/endpoint.h"
 #include "driver/disk/read_file.h"
-#include "driver/rpc/dial.h"
 #include "pool/service/services.h"
 
 namespace depot::service {
 namespace {
 
 constexpr std::chrono::seconds kTick(1);
-constexpr std::chrono::seconds kProbeEvery(10);
-constexpr std::chrono::seconds kProbeTimeout(3);
-constexpr int kFailuresToBeDown = 2;
 constexpr std::size_t kLongestPem = 1 << 20;
 
 /// A client has this long to obey before its build is ended for it.
@@ -26,14 +19,6 @@ constexpr std::int64_t kBarredObeyWithin = 10;
 std::string TlsStamp(const settings::Settings& settings) {
   if (settings.tls_certificate.empty()) return "";
   return Cat(FileStamp(settings.tls_certificate), '/', FileStamp(settings.tls_key));
-}
-
-/// A TCP connection, closed at once.
-Result<> Connect(const std::string& address, const Cancel& cancel) {
-  TRY_ASSIGN(builder::Endpoint endpoint, builder::ParseEndpoint(address, {}, Cancel::Never()));
-  TRY(rpc::DialTcp(endpoint.host, endpoint.port,
-                   cancel.WithTimeout(kProbeTimeout, "no connection")));
-  return {};
 }
 
 }  // namespace
@@ -51,7 +36,6 @@ Result<web::ServerTls> ReadTls(const settings::Settings& settings) {
 void Upkeep::Start(web::Server& server) {
   tls_stamp_ = TlsStamp(*parts_.settings.Current());
   threads_.Start("upkeep", [this, &server](const Cancel& stop) { return Tick(server, stop); });
-  threads_.Start("probe", [this](const Cancel& stop) { return Probe(stop); });
 }
 
 Result<> Upkeep::Tick(web::Server& server, const Cancel& cancel) {
@@ -142,38 +126,6 @@ void Upkeep::ReloadTls(web::Server& server) {
     return;
   }
   parts_.journal.Say("the TLS certificate has changed");
-}
-
-Result<> Upkeep::Probe(const Cancel& cancel) {
-  do {
-    auto settings = parts_.settings.Current();
-    std::mutex mutex;
-    std::map<std::string, std::string> refusals;
-    TaskGroup probes(cancel);
-    for (const settings::BuilderSettings& builder : settings->builders) {
-      probes.Start("probe", [&](const Cancel& stop) -> Result<> {
-        Result<> connected = Connect(builder.endpoint, stop);
-        if (connected) return {};
-        std::lock_guard lock(mutex);
-        refusals[builder.name] = connected.error().message();
-        return {};
-      });
-    }
-    TRY(probes.Wait());
-    if (cancel.cancelled()) break;
-    for (const settings::BuilderSettings& builder : settings->builders) {
-      auto refusal = refusals.find(builder.name);
-      int before = failures_[builder.name];
-      int now = failures_[builder.name] = refusal == refusals.end() ? 0 : before + 1;
-      if (now == 0 && before >= kFailuresToBeDown) {
-        parts_.journal.Say(Cat("builder ", builder.name, " is up again"));
-      } else if (now == kFailuresToBeDown) {
-        parts_.journal.Say(Cat("builder ", builder.name, " is down: ", refusal->second));
-      }
-      parts_.slots.SetUp(builder.name, now < kFailuresToBeDown);
-    }
-  } while (cancel.SleepFor(kProbeEvery));
-  return {};
 }
 
 }  // namespace depot::service

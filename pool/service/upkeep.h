@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <set>
 #include <string>
 
@@ -11,8 +10,7 @@
 namespace depot::service {
 
 /// What the pool does without being asked: it ends builds that are silent, cancelled or too old,
-/// looks after its builders, and takes up renewed TLS certificates. Its threads run from Start() to
-/// its end.
+/// and takes up renewed TLS certificates. Its thread runs from Start() to its end.
 class Upkeep {
  public:
   explicit Upkeep(const Parts& parts) : parts_(parts), threads_(Cancel::Never()) {}
@@ -26,7 +24,6 @@ class Upkeep {
  private:
   Result<> Tick(web::Server& server, const Cancel& cancel);
   void WriteBacklog();
-  Result<> Probe(const Cancel& cancel);
   void ReloadTls(web::Server& server);
   void End(const std::string& build,
            records::State state,
@@ -36,7 +33,6 @@ class Upkeep {
   const Parts& parts_;
   std::set<std::string> lost_;  ///< not written down yet
   std::string tls_stamp_;
-  std::map<std::string, int> failures_;  ///< of probes in a row, by builder
   TaskGroup threads_;
 };
 

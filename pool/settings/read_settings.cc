@@ -16,6 +16,10 @@ namespace {
 
 constexpr int kMaxSlots = 1000;
 constexpr int kMaxWeight = 100;
+constexpr int kMaxLimit = 100'000;
+constexpr int kMaxHomeWait = 600;
+constexpr int kMaxPasses = 1000;
+constexpr std::size_t kLongestDnsName = 253;
 constexpr int kMaxPort = 65535;
 
 /// What a JWT may be signed with: only algorithms with a public key.
@@ -87,13 +91,15 @@ SaveSettings ReadSave(Source& source, const Yaml& node) {
 void ReadProjects(Source& source, Fields& root, Settings& settings) {
   Unique ids;
   for (const Yaml& item : root.List("projects")) {
-    Fields fields(source, item, "projects", {"id", "name", "organization", "weight", "save"});
+    Fields fields(source, item, "projects",
+                  {"id", "name", "organization", "weight", "limit", "save"});
     ProjectSettings project;
     project.id = fields.Name("id");
     ids.Add(fields, "id", project.id);
     project.name = fields.Text("name", project.id);
     project.organization = fields.Text("organization");
     project.weight = fields.Number("weight", 1, 1, kMaxWeight);
+    project.limit = fields.Number("limit", 0, 1, kMaxLimit);
     if (const Yaml* save = fields.Value("save")) project.save = ReadSave(source, *save);
     settings.projects.push_back(std::move(project));
   }
@@ -125,11 +131,36 @@ void ReadEndpoint(Fields& fields, BuilderSettings& builder) {
   builder.server_name = fields.Text("server_name", host);
 }
 
+/// Where a source's builders are found: by addresses, or by SRV records, which have the port.
+void ReadDiscovery(Fields& fields, BuilderSettings& builder) {
+  if (fields.Has("endpoint") || fields.Has("discover") == fields.Has("srv")) {
+    fields.Wrong("endpoint",
+                 "goes with neither `discover` nor `srv`, and these exclude each other");
+  }
+  builder.discover = fields.Text(fields.Has("srv") ? "srv" : "discover");
+  if (fields.Has("discover")) {
+    const std::size_t colon = builder.discover.rfind(':');
+    if (!IsHostAndPort(builder.discover, 1) || builder.discover.starts_with('[')) {
+      fields.Wrong("discover", "must be NAME:PORT, a name for DNS");
+      return;
+    }
+    builder.discover_port = static_cast<std::uint16_t>(
+        *ParseDecimal(std::string_view(builder.discover).substr(colon + 1)));
+    builder.discover.resize(colon);
+  } else if (builder.discover.find_first_of(":/@ ") != std::string::npos) {
+    fields.Wrong("srv", "must be _SERVICE._tcp.NAME, a name for DNS");
+  }
+  if (builder.discover.size() > kLongestDnsName)
+    fields.Wrong("name", "is looked for by a name too long for DNS");
+  builder.server_name = fields.RequiredText("server_name");
+}
+
 void ReadBuilders(Source& source, Fields& root, Settings& settings) {
   Unique names;
   for (const Yaml& item : root.List("builders")) {
     Fields fields(source, item, "builders",
-                  {"name", "platform", "endpoint", "server_name", "ca", "slots", "projects"});
+                  {"name", "platform", "endpoint", "discover", "srv", "server_name", "ca", "slots",
+                   "projects"});
     BuilderSettings builder;
     builder.name = fields.Name("name");
     if (builder.name == "." || builder.name == "..") fields.Wrong("name", "must be a name");
@@ -140,7 +171,11 @@ void ReadBuilders(Source& source, Fields& root, Settings& settings) {
     if (shown != "linux/amd64" && shown != "linux/arm64") {
       fields.Wrong("platform", "must be linux/amd64 or linux/arm64");
     }
-    ReadEndpoint(fields, builder);
+    if (fields.Has("discover") || fields.Has("srv")) {
+      ReadDiscovery(fields, builder);
+    } else {
+      ReadEndpoint(fields, builder);
+    }
     builder.ca_pem = fields.Certificates("ca");
     if (builder.ca_pem.empty()) {
       fields.Wrong("ca", "is missing: the certificate of who signed the builder's own");
@@ -282,6 +317,9 @@ void ReadServer(Source& source, Fields& root, Settings& settings) {
   if (settings.state.empty())
     root.Wrong("state", "is missing: the directory for builds and the CA");
   settings.build_hours = root.Number("build_hours", settings.build_hours, 1, 24);
+  settings.home_wait_seconds =
+      root.Number("home_wait_seconds", settings.home_wait_seconds, 0, kMaxHomeWait);
+  settings.home_passes = root.Number("home_passes", settings.home_passes, 0, kMaxPasses);
   settings.certificate_minutes =
       root.Number("certificate_minutes", settings.certificate_minutes, 1, 60);
 }
@@ -292,9 +330,10 @@ Result<Settings> ParseSettings(const std::string& file, std::string_view text) {
   const Result<Yaml> yaml = ParseYaml(text);
   if (!yaml) return Fail(Error(yaml.error()).While(Printable(file)));
   Source source{file, std::nullopt};
-  Fields root(source, *yaml, "settings",
-              {"listen", "url", "tls", "proxies", "state", "build_hours", "certificate_minutes",
-               "projects", "users", "builders", "oidc", "tokens"});
+  Fields root(
+      source, *yaml, "settings",
+      {"listen", "url", "tls", "proxies", "state", "build_hours", "certificate_minutes",
+       "home_wait_seconds", "home_passes", "projects", "users", "builders", "oidc", "tokens"});
   Settings settings;
   ReadServer(source, root, settings);
   ReadProjects(source, root, settings);

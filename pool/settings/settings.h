@@ -31,6 +31,7 @@ struct ProjectSettings {
   std::string organization;  ///< ""
   std::optional<SaveSettings> save;
   int weight = 1;  ///< turns in the queue for one of others, 1 to 100
+  int limit = 0;   ///< slots of a platform it may have at once; 0 = all
 };
 
 /// Somebody whose tokens open several projects.
@@ -39,15 +40,19 @@ struct UserSettings {
   std::vector<std::string> projects;
 };
 
-/// One BuildKit that builds can get.
+/// One BuildKit that builds can get; or, with a name for DNS, all that are found by it.
 struct BuilderSettings {
   std::string name;
   Platform platform;     ///< linux/amd64 or linux/arm64
-  std::string endpoint;  ///< tcp://host:port, as clients reach it
+  std::string endpoint;  ///< tcp://host:port, as clients reach it; "" = they are looked for
+  std::string discover;  ///< a name that has their addresses, or (port 0) their SRV records
+  std::uint16_t discover_port = 0;
   std::string server_name;
   std::string ca_pem;                 ///< who signed the builder's own certificate
-  int slots = 1;                      ///< builds at once
+  int slots = 1;                      ///< builds at once, each
   std::vector<std::string> projects;  ///< only these; empty = all
+
+  friend bool operator==(const BuilderSettings&, const BuilderSettings&) = default;
 };
 
 /// Claims of a JWT that open a project: all must hold.
@@ -91,6 +96,8 @@ struct Settings {
   std::set<std::string> proxies;  ///< addresses whose X-Forwarded-For counts
   std::string state;              ///< directory: builds.sqlite, the authorities
   int build_hours = 6;            ///< how long a build may take, 1 to 24
+  int home_wait_seconds = 30;     ///< so long the first in the queue waits for a home; 0 = never
+  int home_passes = 16;           ///< so often a build may be passed by others that go home
   int certificate_minutes = 10;   ///< life of a build's certificate for a builder, 1 to 60
   std::vector<ProjectSettings> projects;
   std::vector<UserSettings> users;

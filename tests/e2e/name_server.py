@@ -6,11 +6,21 @@ import socket
 import struct
 import threading
 
-_TYPES = {1: "A", 28: "AAAA"}
+_TYPES = {1: "A", 28: "AAAA", 33: "SRV"}
+
+
+def _record(value):
+    """(type, data) of a record."""
+    if isinstance(value, tuple):
+        port, target = value
+        labels = b"".join(bytes([len(one)]) + one.encode() for one in target.split("."))
+        return "SRV", struct.pack(">HHH", 0, 0, port) + labels + b"\0"
+    address = ipaddress.ip_address(value)
+    return f"A{'AAA' * (address.version == 6)}", address.packed
 
 
 class NameServer:
-    """`records` is {name: [address, ...]}; `questions` are (name, type), in order. It listens until close()."""
+    """`records` is {name: [address, ...]}, or of SRV records (port, name); `questions` are (name, type), in order. It listens until close()."""
 
     def __init__(self, address, records):
         self.records = records
@@ -45,12 +55,12 @@ class NameServer:
         kind = _TYPES.get(struct.unpack_from(">H", data, at + 1)[0])
         name = ".".join(labels).lower()
         self.questions.append((name, kind))
-        known = [ipaddress.ip_address(one) for one in self.records.get(name, ())]
-        wanted = [one for one in known if f"A{'AAA' * (one.version == 6)}" == kind]
+        known = [_record(one) for one in self.records.get(name, ())]
+        wanted = [data for its_kind, data in known if its_kind == kind]
         no_such_name = 0 if known else 3
         flags = 0x8180 | no_such_name
         head = data[:2] + struct.pack(">HHHHH", flags, 1, len(wanted), 0, 0) + data[12:end]
-        for one in wanted:
-            number = 28 if one.version == 6 else 1
-            head += struct.pack(">HHHIH", 0xC00C, number, 1, 60, len(one.packed)) + one.packed
+        number = next((number for number, its_kind in _TYPES.items() if its_kind == kind), 0)
+        for data in wanted:
+            head += struct.pack(">HHHIH", 0xC00C, number, 1, 60, len(data)) + data
         return head

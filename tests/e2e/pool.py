@@ -69,9 +69,9 @@ def token_record(name, text, project=None, user=None, days=None, revoked=False):
     return {**record, "revoked": True} if revoked else record
 
 
-def accepts(port):
+def accepts(port, host="127.0.0.1"):
     """Whether somebody listens on a port of this machine."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=5):
         return True
     return False
 
@@ -155,19 +155,19 @@ class Pool:
         path.write_text(self.command("ca", "show", "--builder", name).stdout)
         return path
 
-    def start_front(self, name, socket_path, called=None, port=None):
+    def start_front(self, name, socket_path, called=None, port=None, host="127.0.0.1", options=()):
         """`depot-pool front` of the builder `name`, on the way to a unix socket; started as one of the builder
-        `called` if that is given. Its log is `stderr()`, and `url` is what clients connect to."""
-        place = self.folder / f"front-of-{name}"
+        `called` if that is given, at the loopback address `host`. Its log is `stderr()`, and `url` is what clients connect to."""
+        place = self.folder / f"front-of-{name}-{host}"
         names = ["localhost", "127.0.0.1"]
         self.command("ca", "server-certificate", *names, "--builder", name, "--out", place)
         if port is None:
-            with socket.create_server(("127.0.0.1", 0)) as free:
+            with socket.create_server((host, 0)) as free:
                 port = free.getsockname()[1]
         argv = [self._program, "front", "--builder", called or name, "--pool", self.url]
-        argv += ["--certificates", place, "--listen", f"127.0.0.1:{port}", "--socket", socket_path]
-        front = self._start(argv)
-        front.url = f"tcp://127.0.0.1:{port}"
+        argv += ["--certificates", place, "--listen", f"{host}:{port}", "--socket", socket_path]
+        front = self._start([*argv, *options])
+        front.url = f"tcp://{host}:{port}"
         front.port = port
         return front
 

@@ -153,6 +153,18 @@ class Front(PoolTest):
                 one.sendall(b"GET / HTTP/1.1\r\n\r\n")
         self.build(self.small(), env=self.variables())
 
+    def test_a_draining_front_ends_with_its_last_build(self):
+        socket_path = self.pool.bridge.url.removeprefix("unix://")
+        front = self.pool.start_front("first", socket_path, host="127.0.0.9", options=["--drain"])
+        self.wait_until(lambda: accepts(front.port, "127.0.0.9"), 30, "the front does not listen")
+        _, _, machine = self.machine(self.pool, self.token)
+        inside = self.enter({**machine, "endpoint": front.url})
+        front.send(signal.SIGTERM)
+        self.wait_until(lambda: not accepts(front.port, "127.0.0.9"), 20, "it listens still")
+        self.assertIsNone(front.process.poll())
+        inside.close()
+        self.assertEqual(front.wait(20).rc, 0)
+
     def test_a_terminated_front_ends_its_connections(self):
         _, _, machine = self.machine(self.pool, self.token)
         inside = self.enter(machine)

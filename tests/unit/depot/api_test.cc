@@ -365,6 +365,23 @@ TEST_F(DepotApi, GetMachineWaitsOrGivesTheMachine) {
   EXPECT_EQ(machine.error().code(), ErrorCode::kUnsupported);
 }
 
+TEST_F(DepotApi, WhatAPoolSaysOfItsChoiceIsPassedOn) {
+  cli::GetBuildKitConnectionResponse answer;
+  answer.mutable_pending()->set_wait_ms(1);
+  server_.On("GetBuildKitConnection", [&](Connection& c, const SeenRequest&) {
+    c.Reply(200, answer.SerializeAsString(),
+            "Content-Type: application/proto\r\nDepot-Pool-Queue: position=3\r\n"
+            "Depot-Pool-Reason: a home may be soon\r\n");
+  });
+  auto machine = api_->GetMachine(build_, {"linux", "amd64", ""}, Cancel::Never());
+  ASSERT_TRUE(machine) << machine.error().message();
+  EXPECT_EQ(std::get<Pending>(*machine).reason, "a home may be soon: position 3 in the queue");
+  answer.mutable_active()->set_endpoint("tcp://10.0.0.1:8372");
+  machine = api_->GetMachine(build_, {"linux", "amd64", ""}, Cancel::Never());
+  ASSERT_TRUE(machine) << machine.error().message();
+  EXPECT_EQ(std::get<Machine>(*machine).reason, "a home may be soon");
+}
+
 TEST_F(DepotApi, AHealthReportIsOneAttempt) {
   server_.On("ReportBuildHealth", Busy);
   EXPECT_FALSE(api_->ReportHealth(build_, {"linux", "amd64", ""}, Cancel::Never()));

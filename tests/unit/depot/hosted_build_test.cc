@@ -418,6 +418,27 @@ TEST_F(HostedBuildTest, AMachineThatIsNotReachedIsAskedForAgain) {
   EXPECT_GE(asked, 2);
 }
 
+TEST_F(HostedBuildTest, AMachineThatRefusesIsAskedForAgainAndAnotherOneWaitedFor) {
+  cli::GetBuildKitConnectionResponse dead;
+  cli::GetBuildKitConnectionResponse wait;
+  cli::GetBuildKitConnectionResponse other;
+  dead.mutable_active()->set_endpoint(FakeMachine().url());
+  wait.mutable_pending()->set_wait_ms(100);
+  other.mutable_active()->set_endpoint(machine_.url());
+  std::atomic<int> asked{0};
+  server_.On("GetBuildKitConnection", [&](Connection& c, const SeenRequest&) {
+    const int number = asked++;
+    Answer(c, (number == 0 ? dead : number < 3 ? wait : other).SerializeAsString());
+  });
+  machine_.Listen();
+  auto build = Hold();
+  auto builder = Acquire(*build);
+  ASSERT_TRUE(builder) << builder.error().message();
+  EXPECT_EQ((*builder)->endpoint(), machine_.url());
+  EXPECT_EQ(asked, 4);
+  EXPECT_NE(Logs().find("has taken this machine back"), std::string::npos) << Logs();
+}
+
 TEST_F(HostedBuildTest, AMachineThatNeverAnswersIsGivenUp) {
   Times times = test::ShortTimes();
   times.connecting = milliseconds(300);

@@ -170,6 +170,29 @@ TEST_F(FrontTest, CutsOffABuildThatIsOver) {
   EXPECT_LOGGED("build build1 goes: the build is over: canceled");
 }
 
+TEST_F(FrontTest, AClosedFrontKeepsBuildsAndLetsThePoolGo) {
+  auto build = Dial({"first", "p", "build1"});
+  ASSERT_EQ(Echo(build), "ping");
+  auto pool = Dial({"first", "p", ""});
+  ASSERT_EQ(Echo(pool), "ping");
+  front_->Close();
+  char byte = 0;
+  auto got = (*pool)->Read(&byte, 1, Soon());
+  EXPECT_TRUE(!got || *got == 0);
+  std::string late = "ping";
+  for (int i = 0; i < 300 && late == "ping"; ++i) {
+    Cancel::Never().SleepFor(std::chrono::milliseconds(10));
+    late = Try({"first", "p", "build1"});
+  }
+  EXPECT_NE(late, "ping");
+  EXPECT_EQ(Echo(build), "ping");
+  EXPECT_TRUE(front_->HasBuilds());
+  (*build)->Close();
+  for (int i = 0; i < 3000 && front_->HasBuilds(); ++i)
+    Cancel::Never().SleepFor(std::chrono::milliseconds(10));
+  EXPECT_FALSE(front_->HasBuilds());
+}
+
 TEST_F(FrontTest, WhoIsInsideStaysWhileThePoolDoesNotAnswer) {
   auto client = Dial({"first", "p", "build1"});
   ASSERT_EQ(Echo(client), "ping");

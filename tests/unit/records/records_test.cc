@@ -237,7 +237,10 @@ TEST_F(RecordsTest, AnOlderPoolsFileIsTakenOver) {
   ASSERT_EQ(sqlite3_open(File().c_str(), &database), SQLITE_OK);
   EXPECT_EQ(sqlite3_exec(database,
                          "ALTER TABLE builds DROP COLUMN admitted_by;"
-                         "ALTER TABLE claims DROP COLUMN turn; PRAGMA user_version = 1",
+                         "ALTER TABLE claims DROP COLUMN turn; DROP TRIGGER claims_end;"
+                         "ALTER TABLE claims DROP COLUMN grounds;"
+                         "ALTER TABLE claims DROP COLUMN asked_at;"
+                         "ALTER TABLE claims DROP COLUMN granted_at; PRAGMA user_version = 1",
                          nullptr, nullptr, nullptr),
             SQLITE_OK);
   sqlite3_close(database);
@@ -250,6 +253,31 @@ TEST_F(RecordsTest, AnOlderPoolsFileIsTakenOver) {
   fresh.admitted_by = "t1";
   ASSERT_TRUE(records_->Create(fresh));
   EXPECT_EQ(records_->Find("b")->admitted_by, "t1");
+}
+
+TEST_F(RecordsTest, WhichBuilderABuildHadAndWhyIsKeptAsLongAsTheBuild) {
+  ASSERT_TRUE(records_->Create(Build("a")));
+  Claim claim{"a", "linux/amd64", "p", 1, "", 500};
+  claim.asked_at = 1000;
+  ASSERT_TRUE(records_->StoreClaim(claim));
+  claim.builder = "one";
+  claim.grounds = Grounds::kWaited;
+  claim.asked_at = claim.granted_at = 1030;
+  ASSERT_TRUE(records_->StoreClaim(claim));
+  ASSERT_TRUE(records_->Finish("a", State::kSucceeded, "", 2000));
+  Reopen();
+  EXPECT_TRUE(records_->OpenClaims()->empty());
+  auto kept = records_->ClaimsOf("a");
+  ASSERT_EQ(kept->size(), 1U);
+  EXPECT_EQ(kept->front().builder, "one");
+  EXPECT_EQ(kept->front().grounds, Grounds::kWaited);
+  EXPECT_EQ(kept->front().asked_at, 1000);
+  EXPECT_EQ(kept->front().granted_at, 1030);
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(File().c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database, "DELETE FROM builds", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+  EXPECT_TRUE(records_->ClaimsOf("a")->empty());
 }
 
 TEST_F(RecordsTest, ANewerPoolsFileIsLeftAlone) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "driver/base/text.h"
+#include "pool/records/turns.h"
 
 namespace depot::records {
 namespace {
@@ -162,10 +163,147 @@ TEST_F(SlotsTest, ABuilderThatIsDownIsNotGivenAway) {
   EXPECT_EQ(Ask("a"), "one");
   slots_->SetUp("one", false);
   slots_->SetUp("two", false);
-  EXPECT_EQ(Ask("a"), "one");  // who has it keeps it
+  EXPECT_TRUE(slots_->Holds("a", "one"));  // who has it keeps it
   EXPECT_EQ(Ask("b"), "waits:1");
   slots_->SetUp("two", true);
   EXPECT_EQ(Ask("b"), "two");
+}
+
+TEST_F(SlotsTest, WhoAsksAgainForABuilderThatIsDownWaitsForAnotherInItsOldPlace) {
+  slots_->Configure({{"one", kAmd64, 2, {}}, {"two", kAmd64, 1, {}}});
+  EXPECT_EQ(Ask("a"), "one");
+  EXPECT_EQ(Ask("b"), "two");
+  EXPECT_EQ(Ask("c"), "one");
+  EXPECT_EQ(Ask("d"), "waits:1");
+  slots_->SetUp("one", false);
+  EXPECT_EQ(Ask("a"), "waits:1");
+  EXPECT_FALSE(slots_->Holds("a", "one"));
+  EXPECT_TRUE(slots_->Holds("c", "one")) << "it has not asked";
+  EXPECT_EQ(slots_->InUse("one"), 1);
+  slots_->Release("b");
+  EXPECT_EQ(Ask("d"), "waits:1");
+  EXPECT_EQ(Ask("a"), "two");
+  slots_->SetUp("one", true);
+  EXPECT_EQ(Ask("c"), "one");
+}
+
+TEST_F(SlotsTest, APlaceholderMakesBuildsWaitForBuildersToCome) {
+  slots_->Configure({{"source", kAmd64, 0, {}}});
+  EXPECT_EQ(Ask("a"), "waits:1");
+  EXPECT_TRUE(slots_->Up().empty());
+  slots_->Configure({{"source", kAmd64, 0, {}}, {"source/1", kAmd64, 1, {}}});
+  EXPECT_EQ(Ask("a"), "source/1");
+  EXPECT_TRUE(slots_->Holds("a", "source/1"));
+  EXPECT_TRUE(slots_->Holds("a", "source"));
+  EXPECT_FALSE(slots_->Holds("a", "sour"));
+  slots_->Configure({{"source", kAmd64, 0, {}}});
+  EXPECT_TRUE(slots_->Holds("a", "source")) << "it may be found again";
+  slots_->Configure({{"source", kAmd64, 0, {"q"}}});
+  EXPECT_FALSE(slots_->Holds("a", "source"));
+}
+
+TEST_F(SlotsTest, AProjectHasNoMoreThanItsLimitAndKeepsItsPlace) {
+  slots_->SetLimits({{"p", 1}});
+  slots_->Configure({{"amd", kAmd64, 3, {}}, {"arm", kArm64, 1, {}}});
+  EXPECT_EQ(Ask("a", kAmd64, "p"), "amd");
+  EXPECT_EQ(Ask("a", kArm64, "p"), "arm") << "each platform has its own";
+  auto over = std::get<Waiting>(slots_->Ask("b", kAmd64, "p", now_));
+  EXPECT_EQ(over.lack, Lack::kLimit);
+  EXPECT_EQ(Ask("c", kAmd64, "q"), "amd");
+  EXPECT_EQ(Ask("b", kAmd64, "p"), "waits:1");
+  slots_->Release("a");
+  EXPECT_EQ(Ask("b", kAmd64, "p"), "amd");
+}
+
+/// Three builders of one slot each; "home" is the best of them for project p, "other" is no home.
+class HomesTest : public SlotsTest {
+ protected:
+  HomesTest() {
+    slots_->SetHomes({seconds(30), 16});
+    std::vector<BuilderUse> uses;
+    for (const char* name : {"one", "two", "three"})
+      uses.push_back({{name, kAmd64, 1, {}}});
+    auto order = OrderFor({"", kAmd64, "p", 0, ""}, uses);
+    home_ = uses[order[0]].slots.name;
+    second_ = uses[order[1]].slots.name;
+    other_ = uses[order[2]].slots.name;
+    slots_->Configure({uses[0].slots, uses[1].slots, uses[2].slots});
+  }
+
+  /// A project with these homes, or with `not_home` as none.
+  std::string ProjectWithout(const std::string& not_home) {
+    std::vector<BuilderUse> uses{
+        {{home_, kAmd64, 1, {}}}, {{second_, kAmd64, 1, {}}}, {{other_, kAmd64, 1, {}}}};
+    for (int i = 0;; ++i) {
+      std::string project = Cat("q", i);
+      if (uses[OrderFor({"", kAmd64, project, 0, ""}, uses)[2]].slots.name == not_home)
+        return project;
+    }
+  }
+
+  Grounds GroundsOf(const std::string& build, const std::string& project = "p") {
+    return std::get<Granted>(slots_->Ask(build, kAmd64, project, now_)).claim.grounds;
+  }
+
+  std::string home_, second_, other_;
+};
+
+TEST_F(HomesTest, BuildsGoHomeAndWaitForItThirtySeconds) {
+  EXPECT_EQ(Ask("a"), home_);
+  EXPECT_EQ(Ask("b"), second_);
+  EXPECT_EQ(GroundsOf("b"), Grounds::kHome);
+  EXPECT_EQ(std::get<Waiting>(slots_->Ask("c", kAmd64, "p", now_)).lack, Lack::kHome);
+  now_ += milliseconds(29'999);
+  EXPECT_EQ(Ask("c"), "waits:1");
+  EXPECT_EQ(slots_->Queue().at(0).lack, Lack::kHome);
+  now_ += milliseconds(1);
+  EXPECT_EQ(Ask("c"), other_);
+  EXPECT_EQ(GroundsOf("c"), Grounds::kWaited);
+  EXPECT_EQ(std::get<Waiting>(slots_->Ask("d", kAmd64, "p", now_)).lack, Lack::kSlot);
+}
+
+TEST_F(HomesTest, AHomeThatComesFreeEndsTheWait) {
+  EXPECT_EQ(Ask("a"), home_);
+  EXPECT_EQ(Ask("b"), second_);
+  EXPECT_EQ(Ask("c"), "waits:1");
+  slots_->Release("b");
+  EXPECT_EQ(Ask("c"), second_);
+}
+
+TEST_F(HomesTest, WhoseHomeItIsPassesThoseWhoWaitForTheirsSixteenTimes) {
+  std::string q = ProjectWithout(home_);
+  EXPECT_EQ(Ask("a"), home_);
+  EXPECT_EQ(Ask("b"), second_);
+  EXPECT_EQ(Ask("c"), "waits:1");
+  for (int i = 0; i < 16; ++i) {
+    std::string build = Cat("q", i);
+    EXPECT_EQ(Ask(build, kAmd64, q), other_) << i;
+    EXPECT_EQ(GroundsOf(build, q), Grounds::kHome);
+    EXPECT_EQ(slots_->Queue().at(0).claim.passed, i + 1);
+    if (i < 15) slots_->Release(build);
+  }
+  slots_->Release("q15");
+  EXPECT_EQ(Ask("c"), other_);
+  EXPECT_EQ(GroundsOf("c"), Grounds::kPassed);
+}
+
+TEST_F(HomesTest, AHomeThatIsDownIsNone) {
+  slots_->SetUp(home_, false);
+  EXPECT_EQ(Ask("a"), second_);
+  EXPECT_EQ(Ask("b"), other_);
+  EXPECT_EQ(GroundsOf("b"), Grounds::kHome);
+}
+
+TEST_F(HomesTest, EitherZeroIsTheOrderOfTheQueueAlone) {
+  for (const HomeRules& rules : {HomeRules{seconds(0), 16}, HomeRules{seconds(30), 0}}) {
+    slots_->SetHomes(rules);
+    for (const char* build : {"a", "b", "c"}) {
+      EXPECT_NE(Ask(build), "waits:1");
+      EXPECT_EQ(GroundsOf(build), Grounds::kTurn);
+    }
+    for (const char* build : {"a", "b", "c"})
+      slots_->Release(build);
+  }
 }
 
 TEST_F(SlotsTest, ABuilderThatGoesDownBeforeItsBuildWasToldIsReplaced) {

@@ -43,10 +43,28 @@ TEST(Settings, ProxiesAreAddresses) {
   EXPECT_EQ(Read("proxies: [10.0.0.5, \"fd00::1\"]\n")->proxies.size(), 2U);
 }
 
+TEST(Settings, BuildersAreFoundByAnAddressOrAServiceRecord) {
+  const Result<Settings> settings = Read(
+      "builders:\n"
+      "  - {name: a, platform: linux/amd64, discover: \"b.test:8372\", server_name: s,"
+      " ca: ca.pem}\n"
+      "  - {name: b, platform: linux/arm64, srv: _x._tcp.test, server_name: s, ca: ca.pem}\n");
+  ASSERT_TRUE(settings) << settings.error().message();
+  EXPECT_EQ(settings->builders[0].discover, "b.test");
+  EXPECT_EQ(settings->builders[0].discover_port, 8372);
+  EXPECT_EQ(settings->builders[1].discover, "_x._tcp.test");
+  EXPECT_EQ(settings->builders[1].discover_port, 0);
+  EXPECT_EQ(settings->builders[1].endpoint, "");
+}
+
 TEST(Settings, AWeightIsFromOneToAHundred) {
   for (const char* weight : {"0", "-1", "101", "1.5", "much"})
     EXPECT_SAYS(WhyNot(Cat("projects: [{id: a, weight: ", weight, "}]\n")), "weight");
   EXPECT_EQ(Read("projects: [{id: a, weight: 100}]\n")->projects[0].weight, 100);
+  for (const char* limit : {"0", "-1", "1.5", "many"})
+    EXPECT_SAYS(WhyNot(Cat("projects: [{id: a, limit: ", limit, "}]\n")), "limit");
+  EXPECT_SAYS(WhyNot("home_wait_seconds: 601\n"), "home_wait_seconds");
+  EXPECT_SAYS(WhyNot("home_passes: -1\n"), "home_passes");
 }
 
 TEST(Settings, TheExampleIsReadInFull) {
@@ -69,6 +87,10 @@ TEST(Settings, TheExampleIsReadInFull) {
   EXPECT_EQ(settings->projects[0].save->repository, "registry.example/saved/shop");
   EXPECT_EQ(settings->projects[0].save->password.Reveal(), "hunter2");
   EXPECT_EQ(settings->projects[0].weight, 3);
+  EXPECT_EQ(settings->projects[0].limit, 8);
+  EXPECT_EQ(settings->projects[1].limit, 0);
+  EXPECT_EQ(settings->home_wait_seconds, 30);
+  EXPECT_EQ(settings->home_passes, 16);
   EXPECT_EQ(settings->projects[1].name, "tools");
   EXPECT_EQ(settings->projects[1].weight, 1);
   EXPECT_EQ(settings->FindUser("ann")->projects, (std::vector<std::string>{"shop", "tools"}));
@@ -148,6 +170,14 @@ TEST(Settings, BuildersAreChecked) {
   EXPECT_SAYS(Builder(Cat(kGood, ", projects: [x]")), "names the project x");
   EXPECT_SAYS(Builder("platform: linux/s390x, endpoint: \"tcp://h:1\", ca: ca.pem"), "linux/arm64");
   EXPECT_SAYS(Builder("platform: linux/amd64, endpoint: \"unix:///x\", ca: ca.pem"), "tcp://");
+  for (const char* wrong :
+       {"discover: \"b.test:1\", srv: s.test", "discover: \"b.test:1\", endpoint: \"tcp://h:1\"",
+        "discover: b.test", "discover: \"[::1]:1\"", "srv: \"b.test:1\"", "srv: \"a b\""}) {
+    const std::string shown =
+        Builder(Cat("platform: linux/amd64, ca: ca.pem, server_name: b, ", wrong));
+    EXPECT_TRUE(shown.find("discover") != shown.npos || shown.find("srv") != shown.npos) << shown;
+  }
+  EXPECT_SAYS(Builder("platform: linux/amd64, discover: \"b.test:1\", ca: ca.pem"), "server_name");
   EXPECT_SAYS(Builder("platform: linux/amd64, endpoint: \"tcp://h\", ca: ca.pem"),
               "tcp://HOST:PORT");
   EXPECT_SAYS(Builder("platform: linux/amd64, endpoint: \"tcp://h:1\""), "ca is missing");
