@@ -92,4 +92,10 @@ bool PushMayPass(const rpc::Status& status, const BuildRequest& request) {
   return said || HoldsOneOf(text, kPassing);
 }
 
+bool LayerWasTaken(const rpc::Status& status) {
+  const std::string_view text = status.message;
+  return status.told && text.find("failed to commit ") != std::string_view::npos &&
+         text.find(" does not exist: not found") != std::string_view::npos;
+}
+
 }  // namespace depot::solve

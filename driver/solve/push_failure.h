@@ -15,4 +15,9 @@ bool PushesSomething(const BuildRequest& request);
 /// exporter/containerimage/export.go, containerd core/remotes/docker).
 bool PushMayPass(const rpc::Status& status, const BuildRequest& request);
 
+/// Whether `status` says that a layer went away while it was written: two exports of one result
+/// have met on the builder, the one that was lost and its successor (BuildKit cache/manager.go,
+/// moby builder-next). By then the other one is over.
+bool LayerWasTaken(const rpc::Status& status);
+
 }  // namespace depot::solve

@@ -11,6 +11,7 @@
 #include "driver/solve/dated_context.h"
 #include "driver/solve/lost.h"
 #include "driver/solve/open_steps.h"
+#include "driver/solve/push_failure.h"
 #include "driver/solve/solve_error.h"
 #include "driver/solve/standby.h"
 
@@ -60,7 +61,7 @@ class Resumed {
         if (retries_.most() > 0) steps_.CancelAll();
         end = Recover(lost->error);
       } else if (auto* failed = std::get_if<Failed>(&outcome); failed && failed->may_pass) {
-        end = WaitForRegistry(failed->error);
+        end = ExportAgain(failed->error);
       } else {
         return outcome;
       }
@@ -171,7 +172,7 @@ class Resumed {
     return Failed{std::move(error)};
   }
 
-  std::optional<SolveOutcome> WaitForRegistry(const Error& failed) {
+  std::optional<SolveOutcome> ExportAgain(const Error& failed) {
     retries_.Lost();
     const std::optional<milliseconds> wait = retries_.Next();
     if (!wait && retries_.used() == 0) return Failed{failed};
@@ -179,10 +180,11 @@ class Resumed {
       return Failed{Error(failed).WithHint(Also(Tried(), failed.hint()))};
     }
     if (Result<> ready = StartOver(); !ready) {
-      return Failed{Error(failed).WithHint(
-          Also(Cat("it cannot be pushed again, since ", ready.error().message()), failed.hint()))};
+      return Failed{Error(failed).WithHint(Also(
+          Cat("it cannot be delivered again, since ", ready.error().message()), failed.hint()))};
     }
-    Say(Cat(failed.message(), "; pushing again in ", ShownWait(*wait)));
+    const std::string_view what = PushesSomething(request_) ? "pushing" : "exporting";
+    Say(Cat(failed.message(), "; ", what, " again in ", ShownWait(*wait)));
     if (!cancel_.SleepFor(*wait)) return Failed{cancel_.error()};
     return std::nullopt;
   }

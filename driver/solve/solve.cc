@@ -255,7 +255,8 @@ class Solver {
     if (lost_) return Failed{Error(*lost_).While(Cat("builder ", endpoint_))};
     // Refused, or closed on purpose by somebody here, who had a reason.
     if (Result<> alive = channel_.Alive(); !alive && !status.told) return Failed{alive.error()};
-    return Failed{SolveError(status, names_), exporting_ && PushMayPass(status, request_)};
+    const bool may_pass = PushMayPass(status, request_) || LayerWasTaken(status);
+    return Failed{SolveError(status, names_), exporting_ && may_pass};
   }
 
   rpc::Channel& channel_;

@@ -27,7 +27,7 @@ struct BuildResult {
 /// The build itself failed, or the user cancelled it.
 struct Failed {
   Error error;
-  /// All steps were done, and the same solve may well end better: see PushMayPass(). Otherwise it
+  /// All steps were done, and the same solve may well end better: see push_failure.h. Otherwise it
   /// would end so again.
   bool may_pass = false;
 };

@@ -35,6 +35,16 @@ TEST(PushFailure, ABusyOrLostRegistryMayPass) {
   }
 }
 
+TEST(PushFailure, ALayerThatTwoExportsWroteMayPass) {
+  const std::string seen =
+      "failed to commit oi1v9ef4eox89zv6x4gptcb60 to wm99jpflslub37p8cnllslx9y during finalize: "
+      "failed to stat active key during commit: snapshot oi1v9ef4eox89zv6x4gptcb60 does not exist: "
+      "not found";
+  EXPECT_TRUE(LayerWasTaken({rpc::Code::kUnknown, seen, "", true}));
+  EXPECT_FALSE(LayerWasTaken({rpc::Code::kUnknown, seen, "", false}));
+  EXPECT_FALSE(LayerWasTaken({rpc::Code::kUnknown, "failed to commit: disk full", "", true}));
+}
+
 TEST(PushFailure, ATokenThatExpiresDuringAnUploadMayPass) {
   EXPECT_TRUE(
       MayPass("failed commit on ref \"config-sha256:1\": unexpected status from PUT request "
