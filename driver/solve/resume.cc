@@ -84,8 +84,7 @@ class Resumed {
     standby_->Begin(request_);
     request_.on_result = [this, then = std::move(request_.on_result)](
                              const std::string& result, const Cancel& cancel) -> Result<> {
-      TRY_ASSIGN(std::string operations, OperationsOf(result));
-      standby_->Expect(std::move(operations));
+      standby_->Expect(OperationsOf(result).value_or(""));
       return then ? then(result, cancel) : Result<>();
     };
   }
