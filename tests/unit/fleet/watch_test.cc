@@ -55,12 +55,13 @@ class FakeBuilder {
     port_ = ntohs(address.sin_port);
     ASSERT_EQ(::listen(socket_.get(), 16), 0);
     threads_ = std::make_unique<TaskGroup>(Cancel::Never());
-    threads_->Start("accept", [this](const Cancel& cancel) -> Result<> {
+    TaskGroup& threads = *threads_;
+    threads.Start("accept", [this, &threads](const Cancel& cancel) -> Result<> {
       while (WaitForFd(socket_.get(), POLLIN, cancel)) {
         const int accepted = ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC);
         last_ = ::dup(accepted);
         auto fd = std::make_shared<Fd>(accepted);
-        threads_->Start("serve", [this, fd](const Cancel& stop) -> Result<> {
+        threads.Start("serve", [this, fd](const Cancel& stop) -> Result<> {
           (void)rpc::Serve(rpc::MakeSocketStream(std::move(*fd)), table_, stop);
           return {};
         });
@@ -84,12 +85,12 @@ class FakeBuilder {
   Result<builder::Endpoint> Way() const {
     return builder::ParseEndpoint(Url(), {}, Cancel::Never());
   }
-  std::string Url() const { return Cat("tcp://127.0.0.1:", port_); }
+  std::string Url() const { return Cat("tcp://127.0.0.1:", port_.load()); }
 
  private:
   rpc::ServiceTable table_;
   Fd socket_;
-  std::uint16_t port_ = 0;
+  std::atomic<std::uint16_t> port_ = 0;
   std::atomic<int> last_{-1};
   std::unique_ptr<TaskGroup> threads_;
 };
