@@ -183,7 +183,8 @@ class BeyondMeasure(StreamTest):
             if mode == "gitlab":
                 self.assertLess(len(text), 4 << 20)
                 test_display.Gitlab.sections(self, text)
-                self.assertIn("lines left out: the steps have printed as much", text)
+                # By the queue, when the display gets too little of the machine, or else by the log's own bound.
+                self.assertRegex(text, r"\[\d+ lines left out(: the steps have printed as much|\])")
                 self.assertIn("Build finished", text)
             if mode == "tty":
                 self.assertRegex(text, r"\(1/1\) FINISHED")
