@@ -80,7 +80,7 @@ struct Pending {
 
 /// A machine that runs BuildKit. All texts are PEM and stay in memory.
 struct Machine {
-  std::string endpoint, server_name;  ///< tcp://host:port
+  std::string endpoint, server_name;  ///< tcp://host:port, and whom its certificate names
   std::string ca_pem;                 ///< with an empty certificate: plaintext
   std::string certificate_pem;
   Secret key_pem;

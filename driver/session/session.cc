@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "driver/base/task_group.h"
@@ -85,7 +86,8 @@ class TunnelStream final : public rpc::ByteStream {
 
  private:
   Result<> WritePacked(rpc::BytesList message, const Cancel& cancel) {
-    std::string packed = packer_.Pack(message);
+    if (!packer_) packer_.emplace();
+    std::string packed = packer_->Pack(message);
     if (packed.size() > rpc::TotalSize(message) / 8 * 7) {
       return call_.Write(std::move(message), cancel);
     }
@@ -95,7 +97,7 @@ class TunnelStream final : public rpc::ByteStream {
   rpc::ClientCall& call_;
   const bool may_pack_;
   PackChoice choice_;
-  rpc::GzipPacker packer_;
+  std::optional<rpc::GzipPacker> packer_;  ///< most sessions need none
   std::atomic<Clock::rep>& last_heard_;
   std::string message_;
   std::string_view rest_;  // of message_
