@@ -54,7 +54,8 @@ Result<> HealthReports::Run(const Cancel& stop) {
 void HealthReports::CancelBuild() {
   build_->cancelled_by_api = true;
   std::lock_guard lock(mutex_);
-  cancelled_ = Error(ErrorCode::kFailed, "the Depot API cancelled the build");
+  cancelled_ = Error(ErrorCode::kFailed, "the Depot API cancelled the build")
+                   .WithHint("somebody ended it there, or its token is no longer good");
   if (act_) act_(*cancelled_);
 }
 

@@ -129,6 +129,9 @@ constexpr Cause kCatalogue[] = {
     {"Authentication failed for", "", kLogin,
      "git's credentials were refused: --secret id=GIT_AUTH_TOKEN,env=VARIABLE gives others; in a "
      "GitLab job the other project must let this one's job token in"},
+    {"invalid subdir", "", kStep,
+     "the repository has no such directory at that branch, tag or commit: the part of the URL "
+     "behind the second :"},
     {"repository does not contain ref", "", kStep,
      "the repository has no such branch, tag or commit: the part of the URL behind #"},
     {"Could not resolve host", "", kStep,

@@ -45,6 +45,8 @@ constexpr Command kCommands[] = {
     {"use", "Choose a builder", RunUse},
     {"rm", "Forget builders", RunRm},
     {"stop", "Stop a builder", RunStop},
+    {"install", "Has no effect, for scripts that call it", RunInstall},
+    {"uninstall", "Has no effect, as install has none", RunUninstall},
     {"du", "Show what the builder's cache has", RunDu},
     {"prune", "Empty the builder's cache", RunPrune},
     {"context ls", "List what of a build context is sent", RunContextLs},

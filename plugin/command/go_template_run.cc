@@ -13,11 +13,15 @@ constexpr int kMaxTemplateSteps = 2'000'000;
 
 /// What images and records may leave out; empty then, as in Go.
 constexpr std::string_view kMayLack[] = {
-    "variant",         "osversion", "osfeatures", "annotations",  "urls",       "platform",
-    "artifacttype",    "subject",   "data",       "author",       "labels",     "env",
-    "entrypoint",      "cmd",       "volumes",    "exposedports", "workingdir", "user",
-    "stopsignal",      "comment",   "emptylayer", "createdby",    "spdx",       "slsa",
-    "additionalspdxs", "error",     "created",    "history",      "config",     "mediatype"};
+    "variant",      "osversion",     "osfeatures",  "annotations",     "urls",
+    "artifacttype", "subject",       "data",        "author",          "labels",
+    "env",          "entrypoint",    "cmd",         "volumes",         "exposedports",
+    "workingdir",   "user",          "stopsignal",  "comment",         "emptylayer",
+    "createdby",    "spdx",          "slsa",        "additionalspdxs", "error",
+    "created",      "history",       "config",      "mediatype",       "name",
+    "context",      "dockerfile",    "target",      "platform",        "vcsrepository",
+    "vcsrevision",  "namedcontexts", "completedat", "buildargs",       "materials",
+    "attachments",  "errors"};
 
 std::string PlainName(std::string_view name) {
   std::string plain;

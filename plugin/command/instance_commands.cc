@@ -51,6 +51,15 @@ Result<std::string> NeedName(const std::string& name,
   return Fail(ErrorCode::kUsage, Cat(command, " needs the name of a builder"));
 }
 
+/// A command of older docker buildx, `words`, that has become pointless.
+Result<> SayPointless(std::string_view words, std::string_view description, const Call& call) {
+  TRY_ASSIGN(bool runs, ReadCommandLine({.words = words, .description = description}, call));
+  if (!runs) return {};
+  LineSink sink(call.terminal, call.cancel);
+  sink.Say(Cat("WARNING: ", words, " has no effect: docker build calls docker buildx by itself"));
+  return {};
+}
+
 }  // namespace
 
 Result<> RunUse(const Call& call) {
@@ -135,10 +144,18 @@ Result<> RunRm(const Call& call) {
     const std::string driver = instance ? (*instance)["Driver"].AsString() : "";
     if (driver == "docker-container" || driver == "kubernetes") {
       desk.sink.Say("WARNING: what it ran in (buildx_buildkit_" + Printable(name) +
-                    "...) is left running");
+                    "...), if it was started, is left running");
     }
   }
   return {};
+}
+
+Result<> RunInstall(const Call& call) {
+  return SayPointless("install", "Has no effect: docker build is buildx's own anyway", call);
+}
+
+Result<> RunUninstall(const Call& call) {
+  return SayPointless("uninstall", "Has no effect, as install has none", call);
 }
 
 Result<> RunStop(const Call& call) {

@@ -16,6 +16,11 @@ Result<> RunUse(const Call& call);
 /// `rm NAME...`: takes instances out of docker buildx's files. What runs is left running, and said.
 Result<> RunRm(const Call& call);
 
+/// `install`, `uninstall`: what older dockers needed to call docker buildx for `docker build`;
+/// nothing is done, which is said.
+Result<> RunInstall(const Call& call);
+Result<> RunUninstall(const Call& call);
+
 /// `stop [NAME]`: a remote builder is not ours to stop, which is said.
 Result<> RunStop(const Call& call);
 

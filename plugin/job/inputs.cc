@@ -100,7 +100,8 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   TRY_ASSIGN(inputs.contexts,
              plan::PlanContextTimes(options, environment, inputs.source, inputs.trees));
   if (auto tree = inputs.trees.find("dockerfile"); tree != inputs.trees.end()) {
-    for (std::string& line : plan::UnknownNames(options, *tree->second, inputs.source.filename))
+    for (std::string& line :
+         plan::DockerfileWarnings(options, *tree->second, inputs.source.filename))
       inputs.notices.push_back(std::move(line));
   }
   return inputs;

@@ -26,6 +26,7 @@ void AddBuilders(std::vector<Setting>& all) {
       {"DOCKER_CUSTOM_HEADERS", Fate::kSaid, Asks::kAlways, "write HttpHeaders into config.json"});
   // We ask the Engine which version it speaks; docker itself decides whether it calls a plugin.
   all.push_back({"DOCKER_API_VERSION", Fate::kNoMatter});
+  // 0 lets `docker build` pass the alias by, so none of us sees it: docs/migrating.md says so.
   all.push_back({"DOCKER_BUILDKIT", Fate::kNoMatter});
 }
 
@@ -141,8 +142,12 @@ Result<std::vector<std::string>> CheckSettings(const Environment& environment) {
     const std::string value = TrimmedVariable(environment, name);
     if (value.empty()) continue;
     std::optional<bool> on = AsksFor(setting, value);
-    if (!on) lines.push_back(Cat(name, " is neither true nor false, and taken for false"));
-    if (!on.value_or(false)) continue;
+    // What would refuse the build is not taken for false: a policy that was meant would be passed
+    // over.
+    if (!on && setting.fate != Fate::kRefused) {
+      lines.push_back(Cat(name, " is neither true nor false, and taken for false"));
+    }
+    if (!on.value_or(setting.fate == Fate::kRefused)) continue;
     if (setting.fate == Fate::kRefused) {
       return Fail(Error(ErrorCode::kUnsupported, Cat(name, " cannot be honoured here"))
                       .WithHint(std::string(setting.text)));

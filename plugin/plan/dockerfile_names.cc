@@ -152,15 +152,19 @@ std::optional<DockerfileNames> NamesIn(std::string_view text) {
   return Reader(text).Run();
 }
 
-std::vector<std::string> UnknownNames(const options::BuildOptions& options,
-                                      const files::FileTree& tree,
-                                      const std::string& filename) {
+std::vector<std::string> DockerfileWarnings(const options::BuildOptions& options,
+                                            const files::FileTree& tree,
+                                            const std::string& filename) {
   std::vector<std::string> lines;
-  if (options.build_args.empty() && options.no_cache_filter.empty()) return lines;
   auto file = tree.Open(filename);
   if (!file) return lines;
   auto text = disk::ReadOpenFile(file->get(), filename, kMaxScanned, Cancel::Never());
   if (!text) return lines;
+  if (text->starts_with("\xff\xfe") || text->starts_with("\xfe\xff")) {
+    return {Cat("WARNING: ", Printable(filename),
+                " is UTF-16, which builders do not read: save it as UTF-8 (PowerShell: Out-File "
+                "-Encoding utf8)")};
+  }
   const std::optional<DockerfileNames> names = NamesIn(*text);
   if (!names) return lines;
   for (const auto& [arg, value] : options.build_args) {

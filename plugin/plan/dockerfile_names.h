@@ -20,11 +20,12 @@ struct DockerfileNames {
 /// text is for a frontend of its own (`# syntax=`), which may mean anything by it.
 std::optional<DockerfileNames> NamesIn(std::string_view text);
 
-/// Flags that name what the Dockerfile `filename` in `tree` does not have, which a builder passes
-/// over in silence: a --build-arg without its ARG, a stage of --no-cache-filter. A line for each,
-/// with the nearest name; none when the Dockerfile cannot be read.
-std::vector<std::string> UnknownNames(const options::BuildOptions& options,
-                                      const files::FileTree& tree,
-                                      const std::string& filename);
+/// What a builder does not say of the Dockerfile `filename` in `tree`: that its text is UTF-16, and
+/// flags that name what it does not have (a --build-arg without its ARG, a stage of
+/// --no-cache-filter). A line for each, with the nearest name; none when the Dockerfile cannot be
+/// read.
+std::vector<std::string> DockerfileWarnings(const options::BuildOptions& options,
+                                            const files::FileTree& tree,
+                                            const std::string& filename);
 
 }  // namespace depot::plan

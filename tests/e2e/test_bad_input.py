@@ -50,6 +50,10 @@ class Contexts(BadInputTest):
         context = self.context({"hello": "x"})
         self.fails(context, says=["Dockerfile", "no such file|not found|does not exist"])
 
+    def test_a_dockerfile_of_a_windows_editor(self):
+        context = self.context({"Dockerfile": "FROM scratch\n".encode("utf-16")})
+        self.fails(context, says=["Dockerfile is UTF-16", "save it as UTF-8"])
+
     def test_no_dockerfile_of_that_name(self):
         context = self.context({"Dockerfile": "FROM scratch\n"})
         self.fails_before_connecting("-f", "nope.Dockerfile", context, says="nope.Dockerfile")
@@ -317,6 +321,7 @@ class Flags(BadInputTest):
         for env, says in (
             ({"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY": "/no/policy"}, "SOURCE_POLICY.*not exist"),
             ({"BUILDX_DEFAULT_POLICY": "1"}, "BUILDX_DEFAULT_POLICY cannot be honoured"),
+            ({"BUILDX_DEFAULT_POLICY": "policy.rego"}, "BUILDX_DEFAULT_POLICY cannot be honoured"),
         ):
             with self.subTest(env=env):
                 self.fails_before_connecting(context, says=says, env=env)

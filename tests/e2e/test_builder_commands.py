@@ -124,7 +124,7 @@ class Instances(EndToEnd):
         self.assertEqual(made.stdout, "ci\n")
         self.assertRegex(made.stderr, r"create has no effect: building on tcp://.*DEPOT_BUILDER")
         self.assertIn("running", self.ours("inspect", "--bootstrap", "ci", builder="plain").stdout)
-        for words in (["use", "ci"], ["stop", "ci"], ["rm", "-f", "ci"]):
+        for words in (["use", "ci"], ["stop", "ci"], ["rm", "-f", "ci"], ["install"], ["uninstall"]):
             self.assertIn("WARNING", self.ours(*words, builder="plain").stderr)
         alone = self.ours("create", "--use", engine="containerd", check=1)
         self.assertIn("starts no BuildKit", alone.stderr)

@@ -66,6 +66,10 @@ class GitContexts(EndToEnd):
                 self.run_buildx("build", "-o", theirs, *args, builder="tls")
                 self.assertEqual(trees.text(theirs, name), text)
 
+    def test_a_subdirectory_that_is_not_there(self):
+        refused = self.build(self.serve().url("team/app.git#main:none"), builder="tls", check=1)
+        self.assertRegex(refused.stderr, "hint: the repository has no such directory")
+
     def test_a_query_says_what_this_builder_takes(self):
         server = self.serve()
         url = server.url("team/app.git?branch=main&subdir=sub")

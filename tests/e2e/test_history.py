@@ -142,7 +142,10 @@ class Commands(HistoryTest):
             for line in shown[0].splitlines():
                 if re.match(r"(Name|Context|Dockerfile|Started|Duration|Error|Build Steps|No Cache|Extra|WORD|a)\b", line):
                     self.assertIn(line, shown[1])
-        self.assertEqual(*(one.stdout for one in self.both("inspect", good, "--format", "{{.Ref}} {{.Status}}")))
+        fields = ("Ref", "Status", "Name", "Context", "Dockerfile", "Target", "VCSRepository", "VCSRevision")
+        for ref in (good, self.built("-", stdin="FROM scratch\n")):
+            shown = self.both("inspect", ref, "--format", "|".join(f"{{{{.{field}}}}}" for field in fields))
+            self.assertEqual(*(one.stdout for one in shown))
 
     def test_logs(self):
         word = f"word-{self._token}"

@@ -28,7 +28,7 @@ void CheckNames(const std::string& text) {
   options.build_args = {{"VERSION", "1"}};
   options.no_cache_filter = {"stage"};
   const auto tree = files::MakeMemoryTree({{"Dockerfile", text}});
-  const auto lines = plan::UnknownNames(options, *tree, "Dockerfile");
+  const auto lines = plan::DockerfileWarnings(options, *tree, "Dockerfile");
   Expect(names || lines.empty());
   for (const std::string& line : lines)
     Expect(IsPrintable(line));

@@ -115,8 +115,9 @@ TEST(Invocation, UnknownCommandNamesTheNearest) {
   EXPECT_EQ(
       far.message(),
       "unknown command: docker depot zebra, known are: build, bake, login, "
-      "logout, init, list, cache, pull, pull-token, ls, inspect, create, use, rm, stop, du, prune, "
-      "context, history, imagetools, configure-docker, doctor, completion, version, help");
+      "logout, init, list, cache, pull, pull-token, ls, inspect, create, use, rm, stop, install, "
+      "uninstall, du, prune, context, history, imagetools, configure-docker, doctor, completion, "
+      "version, help");
 }
 
 TEST(Invocation, CommandsOfTwoWords) {

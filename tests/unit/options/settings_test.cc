@@ -27,11 +27,13 @@ TEST(Settings, EachStandsInTheListOnceAndWhoIsNotHonouredSaysWhy) {
 }
 
 TEST(Settings, APolicyWithoutAnEngineIsRefusedAndNeverPassedOver) {
-  auto lines = CheckSettings({{"BUILDX_DEFAULT_POLICY", "1"}});
-  ASSERT_FALSE(lines);
-  EXPECT_EQ(lines.error().code(), ErrorCode::kUnsupported);
-  EXPECT_NE(lines.error().message().find("BUILDX_DEFAULT_POLICY"), std::string::npos);
-  EXPECT_FALSE(lines.error().hint().empty());
+  for (const char* value : {"1", "yes", "policy.rego"}) {
+    auto lines = CheckSettings({{"BUILDX_DEFAULT_POLICY", value}});
+    ASSERT_FALSE(lines) << value;
+    EXPECT_EQ(lines.error().code(), ErrorCode::kUnsupported);
+    EXPECT_NE(lines.error().message().find("BUILDX_DEFAULT_POLICY"), std::string::npos);
+    EXPECT_FALSE(lines.error().hint().empty());
+  }
   EXPECT_TRUE(Lines({{"BUILDX_DEFAULT_POLICY", "false"}}).empty());
 }
 

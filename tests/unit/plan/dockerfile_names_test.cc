@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/text.h"
+
 namespace depot::plan {
 namespace {
 
@@ -54,7 +56,7 @@ TEST(DockerfileNames, WhatTheDockerfileDoesNotHaveIsALineWithTheNearestName) {
                         {"BUILDKIT_INLINE_CACHE", "1"}};
   options.no_cache_filter = {"BUILD,build", "build,biuld", "0"};
   auto tree = files::MakeMemoryTree({{"f", "ARG VERSION\nFROM x AS build\n"}});
-  const Names lines = UnknownNames(options, *tree, "f");
+  const Names lines = DockerfileWarnings(options, *tree, "f");
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_EQ(lines[0],
             "WARNING: --build-arg VERSON is not used: no ARG of the Dockerfile has this name; did "
@@ -62,9 +64,16 @@ TEST(DockerfileNames, WhatTheDockerfileDoesNotHaveIsALineWithTheNearestName) {
   EXPECT_TRUE(lines[1].ends_with("has this name")) << lines[1];
   EXPECT_TRUE(lines[2].starts_with("WARNING: --no-cache-filter biuld")) << lines[2];
   EXPECT_TRUE(lines[2].ends_with("did you mean build?")) << lines[2];
-  EXPECT_TRUE(UnknownNames(options, *tree, "missing").empty());
+  EXPECT_TRUE(DockerfileWarnings(options, *tree, "missing").empty());
+  for (const char* mark : {"\xff\xfe", "\xfe\xff"}) {
+    tree = files::MakeMemoryTree({{"f", Cat(mark, "FROM x")}});
+    const Names wide = DockerfileWarnings({}, *tree, "f");
+    ASSERT_EQ(wide.size(), 1u);
+    EXPECT_TRUE(wide[0].starts_with("WARNING: f is UTF-16")) << wide[0];
+  }
+  tree = files::MakeMemoryTree({{"f", "ARG VERSION\nFROM x AS build\n"}});
   options.build_args.emplace_back("BUILDKIT_SYNTAX", "x");
-  EXPECT_TRUE(UnknownNames(options, *tree, "f").empty());
+  EXPECT_TRUE(DockerfileWarnings(options, *tree, "f").empty());
 }
 
 }  // namespace

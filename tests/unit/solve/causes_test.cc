@@ -71,6 +71,10 @@ constexpr Recorded kRecorded[] = {
     {"Host key verification failed.", "GIT_AUTH_TOKEN"},
     {"fatal: could not read Username for 'https://h': terminal prompts disabled", "GIT_AUTH_TOKEN"},
     {"fatal: Authentication failed for 'https://h/'", "job token"},
+    {"failed to read dockerfile: invalid subdir /nosub: failed to lstat \"nosub\": statat nosub: "
+     "no "
+     "such file or directory",
+     "behind the second :"},
     {"repository does not contain ref nope, output: \"\"", "behind #"},
     {"fatal: unable to access 'https://h/': Could not resolve host: h", "DNS"},
     {"process \"/bin/sh -c x\" did not complete successfully: exit code: 137", "memory"},
