@@ -8,9 +8,8 @@
 #include "driver/base/encode.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/depot/connect_client.h"
+#include "driver/depot/calls.h"
 #include "driver/depot/make_api.h"
-#include "driver/http/url.h"
 
 namespace depot::api {
 namespace {
@@ -23,24 +22,8 @@ constexpr std::string_view kBuilds = "/depot.cli.v1.BuildService/";
 constexpr std::string_view kLogins = "/depot.cli.v1beta1.LoginService/";
 constexpr std::string_view kProjects = "/depot.cli.v1beta1.ProjectsService/";
 
-Caller By(const Token& token) {
-  return {token.value, token.source};
-}
-
 Caller By(const CreatedBuild& build) {
   return {build.token, "the build"};
-}
-
-Error Malformed(std::string_view method, std::string_view what) {
-  return Error(ErrorCode::kInvalid, Cat(method, ": the Depot API's answer ", what));
-}
-
-template <typename Message>
-Result<Message> Parse(std::string_view method, const Result<std::string>& answer) {
-  if (!answer) return Fail(answer.error());
-  Message message;
-  if (message.ParseFromString(*answer)) return message;
-  return Fail(Malformed(method, "is malformed"));
 }
 
 Result<cli::BuilderPlatform> PlatformNumber(const Platform& platform) {
@@ -154,7 +137,7 @@ class ApiClient final : public Api {
                                    const Cancel& cancel) override {
     TRY_ASSIGN(auto answer,
                (Ask<cli::CreateBuildResponse>(kBuilds, "CreateBuild", Describe(description),
-                                              By(token), {Retry::kUndone, cancel})));
+                                              CallerOf(token), {Retry::kUndone, cancel})));
     if (answer.build_id().empty() || answer.build_token().empty()) {
       return Fail(Malformed("CreateBuild", "names no build"));
     }
@@ -177,8 +160,9 @@ class ApiClient final : public Api {
                                  const Cancel& cancel) override {
     cli::GetBuildRequest request;
     request.set_build_id(build);
-    TRY_ASSIGN(auto answer, (Ask<cli::GetBuildResponse>(kBuilds, "GetBuild", request, By(token),
-                                                        {Retry::kThrice, cancel})));
+    TRY_ASSIGN(auto answer,
+               (Ask<cli::GetBuildResponse>(kBuilds, "GetBuild", request, CallerOf(token),
+                                           {Retry::kThrice, cancel})));
     CreatedBuild found;
     found.id = build;
     found.token = token.value;
@@ -255,15 +239,15 @@ class ApiClient final : public Api {
       vertex.set_error(step.error);
     }
     const Call call{Cat(kBuilds, "ReportStatusStream"), request.SerializeAsString(), Retry::kNever};
-    TRY((Parse<cli::ReportStatusStreamResponse>("ReportStatusStream",
-                                                connect_.ClientStream(call, By(build), cancel))));
+    TRY((ParseAnswer<cli::ReportStatusStreamResponse>(
+        "ReportStatusStream", connect_.ClientStream(call, By(build), cancel))));
     return {};
   }
 
   Result<std::vector<Project>> ListProjects(const Token& token, const Cancel& cancel) override {
     TRY_ASSIGN(auto answer, (Ask<account::ListProjectsResponse>(
                                 kProjects, "ListProjects", account::ListProjectsRequest(),
-                                By(token), {Retry::kThrice, cancel})));
+                                CallerOf(token), {Retry::kThrice, cancel})));
     std::vector<Project> projects;
     for (const auto& project : answer.projects()) {
       projects.push_back({Printable(project.id()), Printable(project.name()),
@@ -281,8 +265,9 @@ class ApiClient final : public Api {
     request.set_project_id(project);
     request.set_page_size(page_size);
     request.set_page_token(page);
-    TRY_ASSIGN(auto answer, (Ask<cli::ListBuildsResponse>(kBuilds, "ListBuilds", request, By(token),
-                                                          {Retry::kThrice, cancel})));
+    TRY_ASSIGN(auto answer,
+               (Ask<cli::ListBuildsResponse>(kBuilds, "ListBuilds", request, CallerOf(token),
+                                             {Retry::kThrice, cancel})));
     BuildPage builds;
     builds.next_page = answer.next_page_token();
     for (const auto& build : answer.builds()) {
@@ -297,9 +282,9 @@ class ApiClient final : public Api {
                                  const Cancel& cancel) override {
     account::ResetProjectCacheRequest request;
     request.set_project_id(project);
-    TRY_ASSIGN(auto answer,
-               (Ask<account::ResetProjectCacheResponse>(kProjects, "ResetProjectCache", request,
-                                                        By(token), {Retry::kThrice, cancel})));
+    TRY_ASSIGN(auto answer, (Ask<account::ResetProjectCacheResponse>(kProjects, "ResetProjectCache",
+                                                                     request, CallerOf(token),
+                                                                     {Retry::kThrice, cancel})));
     return Printable(answer.name());
   }
 
@@ -308,8 +293,9 @@ class ApiClient final : public Api {
                                const Cancel& cancel) override {
     cli::GetPullInfoRequest request;
     request.set_build_id(build);
-    TRY_ASSIGN(auto answer, (Ask<cli::GetPullInfoResponse>(kBuilds, "GetPullInfo", request,
-                                                           By(token), {Retry::kThrice, cancel})));
+    TRY_ASSIGN(auto answer,
+               (Ask<cli::GetPullInfoResponse>(kBuilds, "GetPullInfo", request, CallerOf(token),
+                                              {Retry::kThrice, cancel})));
     PullInfo info;
     info.reference = answer.reference();
     info.username = answer.username();
@@ -326,9 +312,9 @@ class ApiClient final : public Api {
                               const std::string& project,
                               const std::string& build,
                               const Cancel& cancel) override {
-    TRY_ASSIGN(auto answer, (Ask<cli::GetPullTokenResponse>(kBuilds, "GetPullToken",
-                                                            PullTokenRequest(project, build),
-                                                            By(token), {Retry::kThrice, cancel})));
+    TRY_ASSIGN(auto answer, (Ask<cli::GetPullTokenResponse>(
+                                kBuilds, "GetPullToken", PullTokenRequest(project, build),
+                                CallerOf(token), {Retry::kThrice, cancel})));
     return Secret(std::move(*answer.mutable_token()));
   }
 
@@ -351,27 +337,20 @@ class ApiClient final : public Api {
       const bool cut = !answer && answer.error().code() == ErrorCode::kUnavailable &&
                        Cancel::Clock::now() - start > times_.login_cut;
       if (cut && !bounded.cancelled()) continue;
-      TRY_ASSIGN(auto message, (Parse<account::FinishLoginResponse>("FinishLogin", answer)));
+      TRY_ASSIGN(auto message, (ParseAnswer<account::FinishLoginResponse>("FinishLogin", answer)));
       if (message.token().empty()) return Fail(Malformed("FinishLogin", "holds no token"));
       return Secret(std::move(*message.mutable_token()));
     }
   }
 
  private:
-  struct Manner {
-    Retry retry;
-    const Cancel& cancel;
-    PoolNote* note = nullptr;
-  };
-
   template <typename Answer, typename Request>
   Result<Answer> Ask(std::string_view service,
                      std::string_view method,
                      const Request& request,
                      const Caller& caller,
                      const Manner& manner) {
-    const Call call{Cat(service, method), request.SerializeAsString(), manner.retry, manner.note};
-    return Parse<Answer>(method, connect_.Unary(call, caller, manner.cancel));
+    return api::Ask<Answer>(connect_, service, method, request, caller, manner);
   }
 
   std::optional<RegistryCredential> ReadCredential(
@@ -404,18 +383,7 @@ Result<std::unique_ptr<Api>> MakeApi(http::HttpClient& client,
                                      std::string url,
                                      std::function<void(std::string)> say,
                                      const Times& times) {
-  while (url.ends_with('/'))
-    url.pop_back();
-  const Result<http::Url> parts = http::ParseUrl(url);
-  std::string why = parts ? "" : parts.error().message();
-  if (parts && parts->rest.find('?') != std::string::npos) why = "has a query";
-  if (parts && !http::IsSafe(*parts)) why = "is not encrypted: a token would travel in clear";
-  if (!why.empty()) {
-    // Behind a question mark, or in front of the host, may be a secret.
-    const std::string shown = RedactUrls(Printable(url.substr(0, url.find_first_of("?#"))));
-    return Fail(Error(ErrorCode::kInvalid, Cat("the Depot API's address \"", shown, "\" ", why))
-                    .WithHint("set DEPOT_API_URL to https://HOST[:PORT]"));
-  }
+  TRY_ASSIGN(url, CheckedAddress(std::move(url)));
   return std::make_unique<ApiClient>(client, url, std::move(say), times);
 }
 

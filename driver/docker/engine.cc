@@ -236,7 +236,10 @@ class HttpEngine final : public Engine {
       step.Failed(error);
       return Fail(std::move(error));
     }
-    if (IsDigest(digest)) return digest;
+    if (IsDigest(digest)) {
+      step.ProgressDone(Cat("pushed ", FamiliarReference(parsed), '@', digest));
+      return digest;
+    }
     return step.Finish(Result<std::string>(
         Fail(ErrorCode::kInvalid,
              Cat(name_, " pushed ", FamiliarReference(parsed), " but did not say its digest"))));

@@ -31,6 +31,11 @@ constexpr std::string_view kRateLimit =
     "the registry's limit is used up; it counts by user, and by address without a login: log in, "
     "use a mirror (in GitLab the dependency proxy), or wait: Docker Hub counts the pulls of 6 "
     "hours";
+constexpr std::string_view kGitTrust =
+    "git on the builder does not trust that server's certificate: its authority belongs into the "
+    "builder's own certificates";
+constexpr std::string_view kOtherName =
+    "that server shows a certificate of another name: is the name right, or is a proxy in between?";
 constexpr std::string_view kSourceDate =
     "SOURCE_DATE_EPOCH is seconds since 1970, as `git log -1 --format=%ct` prints them";
 
@@ -58,9 +63,8 @@ constexpr Cause kCatalogue[] = {
     {"certificate signed by unknown authority", "", kRegistry,
      "the builder does not know the authority that signed that server's certificate: it belongs "
      "into the builder's own configuration (ca= in buildkitd.toml)"},
-    {"certificate is not valid for", "", kRegistry,
-     "that server shows a certificate of another name: is the name right, or is a proxy in "
-     "between?"},
+    {"certificate is not valid for", "", kRegistry, kOtherName},
+    {"certificate is valid for ", ", not ", kRegistry, kOtherName},
     {"certificate has expired", "", kRegistry,
      "that server's certificate is too old, or the builder's clock is wrong"},
     {"proxyconnect", "", kRegistry,
@@ -125,7 +129,8 @@ constexpr Cause kCatalogue[] = {
      "gives "
      "another one"},
     {"could not read Username", "", kLogin,
-     "a private repository: give its token with --secret id=GIT_AUTH_TOKEN,env=VARIABLE"},
+     "a private repository: give its token with --secret id=GIT_AUTH_TOKEN,env=VARIABLE; when one "
+     "was given, it was refused"},
     {"Authentication failed for", "", kLogin,
      "git's credentials were refused: --secret id=GIT_AUTH_TOKEN,env=VARIABLE gives others; in a "
      "GitLab job the other project must let this one's job token in"},
@@ -134,6 +139,8 @@ constexpr Cause kCatalogue[] = {
      "behind the second :"},
     {"repository does not contain ref", "", kStep,
      "the repository has no such branch, tag or commit: the part of the URL behind #"},
+    {"SSL certificate problem", "", kStep, kGitTrust},
+    {"server certificate verification failed", "", kStep, kGitTrust},
     {"Could not resolve host", "", kStep,
      "the builder does not find that name: its DNS decides, not this machine's"},
 

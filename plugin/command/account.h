@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
+#include "driver/depot/account_api.h"
 #include "driver/depot/api.h"
 #include "driver/event/sink.h"
 #include "driver/flags/flag_table.h"
@@ -24,6 +26,8 @@ class Account {
   static Result<std::unique_ptr<Account>> Open(job::Workshop& workshop, EventSink& sink);
 
   api::Api& api() { return *api_; }
+  /// What Depot's own API serves beside, and a pool does not.
+  api::AccountApi& more() { return *more_; }
 
   /// The token of the user or job; `said` is --token. kDenied when there is none, with the ways to
   /// give one.
@@ -33,12 +37,25 @@ class Account {
   /// `directory`, "" being the working directory. kUsage when nothing names one.
   Result<std::string> Project(const std::string& said, const std::string& directory);
 
+  /// Where the image of `build` lies, which was made with --save; kNotFound when it was not.
+  Result<api::PullInfo> SavedBuild(const api::Token& token,
+                                   const std::string& build,
+                                   const Cancel& cancel);
+
+  /// kUsage: the command `words` was given no build; the newest of the project, if one is known,
+  /// help to name one.
+  Error WhichBuild(std::string_view words,
+                   const api::Token& token,
+                   const std::string& project,
+                   const Cancel& cancel);
+
  private:
   Account(job::Workshop& workshop, EventSink& sink) : workshop_(workshop), sink_(sink) {}
 
   job::Workshop& workshop_;
   EventSink& sink_;
   std::unique_ptr<api::Api> api_;
+  std::unique_ptr<api::AccountApi> more_;
 };
 
 }  // namespace depot::command

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "plugin/command/bake_command.h"
 #include "plugin/command/build_command.h"
@@ -11,6 +12,7 @@
 #include "plugin/command/du_command.h"
 #include "plugin/command/help_command.h"
 #include "plugin/command/history_commands.h"
+#include "plugin/command/image_commands.h"
 #include "plugin/command/imagetools_create_command.h"
 #include "plugin/command/imagetools_inspect_command.h"
 #include "plugin/command/init_command.h"
@@ -21,8 +23,10 @@
 #include "plugin/command/login_command.h"
 #include "plugin/command/logout_command.h"
 #include "plugin/command/ls_command.h"
+#include "plugin/command/project_commands.h"
 #include "plugin/command/pull_command.h"
 #include "plugin/command/pull_token_command.h"
+#include "plugin/command/push_command.h"
 #include "plugin/command/version_command.h"
 
 namespace depot::command {
@@ -38,7 +42,14 @@ constexpr Command kCommands[] = {
     {"list builds", "List the builds of a project", RunListBuilds},
     {"cache reset", "Empty the build cache of a project", RunCacheReset},
     {"pull", "Bring a saved build into the Docker Engine", RunPull},
+    {"push", "Copy a saved build to another registry", RunPush},
     {"pull-token", "Print a password for pulls of saved images", RunPullToken},
+    {"image list", "List the saved images", RunImageList},
+    {"image rm", "Remove saved images", RunImageRm},
+    {"projects create", "Make a project", RunProjectsCreate},
+    {"projects get", "Show a project", RunProjectsGet},
+    {"projects update", "Change a project", RunProjectsUpdate},
+    {"projects delete", "Remove a project", RunProjectsDelete},
     {"ls", "List the builders", RunLs},
     {"inspect", "Show a builder and its machines", RunInspect},
     {"create", "Write down a builder", RunCreate},
@@ -72,11 +83,20 @@ std::span<const Command> Commands() {
 }
 
 const Command* FindCommand(std::string_view words) {
-  // As for docker buildx.
-  if (words == "b") words = "build";
-  // As for the Depot CLI.
-  if (words == "projects list") words = "list projects";
-  if (words == "f") words = "bake";
+  // Those of docker buildx, and of the Depot CLI.
+  static constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
+      {"b", "build"},
+      {"f", "bake"},
+      {"projects list", "list projects"},
+      {"projects ls", "list projects"},
+      {"projects c", "projects create"},
+      {"image ls", "image list"},
+      {"image remove", "image rm"},
+      {"image delete", "image rm"},
+  };
+  for (const auto& [other, name] : kOtherNames) {
+    if (words == other) words = name;
+  }
   for (const Command& command : kCommands) {
     if (command.words == words) return &command;
   }

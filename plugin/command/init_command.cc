@@ -1,38 +1,19 @@
 #include "plugin/command/init_command.h"
 
 #include <algorithm>
-#include <cerrno>
 
-#include <poll.h>
 #include <unistd.h>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/depot/project.h"
 #include "plugin/command/account.h"
+#include "plugin/command/answer_line.h"
 #include "plugin/command/command_line.h"
 #include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
-
-constexpr std::size_t kLongestAnswer = 4096;
-
-/// Reads one line from standard input, without its end.
-Result<std::string> ReadLine(const Cancel& cancel) {
-  std::string line;
-  while (line.size() < kLongestAnswer) {
-    TRY(WaitForFd(STDIN_FILENO, POLLIN, cancel));
-    char byte;
-    ssize_t got = ::read(STDIN_FILENO, &byte, 1);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Fail(SystemError("read standard input", errno));
-    if (got == 0 && line.empty()) return Fail(ErrorCode::kFailed, "there was no answer");
-    if (got == 0 || byte == '\n') break;
-    line += byte;
-  }
-  return std::string(Trim(line));
-}
 
 /// Asks which one is meant.
 Result<std::string> Choose(const std::vector<api::Project>& projects,
@@ -48,7 +29,7 @@ Result<std::string> Choose(const std::vector<api::Project>& projects,
         Cat("  ", i + 1, "  ", Printable(projects[i].id), "  ", Printable(projects[i].name), '\n');
   }
   sink.Say(Cat(text, "Type the number or the ID of one, and Enter:"));
-  TRY_ASSIGN(std::string answer, ReadLine(cancel));
+  TRY_ASSIGN(std::string answer, ReadAnswerLine(cancel));
   bool is_id = std::any_of(projects.begin(), projects.end(),
                            [&](const api::Project& project) { return project.id == answer; });
   auto number = ParseDecimal(answer);

@@ -89,17 +89,6 @@ struct Elsewhere {
 };
 
 constexpr Elsewhere kElsewhereCommands[] = {
-    {"push",
-     "`docker depot build --push` pushes from the builder; a saved image is pulled first "
-     "(docker depot pull) and pushed by docker push, or copied by docker depot imagetools "
-     "create --tag NAME SAVED"},
-    {"image",
-     "the saved images are in the registry: docker depot imagetools inspect shows one, and "
-     "the project's page or the registry itself lists and removes them"},
-    {"projects",
-     "projects are made, changed and removed on the Depot page, or in the pool.yaml of a "
-     "pool of your own; docker depot list projects shows them, docker depot init chooses "
-     "one"},
     {"dial-stdio",
      "DEPOT_BUILDER names a builder for buildctl as it does for us: buildctl --addr "
      "takes the same address"},

@@ -12,8 +12,6 @@
 namespace depot::command {
 namespace {
 
-constexpr int kBuildsNamed = 5;
-
 struct PullOptions {
   Secret token;
   std::string project;
@@ -64,17 +62,14 @@ class Pull {
     }
     TRY_ASSIGN(account_, Account::Open(workshop_, sink_));
     TRY_ASSIGN(api::Token token, account_->Token(options_.token, cancel_));
-    if (options_.build.empty()) return Fail(WhichBuild(token));
+    if (options_.build.empty()) {
+      return Fail(account_->WhichBuild("pull", token, options_.project, cancel_));
+    }
     TRY(workshop_.ReadDocker());
     TRY_ASSIGN(docker::Engine * engine, workshop_.Engine());
     TRY(engine->Info(cancel_));
 
-    TRY_ASSIGN(api::PullInfo info, account_->api().GetPullInfo(token, options_.build, cancel_));
-    if (!info.saved) {
-      return Fail(Error(ErrorCode::kNotFound,
-                        Cat("the image of the build ", Printable(options_.build), " was not saved"))
-                      .WithHint("build with --save to keep it"));
-    }
+    TRY_ASSIGN(api::PullInfo info, account_->SavedBuild(token, options_.build, cancel_));
     TRY(PullFrom(*engine, info));
     std::string names;
     for (const std::string& tag : options_.tags) {
@@ -105,25 +100,6 @@ class Pull {
     return Fail(std::move(error).WithHint(
         options_.platform ? "was the build made for that platform?"
                           : "the saved image may have been removed from the registry"));
-  }
-
-  /// No build was named; the newest of the project, if one is known, help to name it.
-  Error WhichBuild(const api::Token& token) {
-    Error error(ErrorCode::kUsage, "pull needs the ID of a build");
-    Result<std::string> project = account_->Project(options_.project, "");
-    if (!project) return std::move(error).WithHint("the command list builds shows them");
-    Result<api::BuildPage> page =
-        account_->api().ListBuilds(token, *project, kBuildsNamed, "", cancel_);
-    if (!page) return std::move(page).error();
-    std::vector<std::string> ids;
-    for (const api::ListedBuild& build : page->builds)
-      ids.push_back(Printable(build.id));
-    if (ids.empty()) {
-      return std::move(error).WithHint(
-          Cat("the project ", Printable(*project), " has no build yet"));
-    }
-    return std::move(error).WithHint(
-        Cat("the newest of the project ", Printable(*project), " are ", Join(ids, ", ")));
   }
 
   job::Workshop& workshop_;

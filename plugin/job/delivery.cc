@@ -122,7 +122,10 @@ Result<Registered> PushImages(const std::vector<PlatformBuild>& parts,
     Step step(sink, parts.size() == 1
                         ? std::string("pushing the tags")
                         : Cat("pushing the image index of ", parts.size(), " builders"));
-    auto log = [&step](std::string line) { step.Log(std::move(line)); };
+    auto log = [&step](std::string line) {
+      if (line.starts_with("pushed ")) return step.ProgressDone(line);
+      step.Log(std::move(line));
+    };
     auto pushed = step.Finish(registry::PushIndex(image.registries, push, log, cancel));
     if (!pushed) return Fail(std::move(pushed).error().At(FailedAt::kRegistry));
     for (std::string& line : pushed->stayed)

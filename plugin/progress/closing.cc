@@ -1,6 +1,9 @@
 #include "plugin/progress/closing.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "driver/base/shown.h"
@@ -19,9 +22,98 @@ constexpr std::size_t kClosingName = 60;
 /// Steps that took less are not called slow.
 constexpr Elapsed kSlow = 1s;
 constexpr std::string_view kRule = "------\n";
+/// Of one kind in the summary.
+constexpr std::size_t kMostRows = 10;
+constexpr std::size_t kHeading = 9;
+/// In front of a name and its digest: by the builder, and from here.
+constexpr std::string_view kPushing = "pushing manifest for ";
+constexpr std::string_view kPushed = "pushed ";
 
 std::string Safe(std::string_view text) {
   return Printable(RedactUrls(text));
+}
+
+/// What became of the build's bytes.
+struct Results {
+  std::int64_t context = 0;
+  std::int64_t received = 0;  ///< of files and archives
+  std::int64_t loaded = 0;    ///< of layers, by the Engine
+  std::vector<std::string> pushed;
+  std::vector<std::string>
+      pushed_here;  ///< tags written from here: what the builder pushed are parts
+};
+
+/// The ids are BuildKit's (exporter/containerimage, session/filesync), the Engine's layers and
+/// kPushed our own.
+void Count(const TraceStatus& status, const TraceNode& node, Results& results) {
+  const std::string_view id = status.id;
+  if (id.starts_with("transferring context")) results.context += status.current;
+  if (id.starts_with("copying files") || id == "sending tarball") {
+    results.received += status.current;
+  }
+  if (id.starts_with("layer ") && node.name == "importing to docker") {
+    results.loaded += status.current;
+  }
+  std::vector<std::string>* list = nullptr;
+  std::string_view name;
+  for (auto [start, target] :
+       {std::pair(kPushing, &results.pushed), std::pair(kPushed, &results.pushed_here)}) {
+    if (!id.starts_with(start)) continue;
+    list = target;
+    name = id.substr(start.size());
+  }
+  if (list == nullptr || !status.done || node.failed()) return;
+  if (std::find(list->begin(), list->end(), name) == list->end()) list->emplace_back(name);
+}
+
+/// A row of the summary for each text; of many the first.
+std::string Rows(std::string_view heading, const std::vector<std::string>& texts) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(texts.size(), kMostRows); ++i) {
+    std::string label(i == 0 ? heading : "");
+    label.resize(kHeading, ' ');
+    out += Cat("    ", label, texts[i], '\n');
+  }
+  if (texts.size() > kMostRows) {
+    out += Cat(std::string(4 + kHeading, ' '), "and ", texts.size() - kMostRows, " more\n");
+  }
+  return out;
+}
+
+std::string Moved(std::string_view heading, std::int64_t bytes) {
+  return bytes > 0 ? Rows(heading, {ShownBytes(bytes)}) : "";
+}
+
+std::vector<std::string> Slowest(std::vector<const TraceNode*> nodes) {
+  const auto count = static_cast<std::ptrdiff_t>(std::min(nodes.size(), kSlowest));
+  std::partial_sort(nodes.begin(), nodes.begin() + count, nodes.end(),
+                    [](const TraceNode* a, const TraceNode* b) { return a->elapsed > b->elapsed; });
+  std::vector<std::string> texts;
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    const TraceNode& node = *nodes[static_cast<std::size_t>(i)];
+    texts.push_back(Cat(ShownTime(node.elapsed), ' ', FitColumns(node.name, kClosingName)));
+  }
+  return texts;
+}
+
+/// Where the warnings are, as FILE:LINE,LINE in one row for each file.
+std::vector<std::string> WarnedLines(const Trace& trace) {
+  std::map<std::string, std::set<int>> lines;
+  for (const VertexWarning& warning : trace.warnings()) {
+    if (warning.ranges.empty() || warning.ranges.front().start_line <= 0) continue;
+    lines[Safe(warning.filename)].insert(warning.ranges.front().start_line);
+  }
+  std::vector<std::string> texts;
+  for (const auto& [file, numbers] : lines) {
+    std::string text = Cat(file, ':');
+    std::size_t shown = 0;
+    for (int number : numbers) {
+      if (++shown > kMostRows) break;
+      text += Cat(shown == 1 ? "" : ",", number);
+    }
+    texts.push_back(numbers.size() > kMostRows ? Cat(text, ",...") : text);
+  }
+  return texts;
 }
 
 }  // namespace
@@ -40,37 +132,36 @@ std::string FailedSteps(const Trace& trace) {
 }
 
 bool IsResult(const TraceStatus& status) {
-  return status.id.starts_with("naming to ") || status.id.starts_with("pushing manifest for ") ||
-         status.id.starts_with("writing image ");
+  return status.id.starts_with("naming to ") || status.id.starts_with(kPushing) ||
+         status.id.starts_with("writing image ") || status.id.starts_with(kPushed);
+}
+
+std::string HowLong(const Error* error, Elapsed took) {
+  const bool cancelled = error != nullptr && error->code() == ErrorCode::kCancelled;
+  std::string_view how = cancelled ? "was cancelled" : error != nullptr ? "failed" : "finished";
+  return Cat("Build ", how, " after ", ShownTime(took));
 }
 
 std::string Summary(const Trace& trace) {
   std::size_t steps = 0;
   std::size_t cached = 0;
-  std::int64_t context = 0;
   std::vector<const TraceNode*> slowest;
+  Results results;
   for (std::size_t i = 0; i < trace.size(); ++i) {
     const TraceNode& node = trace.node(i);
     if (node.hidden || !node.started) continue;
     ++steps;
     if (node.cached && node.completed) ++cached;
     if (node.elapsed >= kSlow) slowest.push_back(&node);
-    for (const TraceStatus& status : node.statuses) {
-      if (status.id.starts_with("transferring context")) context += status.current;
-    }
+    for (const TraceStatus& status : node.statuses)
+      Count(status, node, results);
   }
   if (steps < 2) return "";
-  std::string out = Cat("    steps    ", steps, ", of which ", cached, " cached\n");
-  const auto count = static_cast<std::ptrdiff_t>(std::min(slowest.size(), kSlowest));
-  std::partial_sort(slowest.begin(), slowest.begin() + count, slowest.end(),
-                    [](const TraceNode* a, const TraceNode* b) { return a->elapsed > b->elapsed; });
-  for (std::ptrdiff_t i = 0; i < count; ++i) {
-    const TraceNode& node = *slowest[static_cast<std::size_t>(i)];
-    out += Cat(i == 0 ? "    slowest  " : "             ", ShownTime(node.elapsed), ' ',
-               FitColumns(node.name, kClosingName), '\n');
-  }
-  if (context > 0) out += Cat("    context  ", ShownBytes(context), '\n');
-  return out;
+  return Cat("    steps    ", steps, ", of which ", cached, " cached\n",
+             Rows("slowest", Slowest(std::move(slowest))), Moved("context", results.context),
+             Moved("result", results.received), Moved("load", results.loaded),
+             Rows("pushed", results.pushed_here.empty() ? results.pushed : results.pushed_here),
+             Rows("warnings", WarnedLines(trace)));
 }
 
 std::string WarningSummary(const Trace& trace, bool expand) {

@@ -38,7 +38,7 @@ std::unique_ptr<Layout> MakeLayout(const DisplayOptions& options, const Trace& t
     case DisplayMode::kNone:
       return std::make_unique<QuietLayout>(trace, options.mode == DisplayMode::kNone);
     default:
-      return std::make_unique<PlainLayout>(trace, options.expand_warnings,
+      return std::make_unique<PlainLayout>(trace, Clock::now(), options.expand_warnings,
                                            options.style.name_limit);
   }
 }

@@ -239,9 +239,7 @@ Frame GitlabLayout::Finish(Clock::time_point now, ScreenSize size, const Error* 
   for (std::size_t node : std::exchange(running_, {}))
     DrawWhole(node, cancelled ? "CANCELED" : "UNFINISHED", frame.lines, now);
   if (numbers_ == 0) return frame;
-  std::string_view how = cancelled ? "was cancelled" : error != nullptr ? "failed" : "finished";
-  frame.lines += Cat(
-      Painted(style_.colours.bold, Cat("Build ", how, " after ", ShownTime(now - start_))), '\n');
+  frame.lines += Cat(Painted(style_.colours.bold, HowLong(error, now - start_)), '\n');
   frame.lines += Defused(Summary(trace_));
   frame.lines +=
       Defused(error != nullptr ? FailedSteps(trace_) : WarningSummary(trace_, expand_warnings_));

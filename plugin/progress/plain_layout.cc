@@ -85,6 +85,7 @@ Frame PlainLayout::Finish(Clock::time_point now, ScreenSize /*size*/, const Erro
   PrintEnded(frame.lines, now);
   for (std::size_t node : std::exchange(waiting_, {}))
     PrintNode(node, frame.lines, now);
+  PrintSummary(error, frame.lines, now);
   frame.lines += error != nullptr ? FailedSteps(trace_) : WarningSummary(trace_, expand_warnings_);
   return frame;
 }
@@ -99,6 +100,16 @@ void PlainLayout::PrintNotices(std::string& out) {
     SwitchTo(kNotices, out);
     out += Cat("#0 ", notice, '\n');
   }
+}
+
+void PlainLayout::PrintSummary(const Error* error, std::string& out, Clock::time_point now) {
+  const std::string summary = Summary(trace_);
+  if (summary.empty()) return;
+  notices_.push_back(HowLong(error, now - start_));
+  for (std::string_view line : Split(summary, '\n')) {
+    if (!line.empty()) notices_.emplace_back(line);
+  }
+  PrintNotices(out);
 }
 
 void PlainLayout::PrintEnded(std::string& out, Clock::time_point now) {

@@ -13,13 +13,16 @@ namespace depot {
 /// A build as the lines of `--progress=plain` (BuildKit util/progress/progressui/printer.go is what
 /// its users know): each step has a number, what belongs to a step stays together, and while
 /// several run the one being shown keeps the screen until it ends, falls silent or has had it for
-/// two seconds.
+/// two seconds. At the end the summary, as notices: who reads the lines of steps knows those.
 class PlainLayout final : public Layout {
  public:
-  /// `expand_warnings`: see WarningSummary(); `name_limit`: names of steps are cut to so many
-  /// bytes, 0 = never.
-  explicit PlainLayout(const Trace& trace, bool expand_warnings = false, std::size_t name_limit = 0)
-      : trace_(trace), expand_warnings_(expand_warnings), name_limit_(name_limit) {}
+  /// `start` is when the build began; `expand_warnings`: see WarningSummary(); `name_limit`: names
+  /// of steps are cut to so many bytes, 0 = never.
+  PlainLayout(const Trace& trace,
+              Clock::time_point start,
+              bool expand_warnings = false,
+              std::size_t name_limit = 0)
+      : trace_(trace), start_(start), expand_warnings_(expand_warnings), name_limit_(name_limit) {}
 
   void Take(TraceNews news, Clock::time_point now) override;
   Frame Draw(Clock::time_point now, ScreenSize size) override;
@@ -54,8 +57,10 @@ class PlainLayout final : public Layout {
   void PrintNode(std::size_t node, std::string& out, Clock::time_point now);
   void PrintStatuses(std::size_t node, std::string& out, Clock::time_point now);
   void SwitchTo(std::size_t node, std::string& out);
+  void PrintSummary(const Error* error, std::string& out, Clock::time_point now);
 
   const Trace& trace_;
+  const Clock::time_point start_;
   const bool expand_warnings_;
   const std::size_t name_limit_;
   std::vector<std::string> notices_;    ///< not yet printed

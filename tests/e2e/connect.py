@@ -2,7 +2,8 @@
 
 Messages are dicts: only fields that are there, lists for repeated fields, dicts for maps. Unknown
 fields are kept as "field NUMBER". Names and numbers are the wire format (depot/cli
-proto/depot/cli/v1/build.proto, v1beta1/login.proto, v1beta1/projects.proto); the framing is
+proto/depot/cli/v1/build.proto, v1beta1/login.proto, v1beta1/projects.proto, build/v1/registry.proto;
+buf.build/depot/api core/v1/project.proto); the framing is
 connectrpc.com/docs/protocol.
 """
 
@@ -60,6 +61,20 @@ MESSAGES = {
     "Project": "1 id, 2 name, 3 org_id, 4 org_name",
     "ResetProjectCacheRequest": "1 project_id",
     "ResetProjectCacheResponse": "1 name, 2 org_name",
+    "GetProjectRequest": "1 project_id",
+    "GetProjectResponse": "1 project ProjectDetails",
+    "ProjectDetails": "1 project_id, 2 organization_id, 3 name, 4 region_id,"
+    " 5 created_at Timestamp, 6 cache_policy CachePolicy",
+    "CachePolicy": "1 keep_bytes int, 2 keep_days int",
+    "CreateProjectRequest": "1 name, 2 organization_id, 3 region_id, 4 cache_policy CachePolicy",
+    "CreateProjectResponse": "1 project ProjectDetails",
+    "UpdateProjectRequest": "1 project_id, 2 name, 3 region_id, 4 cache_policy CachePolicy",
+    "UpdateProjectResponse": "1 project ProjectDetails",
+    "DeleteProjectRequest": "1 project_id",
+    "ListImagesRequest": "1 project_id, 2 page_size int, 3 page_token",
+    "ListImagesResponse": "1 images *SavedImage, 2 next_page_token",
+    "SavedImage": "1 tag, 2 digest, 3 pushed_at Timestamp, 4 size_bytes int",
+    "DeleteImageRequest": "1 project_id, 2 image_tags *",
     "Empty": "",
 }
 _SERVICES = {
@@ -68,6 +83,8 @@ _SERVICES = {
     " GetPullInfo GetPullToken",
     "depot.cli.v1beta1.LoginService": "StartLogin FinishLogin",
     "depot.cli.v1beta1.ProjectsService": "ListProjects ResetProjectCache",
+    "depot.core.v1.ProjectService": "GetProject CreateProject UpdateProject DeleteProject",
+    "depot.build.v1.RegistryService": "ListImages DeleteImage",
 }
 PATHS = {
     method: f"/{service}/{method}" for service, names in _SERVICES.items() for method in names.split()

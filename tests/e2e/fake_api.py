@@ -23,6 +23,15 @@ from pathlib import Path
 import connect
 
 _PROJECT = "proj1"
+# As the API shows it.
+PROJECT = {
+    "project_id": _PROJECT,
+    "organization_id": "org1",
+    "name": "One",
+    "region_id": "us-east-1",
+    "created_at": {"seconds": 1_700_000_000},
+    "cache_policy": {"keep_bytes": 50 << 30, "keep_days": 14},
+}
 
 
 @dataclasses.dataclass
@@ -191,6 +200,24 @@ class FakeApi:
 
     def _ListBuilds(self, _):
         return {"builds": [{"id": "build1", "status": 2, "created_at": {"seconds": 1_700_000_000}}]}
+
+    def _GetProject(self, message):
+        return {"project": {**PROJECT, "project_id": message["project_id"]}}
+
+    def _CreateProject(self, message):
+        return {"project": {**PROJECT, **message}}
+
+    def _UpdateProject(self, message):
+        return {"project": {**PROJECT, **message}}
+
+    def _ListImages(self, message):
+        if "page_token" in message:
+            return {"images": [_image("newest", 3)]}
+        return {"images": [_image("old", 1), _image("new", 2)], "next_page_token": "2"}
+
+
+def _image(tag, age):
+    return {"tag": tag, "digest": f"sha256:{age:064x}", "pushed_at": {"seconds": 1_700_000_000 + age}, "size_bytes": 1000 * age}
 
 
 def _text(path):

@@ -4,7 +4,9 @@ import base64
 import os
 
 from faulty_registry import FaultyRegistry, answer
+from git_server import GitServer, commit
 from harness import FAILURES, EndToEnd
+from relays import Relay
 
 
 class CauseTest(EndToEnd):
@@ -161,6 +163,78 @@ class OfRegistries(CauseTest):
         self.assertNotIn("\noriginal: ", plain)
         debug = self.build("-D", context, builder="plain", check=1).stderr
         self.assertRegex(debug, r"(?m)^original: .*failed to calculate checksum of ref ")
+
+
+    def test_a_quota_and_a_full_disk(self):
+        self.start_newest_engine()
+        context = self.dockerfile(f"RUN echo {self.image_name()} >/own")
+        for status, message, says, where in (
+            # Older builders do not pass on what the registry says.
+            (403, "the storage quota is used up", "the registry's quota is used up", {"engine": "newest"}),
+            (507, "full", "the registry's disk is full", {}),
+        ):
+            with self.subTest(says=says), FaultyRegistry(self.registry_host("open")) as registry:
+                for method in ("PUT", "PATCH", "POST"):
+                    registry.will(method, "/blobs/uploads/", answer(status, code="DENIED", message=message))
+                image = f"{registry.address}/{self.image_name()}"
+                self.assertIn(says, self.hint("--no-preflight", "--push", "-t", image, context, **where))
+
+
+class OfServers(CauseTest):
+    """What a builder meets when it fetches files and repositories."""
+
+    def tls_port(self, target, address="127.0.0.1"):
+        relay = Relay(target, address, tls=(self.rig["SERVER_CERT"], self.rig["SERVER_KEY"]))
+        self.addCleanup(relay.close)
+        return relay.port
+
+    def git(self, authorization=None):
+        server = GitServer(self.folder / "www", authorization)
+        self.addCleanup(server.close)
+        return server
+
+    def test_certificates_of_files(self):
+        registry = self.registry_host("open").rpartition(":")
+        target = (registry[0], int(registry[2]))
+        for url, says in (
+            (f"https://127.0.0.1:{self.tls_port(target)}/x", "does not know the authority"),
+            (f"https://127.0.0.2:{self.tls_port(target, '127.0.0.2')}/x", "a certificate of another name"),
+            (f"https://{self.registry_host('open')}/x", "speaks no TLS"),
+        ):
+            with self.subTest(says=says):
+                self.assertIn(says, self.hint(self.dockerfile(f"ADD {url} /")))
+
+    def test_repositories(self):
+        wanted = "Basic " + base64.b64encode(b"x-access-token:right").decode()
+        commit(self.folder / "www" / "app.git", {"Dockerfile": "FROM scratch\n"})
+        closed, opened = self.git(wanted), self.git()
+        host, port = opened.host.split(":")
+        secret = ("--secret", "id=GIT_AUTH_TOKEN,env=T")
+        for args, says in (
+            ((closed.url("app.git"),), "a private repository: give its token"),
+            ((*secret, closed.url("app.git")), "when one was given, it was refused"),
+            ((f"http://me:wrong@{closed.host}/app.git",), "git's credentials were refused"),
+            ((opened.url("app.git#nope"),), "no such branch, tag or commit"),
+            (("http://nowhere.invalid/app.git",), "does not find that name"),
+            ((f"https://{host}:{self.tls_port((host, int(port)))}/app.git",), "git on the builder"),
+        ):
+            with self.subTest(says=says):
+                self.assertIn(says, self.hint(*args, env={"T": "wrong"}))
+
+
+class OfWhatIsAskedFor(CauseTest):
+    def test_words_that_the_builder_does_not_take(self):
+        for args, line, base, says in (
+            ((), "RUN true", "--platform=a/b/c/d/e scratch", "a platform is OS/ARCH"),
+            (("--build-arg", "SOURCE_DATE_EPOCH=monday"), "RUN true", None, "seconds since 1970"),
+        ):
+            with self.subTest(says=says):
+                self.assertIn(says, self.hint(*args, self.dockerfile(line, base=base)))
+
+    def test_what_an_old_builder_does_not_know(self):
+        named = self.context({"a": "1"})
+        said = self.build("--build-context", f"x={named}", self.dockerfile(), engine="oldest", check=FAILURES).stderr
+        self.assertIn("BuildKit 0.10", said)
 
 
 class Masks(CauseTest):

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import connect
 import fake_api
+import trees
 from fake_api import failure, hang, say
+from harness import FAILURES
 from pool import PoolTest
 from test_terminal import TerminalTest
 
@@ -62,7 +64,8 @@ class AccountTest(TerminalTest):
 
 
 class Help(AccountTest):
-    COMMANDS = ("login", "logout", "init", "list projects", "list builds", "cache reset", "pull")
+    COMMANDS = ("login", "logout", "init", "list projects", "list builds", "cache reset", "pull", "push", "image list", "image rm",
+                "projects create", "projects get", "projects update", "projects delete")
 
     def test_every_command_has_help_and_the_root_lists_it(self):
         root = self.run_plugin("--help").stdout
@@ -473,6 +476,162 @@ class Pull(AccountTest):
         self.assertIn("no such build", said)
 
 
+class PushSaved(AccountTest):
+    """The image of a saved build goes on to another registry."""
+
+    def setUp(self):
+        super().setUp()
+        self.saved = self.image_name("saved", registry="basic")
+        self.user, _, self.password = self.rig["PUSHER"].partition(":")
+        with_login = {"auths": self.auths("basic")}
+        (self.home / "saver").mkdir()
+        (self.home / "saver" / "config.json").write_text(json.dumps(with_login))
+        context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN echo {self._token} >/word\n"})
+        args = ("--platform=linux/amd64", "--push", "-t", self.saved, context)
+        self.build(*args, builder="tls", env={"DOCKER_CONFIG": str(self.home / "saver")})
+
+    def will_give(self, **values):
+        given = {"reference": self.saved, "username": self.user, "password": self.password, "save_for_load": True}
+        self.api.always("GetPullInfo", say("GetPullInfo", **{**given, **values}))
+
+    def test_it_is_copied_with_its_digest_under_every_name(self):
+        self.will_give()
+        self.login("bearer")
+        names = [self.image_name("one", registry="open"), self.image_name("two", registry="bearer")]
+        result = self.run_command("push", "build1", *(part for name in names for part in ("-t", name)))
+        digest = self.repository(self.saved).digest("latest")
+        self.assertEqual(result.stdout.split(), [f"{name}@{digest}" for name in names])
+        for name in names:
+            self.assertIn(f"pushed {name}@{digest}", result.stderr)
+            self.assertEqual(self.repository(name).digest("latest"), digest)
+            self.assertIn("word", trees.tree_of_layers(self.repository(name).layers("latest")))
+        self.assert_no_leak(self.password, written=[self.home / "saver" / "config.json", *self.login_files()])
+
+    def login_files(self):
+        return list((self.home / ".docker").glob("config.json"))
+
+    def test_what_opens_the_saved_image_writes_nothing(self):
+        self.will_give()
+        said = self.run_command("push", "-t", self.image_name("own", registry="basic"), "build1", check=112).stderr
+        self.assertRegex(said, "ERROR: .*(401|denied|credentials)")
+        self.will_give(password="wrong-pa55word")
+        said = self.run_command("push", "-t", self.image_name(registry="open"), "build1", check=112).stderr
+        self.assertIn("the Depot API", said)
+        self.assert_no_leak("wrong-pa55word")
+
+    def test_push_lines_that_cannot_work(self):
+        for args, says, rc in (
+            (["build1"], "give --tag NAME", 125),
+            (["-t", "x@sha256:" + "0" * 64, "build1"], "no name with a tag", 125),
+            (["-t", "oci-layout://x", "build1"], "no name with a tag", 125),
+            (["-t", "x", "--project=proj1"], "the newest of the project proj1 are build1", 125),
+        ):
+            self.assertIn(says, self.run_command("push", *args, check=rc).stderr)
+        self.will_give(save_for_load=False, options=[{"command": connect.COMMAND_BUILD}])
+        self.assertIn("was not saved", self.run_command("push", "-t", "x", "build1", check=1).stderr)
+        self.will_give()
+        image = self.image_name(registry="open")
+        said = self.run_command("push", "-t", image, "--target", "nope", "build1", check=FAILURES).stderr
+        self.assertIn("latest-nope", said)
+
+
+class Projects(AccountTest):
+    """Beside the official client, which must ask the same and print the same."""
+
+    def both(self, *args, check=0):
+        """The requests and the output of ours, which are the official client's."""
+        ours = self.run_command(*args, check=check)
+        asked = [(one.method, one.message) for one in self.api.asked()]
+        if self.rig.get("DEPOT"):
+            env = self.variables(DEPOT_NO_UPDATE_NOTIFIER="1", DEPOT_ERROR_TELEMETRY="0")
+            running = self._start([self.rig["DEPOT"], *args], None, None, env, None, None)
+            theirs = self._finish(running, None, 60)
+            self.assertEqual([(one.method, one.message) for one in self.api.asked()[len(asked) :]], asked)
+            self.assertEqual(self.meaning(ours.stdout), self.meaning(theirs.stdout))
+        return asked, ours.stdout
+
+    def meaning(self, text):
+        """Of JSON the values: members have no order."""
+        return json.loads(text) if text[:1] in ("{", "[") else text
+
+    def test_create(self):
+        asked, _ = self.both("projects", "create", "A name")
+        policy = {"keep_bytes": 50 << 30, "keep_days": 14}
+        self.assertEqual(asked, [("CreateProject", {"name": "A name", "region_id": "us-east-1", "cache_policy": policy})])
+
+    def test_create_with_everything(self):
+        args = ["--organization=org2", "--region=eu-central-1", "--cache-storage-policy=7"]
+        asked, said = self.both("projects", "create", *args, "--cache-policy-keep-days=3", "B")
+        self.assertEqual(asked[0][1]["cache_policy"], {"keep_bytes": 7 << 30, "keep_days": 3})
+        self.assertEqual(json.loads(said)["cache_policy"], {"keep_bytes": 7 << 30, "keep_days": 3})
+
+    def test_get(self):
+        _, said = self.both("projects", "get", "proj7")
+        self.assertRegex(said, "(?m)^Cache storage: +50 GB$")
+        self.assertEqual(json.loads(self.run_command("projects", "get", "-o", "json", "-p", "x").stdout)["project_id"], "x")
+
+    def test_get_as_json(self):
+        self.both("projects", "get", "--output=json", "proj7")
+
+    def test_update_changes_what_is_said_and_keeps_the_days(self):
+        asked, _ = self.both("projects", "update", "proj7", "--name=New", "--cache-storage-policy=9", "-o", "json")
+        policy = {"keep_bytes": 9 << 30, "keep_days": 14}
+        self.assertEqual(asked[-1], ("UpdateProject", {"project_id": "proj7", "name": "New", "cache_policy": policy}))
+
+    def test_delete(self):
+        asked, _ = self.both("projects", "delete", "--project-id=proj7", "--yes")
+        self.assertEqual(asked, [("DeleteProject", {"project_id": "proj7"})])
+
+    def test_delete_asks_first(self):
+        for answer, asked in ((b"n\n", 0), (b"y\n", 1)):
+            rc, output = self.on_terminal(
+                "projects", "delete", "-p", "proj7", builder=None, env=self.variables(),
+                actions=[("[y/N]", lambda _, master, answer=answer: os.write(master, answer))],
+            )  # fmt: skip
+            self.assertEqual((rc, len(self.api.asked("DeleteProject"))), (0, asked), output)
+
+    def test_project_lines_that_cannot_work(self):
+        for args, says in (
+            (["create"], "needs the name"),
+            (["create", "--cache-policy-keep-days=-1", "x"], "no whole number from 0"),
+            (["create", "--cache-storage-policy=99999999999", "x"], "no whole number from 0"),
+            (["get", "a", "-p", "b"], "named twice"),
+            (["get", "-o", "yaml", "a"], "there is json"),
+            (["get"], "no project is named"),
+            (["update", "a"], "give --name"),
+            (["delete", "-y"], "needs --project-id"),
+            (["delete", "-p", "a"], "needs --yes"),
+        ):
+            with self.subTest(args=args):
+                self.assertIn(says, self.run_command("projects", *args, check=125).stderr)
+        self.assertEqual(self.api.asked(), [])
+
+    def test_images_newest_first_over_all_pages(self):
+        asked, said = self.both("image", "list", "--project=proj1", "--output=csv")
+        self.assertEqual([method for method, _ in asked], ["ListImages"] * 2)
+        rows = list(csv.reader(io.StringIO(said)))
+        self.assertEqual([row[0] for row in rows], ["Tag", "newest", "new", "old"])
+
+    def test_images_as_json(self):
+        self.both("image", "ls", "--project=proj1", "--output=json")
+
+    def test_images_are_removed(self):
+        asked, _ = self.both("image", "rm", "--project=proj1", "one", "two")
+        self.assertEqual(asked, [("DeleteImage", {"project_id": "proj1", "image_tags": ["one", "two"]})])
+        self.assertIn("needs the tag", self.run_command("image", "rm", check=125).stderr)
+
+    def test_a_list_without_an_end(self):
+        self.api.always("ListImages", say("ListImages", images=[{"tag": "x"}], next_page_token="again"))
+        self.assertIn("has no end", self.run_command("image", "list", "--project=p", check=1).stderr)
+
+    def test_texts_of_the_api_are_harmless(self):
+        project = {**fake_api.PROJECT, "name": f"bad{ESCAPE}"}
+        self.api.always("GetProject", say("GetProject", project=project))
+        self.assertNotIn("\x1b", self.run_command("projects", "get", "x").stdout)
+        self.api.always("GetProject", say("GetProject"))
+        self.assertIn("has no project", self.run_command("projects", "get", "x", check=1).stderr)
+
+
 class WithThePool(PoolTest):
     """The same commands against a real depot-pool."""
 
@@ -492,6 +651,11 @@ class WithThePool(PoolTest):
         # Emptying would take the cache from the other tests; that it is refused can be shown.
         said = self.run_plugin("cache", "reset", env=env, check=1).stderr
         self.assertIn("project two has no builders of its own", said)
+        # What a pool does not serve says what to do.
+        said = self.run_plugin("projects", "get", "one", env=env, check=1).stderr
+        self.assertIn("hint: of a pool of your own the projects are in its pool.yaml", said)
+        said = self.run_plugin("image", "list", env=env, check=1).stderr
+        self.assertIn("hint: a pool of your own saves into a registry", said)
 
     def test_a_saved_build_is_pulled(self):
         password = self.folder / "password"
@@ -514,6 +678,10 @@ class WithThePool(PoolTest):
         self.assert_no_leak(text, written=[password])
         for words in (["pull-token", build], ["pull-token"]):
             self.assertEqual(self.run_plugin(*words, env=env).stdout, f"{text}\n")
+        # The pool's saved image goes on to another registry.
+        name = self.image_name("pushed", registry="open")
+        self.run_plugin("push", "-t", name, build, env=env)
+        self.assertIn("word", trees.tree_of_layers(self.repository(name).layers("latest")))
         self.assertNotEqual(self.run_plugin("pull-token", "nothing", env=env, check=None).rc, 0)
 
     def tag(self):

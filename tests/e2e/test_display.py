@@ -183,6 +183,53 @@ class Choices(LiveTest):
         self.assertEqual(result.stderr, "")
 
 
+class Summary(TerminalTest):
+    def big_context(self, step="true"):
+        dockerfile = f"FROM {self.rig['BASE']}\nCOPY big /big\nRUN {step}\n"
+        return self.context({"Dockerfile": dockerfile, "big": os.urandom(100_000)})
+
+    def summary(self, *args, context=None, **options):
+        """The rows at the end of the plain text, by their headings; nothing else is between them."""
+        said = self.build("--progress=plain", *args, context or self.big_context(), **options).stderr
+        found = re.search(r"(?m)^#0 Build (finished|failed) after \d+\.\ds\n((#0     .*\n)+)", said)
+        self.assertTrue(found, said)
+        rows = {}
+        for row in found[2].splitlines():
+            heading, text = row[7:16].strip(), row[16:]
+            rows.setdefault(heading or last, []).append(text)
+            last = heading or last
+        self.assertRegex(rows["steps"][0], r"^\d+, of which \d+ cached$")
+        return found[1], rows
+
+    def assert_pushed(self, rows, image):
+        tag = image.rpartition(":")[2]
+        self.assertEqual(rows["pushed"], [f"{image}@{self.repository(image).digest(tag)}"])
+
+    def test_what_moved_and_what_was_pushed(self):
+        image = self.image_name(registry="open")
+        self.addCleanup(self.engine("containerd").remove, image)
+        how, rows = self.summary("--push", "--load", "-t", image, builder="tls", engine="containerd")
+        self.assertEqual(how, "finished")
+        self.assertRegex(rows["context"][0], r"^1\d\d\.\d\dkB$")
+        self.assertRegex(rows["load"][0], r"[kM]B$")
+        self.assert_pushed(rows, image)
+        _, rows = self.summary("-o", "out", builder="tls")
+        self.assertIn("result", rows)
+
+    def test_the_tag_is_what_was_pushed(self):
+        image = self.image_name(registry="open")
+        _, rows = self.summary("--platform=linux/amd64,linux/arm64", "--push", "-t", image, builder="both")
+        self.assert_pushed(rows, image)
+        image = self.image_name("engine", registry="open")
+        _, rows = self.summary("--push", "-t", image, engine="classic", builder=None)
+        self.assert_pushed(rows, image)
+
+    def test_of_a_build_that_fails(self):
+        how, rows = self.summary(builder="tls", context=self.big_context("exit 3"), check=1)
+        self.assertEqual(how, "failed")
+        self.assertNotIn("pushed", rows)
+
+
 class Programs(TerminalTest):
     def events(self, result):
         """What a program makes of the lines of rawjson, by the names of steps."""

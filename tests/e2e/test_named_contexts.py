@@ -33,7 +33,7 @@ class NamedContexts(EndToEnd):
             archive = self.work / "layout.tar"
             self.build("-o", f"type=oci,dest={archive}", "--provenance=false", "-t", f"x:{tag}", made, builder="tls")
             with tarfile.open(archive) as tar:
-                tar.extractall(place, filter="data")
+                tar.extractall(place)
             entries += json.loads((place / "index.json").read_text())["manifests"]
         index = json.loads((place / "index.json").read_text())
         (place / "index.json").write_text(json.dumps({**index, "manifests": entries}))

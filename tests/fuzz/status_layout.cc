@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   depot::EventQueue queue;
   depot::Trace trace(false);
   depot::Trace::Clock::time_point now{};
-  depot::PlainLayout plain(trace, true);
+  depot::PlainLayout plain(trace, now, true);
   depot::TtyLayout tty(trace, Colourless(), "builder", true, now);
   depot::GitlabLayout gitlab(trace, Colourless(), true, now, 0);
   const std::size_t columns = size == 0 ? 80 : data[0];

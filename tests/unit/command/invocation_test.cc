@@ -115,8 +115,9 @@ TEST(Invocation, UnknownCommandNamesTheNearest) {
   EXPECT_EQ(
       far.message(),
       "unknown command: docker depot zebra, known are: build, bake, login, "
-      "logout, init, list, cache, pull, pull-token, ls, inspect, create, use, rm, stop, install, "
-      "uninstall, du, prune, context, history, imagetools, configure-docker, doctor, completion, "
+      "logout, init, list, cache, pull, push, pull-token, image, projects, ls, inspect, create, "
+      "use, rm, stop, install, uninstall, du, prune, context, history, imagetools, "
+      "configure-docker, doctor, completion, "
       "version, help");
 }
 
@@ -201,11 +202,9 @@ TEST(Invocation, BakeHasItsShortForm) {
 }
 
 TEST(Invocation, CommandsOfOthersSayWhatToUse) {
-  for (const auto& [words, says] : {std::pair{Words{"push", "b"}, "--push"},
-                                    {Words{"image", "list"}, "imagetools inspect"},
-                                    {Words{"image", "rm", "x"}, "registry"},
-                                    {Words{"projects", "create", "x"}, "pool.yaml"},
-                                    {Words{"projects"}, "list projects"},
+  for (const auto& [words, says] : {std::pair{Words{"dial-stdio"}, "DEPOT_BUILDER"},
+                                    {Words{"debug", "x"}, "build -D"},
+                                    {Words{"history", "open"}, "history inspect"},
                                     {Words{"history", "trace"}, "history logs"}}) {
     Words argv = {"docker-depot"};
     argv.insert(argv.end(), words.begin(), words.end());
@@ -213,7 +212,21 @@ TEST(Invocation, CommandsOfOthersSayWhatToUse) {
     EXPECT_NE(refusal.message().find("there is no command "), std::string::npos);
     EXPECT_NE(refusal.hint().find(says), std::string::npos) << refusal.hint();
   }
-  EXPECT_EQ(Parse({"docker-depot", "projects", "list"}).command->words, "list projects");
+}
+
+TEST(Invocation, OtherNamesOfCommands) {
+  for (const auto& [words, command] : {std::pair{Words{"b"}, "build"},
+                                       {Words{"f"}, "bake"},
+                                       {Words{"projects", "list"}, "list projects"},
+                                       {Words{"projects", "ls"}, "list projects"},
+                                       {Words{"projects", "c"}, "projects create"},
+                                       {Words{"image", "ls"}, "image list"},
+                                       {Words{"image", "remove"}, "image rm"},
+                                       {Words{"image", "delete"}, "image rm"}}) {
+    Words argv = {"docker-depot"};
+    argv.insert(argv.end(), words.begin(), words.end());
+    EXPECT_EQ(Parse(argv).command->words, command);
+  }
 }
 
 TEST(Invocation, BuilderIsForBuildsOnly) {

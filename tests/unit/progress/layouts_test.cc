@@ -314,7 +314,7 @@ TEST(Layouts, OthersAreTheSameAtAnySize) {
   std::vector<std::string> texts[3];
   for (ScreenSize size : {ScreenSize{20, 5}, {80, 24}, {200, 80}}) {
     EventPlayer plain(false);
-    PlainLayout one(plain.trace());
+    PlainLayout one(plain.trace(), plain.now());
     texts[0].push_back(Golden(PlayOn(plain, one, size)));
     EventPlayer gitlab(true);
     GitlabLayout two(gitlab.trace(), Style(), false, gitlab.now(), 1000);

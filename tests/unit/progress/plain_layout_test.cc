@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 class Player : public EventPlayer {
  public:
-  explicit Player(bool colours = false) : EventPlayer(colours), layout_(trace()) {}
+  explicit Player(bool colours = false) : EventPlayer(colours), layout_(trace(), now()) {}
 
   std::string Show(std::chrono::milliseconds later = 100ms) {
     return Draw(layout_, {}, later).lines;
@@ -70,7 +70,12 @@ TEST(PlainLayout, DrawsABuildAsItsUsersKnowIt) {
             "#3 DONE 15.0s\n"
             "\n"
             "#4 [stage 1/1] COPY . .\n"
-            "#4 CACHED\n");
+            "#4 CACHED\n"
+            "\n"
+            "#0 Build was cancelled after 0.4s\n"
+            "#0     steps    4, of which 1 cached\n"
+            "#0     slowest  15.0s [2/2] RUN make\n"
+            "#0              1.3s [1/2] FROM docker.io/library/busybox\n");
 }
 
 TEST(PlainLayout, LeavesTheScreenToOneStepForAWhile) {
@@ -99,7 +104,7 @@ TEST(PlainLayout, NoParallelStepWaitsLongerThanTwoSeconds) {
 
 TEST(PlainLayout, CutsNamesWhenItIsToldTo) {
   EventPlayer play(false);
-  PlainLayout layout(play.trace(), false, 5);
+  PlainLayout layout(play.trace(), play.now(), false, 5);
   play.Begin("a", 0, "RUN \u00e9x");
   EXPECT_EQ(play.Draw(layout, {}, 100ms).lines, "#1 RUN ...\n");
 }
@@ -107,8 +112,8 @@ TEST(PlainLayout, CutsNamesWhenItIsToldTo) {
 TEST(PlainLayout, TwoReadersOfOneTraceSeeTheSame) {
   EventQueue queue;
   Trace trace(false);
-  PlainLayout one(trace);
-  PlainLayout two(trace);
+  PlainLayout one(trace, {});
+  PlainLayout two(trace, {});
   Vertex vertex;
   vertex.digest = "a";
   vertex.name = "RUN a";
@@ -146,7 +151,9 @@ TEST(PlainLayout, SaysHowAStepEnded) {
   play.Begin("b", 0, "RUN b").End("b", 1, "rpc: context canceled");
   EXPECT_EQ(play.Finish(),
             "#1 RUN a\n#1 ERROR: process \"/bin/sh -c a\" failed: exit code: 1\n"
-            "\n#2 RUN b\n#2 CANCELED\n------\n > RUN a:\n------\n");
+            "\n#2 RUN b\n#2 CANCELED\n\n#0 Build was cancelled after 0.1s\n"
+            "#0     steps    2, of which 0 cached\n#0     slowest  1.0s RUN a\n"
+            "#0              1.0s RUN b\n------\n > RUN a:\n------\n");
   EXPECT_TRUE(play.trace().node(0).failed());
   EXPECT_FALSE(play.trace().node(1).failed());
 }
@@ -240,6 +247,54 @@ TEST(FailedSteps, ShowTheLastTenLines) {
             "4.000 line 4\n5.000 line 5\n6.000 line 6\n7.000 line 7\n8.000 line 8\n9.000 line 9\n"
             "10.00 line 10\n11.00 line 11\n12.00 line 12\n12.50 exit\n"
             "------\n");
+}
+
+VertexWarning WarningAt(const std::string& text, int line) {
+  return {"a", 1, text, {}, "", "Dockerfile", "", {{line, line}}};
+}
+
+TEST(Summary, SaysWhatMovedWhatWasPushedAndWhereTheWarningsAre) {
+  Player play;
+  play.Begin("a", 0, "[internal] load build context");
+  play.Status("a", "transferring context: ", 2'500'000, 0, 0, 0.1, true).End("a", 0.2);
+  play.Put(WarningAt("later", 12)).Put(WarningAt("earlier", 3)).Put(WarningAt("same", 3));
+  play.Begin("e", 1, "exporting to client").Status("e", "copying files", 1'000, 0, 1, 1, true);
+  play.End("e", 1.5).Begin("l", 2, "importing to docker");
+  play.Status("l", "layer 0123", 3'000, 3'000, 2, 2, true);
+  play.Status("l", "layer 4567 is there already", 0, 0, 2, 2, true).End("l", 2.1);
+  const std::string digest = "@sha256:0123";
+  play.Begin("p", 3, "exporting to image");
+  play.Status("p", "pushing manifest for host/app:1" + digest, 0, 0, 3, 3, true);
+  play.Status("p", "pushing manifest for host/app:2" + digest, 0, 0, 3, 3).End("p", 3.1);
+  play.Show();
+  EXPECT_EQ(Summary(play.trace()),
+            "    steps    4, of which 0 cached\n"
+            "    context  2.50MB\n"
+            "    result   1.00kB\n"
+            "    load     3.00kB\n"
+            "    pushed   host/app:1@sha256:0123\n"
+            "    warnings Dockerfile:3,12\n");
+  // What the builder pushed are parts of it.
+  play.Begin("i", 4, "pushing the image index of 2 builders");
+  play.Status("i", "pushed host/app:1@sha256:4567", 0, 0, 4, 4, true).End("i", 4.1);
+  play.Show();
+  const std::string joined = Summary(play.trace());
+  EXPECT_NE(joined.find("    pushed   host/app:1@sha256:4567\n"), std::string::npos) << joined;
+  EXPECT_EQ(joined.find("0123"), std::string::npos) << joined;
+}
+
+TEST(Summary, OfManyTheFirstAreNamed) {
+  Player play;
+  play.Begin("a", 0, "one").Begin("b", 0, "exporting to image");
+  for (int i = 0; i < 13; ++i)
+    play.Status("b", "pushing manifest for host/a:" + std::to_string(i), 0, 0, 0, 0, true);
+  for (int line = 1; line <= 12; ++line)
+    play.Put(WarningAt("a warning " + std::to_string(line), line));
+  play.End("b", 0.5);
+  play.Show();
+  const std::string summary = Summary(play.trace());
+  EXPECT_NE(summary.find("host/a:9\n             and 3 more\n"), std::string::npos) << summary;
+  EXPECT_NE(summary.find("Dockerfile:1,2,3,4,5,6,7,8,9,10,...\n"), std::string::npos) << summary;
 }
 
 TEST(WarningSummary, ListsEachWarningOnce) {

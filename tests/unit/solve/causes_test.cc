@@ -33,6 +33,13 @@ constexpr Recorded kRecorded[] = {
      "certificate signed by unknown authority",
      "buildkitd.toml"},
     {"x509: certificate is not valid for any names", "another name"},
+    {"x509: certificate is valid for 127.0.0.1, not 127.0.0.2", "another name"},
+    {"fatal: unable to access 'https://h/r.git/': SSL certificate problem: unable to get local "
+     "issuer certificate",
+     "git on the builder"},
+    {"fatal: unable to access 'https://h/r.git/': server certificate verification failed. CAfile: "
+     "none CRLfile: none",
+     "git on the builder"},
     {"x509: certificate has expired or is not yet valid", "clock"},
     {"failed to do request: Head \"https://r/\": proxyconnect tcp: dial tcp 10.0.0.1:3128: "
      "connect: "
