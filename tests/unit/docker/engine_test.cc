@@ -291,9 +291,11 @@ TEST_F(EngineTest, PushSendsTheCredentialAndGivesTheDigest) {
             R"({"password":"p?>?>~","serveraddress":"r.test:5000","username":"me"})");
   EXPECT_EQ(sink_.last_.name, "pushing r.test:5000/a/b:1 with docker");
   EXPECT_TRUE(sink_.last_.completed && sink_.last_.error.empty());
+  const std::string result = Cat("pushed r.test:5000/a/b:1@", kDigest, " 0/0");
   EXPECT_EQ(sink_.lines_,
             (std::vector<std::string>{"pushing layer aa 1/2", "pushing layer aa 1/2 done",
-                                      "pushing layer bb 0/0", "pushing layer bb 0/0 done"}));
+                                      "pushing layer bb 0/0", "pushing layer bb 0/0 done", result,
+                                      Cat(result, " done")}));
 }
 
 TEST_F(EngineTest, PushToTheHubUsesItsKeyAndTokens) {
