@@ -60,7 +60,8 @@ class LinkBoard {
 /// How one target hangs together with others; without a board it stands alone.
 struct Linkage {
   LinkBoard* board = nullptr;  ///< outlives the target
-  std::string name;            ///< the target's
+  std::string name;            ///< the target's; "" without a board
+  bool several = false;        ///< it is not the only target of the run
   bool used = false;           ///< others use it
   /// The named contexts that are others' results: by the context's name the target.
   std::map<std::string, std::string> uses;
