@@ -135,7 +135,7 @@ class BakeRun {
     const bool used = users != users_.end();
     if (used) board_.Expect(name, users->second.size());
     const bool several = targets_.size() > 1;
-    running.build->SetLinkage({&board_, name, several, used, running.target->links, &turns_});
+    running.build->SetLinkage({&board_, name, several, used, running.target->links, &loans_});
   }
 
   /// What it uses runs beside it, each once, whoever is the first to need it.
@@ -172,7 +172,7 @@ class BakeRun {
   const std::vector<BakeTarget>& targets_;
   Streams streams_;
   job::LinkBoard board_;
-  job::ContextTurns turns_;
+  job::ContextLoans loans_;
   std::map<std::string, Running> running_;
   std::map<std::string, std::set<std::string>> users_;
 };

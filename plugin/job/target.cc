@@ -222,10 +222,7 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
     facts.frontend.platforms = part.share.platforms;
     session::OfferedStores own;
     if (facts.load_layers) own["export"] = {part.described, true};
-    auto note = [&part](const std::string& name, bool ended) {
-      if (part.turn) part.turn->Note(name, ended);
-    };
-    facts.frontend.upload_url = services.AddTo(part.services, part.faults, std::move(own), note);
+    facts.frontend.upload_url = services.AddTo(part.services, part.faults, std::move(own));
     services.AddStandby(part.standby, part.faults);
     TRY_ASSIGN(part.plan,
                plan::MakePlan(options_, part.builder->features(), inputs_.source, facts));
@@ -278,7 +275,7 @@ Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
 Result<> Target::Solve(std::vector<PlatformBuild>& parts,
                        Services& services,
                        const Cancel& cancel) {
-  TRY(Link(linkage_, parts, cancel));
+  TRY(Link(linkage_, inputs_.source, parts, cancel));
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
     part.exported =
@@ -288,13 +285,19 @@ Result<> Target::Solve(std::vector<PlatformBuild>& parts,
   if (!solved && !cancel.cancelled() && MaySendAnew(parts, services)) {
     parts.front().sink->Say(
         Cat("WARNING: ", solved.error().message(), ": the context is sent anew"));
-    for (PlatformBuild& part : parts)
+    for (PlatformBuild& part : parts) {
+      part.plan.request.local_sessions.clear();
       TRY(part.builder->Reconnect(cancel));
+    }
     solved = solve::SolveAll(SolvesOf(parts, services), cancel);
   }
   for (PlatformBuild& part : parts) {
     part.plan.request.on_result = nullptr;
-    part.turn.reset();
+    // What solves the same once more, for a cache, has a session of its own.
+    part.plan.request.linger = nullptr;
+    part.plan.request.session.clear();
+    part.plan.request.local_sessions.clear();
+    part.loan.reset();
   }
   if (!solved) return Fail(std::move(solved).error());
   for (std::size_t i = 0; i < parts.size(); ++i) {
