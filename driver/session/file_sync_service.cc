@@ -14,8 +14,8 @@ using Trees = std::map<std::string, std::unique_ptr<files::FileTree>>;
 
 class FileSync {
  public:
-  FileSync(const Trees& trees, Faults& faults, EventSink& sink, TransferHook hook)
-      : trees_(trees), faults_(faults), sink_(sink), hook_(std::move(hook)), refusals_(sink) {}
+  FileSync(const Trees& trees, Faults& faults, EventSink& sink)
+      : trees_(trees), faults_(faults), sink_(sink), refusals_(sink) {}
 
   Result<> DiffCopy(rpc::ServerCall& call, const Cancel& cancel) {
     const rpc::Metadata& metadata = call.metadata();
@@ -35,10 +35,8 @@ class FileSync {
     TRY_ASSIGN(filter.exclude, DecodedValues(metadata, "exclude-patterns"));
     TRY_ASSIGN(filter.follow, DecodedValues(metadata, "followpaths"));
     TRY(Enter(cancel));
-    if (hook_) hook_(name, false);
     auto sent = SendTree(call, *tree->second, filter, faults_, cancel);
     Leave();
-    if (hook_) hook_(name, true);
     if (!sent) return Fail(std::move(sent).error());
     if (!filter.exclude.empty() && filter.exclude.back() == files::kContentTimesMark) {
       sink_.Say(Cat(Printable(name), ": ", ShownBytes(static_cast<std::int64_t>(sent->sent)),
@@ -83,7 +81,6 @@ class FileSync {
   const Trees& trees_;
   Faults& faults_;
   EventSink& sink_;
-  const TransferHook hook_;
   Refusals refusals_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
@@ -92,12 +89,8 @@ class FileSync {
 
 }  // namespace
 
-void AddFileSync(rpc::ServiceTable& table,
-                 const Trees& trees,
-                 Faults& faults,
-                 EventSink& sink,
-                 TransferHook hook) {
-  auto service = std::make_shared<FileSync>(trees, faults, sink, std::move(hook));
+void AddFileSync(rpc::ServiceTable& table, const Trees& trees, Faults& faults, EventSink& sink) {
+  auto service = std::make_shared<FileSync>(trees, faults, sink);
   table.Add("/moby.filesync.v1.FileSync/DiffCopy",
             [service](rpc::ServerCall& call, const Cancel& cancel) {
               Result<> sent = service->DiffCopy(call, cancel);

@@ -30,17 +30,12 @@ namespace depot::session {
 /// grpc.health.v1.Health/Check: always SERVING.
 void AddHealth(rpc::ServiceTable& table);
 
-/// Hears that the builder begins to read the tree of that name, or (`ended`) that it has what it
-/// wanted, or the transfer failed. Any thread.
-using TransferHook = std::function<void(const std::string& name, bool ended)>;
-
 /// moby.filesync.v1.FileSync: sends the trees in `trees` ("context", "dockerfile", ...). Owner of
-/// all entries becomes 0:0, as every BuildKit client does. `hook` may be empty.
+/// all entries becomes 0:0, as every BuildKit client does.
 void AddFileSync(rpc::ServiceTable& table,
                  const std::map<std::string, std::unique_ptr<files::FileTree>>& trees,
                  Faults& faults,
-                 EventSink& sink,
-                 TransferHook hook = {});
+                 EventSink& sink);
 
 /// Which results have arrived. Any thread may use it.
 class ExportLog {

@@ -186,14 +186,6 @@ Result<DatedInputs> MakeDatedInputs(const std::string& result,
   return dated;
 }
 
-Result<std::map<std::string, std::size_t>> CountLocalSources(const std::string& result) {
-  TRY_ASSIGN(const LocalSources sources, LocalSourcesOf(result));
-  std::map<std::string, std::size_t> counts;
-  for (const auto& [name, ways] : sources)
-    counts[name] = ways.size();
-  return counts;
-}
-
 Result<std::string> OperationsOf(const std::string& result) {
   gateway::GatewayResult parsed;
   if (!parsed.ParseFromString(result)) return Fail(MalformedResult());

@@ -28,10 +28,6 @@ struct DatedInputs {
 Result<DatedInputs> MakeDatedInputs(const std::string& result,
                                     const std::vector<DatedContext>& contexts);
 
-/// How often `result` asks for each local source, by its name: once for each way in which it does.
-/// kInvalid: the result is malformed.
-Result<std::map<std::string, std::size_t>> CountLocalSources(const std::string& result);
-
 /// What `result` says is to be run, as one text: two results with the same text ask the builder for
 /// the same. "" = it does not say. kInvalid: the result is malformed.
 Result<std::string> OperationsOf(const std::string& result);

@@ -69,6 +69,9 @@ struct BuildRequest {
   /// it; until it returns the session stays open. Its Error fails the build. May block, and must
   /// heed `cancel`.
   std::function<Result<>(const std::string& result, const Cancel& cancel)> on_result;
+  /// Called when the solve has ended well: the session stays open until it returns, since others
+  /// name it in their local_sessions. May block, and must heed `cancel`.
+  std::function<void(const Cancel& cancel)> linger;
   std::string shared_key;  ///< of the session; "" when there is no local context
   std::string session;     ///< the session's id; "" = Solve() makes one up
   /// The local sources that count as those of another session, by their names its id: a builder

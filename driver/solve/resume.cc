@@ -44,7 +44,7 @@ class Resumed {
         request_(*solving.request) {
     request_.ref = solving.ref.empty() ? RandomId() : solving.ref;
     request_.silence = solving.retries.silence;
-    request_.session = RandomId();
+    if (request_.session.empty()) request_.session = RandomId();
     first_ref_ = request_.ref;
     if (WantsStandby()) StandBy();
   }

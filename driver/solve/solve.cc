@@ -97,6 +97,7 @@ class Solver {
     RunGateway();
     // The solve has ended once this returns; only then the session may.
     WaitForSolve();
+    if (request_.linger && solve_status_->ok()) request_.linger(stop_.cancel());
     session_stop.Request(Error(ErrorCode::kCancelled, "the build has ended"));
     (void)tasks.Wait();
     patience.Rest();

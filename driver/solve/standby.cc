@@ -33,9 +33,10 @@ void Standby::Begin(const BuildRequest& request) {
   request_.cache_exports.clear();
   request_.internal = true;
   request_.watched = false;
+  request_.linger = nullptr;
   request_.explain = false;
   for (const std::string& name : facts_.locals)
-    request_.local_sessions[name] = request.session;
+    request_.local_sessions.emplace(name, request.session);
   session_ = request.session;
   expected_.clear();
   useless_ = holds_ = false;

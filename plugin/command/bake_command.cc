@@ -1,7 +1,6 @@
 #include "plugin/command/bake_command.h"
 
 #include <algorithm>
-#include <set>
 
 #include <unistd.h>
 
@@ -170,31 +169,18 @@ Result<std::vector<BakeTarget>> TargetsOf(const bake::Resolution& resolution,
   return targets;
 }
 
-/// One run has one project of the Depot API.
-Result<> ChooseProject(std::vector<BakeTarget>& targets, options::BuildOptions& common) {
-  std::set<std::string> projects;
-  for (const BakeTarget& target : targets)
-    if (!target.options.project.empty()) projects.insert(target.options.project);
-  if (projects.size() > 1) {
-    return Fail(Error(ErrorCode::kUnsupported,
-                      "targets of several Depot projects cannot be built in one run")
-                    .WithHint("name the targets of one project"));
-  }
-  if (!projects.empty() && common.project.empty()) common.project = *projects.begin();
-  return {};
-}
-
 /// What the command line says of all targets, in each.
 Result<> TakeCommon(const BakeOptions& line, std::vector<BakeTarget>& targets) {
   for (BakeTarget& target : targets) {
     options::BuildOptions& options = target.options;
-    TakeCommonOptions(line, options);
+    TakeTargetOptions(line, target.linked, options);
     options.metadata_wanted = !line.metadata_file.empty();
     options.allow_local_delete =
         std::find(line.allow.begin(), line.allow.end(), options::kLocalDelete) != line.allow.end();
     if (!options.call.method.empty() && !line.call.method.empty()) options.call = line.call;
     Result<> checked = options::CheckTogether(options);
     if (!checked) return Fail(OfTarget(target.name, checked.error()));
+    options::ImplySbom(options);
   }
   const bool guards = std::any_of(targets.begin(), targets.end(), [](const BakeTarget& target) {
     return target.options.tagging.given();
@@ -212,7 +198,6 @@ Result<> BuildAll(BakeOptions line,
                   const Call& call) {
   if (targets.empty()) return {};
   TRY(options::ApplyProgressVariable(call.environment, line.common));
-  TRY(ChooseProject(targets, line.common));
   TRY(TakeCommon(line, targets));
   const options::GlobalFlags globals = GlobalsOf(line.common, call);
   job::Workshop workshop(call.environment, globals, call.version);

@@ -136,6 +136,28 @@ std::vector<flags::Flag> TargetFlags(BakeOptions& line) {
   };
 }
 
+/// Those of the Depot CLI's bake.
+std::vector<flags::Flag> DepotBakeFlags(BakeOptions& line) {
+  options::BuildOptions& common = line.common;
+  return {
+      {"lint", 0, options::kSwitch, "", "Check the Dockerfiles before they are built",
+       flags::Into(common.lint.wanted)},
+      {"lint-fail-on", 0, options::kText, "string",
+       "Severity from which on --lint ends the build: \"info\", \"warn\", \"error\", \"none\" "
+       "(default \"error\")",
+       flags::Parsed(common.lint.fails_on, options::ParseLintFailure)},
+      {"save", 0, options::kSwitch, "",
+       "Keep the images of the targets in the Depot registry, for \"pull --target\"",
+       flags::Into(common.save)},
+      {"save-tag", 0, options::kText, "list", "Further tags of the saved images; needs --save",
+       flags::Added(common.save_tags, options::ParseSaveTag)},
+      {"sbom-dir", 0, options::kText, "string",
+       "Write the SBOMs to this directory, one SPDX file per target and platform; implies "
+       "--sbom=true",
+       flags::Into(common.sbom_dir)},
+  };
+}
+
 std::vector<flags::Flag> RunFlags(BakeOptions& line) {
   options::BuildOptions& common = line.common;
   return {
@@ -171,7 +193,8 @@ Result<std::optional<BakeOptions>> ParseBakeFlags(const Call& call) {
   BakeOptions line;
   std::vector<flags::Flag> table = DefinitionFlags(line);
   for (const std::vector<flags::Flag>& part :
-       {TargetFlags(line), RunFlags(line), options::TagFlags(line.common.tagging)})
+       {TargetFlags(line), DepotBakeFlags(line), RunFlags(line),
+        options::TagFlags(line.common.tagging)})
     table.insert(table.end(), part.begin(), part.end());
   TRY_ASSIGN(const bool go_on,
              ReadCommandLine({"bake", "Build the targets of a definition", std::move(table),
@@ -181,6 +204,9 @@ Result<std::optional<BakeOptions>> ParseBakeFlags(const Call& call) {
   if (line.print && line.list) {
     return Fail(Usage("--print and --list cannot be used together"));
   }
+  if (!line.common.save_tags.empty() && !line.common.save) {
+    return Fail(Usage("--save-tag names images that are not saved").WithHint("add --save"));
+  }
   return std::make_optional(std::move(line));
 }
 
@@ -189,9 +215,19 @@ void TakeCommonOptions(const BakeOptions& line, options::BuildOptions& options) 
   options.suppress_no_output_warning = true;
   options.build_platform = line.common.build_platform;
   options.builder = line.common.builder;
-  options.project = line.common.project;
   options.token = line.common.token;
   if (options::Pushes(options)) options.tagging = line.common.tagging;
+}
+
+void TakeTargetOptions(const BakeOptions& line, bool linked, options::BuildOptions& options) {
+  TakeCommonOptions(line, options);
+  options.lint = line.common.lint;
+  if (!linked) {
+    options.save = line.common.save;
+    options.save_tags = line.common.save_tags;
+    options.sbom_dir = line.common.sbom_dir;
+  }
+  if (!options.call.method.empty()) options::LeaveOutResults(options);
 }
 
 std::vector<std::string> SettingsOf(const BakeOptions& options) {

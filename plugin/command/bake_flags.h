@@ -42,8 +42,12 @@ struct BakeOptions {
 Result<std::optional<BakeOptions>> ParseBakeFlags(const Call& call);
 
 /// Takes over what is the same for all builds of the run: the builder, who asks for it, and the
-/// like.
+/// like, but not the project.
 void TakeCommonOptions(const BakeOptions& line, options::BuildOptions& options);
+
+/// The same for a target, and what the line wants of its result. Of one that is `linked`, built
+/// because others use it, nothing is saved.
+void TakeTargetOptions(const BakeOptions& line, bool linked, options::BuildOptions& options);
 
 /// What the flags mean as values of `--set`, behind those of the user.
 std::vector<std::string> SettingsOf(const BakeOptions& options);

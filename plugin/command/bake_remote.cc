@@ -130,6 +130,7 @@ Result<std::vector<bake::DefinitionFile>> FetchByBuilder(const RemoteArguments& 
   }
   TRY_ASSIGN(options::BuildOptions options, options::ParseBuildValues(words, call.program));
   TakeCommonOptions(line, options);
+  options.project = line.common.project;
   options.progress = line.common.progress;
   options.dockerfile_inline = DockerfileFor(names, may_lack);
   TRY(BuildFolder(options, workshop, call));

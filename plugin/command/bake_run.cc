@@ -13,6 +13,7 @@
 #include "driver/disk/whole_file.h"
 #include "driver/event/labelled_sink.h"
 #include "driver/event/step.h"
+#include "plugin/command/bake_groups.h"
 #include "plugin/command/build_answer.h"
 #include "plugin/command/build_output.h"
 #include "plugin/command/build_parts.h"
@@ -49,10 +50,12 @@ class NoticesOnce final : public EventSink {
 /// A target while it is built.
 struct Running {
   const BakeTarget* target = nullptr;
+  job::Job* job = nullptr;  ///< of its project
   std::unique_ptr<job::Target> build;
   std::unique_ptr<EventSink> labelled;
   job::Outcome outcome;
   std::atomic<bool> started{false};
+  std::atomic<bool> done{false};
 };
 
 /// All targets of one run.
@@ -82,8 +85,14 @@ class BakeRun {
     return {};
   }
 
+  /// Before Build(), for each of the targets: which job builds it.
+  void Assign(const std::set<std::string>& targets, job::Job& job) {
+    for (const std::string& name : targets)
+      running_.at(name).job = &job;
+  }
+
   /// Once, after Prepare().
-  Result<> Build(job::Job& job, std::size_t most, EventSink& sink, const Cancel& cancel) {
+  Result<> Build(std::size_t most, EventSink& sink, const Cancel& cancel) {
     TaskGroup tasks(cancel);
     std::vector<Running*> first;
     for (auto& [name, running] : running_) {
@@ -95,11 +104,17 @@ class BakeRun {
     for (std::size_t i = 0; i < workers; ++i) {
       tasks.Start("bake", [&](const Cancel& stop) -> Result<> {
         for (std::size_t at = next++; at < first.size(); at = next++)
-          TRY(RunWithLinks(*first[at], {job, tasks, sink}, stop));
+          TRY(RunWithLinks(*first[at], {tasks, sink}, stop));
         return {};
       });
     }
     return tasks.Wait();
+  }
+
+  /// Whether all of them have been built.
+  bool Built(const std::set<std::string>& targets) const {
+    return std::all_of(targets.begin(), targets.end(),
+                       [&](const std::string& name) { return running_.at(name).done.load(); });
   }
 
   const std::vector<BakeTarget>& targets() const { return targets_; }
@@ -107,7 +122,6 @@ class BakeRun {
 
  private:
   struct Shared {
-    job::Job& job;
     TaskGroup& tasks;
     EventSink& sink;
   };
@@ -120,7 +134,8 @@ class BakeRun {
     auto users = users_.find(name);
     const bool used = users != users_.end();
     if (used) board_.Expect(name, users->second.size());
-    running.build->SetLinkage({&board_, name, used, running.target->links, &turns_});
+    const bool several = targets_.size() > 1;
+    running.build->SetLinkage({&board_, name, several, used, running.target->links, &loans_});
   }
 
   /// What it uses runs beside it, each once, whoever is the first to need it.
@@ -138,7 +153,7 @@ class BakeRun {
   Result<> RunOne(Running& running, Shared shared, const Cancel& cancel) {
     const std::string& name = running.target->name;
     EventSink& sink = running.labelled ? *running.labelled : shared.sink;
-    auto outcome = running.build->Build(shared.job, sink, cancel);
+    auto outcome = running.build->Build(*running.job, sink, cancel);
     std::set<std::string> used;
     for (const auto& [context, linked] : running.target->links)
       used.insert(linked);
@@ -150,32 +165,45 @@ class BakeRun {
       return Fail(std::move(error));
     }
     running.outcome = *std::move(outcome);
+    running.done = true;
     return {};
   }
 
   const std::vector<BakeTarget>& targets_;
   Streams streams_;
   job::LinkBoard board_;
-  job::ContextTurns turns_;
+  job::ContextLoans loans_;
   std::map<std::string, Running> running_;
   std::map<std::string, std::set<std::string>> users_;
 };
 
-api::BuildDescription Describe(const std::vector<BakeTarget>& targets, const std::string& project) {
+api::BuildDescription Describe(const std::vector<BakeTarget>& targets, const BakeGroup& group) {
   api::BuildDescription description;
-  description.project = project;
+  description.project = group.project;
   for (const BakeTarget& target : targets) {
-    api::BuildDescription one = plan::DescribeBuild(target.options, project);
+    if (!group.targets.contains(target.name)) continue;
+    // Of a bake the official client tells that it is saved, but of no output for that.
+    options::BuildOptions said = target.options;
+    said.save = false;
+    api::BuildDescription one = plan::DescribeBuild(said, group.project);
     one.target = target.name;
+    one.save = target.options.save;
+    description.save |= one.save;
+    if (one.save) description.save_tags = one.save_tags;
     description.targets.push_back(std::move(one));
   }
   return description;
 }
 
 /// As docker buildx bake writes it: an object for each target, and warnings of all at the top.
-std::string MetadataOf(const std::map<std::string, Running>& running) {
+/// `depot_build` as the Depot CLI adds it; "" = there is not one build.
+std::string MetadataOf(const std::map<std::string, Running>& running,
+                       const std::string& depot_build) {
   constexpr const char* kWarnings = "buildx.build.warnings";
-  Json all = Json::Object();
+  deliver::ExporterResponse at_the_top;
+  if (!depot_build.empty()) at_the_top["depot.build"] = depot_build;
+  auto top = Json::Parse(deliver::MetadataJson(at_the_top, ""));
+  Json all = top ? *std::move(top) : Json::Object();
   Json warnings;
   for (const auto& [name, one] : running) {
     auto parsed = Json::Parse(deliver::MetadataJson(one.outcome.response, one.outcome.ref));
@@ -196,10 +224,12 @@ std::string MetadataOf(const std::map<std::string, Running>& running) {
   return all.Dump(2);
 }
 
-Result<> WriteMetadata(const std::string& path, const std::map<std::string, Running>& running) {
+Result<> WriteMetadata(const std::string& path,
+                       const std::map<std::string, Running>& running,
+                       const std::string& depot_build) {
   const auto write = [&]() -> Result<> {
     TRY_ASSIGN(const auto file, disk::OpenWholeFile(path, false));
-    TRY(file->Write(MetadataOf(running)));
+    TRY(file->Write(MetadataOf(running, depot_build)));
     return file->Commit();
   };
   Result<> done = write();
@@ -246,20 +276,63 @@ void ShowFiles(const BakeSources& sources, EventSink& sink) {
   }
 }
 
-/// A run from the first builder to the last result.
-Result<> RunAll(BakeRun& run,
-                choice::Choice choice,
-                const BakeOptions& options,
-                job::Workshop& workshop,
-                EventSink& sink,
-                const Cancel& cancel) {
-  WarnOfNoOutput(run.targets(), choice, sink);
-  const std::string project = choice.hosted ? choice.hosted->project.id : "";
-  TRY_ASSIGN(auto job, job::Job::Start(workshop, std::move(choice),
-                                       Describe(run.targets(), project), sink, cancel));
-  Result<> built = run.Build(*job, options.max_parallel, sink, cancel);
-  job->Finish(built ? nullptr : &built.error());
-  return built;
+/// The targets of `group` that somebody asked for.
+std::vector<std::string> RequestedOf(const BakeRun& run, const BakeGroup& group) {
+  std::vector<std::string> names;
+  for (const BakeTarget& target : run.targets())
+    if (!target.linked && group.targets.contains(target.name)) names.push_back(target.name);
+  return names;
+}
+
+void SaySaved(const BakeRun& run,
+              const BakeGroup& group,
+              const job::Job& job,
+              std::string_view program,
+              EventSink& sink) {
+  const std::string saved = job.saved_build();
+  if (saved.empty()) return;
+  for (const std::string& name : RequestedOf(run, group))
+    sink.Say(Cat("To pull: ", program, " pull --target ", name, ' ', saved));
+}
+
+/// A run from the first builder to the last result. Gives what the Depot API knows the build by; ""
+/// when there is not one.
+Result<std::string> RunAll(BakeRun& run,
+                           std::vector<BakeGroup> groups,
+                           const BakeOptions& options,
+                           job::Workshop& workshop,
+                           EventSink& sink,
+                           const Call& call) {
+  WarnOfNoOutput(run.targets(), groups.front().choice, sink);
+  std::vector<std::unique_ptr<job::Job>> jobs;
+  for (BakeGroup& group : groups) {
+    auto job = job::Job::Start(workshop, std::move(group.choice), Describe(run.targets(), group),
+                               sink, call.cancel);
+    if (!job && groups.size() > 1) {
+      return Fail(std::move(job).error().While(Cat("project ", Printable(group.project))));
+    }
+    if (!job) return Fail(std::move(job).error());
+    run.Assign(group.targets, **job);
+    jobs.push_back(*std::move(job));
+  }
+  Result<> built = run.Build(options.max_parallel, sink, call.cancel);
+  std::string depot_build;
+  if (groups.size() == 1) depot_build = jobs[0]->depot_build(RequestedOf(run, groups[0]));
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const bool whole = built || run.Built(groups[i].targets);
+    if (whole) SaySaved(run, groups[i], *jobs[i], call.program, sink);
+    jobs[i]->Finish(whole ? nullptr : &built.error());
+  }
+  TRY(std::move(built));
+  return depot_build;
+}
+
+std::string TitleOfAll(const std::vector<BakeGroup>& groups) {
+  if (groups.size() == 1) return TitleOf(groups.front().choice);
+  std::vector<std::string> names;
+  for (const BakeGroup& group : groups)
+    names.push_back(Printable(group.project));
+  return Cat("Depot projects ", Join(names, ", "));
 }
 
 }  // namespace
@@ -273,8 +346,8 @@ Result<> BuildTargets(const std::vector<BakeTarget>& targets,
   BakeRun run(targets, workshop, call.terminal);
   LineSink early(call.terminal, call.cancel);
   TRY(run.Prepare(early, call.cancel));
-  TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(options.common, workshop, call));
-  chosen.options.title = TitleOf(choice);
+  TRY_ASSIGN(std::vector<BakeGroup> groups, ChooseGroups(targets, options, workshop, call));
+  chosen.options.title = TitleOfAll(groups);
   chosen.options.expand_warnings = workshop.debug();
   TRY_ASSIGN(auto output,
              BuildOutput::Open(chosen.options, options.common, workshop.masks(), call.terminal));
@@ -283,11 +356,13 @@ Result<> BuildTargets(const std::vector<BakeTarget>& targets,
       output->sink().Say(std::move(line));
   ShowFiles(sources, output->sink());
   NoticesOnce sink(output->sink());
-  Result<> done = RunAll(run, std::move(choice), options, workshop, sink, call.cancel);
+  auto done = RunAll(run, std::move(groups), options, workshop, sink, call);
   if (!done) done = Fail(output->Told(done.error()));
   TRY(output->Finish(done ? nullptr : &done.error(), nullptr));
-  TRY(std::move(done));
-  if (!options.metadata_file.empty()) TRY(WriteMetadata(options.metadata_file, run.running()));
+  if (!done) return Fail(std::move(done).error());
+  if (!options.metadata_file.empty()) {
+    TRY(WriteMetadata(options.metadata_file, run.running(), *done));
+  }
   TRY(ShowAnswers(run, call.terminal));
   for (const auto& [name, running] : run.running()) {
     if (!running.outcome.cache_failure) continue;

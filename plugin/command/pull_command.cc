@@ -18,6 +18,7 @@ struct PullOptions {
   std::string build;  ///< "" = not given
   std::optional<Platform> platform;
   std::vector<std::string> tags;
+  std::vector<std::string> targets;  ///< of a bake; empty = the build has one image
   options::ProgressMode progress = options::ProgressMode::kAuto;
 };
 
@@ -25,6 +26,13 @@ Result<Platform> ParseOnePlatform(const std::string& value) {
   TRY_ASSIGN(std::vector<Platform> platforms, options::ParsePlatforms(value));
   if (platforms.size() == 1) return platforms.front();
   return Fail(ErrorCode::kUsage, "--platform: an image is pulled for one platform at a time");
+}
+
+/// It becomes the end of a tag.
+Result<std::string> ParseBakeTarget(const std::string& value) {
+  if (!value.empty() && ParseReference(Cat("name:tag-", value))) return value;
+  return Fail(ErrorCode::kUsage,
+              Cat("--target: \"", Printable(value), "\" is no name of a bake target"));
 }
 
 CommandLine PullLine(PullOptions& options) {
@@ -41,6 +49,8 @@ CommandLine PullLine(PullOptions& options) {
                     {"tag", 't', kText, "list",
                      "Name the image so in the Engine (format: \"name:tag\")",
                      flags::Added(options.tags, options::ParseTag)},
+                    {"target", 0, kText, "list", "Pull the image of this target of a bake",
+                     flags::Added(options.targets, ParseBakeTarget)},
                     TokenFlag(options.token),
                     ProjectFlag(options.project)},
           .argument = "BUILD",
@@ -70,16 +80,29 @@ class Pull {
     TRY(engine->Info(cancel_));
 
     TRY_ASSIGN(api::PullInfo info, account_->SavedBuild(token, options_.build, cancel_));
-    TRY(PullFrom(*engine, info));
+    if (options_.targets.empty()) return PullAndName(*engine, info);
+    std::string names;
+    for (const std::string& target : options_.targets) {
+      // As the official client names the image of a target (depot/cli pkg/buildx/commands/pull.go).
+      api::PullInfo one = info;
+      one.reference += Cat('-', target);
+      TRY_ASSIGN(const std::string its, PullAndName(*engine, one));
+      names += its;
+    }
+    return names;
+  }
+
+ private:
+  Result<std::string> PullAndName(docker::Engine& engine, const api::PullInfo& info) {
+    TRY(PullFrom(engine, info));
     std::string names;
     for (const std::string& tag : options_.tags) {
-      TRY(engine->Tag(info.reference, tag, cancel_));
+      TRY(engine.Tag(info.reference, tag, cancel_));
       names += Cat(tag, '\n');
     }
     return names.empty() ? Cat(Printable(info.reference), '\n') : names;
   }
 
- private:
   Result<> PullFrom(docker::Engine& engine, const api::PullInfo& info) {
     std::optional<registry::Credential> credential;
     if (!info.password.empty()) {
@@ -115,6 +138,9 @@ Result<> RunPull(const Call& call) {
   PullOptions options;
   TRY_ASSIGN(bool runs, ReadCommandLine(PullLine(options), call));
   if (!runs) return {};
+  if (options.targets.size() > 1 && !options.tags.empty()) {
+    return Fail(ErrorCode::kUsage, "--tag names one image, and several targets are pulled");
+  }
   TRY(call.terminal.CheckResult());
   TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options.progress));
   chosen.options.title = "the Depot registry";

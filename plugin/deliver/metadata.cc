@@ -49,10 +49,16 @@ std::string MetadataJson(const ExporterResponse& response, const std::string& re
   return metadata.Dump(2);
 }
 
-std::string DepotBuildValue(const std::string& build, const std::string& project) {
+std::string DepotBuildValue(const std::string& build,
+                            const std::string& project,
+                            const std::vector<std::string>& targets) {
   Json value = Json::Object();
   value.Set("buildID", Json::String(build));
   value.Set("projectID", Json::String(project));
+  Json names;
+  for (const std::string& target : targets)
+    names.Append(Json::String(target));
+  if (names.is_array()) value.Set("targets", std::move(names));
   return Base64(value.Dump());
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 namespace depot::deliver {
 
@@ -22,7 +23,9 @@ std::string ImageId(const ExporterResponse& response, ImageIdKind kind);
 std::string MetadataJson(const ExporterResponse& response, const std::string& ref);
 
 /// The value of `depot.build`, as the Depot CLI writes it (depot/cli pkg/buildx/commands/build.go):
-/// base64 of {"buildID","projectID"}.
-std::string DepotBuildValue(const std::string& build, const std::string& project);
+/// base64 of {"buildID","projectID"}, and of a bake "targets", those that were asked for.
+std::string DepotBuildValue(const std::string& build,
+                            const std::string& project,
+                            const std::vector<std::string>& targets = {});
 
 }  // namespace depot::deliver

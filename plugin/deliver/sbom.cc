@@ -153,9 +153,9 @@ Result<> Sboms::Collect(const SbomSource& source, const Cancel& cancel) {
   return {};
 }
 
-Result<std::vector<std::string>> Sboms::Write() const {
+Result<std::vector<std::string>> Sboms::Write(const std::string& target) const {
   std::vector<std::string> paths;
-  for (const auto& [name, content] : SbomFileContents(documents_, platforms_.size() > 1)) {
+  for (const auto& [name, content] : SbomFileContents(documents_, platforms_.size() > 1, target)) {
     std::string path = Cat(directory_, '/', name);
     Result<> written = WriteBelow(path, content);
     if (!written) return Fail(std::move(written).error().While("--sbom-dir cannot be written"));

@@ -46,8 +46,9 @@ class Sboms {
   /// builder no longer has it; the target of Prepare(). A platform without an SBOM is an Error.
   Result<> Collect(const SbomSource& source, const Cancel& cancel);
 
-  /// Writes the files, each at once or not at all (see SbomFileContents()); gives their paths.
-  Result<std::vector<std::string>> Write() const;
+  /// Writes the files, each at once or not at all; gives their paths. `target` as for
+  /// SbomFileContents(): "" = it is the only one.
+  Result<std::vector<std::string>> Write(const std::string& target) const;
 
  private:
   struct Prepared {

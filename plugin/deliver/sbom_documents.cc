@@ -97,12 +97,13 @@ Result<std::vector<SbomDocument>> ReadImageSboms(const Descriptor& image,
 }
 
 std::vector<std::pair<std::string, std::string>> SbomFileContents(
-    const std::vector<SbomDocument>& documents, bool several) {
+    const std::vector<SbomDocument>& documents, bool several, const std::string& target) {
   std::vector<std::pair<std::string, std::string>> files;
   std::set<std::string> taken;
   for (const SbomDocument& document : documents) {
     std::string platform = FormatPlatform(document.platform);
     std::string stem = several ? NamePart(platform) : std::string(kImageScan);
+    if (!target.empty()) stem = Cat(NamePart(target), several ? Cat('_', stem) : "");
     auto same = [&](const SbomDocument& other) { return other.platform == document.platform; };
     auto main = std::find_if(documents.begin(), documents.end(), [&](const SbomDocument& other) {
       return same(other) && other.scan == kImageScan;

@@ -39,10 +39,11 @@ Result<std::vector<SbomDocument>> ReadImageSboms(const Descriptor& image,
                                                  const ContentReader& read);
 
 /// Name and content of the files in --sbom-dir: `sbom.spdx.json`, or with `several` platforms
-/// `linux_amd64.spdx.json` and so on (depot/cli pkg/sbom); further scans of a platform have their
-/// name appended: `sbom-NAME.spdx.json`, `linux_amd64-NAME.spdx.json`. No name leads out of a
-/// directory, and none comes twice, whatever the documents say of themselves.
+/// `linux_amd64.spdx.json` and so on; of a `target` that is one of several `TARGET.spdx.json` and
+/// `TARGET_linux_amd64.spdx.json` (depot/cli pkg/sbom). Further scans of a platform have their name
+/// appended: `sbom-NAME.spdx.json`, `linux_amd64-NAME.spdx.json`. No name leads out of a directory,
+/// and none comes twice, whatever the documents say of themselves.
 std::vector<std::pair<std::string, std::string>> SbomFileContents(
-    const std::vector<SbomDocument>& documents, bool several);
+    const std::vector<SbomDocument>& documents, bool several, const std::string& target);
 
 }  // namespace depot::deliver

@@ -67,14 +67,21 @@ Result<> Job::StartHosted(const api::BuildDescription& description, const Cancel
   return {};
 }
 
+std::vector<std::string> Job::SaveAs(const std::string& target) const {
+  std::vector<std::string> names = save_as_;
+  for (std::string& name : names)
+    if (!target.empty()) name += Cat('-', target);
+  return names;
+}
+
 const std::string& Job::project() const {
   const std::string& told = hosted_->created().project;
   return told.empty() ? choice_.hosted->project.id : told;
 }
 
-std::string Job::depot_build() const {
+std::string Job::depot_build(const std::vector<std::string>& targets) const {
   if (!hosted_) return "";
-  return deliver::DepotBuildValue(hosted_->created().id, project());
+  return deliver::DepotBuildValue(hosted_->created().id, project(), targets);
 }
 
 std::string Job::saved_build() const {

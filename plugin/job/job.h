@@ -38,8 +38,9 @@ class Job {
   bool loads_by_default() const { return choice_.default_load; }
   choice::Emulation emulation() const { return choice_.emulation; }
   const std::string& node_id() const { return choice_.node_id; }
-  /// What the Depot API wants a saved image to be called; empty when nothing is saved.
-  const std::vector<std::string>& save_as() const { return save_as_; }
+  /// What the Depot API wants the saved image of a target to be called; empty when nothing is
+  /// saved. `target` is its name in a bake, which ends the tags (depot/cli pkg/registry), else "".
+  std::vector<std::string> SaveAs(const std::string& target) const;
 
   /// What the command `pull` takes to bring the saved image: "--project P BUILD"; "" when nothing
   /// is saved.
@@ -47,7 +48,7 @@ class Job {
 
   /// What the Depot API knows the build by, for the metadata file: deliver::DepotBuildValue(); ""
   /// without the API.
-  std::string depot_build() const;
+  std::string depot_build(const std::vector<std::string>& targets = {}) const;
 
   /// Lets go of the builders and tells the Depot API how it ended; `failure` null = success. Once,
   /// when no target runs any more. That the API cannot be told is a warning.

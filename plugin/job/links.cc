@@ -1,7 +1,6 @@
 #include "plugin/job/links.h"
 
 #include "driver/base/text.h"
-#include "driver/solve/dated_context.h"
 #include "driver/solve/linked_result.h"
 
 namespace depot::job {
@@ -29,14 +28,13 @@ Result<> Use(const Linkage& linkage, PlatformBuild& part, const Cancel& cancel) 
   return {};
 }
 
-void TakeTurns(ContextTurns& turns, std::vector<PlatformBuild>& parts) {
+void ArrangeLoans(ContextLoans& loans,
+                  const plan::Source& source,
+                  std::vector<PlatformBuild>& parts) {
   for (PlatformBuild& part : parts) {
-    part.turn = std::make_unique<ContextTurns::Turn>(turns, part.builder);
-    part.plan.request.on_result = [turn = part.turn.get(), key = part.plan.request.shared_key](
-                                      const std::string& result, const Cancel& stop) -> Result<> {
-      TRY_ASSIGN(auto expected, solve::CountLocalSources(result));
-      return turn->Begin(key, std::move(expected), stop);
-    };
+    solve::BuildRequest& request = part.plan.request;
+    part.loan = loans.Arrange(part.builder, source, request);
+    request.linger = [loan = part.loan.get()](const Cancel& stop) { loan->Settle(stop); };
   }
 }
 
@@ -101,9 +99,10 @@ void LinkBoard::Fail(const std::string& target, Error error) {
   changed_.notify_all();
 }
 
-Result<> Link(const Linkage& linkage, std::vector<PlatformBuild>& parts, const Cancel& cancel) {
-  const bool linked = linkage.used || !linkage.uses.empty();
-  if (linkage.turns != nullptr && !linked) TakeTurns(*linkage.turns, parts);
+Result<> Link(const Linkage& linkage,
+              const plan::Source& source,
+              std::vector<PlatformBuild>& parts,
+              const Cancel& cancel) {
   if (linkage.board == nullptr) return {};
   if (linkage.used) {
     std::set<const builder::Builder*> builders;
@@ -121,6 +120,7 @@ Result<> Link(const Linkage& linkage, std::vector<PlatformBuild>& parts, const C
       return board->AwaitUsers(name, stop);
     };
   }
+  if (linkage.loans != nullptr) ArrangeLoans(*linkage.loans, source, parts);
   return {};
 }
 

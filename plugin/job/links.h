@@ -10,7 +10,7 @@
 
 #include "driver/base/cancel.h"
 #include "driver/base/result.h"
-#include "plugin/job/context_turns.h"
+#include "plugin/job/context_loans.h"
 #include "plugin/job/platform_build.h"
 
 namespace depot::job {
@@ -60,16 +60,20 @@ class LinkBoard {
 /// How one target hangs together with others; without a board it stands alone.
 struct Linkage {
   LinkBoard* board = nullptr;  ///< outlives the target
-  std::string name;            ///< the target's
+  std::string name;            ///< the target's; "" without a board
+  bool several = false;        ///< it is not the only target of the run
   bool used = false;           ///< others use it
   /// The named contexts that are others' results: by the context's name the target.
   std::map<std::string, std::string> uses;
-  ContextTurns* turns = nullptr;  ///< the run's; outlives the target; null = it is alone
+  ContextLoans* loans = nullptr;  ///< the run's; outlives the target; null = it is alone
 };
 
 /// Waits for what the target uses, and puts it into the requests of its parts; what the target
-/// makes will be left on the board. One without links will send its contexts when it is its turn:
-/// one with links is read by several solves at once. Blocks.
-Result<> Link(const Linkage& linkage, std::vector<PlatformBuild>& parts, const Cancel& cancel);
+/// makes will be left on the board. Then arranges that directories which other targets send are
+/// sent once. Blocks.
+Result<> Link(const Linkage& linkage,
+              const plan::Source& source,
+              std::vector<PlatformBuild>& parts,
+              const Cancel& cancel);
 
 }  // namespace depot::job

@@ -11,7 +11,7 @@
 #include "driver/solve/solve.h"
 #include "plugin/choice/crew.h"
 #include "plugin/deliver/engine_load.h"
-#include "plugin/job/context_turns.h"
+#include "plugin/job/context_loans.h"
 #include "plugin/plan/plan.h"
 
 namespace depot::job {
@@ -32,8 +32,8 @@ struct PlatformBuild {
   session::Faults faults;  ///< what went wrong on our side of that
   /// What it has sent to us of its results; null before its solve.
   std::shared_ptr<session::ExportLog> exported;
-  /// While it is solved, when other targets may send the same files.
-  std::unique_ptr<ContextTurns::Turn> turn;
+  /// While it is solved, when other targets may need the same files.
+  std::unique_ptr<ContextLoans::Loan> loan;
   plan::BuildPlan plan;
   solve::BuildResult solved;
   /// What the Engine got of all builders; of the first of them, when layers were loaded.

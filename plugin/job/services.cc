@@ -24,10 +24,9 @@ Result<> Services::Prepare(std::size_t builders, bool again, const Cancel& cance
 
 std::string Services::AddTo(rpc::ServiceTable& table,
                             session::Faults& faults,
-                            session::OfferedStores own,
-                            session::TransferHook hook) {
+                            session::OfferedStores own) {
   AddStandby(table, faults);
-  session::AddFileSync(table, inputs_.trees, faults, sink_, std::move(hook));
+  session::AddFileSync(table, inputs_.trees, faults, sink_);
   own.insert(inputs_.stores.begin(), inputs_.stores.end());
   if (!own.empty()) session::AddContent(table, std::move(own), faults, sink_);
   if (!inputs_.source.upload) return "";

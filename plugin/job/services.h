@@ -25,13 +25,12 @@ class Services {
   /// standard input is read to its end and kept. Once.
   Result<> Prepare(std::size_t builders, bool again, const Cancel& cancel);
 
-  /// Offers everything to one builder, for one session, and content of its own besides; `hook`
-  /// hears of directories that are sent. Returns the address of the uploaded context, for the plan;
-  /// "" when nothing is uploaded. `table` and `faults` must outlive the session.
+  /// Offers everything to one builder, for one session, and content of its own besides. Returns the
+  /// address of the uploaded context, for the plan; "" when nothing is uploaded. `table` and
+  /// `faults` must outlive the session.
   std::string AddTo(rpc::ServiceTable& table,
                     session::Faults& faults,
-                    session::OfferedStores own = {},
-                    session::TransferHook hook = {});
+                    session::OfferedStores own = {});
 
   /// The part of it that a second session of the same build offers: no directory, nothing that is
   /// uploaded.

@@ -98,7 +98,7 @@ Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel&
   auto registries = job.registries().Open(std::move(insecure));
   Preflight preflight(*registries, sink, cancel);
   CacheSources sources(*registries, cancel);
-  TRY_ASSIGN(auto pushes, plan::PushTargets(options_, job.save_as()));
+  TRY_ASSIGN(auto pushes, plan::PushTargets(options_, SaveAs(job)));
   const std::vector<Reference> cache_pushes = caches_.PushTargets();
   for (const Reference& push : pushes)
     job.registries().keyring().WillPush(push.domain, push.path);
@@ -186,6 +186,11 @@ Result<> Target::Load(std::vector<PlatformBuild>& parts,
   return loader.Load(parts, sink, cancel);
 }
 
+/// Of a bake not all targets need be saved.
+std::vector<std::string> Target::SaveAs(const Job& job) const {
+  return options_.save ? job.SaveAs(linkage_.name) : std::vector<std::string>();
+}
+
 Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   const DockerSetup& docker = workshop_.docker();
   plan::PlanFacts facts;
@@ -195,7 +200,7 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   if (docker.engine) facts.frontend.engine_host = docker.engine->host;
   facts.frontend.node_id = job.node_id();
   facts.source_policy = inputs_.source_policy;
-  facts.save_as = job.save_as();
+  facts.save_as = SaveAs(job);
   facts.vcs = inputs_.vcs;
   facts.dated = inputs_.contexts.dated;
   facts.explain = workshop_.debug();
@@ -217,10 +222,7 @@ Result<> Target::Plan(std::vector<PlatformBuild>& parts,
     facts.frontend.platforms = part.share.platforms;
     session::OfferedStores own;
     if (facts.load_layers) own["export"] = {part.described, true};
-    auto note = [&part](const std::string& name, bool ended) {
-      if (part.turn) part.turn->Note(name, ended);
-    };
-    facts.frontend.upload_url = services.AddTo(part.services, part.faults, std::move(own), note);
+    facts.frontend.upload_url = services.AddTo(part.services, part.faults, std::move(own));
     services.AddStandby(part.standby, part.faults);
     TRY_ASSIGN(part.plan,
                plan::MakePlan(options_, part.builder->features(), inputs_.source, facts));
@@ -273,7 +275,7 @@ Result<Outcome> Target::DeliverAnswer(const PlatformBuild& part) {
 Result<> Target::Solve(std::vector<PlatformBuild>& parts,
                        Services& services,
                        const Cancel& cancel) {
-  TRY(Link(linkage_, parts, cancel));
+  TRY(Link(linkage_, inputs_.source, parts, cancel));
   for (std::size_t i = 0; i < parts.size(); ++i) {
     PlatformBuild& part = parts[i];
     part.exported =
@@ -283,13 +285,19 @@ Result<> Target::Solve(std::vector<PlatformBuild>& parts,
   if (!solved && !cancel.cancelled() && MaySendAnew(parts, services)) {
     parts.front().sink->Say(
         Cat("WARNING: ", solved.error().message(), ": the context is sent anew"));
-    for (PlatformBuild& part : parts)
+    for (PlatformBuild& part : parts) {
+      part.plan.request.local_sessions.clear();
       TRY(part.builder->Reconnect(cancel));
+    }
     solved = solve::SolveAll(SolvesOf(parts, services), cancel);
   }
   for (PlatformBuild& part : parts) {
     part.plan.request.on_result = nullptr;
-    part.turn.reset();
+    // What solves the same once more, for a cache, has a session of its own.
+    part.plan.request.linger = nullptr;
+    part.plan.request.session.clear();
+    part.plan.request.local_sessions.clear();
+    part.loan.reset();
   }
   if (!solved) return Fail(std::move(solved).error());
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -390,7 +398,7 @@ Result<Outcome> Target::Deliver(const std::vector<PlatformBuild>& parts,
   TRY_ASSIGN(Delivered delivered, alone ? FinishAlone(parts, push, job, sink, cancel)
                                         : JoinPlatforms(parts, push, results_, sink, cancel));
   delivered.response.merge(metadata);
-  TRY_ASSIGN(std::vector<std::string> sboms, sboms_.Write());
+  TRY_ASSIGN(std::vector<std::string> sboms, sboms_.Write(linkage_.several ? linkage_.name : ""));
   for (const std::string& path : sboms)
     sink.Say(Cat("wrote ", path));
   const PlatformBuild& first = parts.front();

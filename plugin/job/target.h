@@ -69,6 +69,7 @@ class Target {
                                                      Services& services,
                                                      Questions questions,
                                                      EventSink& sink);
+  std::vector<std::string> SaveAs(const Job& job) const;
   Result<docker::Engine*> EngineToLoadInto();
   Result<plan::PlanFacts> LookAround(Job& job, const Cancel& cancel);
   Result<> FindEngine(Job& job, plan::PlanFacts& facts, const Cancel& cancel);

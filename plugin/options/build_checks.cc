@@ -154,6 +154,10 @@ Result<> CheckSecretIds(const BuildOptions& options) {
 
 }  // namespace
 
+void ImplySbom(BuildOptions& options) {
+  if (!options.sbom_dir.empty()) options.sbom_implied = options.attests.try_emplace("sbom").second;
+}
+
 bool Pushes(const BuildOptions& options) {
   return options.push || options.save ||
          std::any_of(options.outputs.begin(), options.outputs.end(), [](const Output& output) {

@@ -10,6 +10,9 @@ namespace depot::options {
 /// image, an SBOM directory without an SBOM, a tag for an image that is not saved. kUsage.
 Result<> CheckTogether(const BuildOptions& options);
 
+/// --sbom-dir switches the SBOM on; after CheckTogether().
+void ImplySbom(BuildOptions& options);
+
 /// Whether the build pushes an image, or has it saved.
 bool Pushes(const BuildOptions& options);
 

@@ -319,7 +319,7 @@ Result<std::optional<BuildOptions>> ParseWords(const std::vector<std::string>& w
   if (!values) return std::nullopt;
   BuildOptions& options = *values;
   TRY(CheckTogether(options));
-  if (!options.sbom_dir.empty()) options.sbom_implied = options.attests.try_emplace("sbom").second;
+  ImplySbom(options);
   if (options.progress == ProgressMode::kQuiet) options.quiet = true;
   if (options.quiet) options.progress = ProgressMode::kQuiet;
   return values;

@@ -114,6 +114,7 @@ class FakeApi:
         self._requests = []
         self._faults = {}
         self._always = {}
+        self._projects = {}  # each project has one build
         self.machine = {
             "endpoint": rig["BUILDER"],
             "server_name": rig["SERVERNAME"],
@@ -180,10 +181,11 @@ class FakeApi:
 
     def _CreateBuild(self, message):
         project = message.get("project_id") or _PROJECT
+        build = f"build{self._projects.setdefault(project, len(self._projects) + 1)}"
         return {
-            "build_id": "build1",
-            "build_token": "token-of-build1",
-            "build_url": f"{self.url}/builds/build1",
+            "build_id": build,
+            "build_token": f"token-of-{build}",
+            "build_url": f"{self.url}/builds/{build}",
             "project_id": project,
             **self.created,
         }

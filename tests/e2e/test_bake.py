@@ -9,6 +9,7 @@ import threading
 from git_server import GIT, GitServer, commit
 from harness import EndToEnd, symlink
 from invocations import Case, InvocationTest
+from links import Link
 
 # Targets that run at once have steps of their own: see InvocationTest._play().
 _TWO = """
@@ -247,12 +248,108 @@ _COMPOSE = [
         ),
         env=_IMAGE,
     ),
+    Case(
+        f"--push {_META}",
+        files=compose(
+            "x-args: &args {WORD: shared}\nservices:\n  api: &api\n    image: ${IMAGE}-api\n    profiles: [all]\n"
+            "    build: &build {context: ., args: *args, labels: [a=b], platforms: [linux/amd64]}\n"
+            "  worker:\n    <<: *api\n    image: ${IMAGE}-worker\n    profiles: []\n    build: {<<: *build, target: make}\n"
+            "    depends_on: [cache]\n  cache: {image: nobody/cache}\n"
+        ),
+        env=_IMAGE,
+    ),
+    Case(
+        f"-f compose.yaml -f compose.release.yaml --push {_META} web",
+        files=compose(
+            _SERVICES,
+            **{
+                "compose.release.yaml": "services:\n  web:\n    build:\n      args: {WORD: '${WORD:?say which}'}\n"
+                "      tags: ['${IMAGE}-release']\n      no_cache: false\n"
+            },
+        ),
+        env={**_IMAGE, "WORD": "release"},
+    ),
     Case("", files=compose("services:\n  web: {build: [a, b]}\n"), says=("web", "build"), ours=("line 2",)),
+]
+
+
+# In the shape of what large public repositories have: one file for releases and checks, variants by a matrix, tags that
+# a CI hands over in a file of its own, stages of one Dockerfile as targets.
+_STAGES = """FROM BASE AS base
+ARG VERSION
+RUN : {image} CASE; echo "$VERSION" >/version
+FROM base AS build
+RUN echo built >/program
+FROM scratch AS binaries
+COPY --from=build /program /
+FROM base AS test
+RUN grep . /version
+FROM base AS image
+COPY --from=build /program /usr/bin/
+"""
+_RELEASE = """
+variable "VERSION" { default = "0.0.0-dev" }
+variable "IMAGE" {}
+variable "LATEST" { default = false }
+function "tags" {
+  params = [name]
+  result = concat(["${name}-v${VERSION}"], LATEST ? ["${name}-latest"] : [])
+}
+target "_common" {
+  args = { VERSION = VERSION, BUILDKIT_CONTEXT_KEEP_GIT_DIR = 1 }
+}
+group "default" { targets = ["binaries", "image"] }
+group "validate" { targets = ["test"] }
+target "binaries" {
+  inherits = ["_common"]
+  target = "binaries"
+}
+target "test" {
+  inherits = ["_common"]
+  target = "test"
+  output = ["type=cacheonly"]
+}
+target "image" {
+  inherits = ["_common"]
+  target = "image"
+  tags = tags(IMAGE)
+  labels = { "org.opencontainers.image.version" = VERSION }
+}
+"""
+_VARIANTS = """
+variable "IMAGE" {}
+target "service" {
+  name = "${svc}-${replace(flavour.name, ".", "-")}"
+  matrix = {
+    svc = ["api", "web"]
+    flavour = [{ name = "1.0", word = "old" }, { name = "2.0", word = "new" }]
+  }
+  args = { WORD = "${svc} ${flavour.word}" }
+  tags = ["${IMAGE}-${svc}-${flavour.name}"]
+}
+group "default" { targets = ["api-1-0", "api-2-0", "web-1-0", "web-2-0"] }
+"""
+_CI_TAGS = """
+target "docker-metadata-action" {}
+target "app" { inherits = ["docker-metadata-action"] }
+"""
+_CI_FILE = """{"target": {"docker-metadata-action": {"tags": ["${IMAGE}-sha", "${IMAGE}-main"],
+  "labels": {"org.opencontainers.image.revision": "abc"}, "args": {"WORD": "main"}}},
+  "variable": {"IMAGE": {}}}"""
+_PUBLIC = [
+    Case(f"--push {_META} image", files=hcl(_RELEASE, Dockerfile=_STAGES), env={**_IMAGE, "VERSION": "1.2.3", "LATEST": "1"}),
+    Case("binaries --allow fs.write={out} --set *.output=type=local,dest={out}/o", files=hcl(_RELEASE, Dockerfile=_STAGES), env=_IMAGE),
+    Case("validate", files=hcl(_RELEASE, Dockerfile=_STAGES), env=_IMAGE),
+    Case(f"--push {_META}", files=hcl(_VARIANTS), env=_IMAGE),
+    Case(f"-f docker-bake.hcl -f ci.json --push {_META} app", files=hcl(_CI_TAGS, **{"ci.json": _CI_FILE}), env=_IMAGE),
 ]
 
 
 class Bake(InvocationTest):
     command = "bake"
+
+    def test_projects_as_public_ones_are(self):
+        self.play(_PUBLIC)
 
     def test_definitions(self):
         self.play(_DEFINITIONS)
@@ -297,6 +394,22 @@ class BakeAlone(EndToEnd):
             said = self.engine("containerd").run(f"{image}-{target}", "cat", "/made")
             self.assertIn(word, str(said))
             self.engine("containerd").remove(f"{image}-{target}")
+
+    def test_a_shared_context_is_sent_once(self):
+        """By whichever target needs it first, and also for those that are linked; each gets the files."""
+        size = 3_000_000
+        targets = "".join(f'target "t{i}" {{ args = {{ WORD = "{i}" }} }}\n' for i in range(3))
+        targets += 'target "last" { contexts = { other = "target:t0" } }\n'
+        folder = self.folder_of(targets, large=os.urandom(size))
+        text = "COPY large /\nARG WORD\nRUN echo $WORD >/made; sleep 1\n"
+        (folder / "Dockerfile").write_text(f"FROM {self.rig['BASE']}\n{text}")
+        self.start_newest_engine()
+        link = Link(self.rig["ENGINE_NEWEST"].removeprefix("unix://"), port=self.work / "engine.sock")
+        self.addCleanup(link.close)
+        args = ["--set=*.output=type=cacheonly", "t0", "t1", "t2", "last"]
+        self.bake(*args, cwd=folder, env={"DOCKER_HOST": link.url}, builder=None)
+        self.assertGreater(link.sent, size)
+        self.assertLess(link.sent, 2 * size)
 
     def test_what_stays_in_the_cache_is_said_once(self):
         said = self.bake(cwd=self.folder_of(_TWO), env={"IMAGE": "example/app:1"}).stderr

@@ -9,6 +9,7 @@ import tarfile
 import unittest
 
 import trees
+from actions_cache import ActionsCache
 from faulty_registry import FaultyRegistry, answer
 from harness import EndToEnd
 
@@ -36,10 +37,10 @@ class CacheTest(EndToEnd):
         for number in names:
             self.assertRegex(result.stderr, rf"(?m)^#{number} CACHED$")
 
-    def assert_second_builder_has_it(self, context, source, ran, **options):
+    def assert_second_builder_has_it(self, context, source, ran, engine="classic", **options):
         """The empty builder takes every step from the cache: the files are those of `ran`."""
         out = self.folder / "second"
-        second = self.build("--cache-from", source, "-o", out, context, engine="classic", **options)
+        second = self.build("--cache-from", source, "-o", out, context, engine=engine, **options)
         self.assert_cached(second)
         for name in ("one", "two"):
             self.assertEqual(trees.text(out, name), trees.text(ran, name))
@@ -65,6 +66,19 @@ class Caches(CacheTest):
         out, _ = self.build_files(context, "--cache-to", cache)
         self.assert_second_builder_has_it(context, cache, out)
         self.assert_no_leak(self.rig["PUSHER"].partition(":")[2])
+
+    def test_the_cache_of_actions(self):
+        """With what the environment of an action has; the token is said to the builder and nobody else."""
+        context = self.steps()
+        with ActionsCache() as service:
+            env = service.variables()
+            out, first = self.build_files(context, "--cache-to", "type=gha,scope=own,mode=max", env=env)
+            self.assertIn("wrote the cache to GitHub's cache (scope own)", first.stderr)
+            self.assertTrue([name for name in service.names() if name.startswith("index-own-")], service.names())
+            # The classic store has no such caches.
+            self.start_newest_engine()
+            self.assert_second_builder_has_it(context, "type=gha,scope=own", out, engine="newest", env=env)
+        self.assert_no_leak(service.token)
 
     def test_a_local_cache(self):
         context, cache = self.steps(), self.folder / "cache ü"

@@ -149,6 +149,16 @@ class Checks(CallTest):
         broken = self.build("--lint", self.file(BROKEN), env=env, check=1)
         self.assertIn("--lint: dockerfile parse error", broken.stderr)
 
+    def test_lint_of_a_bake(self):
+        """A target that has a finding ends the run, and is named."""
+        place = self.file(CLEAN)
+        (place / "warned").write_text(WARNED.replace("BASE", self.rig["BASE"]))
+        (place / "docker-bake.hcl").write_text('target "clean" {}\ntarget "warned" { dockerfile = "warned" }\n')
+        args = ["bake", "--progress=plain", "--lint", "clean", "warned"]
+        self.assertRegex(self.run_plugin(*args, env=self.newest(), cwd=place).stderr, "lint: WARNING: MaintainerDeprecated")
+        refused = self.run_plugin(*args, "--lint-fail-on=info", env=self.newest(), cwd=place, check=1).stderr
+        self.assertIn("target warned: linting failed", refused)
+
     def test_lint_that_cannot_be_done_is_no_silence(self):
         args = ("--lint", self.file(CLEAN))
         result = self.build(*args, builder="tls", check=113)

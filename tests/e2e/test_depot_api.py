@@ -152,6 +152,97 @@ class DepotApi(ApiTest):
         self.assert_no_leak(self.rig["PUSHER"].partition(":")[2])
 
 
+class Bakes(ApiTest):
+    """Several targets: one build of the API for each project."""
+
+    def bake(self, targets, *args, check=0, image="", **more):
+        text = f"FROM {self.rig['BASE']}\nRUN echo {self.image_name()} >/made\n"
+        definition = "".join(f'target "{name}" {{\n{fields}\n}}\n' for name, fields in targets.items())
+        self.place = self.context({"Dockerfile": text, "docker-bake.hcl": definition}, name=f"ctx{len(self.results)}")
+        args = ["--progress=plain", *args, *targets]
+        return self.run_plugin("bake", *args, cwd=self.place, env=self.variables(**more), check=check)
+
+    def created(self):
+        """By project the targets that the API was told of."""
+        return {
+            one.message["project_id"]: {option["target_name"]: option for option in one.message["options"]}
+            for one in self.api.asked("CreateBuild")
+        }
+
+    def test_a_project_for_each_target(self):
+        meta = self.work / "m.json"
+        targets = {
+            "own": 'project_id = "proj2"',
+            "default": "",
+            "linked": 'project_id = "proj2"\ncontexts = { base = "target:own" }',
+        }
+        self.bake(targets, "--metadata-file", meta)
+        self.assertEqual({name: sorted(made) for name, made in self.created().items()},
+                         {"proj1": ["default"], "proj2": ["linked", "own"]})  # fmt: skip
+        finished = {one.message["build_id"]: "success" in one.message for one in self.api.asked("FinishBuild")}
+        self.assertEqual(finished, {"build1": True, "build2": True})
+        said = json.loads(meta.read_text())
+        self.assertEqual(said["own"]["depot.build"]["projectID"], "proj2")
+        self.assertNotIn("depot.build", said)
+        machines = {(one.token, one.message["build_id"]) for one in self.api.asked("GetBuildKitConnection")}
+        self.assertEqual(machines, {("token-of-build1", "build1"), ("token-of-build2", "build2")})
+
+    def test_one_project_of_the_definition_is_that_of_all(self):
+        self.bake({"a": 'project_id = "proj3"', "b": ""}, "--metadata-file", self.work / "m.json", DEPOT_PROJECT_ID=None)
+        self.assertEqual(sorted(self.created()), ["proj3"])
+        top = json.loads((self.work / "m.json").read_text())["depot.build"]
+        self.assertEqual(top, {"buildID": "build1", "projectID": "proj3", "targets": ["a", "b"]})
+
+    def test_what_is_wrong_with_projects(self):
+        two = {"a": 'project_id = "p2"', "b": 'project_id = "p3"'}
+        result = self.bake({**two, "c": ""}, check=1, DEPOT_PROJECT_ID=None)
+        self.say("target c names no Depot project", "DEPOT_PROJECT_ID", result=result)
+        two["b"] += '\ncontexts = { x = "target:a" }'
+        result = self.bake(two, check=1)
+        self.say("target b of project p3 has a context from target a of project p2", result=result)
+        result = self.bake({"a": 'project_id = "p2"', "b": ""}, check=1, DEPOT_BUILD_ID="build9")
+        self.say("DEPOT_BUILD_ID names one build", result=result)
+        self.assertEqual(self.api.asked(), [])
+
+    def test_a_failure_in_one_project_ends_the_others(self):
+        bad = 'project_id = "proj2"\ndockerfile-inline = "FROM scratch\\nCOPY nowhere /"'
+        long = f'dockerfile-inline = "FROM {self.rig["BASE"]}\\nRUN {self.endless_step()}"'
+        self.bake({"bad": bad, "long": long}, check=1)
+        self.say("target bad", "nowhere")
+        ends = {one.message["build_id"] for one in self.api.asked("FinishBuild") if "error" in one.message}
+        self.assertEqual(ends, {"build1", "build2"})
+
+    def test_another_builder_has_no_projects(self):
+        result = self.bake({"a": 'project_id = "p2"', "b": 'project_id = "p3"'}, "--builder", self.rig["BUILDER_PLAIN"])
+        self.say("project_id has no effect", result=result)
+        self.assertEqual(self.api.asked(), [])
+
+    def test_targets_are_saved_under_names_of_their_own(self):
+        """Those that others use alone are not; names that the user did not want to push are not pushed."""
+        image = self.image_name("saved", "basic", "build1")
+        host = self.registry_host("basic")
+        self.api.created = {
+            "additional_credentials": [
+                {"host": host, "token": base64.b64encode(self.rig["PUSHER"].encode()).decode()}
+            ],
+            "additional_tags": [{"tag": image, "push": True}],
+        }
+        own = self.image_name("own", "basic", "1")
+        definition = {"a": f'tags = ["{own}"]\ncontexts = {{ x = "target:b" }}'}
+        text = f"FROM {self.rig['BASE']}\nRUN echo {self.image_name()} >/made\n"
+        hcl = "".join(f'target "{name}" {{\n{fields}\n}}\n' for name, fields in {**definition, "b": ""}.items())
+        place = self.context({"Dockerfile": text, "docker-bake.hcl": hcl})
+        args = ["--progress=plain", "--save", "--save-tag=nightly", "a"]
+        result = self.run_plugin("bake", *args, cwd=place, env=self.variables())
+        self.say("To pull:", "pull --target a --project proj1 build1", result=result)
+        options = self.created()["proj1"]
+        self.assertEqual((options["a"]["save"], options["a"]["save_tags"]), (True, ["nightly"]))
+        self.assertTrue(self.repository(image).has("build1-a"))
+        self.assertFalse(self.repository(image).has("build1-b"))
+        self.assertFalse(self.repository(own).has("1"))
+        self.assert_no_leak(self.rig["PUSHER"].partition(":")[2])
+
+
 class ApiFailures(ApiTest):
     def test_503_is_tried_again_with_the_reason_shown(self):
         self.api.will("CreateBuild", failure(503), failure(503, "unavailable", "back soon"))

@@ -423,6 +423,18 @@ class Pull(AccountTest):
         self.assertEqual(self.api.asked("GetPullInfo")[0].message, {"build_id": "build1"})
         self.assert_no_leak(self.password)
 
+    def test_targets_of_a_bake(self):
+        """Each has a tag of its own in the registry."""
+        whole = self.image
+        targets = [f"{whole}-web", f"{whole}-api"]
+        for self.image in targets:
+            self.push_image()
+        self.will_give(reference=whole)
+        args = ["pull", "--target", "web", "--target", "api", "build1"]
+        self.assertEqual(self.run_command(*args, engine="containerd").stdout.split(), targets)
+        self.assertIn("several targets", self.run_command(*args, "-t", "x", engine="containerd", check=125).stderr)
+        self.assertIn("no name of a bake target", self.run_command("pull", "--target", "a:b", "x", check=125).stderr)
+
     def test_quiet_prints_the_name_alone(self):
         self.push_image()
         self.will_give()

@@ -25,7 +25,9 @@ _DIFFERENCES = {
 _SAME_HEADERS = ("content-type", "connect-protocol-version", "authorization")
 
 
-class Parity(EndToEnd):
+class ParityTest(EndToEnd):
+    command = "build"
+
     def setUp(self):
         super().setUp()
         if not self.rig.get("DEPOT"):
@@ -47,8 +49,9 @@ class Parity(EndToEnd):
                 **_OFFICIAL,
                 **env,
             }
-            argv = [program, "build", "--progress", "plain", *args, self.place]
-            running = self._start(argv, "containerd", None, values, None, None)
+            argv = [program, self.command, "--progress", "plain", *args]
+            argv += [self.place] if self.command == "build" else []
+            running = self._start(argv, "containerd", None, values, self.place, None)
             self._finish(running, check, 120)
             return api.asked()
         finally:
@@ -66,6 +69,8 @@ class Parity(EndToEnd):
         self.assertEqual(_headers(ours), _headers(official))
         self.assertEqual({one.method for one in ours}, {one.method for one in official})
 
+
+class Parity(ParityTest):
     def test_plain(self):
         self.compare()
 
@@ -121,6 +126,22 @@ class Parity(EndToEnd):
         self.compare("--target", "nowhere", check=1)
 
 
+class BakeParity(ParityTest):
+    command = "bake"
+
+    def setUp(self):
+        super().setUp()
+        targets = 'group "default" { targets = ["one", "two"] }\n'
+        targets += 'target "one" { target = "first" }\ntarget "two" { tags = ["some:2"] }\n'
+        (self.place / "docker-bake.hcl").write_text(targets)
+
+    def test_bake_of_a_group(self):
+        self.compare()
+
+    def test_bake_with_save(self):
+        self.compare("--save", "--save-tag", "nightly", "two")
+
+
 def _created(requests):
     (created,) = [one.message for one in requests if one.method == "CreateBuild"]
     # An optional project that is empty, and one that is not there, are both "the token decides".
@@ -129,7 +150,7 @@ def _created(requests):
 
 def _without_differences(created):
     options = []
-    for option in created["options"]:
+    for option in sorted(created["options"], key=lambda one: one.get("target_name", "")):
         outputs = [dict(output) for output in option.get("outputs", [])]
         for output in outputs:
             kept = {

@@ -351,6 +351,11 @@ _CACHE = [
     Case("--cache-to type=local,dest={out}/c,mode=max,compression=zstd -o {out}/o ctx", ignore=("c",)),
     Case("--cache-to type=registry,ref={closed}/x,ignore-error=true -o {out}/o ctx"),
     Case("--cache-to type=registry,ref={closed}/x -o {out}/o ctx", says=("refused",)),
+    # The rig's builders have no such caches, and say so of the one that was asked for.
+    Case("--cache-to type=s3,bucket=b,region=r ctx", env={"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hush"}, says=('unknown cache exporter: "s3"',)),
+    Case("--cache-from type=s3,bucket=b,region=r -o {out}/o ctx", env={"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hush"}),
+    Case("--cache-to type=azblob,account_url=http://{closed},name=n ctx", says=('unknown cache exporter: "azblob"',)),
+    Case("--cache-from type=azblob,account_url=http://{closed},name=n -o {out}/o ctx"),
     Case("--cache-from ref=foo ctx", says=("type",)),
     Case("--cache-to ref=foo ctx", says=("type",)),
     Case("--cache-to type=local ctx", says=("local", "dest")),

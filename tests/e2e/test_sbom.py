@@ -51,6 +51,16 @@ class Sbom(EndToEnd):
         self.assertIn("wrote made/sboms/sbom.spdx.json", said)
         self.assertEqual(len(self.repository(image).document("latest")["manifests"]), 2)
 
+    def test_of_several_targets(self):
+        """Each in a file of its own; one that only others use has none."""
+        place = self.source()
+        definition = f'target "linked" {{}}\ntarget "a" {{\n  contexts = {{ x = "target:linked" }}\n  platforms = ["{BOTH}"]\n}}\n'
+        definition = definition.replace(",", '", "') + 'target "b" { output = ["type=local,dest=o"] }\n'
+        (place / "docker-bake.hcl").write_text(definition)
+        flags = [f"--sbom=generator={self.rig['SBOM_GENERATOR']}", "--sbom-dir", self.work / "made/sboms"]
+        self.run_plugin("bake", "--progress=plain", *flags, "a", "b", builder="tls", cwd=place)
+        self.check("a_linux_amd64.spdx.json", "a_linux_arm64.spdx.json", "b.spdx.json")
+
     def test_of_two_platforms_of_one_builder(self):
         image = self.image_name(registry="open")
         self.scan("-t", image, "--push", "--platform", BOTH)

@@ -162,9 +162,11 @@ TEST(SbomDocuments, MoreThanReasonableIsRefused) {
   EXPECT_EQ(documents.error().code(), ErrorCode::kInvalid);
 }
 
-std::vector<std::string> Names(const std::vector<SbomDocument>& documents, bool several) {
+std::vector<std::string> Names(const std::vector<SbomDocument>& documents,
+                               bool several,
+                               const std::string& target = "") {
   std::vector<std::string> names;
-  for (const auto& [name, content] : SbomFileContents(documents, several))
+  for (const auto& [name, content] : SbomFileContents(documents, several, target))
     names.push_back(name);
   return names;
 }
@@ -175,6 +177,10 @@ TEST(SbomFileNames, AreThoseOfDepot) {
   EXPECT_EQ(Names({{kAmd64, "anything", ""}}, false), Strings{"sbom.spdx.json"});
   EXPECT_EQ(Names({{kAmd64, "sbom", ""}, {arm, "sbom", ""}}, true),
             (Strings{"linux_amd64.spdx.json", "linux_arm_v7.spdx.json"}));
+  EXPECT_EQ(Names({{kAmd64, "sbom", ""}, {kAmd64, "sbom-base", ""}}, false, "web"),
+            (Strings{"web.spdx.json", "web-base.spdx.json"}));
+  EXPECT_EQ(Names({{kAmd64, "sbom", ""}, {arm, "sbom", ""}}, true, "web"),
+            (Strings{"web_linux_amd64.spdx.json", "web_linux_arm_v7.spdx.json"}));
 }
 
 TEST(SbomFileNames, TheImageComesFirstAndStagesBesideIt) {
@@ -321,7 +327,7 @@ TEST_F(SbomsTest, WithoutADirectoryNothingIsDone) {
   sboms.Prepare({}, targets_);
   EXPECT_TRUE(targets_.empty());
   EXPECT_TRUE(Collect(sboms, {}));
-  EXPECT_TRUE(sboms.Write()->empty());
+  EXPECT_TRUE(sboms.Write("")->empty());
 }
 
 TEST_F(SbomsTest, AnImageIsReadOnTheBuilder) {
@@ -331,7 +337,7 @@ TEST_F(SbomsTest, AnImageIsReadOnTheBuilder) {
   EXPECT_FALSE(tree_.Exists("deep")) << "it may be a part of the build context";
   PreparePush(sboms, "registry.invalid/a/b");
   ASSERT_TRUE(Collect(sboms, Answer(image_.Finish())));
-  auto written = sboms.Write();
+  auto written = sboms.Write("");
   ASSERT_TRUE(written) << written.error().message();
   EXPECT_EQ(*written, std::vector<std::string>{tree_.At("deep/sboms/sbom.spdx.json")});
   EXPECT_EQ(NameIn(tree_.Read("deep/sboms/sbom.spdx.json")), "intel");
@@ -351,7 +357,7 @@ TEST_F(SbomsTest, WhatTheBuilderThrewAwayIsReadWhereItWasPushed) {
   PreparePush(sboms, Cat(server.host(), "/a/b,elsewhere.invalid/c"));
   Result<> collected = Collect(sboms, Answer(index));
   ASSERT_TRUE(collected) << collected.error().message();
-  ASSERT_TRUE(sboms.Write());
+  ASSERT_TRUE(sboms.Write(""));
   EXPECT_EQ(NameIn(tree_.Read("sbom.spdx.json")), "intel");
 }
 
@@ -378,7 +384,7 @@ TEST_F(SbomsTest, ADepotBuilderSaysWhereTheyAre) {
   sboms.Prepare({}, targets_);
   Result<> collected = Collect(sboms, response);
   ASSERT_TRUE(collected) << collected.error().message();
-  ASSERT_TRUE(sboms.Write());
+  ASSERT_TRUE(sboms.Write(""));
   EXPECT_EQ(NameIn(tree_.Read("sbom.spdx.json")), "hosted");
 }
 
@@ -395,7 +401,7 @@ TEST_F(SbomsTest, WhatIsSentForThemAloneIsTaken) {
   ASSERT_TRUE((*file)->Write(Statement("cached")));
   ASSERT_TRUE((*file)->Commit());
   ASSERT_TRUE(Collect(sboms, {}));
-  ASSERT_TRUE(sboms.Write());
+  ASSERT_TRUE(sboms.Write(""));
   EXPECT_EQ(NameIn(tree_.Read("sbom.spdx.json")), "cached");
 }
 

@@ -49,20 +49,5 @@ TEST(LinkedResult, OneWithoutFilesIsAnEmptyInput) {
   EXPECT_FALSE(LinkResult("\xff", "base", "x"));
 }
 
-TEST(LinkedResult, LocalSourcesAreCounted) {
-  wire::GatewayResult result;
-  for (const char* paths : {R"(["a"])", R"(["b"])"}) {
-    pb::Op op;
-    op.mutable_source()->set_identifier("local://context");
-    (*op.mutable_source()->mutable_attrs())["local.followpaths"] = paths;
-    for (int twice = 0; twice < 2; ++twice)
-      result.mutable_ref()->mutable_def()->add_def(op.SerializeAsString());
-  }
-  auto counts = CountLocalSources(result.SerializeAsString());
-  ASSERT_TRUE(counts);
-  EXPECT_EQ(*counts, (std::map<std::string, std::size_t>{{"context", 2}}));
-  EXPECT_FALSE(CountLocalSources("\xff"));
-}
-
 }  // namespace
 }  // namespace depot::solve
