@@ -29,7 +29,7 @@ button,input{font:inherit;padding:.4em .7em;max-width:100%}
 .soft{color:var(--soft)}.num{font-variant-numeric:tabular-nums}
 .up,.succeeded{color:var(--good)}.down,.failed,.lost,.error{color:var(--bad)}.draining,.canceled{color:var(--wait)}
 .track{position:relative;height:1.1em;background:var(--track);overflow:hidden}
-.bar{position:absolute;top:0;bottom:0;min-width:2px;background:var(--run)}
+.bar{position:absolute;top:0;bottom:0;min-width:3px;background:var(--run)}
 .bar.good{background:var(--good)}.bar.bad{background:var(--bad)}.bar.queue{background:var(--wait)}
 .axis{display:flex;justify-content:space-between;margin-left:calc(30% + 1em);margin-right:8em;font-size:12px}
 @media (max-width:40em){.builder,.wait,.build{grid-template-columns:1fr auto}.wide{grid-column:1/-1}.axis{margin:0}}
@@ -44,7 +44,7 @@ constexpr std::string_view kBoard =
 <noscript>This page needs its script.</noscript>
 )";
 
-constexpr std::string_view kScript = R"("use strict";
+constexpr std::string_view kScript = R"js("use strict";
 const at = id => document.getElementById(id);
 // Everything that is shown goes through here, as text.
 function cell(text, classes, title) {
@@ -84,12 +84,13 @@ function waiting(one) {
     cell([one.project, one.image].filter(Boolean).join(" "), "", one.build),
     cell(span(one.waited), "num"), cell(one.reason, "soft wide")]);
 }
-const day = 86400;
+// What the timeline spans, in seconds up to now: as long as the oldest build that is shown is old.
+let width = 600;
 function bar(track, now, from, to, kind, title) {
   const made = cell("", "bar " + kind, title);
-  const begin = Math.max(0, from - (now - day)), end = Math.min(day, to - (now - day));
-  made.style.left = begin / day * 100 + "%";
-  made.style.width = Math.max(0, end - begin) / day * 100 + "%";
+  const begin = Math.max(0, from - (now - width)), end = Math.min(width, to - (now - width));
+  made.style.left = "min(" + begin / width * 100 + "%, 100% - 3px)";
+  made.style.width = Math.max(0, end - begin) / width * 100 + "%";
   track.append(made);
 }
 function build(one, now) {
@@ -108,13 +109,14 @@ function build(one, now) {
 }
 function axis(now) {
   const marks = [];
-  for (let back = 24; back >= 0; back -= 6)
-    marks.push(cell(new Date((now - back * 3600) * 1000).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"})));
+  for (let back = 4; back >= 0; back--)
+    marks.push(cell(new Date((now - back * width / 4) * 1000).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"})));
   at("axis").replaceChildren(...marks);
 }
 function show(fleet) {
   fill("builders", fleet.builders.map(builder), "no builder is known", fleet.more_builders);
   fill("queue", fleet.queue.map(waiting), "nobody waits", fleet.more_queue);
+  width = Math.max(600, ...fleet.builds.map(one => fleet.now - one.created));
   axis(fleet.now);
   fill("builds", fleet.builds.map(one => build(one, fleet.now)), "none", fleet.more_builds);
   at("state").textContent = fleet.who + ", " + new Date(fleet.now * 1000).toLocaleTimeString();
@@ -135,7 +137,7 @@ async function poll() {
   setTimeout(poll, 5000);
 }
 poll();
-)";
+)js";
 
 std::string Whole(std::string_view nonce, std::string_view body) {
   return Cat(kStart, "<style nonce=\"", nonce, "\">", kStyle, "</style></head>\n<body>\n", body,
