@@ -19,7 +19,7 @@ namespace depot::service {
 class Visitors {
  public:
   /// How long a visit lasts at most, in seconds.
-  static constexpr std::int64_t kLongest = 12 * 3600;
+  static constexpr std::int64_t kLongest = std::int64_t{12} * 3600;
 
   /// Both must outlive it.
   Visitors(LiveSettings& settings, identity::Gate& gate) : settings_(settings), gate_(gate) {}

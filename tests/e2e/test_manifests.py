@@ -43,15 +43,16 @@ class Manifests(PoolTest):
 
     def test_kubernetes_objects_are_what_their_models_say(self):
         texts = {name: self.rendered(name) for name in ("privileged", "rootless", "certificates")}
-        self.assertEqual(self.check(*texts.values()), (0, "31 objects\n"))
-        # Each check sees what the other does not.
+        # Beside them one with two mistakes, of which each check sees one: nothing else may be wrong.
         good = texts["privileged"]
-        wrong = good.replace("periodSeconds: 2\n", "periodSecond: 2\n").replace("replicas: 1\n", "replicas: one\n")
-        code, said = self.check(wrong)
+        wrong = good.replace("periodSeconds: 2\n", "periodSecond: 2\n")
+        wrong = re.sub(r"(?m)^( +)maxUnavailable: 1$", r"\1maxUnavailable: 1\n\1minAvailable: []", wrong)
+        code, said = self.check(*texts.values(), wrong)
         self.assertEqual(code, 1)
-        self.assertRegex(said, r"Deployment depot-pool: .*replicas must be integer")
+        self.assertRegex(said, r"3.yaml: PodDisruptionBudget builders-amd64: .*minAvailable must be")
         self.assertRegex(said, r"periodSecond\W+ does not exist in type 'IProbe'")
-
+        for line in said.splitlines():
+            self.assertRegex(line, r"^$|^(\S*/)?3\.yaml(\.ts)?[:(]|^  ")
         self.assertNotIn("privileged: true", texts["rootless"])
         self.assertNotIn("livenessProbe", good)
         for arch in ("amd64", "arm64"):

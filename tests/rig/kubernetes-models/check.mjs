@@ -1,7 +1,7 @@
 // Checks the objects in files of YAML offline, in two ways, since each sees what the other does not:
 //   validate() of their models: types and required fields; unknown fields pass
 //   the models' types, by tsc: an unknown field is an error
-// Usage: node check.mjs FOLDER_WITH_NODE_MODULES FILE... ; prints what is wrong, and ends with 1 then.
+// Usage: node check.mjs FOLDER_WITH_NODE_MODULES FILE... (in that folder; FILE.ts is written); prints what is wrong, and ends with 1 then.
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -18,9 +18,9 @@ function moduleOf(version) {
 }
 
 const problems = [];
-let typed = "";
 let count = 0;
 for (const file of files) {
+  let typed = "";
   for (const parsed of parseAllDocuments(readFileSync(file, "utf8"))) {
     problems.push(...parsed.errors.map((error) => `${file}: ${error.message}`));
     const object = parsed.toJS();
@@ -36,11 +36,11 @@ for (const file of files) {
     typed += `export const ${object.kind}_${String(object.metadata?.name).replace(/\W/g, "_")}_${count}: T${count} = ${JSON.stringify(object, null, 1)};\n`;
     ++count;
   }
+  writeFileSync(file + ".ts", typed);
 }
-writeFileSync(join(folder, "objects.ts"), typed);
 const tsc = spawnSync(
   process.execPath,
-  [require.resolve("typescript/bin/tsc"), "--noEmit", "--strict", "--skipLibCheck", "--target", "es2020", "--module", "commonjs", "objects.ts"],
+  [require.resolve("typescript/bin/tsc"), "--noEmit", "--strict", "--skipLibCheck", "--target", "es2020", "--module", "commonjs", ...files.map((file) => file + ".ts")],
   { cwd: folder, encoding: "utf8" },
 );
 if (tsc.status !== 0) problems.push(tsc.stdout + tsc.stderr);
