@@ -266,6 +266,15 @@ class SqliteRecords final : public Records {
     });
   }
 
+  Result<std::vector<Claim>> ClaimsFrom(std::int64_t number) override {
+    return database_.Use<std::vector<Claim>>([&](sqlite3* database) {
+      Statement select(database, Cat(kSelectClaims,
+                                     "JOIN builds ON builds.id = build WHERE number >= ?"
+                                     " ORDER BY number, platform"));
+      return ReadClaims(select.With(number));
+    });
+  }
+
   Result<> StoreLogin(const LoginRecord& login, std::int64_t now) override {
     return database_.Change([&](sqlite3* database) -> Result<> {
       TRY(Statement(database, "DELETE FROM logins WHERE expires_at < ?").With(now).Run());

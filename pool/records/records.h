@@ -96,6 +96,9 @@ class Records {
   /// The claims of one build, whether it runs or not.
   virtual Result<std::vector<Claim>> ClaimsOf(const std::string& build) = 0;
 
+  /// The claims of the build with this number and of all later ones.
+  virtual Result<std::vector<Claim>> ClaimsFrom(std::int64_t number) = 0;
+
   /// Logins: those that have expired by `now` are forgotten with each new one.
   virtual Result<> StoreLogin(const LoginRecord& login, std::int64_t now) = 0;
   virtual Result<LoginRecord> FindLogin(const std::string& code, std::int64_t now) = 0;

@@ -361,6 +361,28 @@ class FairSlots final : public Slots {
     return loads;
   }
 
+  std::map<std::string, std::vector<std::string>> Homes(
+      const std::vector<std::string>& projects) const override {
+    std::map<std::string, std::vector<BuilderUse>> platforms;
+    {
+      std::lock_guard lock(mutex_);
+      for (const auto& [name, builder] : book_.builders)
+        platforms[builder.slots.platform].push_back(builder);
+    }
+    std::map<std::string, std::vector<std::string>> homes;
+    for (const auto& [platform, builders] : platforms) {
+      for (const std::string& project : projects) {
+        Claim wish;
+        wish.platform = platform;
+        wish.project = project;
+        std::vector<std::size_t> order = OrderFor(wish, builders);
+        for (std::size_t i = 0; i < std::min(order.size(), kHomes); ++i)
+          homes[builders[order[i]].slots.name].push_back(project);
+      }
+    }
+    return homes;
+  }
+
   std::map<std::string, bool> Up() const override {
     std::lock_guard lock(mutex_);
     std::map<std::string, bool> up;

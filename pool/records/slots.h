@@ -162,6 +162,11 @@ class Slots {
   /// By platform.
   virtual std::map<std::string, PlatformLoad> Load() const = 0;
 
+  /// By builder: which of `projects` are at home on it, in their order. Each builder that is a
+  /// home.
+  virtual std::map<std::string, std::vector<std::string>> Homes(
+      const std::vector<std::string>& projects) const = 0;
+
   /// By name: whether it is up. Without those that are not there yet.
   virtual std::map<std::string, bool> Up() const = 0;
 };

@@ -69,19 +69,6 @@ void Store(const Parts& parts, const Call& call, records::Claim claim) {
   if (!stored) parts.journal.Say(Cat("queue: ", stored.error().message()));
 }
 
-std::string WhyItWaits(const records::Waiting& waiting) {
-  switch (waiting.lack) {
-    case records::Lack::kHome:
-      return Cat("a builder is free, one that has the cache of project ", waiting.claim.project,
-                 " may be soon");
-    case records::Lack::kLimit:
-      return Cat("project ", waiting.claim.project, " has all the slots that it may have");
-    case records::Lack::kSlot:
-      break;
-  }
-  return "every builder is busy";
-}
-
 Reply Pending(const Parts& parts, Call& call, const records::Waiting& waiting) {
   call.audited = waiting.first;
   call.decision.reason = Cat("waits, position ", waiting.position);
@@ -115,6 +102,7 @@ Result<Reply> Active(const Parts& parts,
              authority->Issue({builder->source, build.project, build.id},
                               std::chrono::minutes(call.settings->certificate_minutes)));
   if (granted.first) {
+    parts.metrics.CountGrant(granted.claim.platform, granted.claim.grounds);
     Store(parts, call, granted.claim);
     parts.journal.Say(Cat("build ", build.id, " has ", WhyBuilder(granted.claim)));
   }
@@ -167,6 +155,19 @@ Result<Reply> ReportBuildHealth(const Parts& parts, Call& call) {
 }
 
 }  // namespace
+
+std::string WhyItWaits(const records::Waiting& waiting) {
+  switch (waiting.lack) {
+    case records::Lack::kHome:
+      return Cat("a builder is free, one that has the cache of project ", waiting.claim.project,
+                 " may be soon");
+    case records::Lack::kLimit:
+      return Cat("project ", waiting.claim.project, " has all the slots that it may have");
+    case records::Lack::kSlot:
+      break;
+  }
+  return "every builder is busy";
+}
 
 std::string WhyBuilder(const records::Claim& claim) {
   std::string builder = Cat("builder ", claim.builder);

@@ -62,7 +62,8 @@ class Counts {
   explicit Counts(const Parts& parts) : parts_(parts) {}
 
   web::Answer Answer() {
-    web::Response page = TextPage(200, parts_.metrics.Render(Builds(), parts_.slots));
+    web::Response page = TextPage(
+        200, parts_.metrics.Render(Builds(), parts_.slots, parts_.fleet.Builders(), SteadyTime()));
     page.content_type = "text/plain; version=0.0.4; charset=utf-8";
     return page;
   }

@@ -73,6 +73,7 @@ class RunningPool final : public PoolServer {
     projects_->AddTo(routes);
     logins_->AddTo(routes);
     AddPages(routes, parts_);
+    AddBoard(routes, parts_);
     routes.turned_away = [this](std::string_view what) { metrics_.CountTurnedAway(what); };
     TRY_ASSIGN(web::ServerTls tls, ReadTls(*settings));
     web::Limits limits;

@@ -38,6 +38,9 @@ std::unique_ptr<LoginService> MakeLoginService(const Parts& parts);
 /// /healthz, /metrics, the page of a build and of a login, and "no" for everything else.
 void AddPages(web::Routes& routes, const Parts& parts);
 
+/// `/`, for people with a token and a browser: the fleet's builders, queue and builds.
+void AddBoard(web::Routes& routes, const Parts& parts);
+
 /// Ends a build: its slots go to the next ones, and its outcome is kept (see Backlog). False when
 /// it is known to have ended before.
 Result<bool> EndBuild(const Parts& parts,
@@ -52,6 +55,9 @@ Result<builder::Endpoint> EndpointOf(const fleet::FleetBuilder& builder,
 
 /// Which builder a claim has, and why that one: a line for people.
 std::string WhyBuilder(const records::Claim& claim);
+
+/// What a claim waits for: a line for people.
+std::string WhyItWaits(const records::Waiting& waiting);
 
 /// When the build is to be over because somebody cancelled it, or its time is over; 0 = it may go
 /// on.

