@@ -94,7 +94,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
     for (auto& [name, tree] : inputs.trees)
       tree = files::MakeGitModesTree(std::move(tree));
   }
-  plan::VcsFacts vcs = plan::DescribeVcs(options, environment, inputs.source);
+  plan::VcsFacts vcs = plan::DescribeVcs(options, environment, inputs.source, cancel);
   inputs.vcs = std::move(vcs.attributes);
   inputs.notices.insert(inputs.notices.end(), vcs.notices.begin(), vcs.notices.end());
   TRY_ASSIGN(inputs.contexts,

@@ -66,14 +66,13 @@ void AddBuild(std::vector<Setting>& all) {
         "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"}) {
     all.push_back({name});
   }
-  for (std::string_view name : {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
-                                "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS",
-                                "DEPOT_LOAD", "DEPOT_NATIVE_ONLY", "DEPOT_NO_STANDBY"}) {
+  for (std::string_view name :
+       {"BUILDX_NO_DEFAULT_ATTESTATIONS", "BUILDX_NO_DEFAULT_LOAD",
+        "BUILDX_NO_DEFAULT_OCI_ARTIFACT", "BUILDX_METADATA_WARNINGS", "BUILDX_GIT_CHECK_DIRTY",
+        "DEPOT_LOAD", "DEPOT_NATIVE_ONLY", "DEPOT_NO_STANDBY"}) {
     all.push_back({name, Fate::kHonoured, Asks::kWhenTrue});
   }
   all.push_back({"BUILDX_DEFAULT_POLICY", Fate::kRefused, Asks::kWhenTrue, kNoEngine});
-  all.push_back({"BUILDX_GIT_CHECK_DIRTY", Fate::kSaid, Asks::kWhenTrue,
-                 "the revision is that of HEAD, and only git can say what was changed since"});
   all.push_back({"BUILDX_SEND_GIT_QUERY_AS_INPUT", Fate::kSaid, Asks::kWhenTrue,
                  "a git URL goes to the builder as it is"});
   all.push_back({"BUILDKIT_NO_CLIENT_TOKEN", Fate::kSaid, Asks::kWhenTrue,

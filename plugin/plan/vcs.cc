@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "driver/base/shown.h"
+#include "driver/base/subprocess.h"
 #include "driver/base/text.h"
 #include "driver/git/checkout.h"
 #include "plugin/plan/git_url.h"
@@ -11,6 +13,9 @@ namespace depot::plan {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Git reads every file that its index does not vouch for; nobody waits longer for one word.
+constexpr std::chrono::seconds kPatienceWithGit(60);
 
 /// What the environment wants to be told.
 struct Wishes {
@@ -89,11 +94,42 @@ std::string EntryPoint(const git::Checkout& checkout,
   return folder.empty() ? "" : Below(checkout.root, fs::path(folder) / path.filename());
 }
 
+/// Whether anything in the checkout at `root` is not as committed, by git's own word; ignored files
+/// count, as for docker buildx (util/gitutil, IsDirty). Nothing of the checkout is written or run.
+Result<bool> IsDirty(const std::string& root, const Cancel& cancel) {
+  const Cancel patience = cancel.WithTimeout(kPatienceWithGit, "git status, no answer");
+  TRY_ASSIGN(SubprocessOutput output,
+             RunSubprocess({"git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", root,
+                            "status", "--porcelain", "--ignored"},
+                           "", patience));
+  if (output.exit_code == 0) return !output.standard_output.empty();
+  return Fail(ErrorCode::kFailed,
+              Cat("git status: ", Printable(std::string(Trim(output.standard_error)))));
+}
+
+/// Marks the revision when BUILDX_GIT_CHECK_DIRTY asks for it.
+void MarkDirty(git::Checkout& checkout,
+               const Environment& environment,
+               std::vector<std::string>& notices,
+               const Cancel& cancel) {
+  if (!ParseBool(Variable(environment, "BUILDX_GIT_CHECK_DIRTY")).value_or(false)) return;
+  if (checkout.revision.empty()) return;
+  Result<bool> dirty = IsDirty(checkout.root, cancel);
+  if (!dirty) {
+    notices.push_back(
+        Cat("WARNING: BUILDX_GIT_CHECK_DIRTY: whether anything was changed is not known: ",
+            dirty.error().message()));
+  } else if (*dirty) {
+    checkout.revision += "-dirty";
+  }
+}
+
 }  // namespace
 
 VcsFacts DescribeVcs(const options::BuildOptions& options,
                      const Environment& environment,
-                     const Source& source) {
+                     const Source& source,
+                     const Cancel& cancel) {
   VcsFacts facts;
   auto context = source.trees.find("context");
   const bool local = context != source.trees.end() && !context->second.directory.empty();
@@ -101,6 +137,7 @@ VcsFacts DescribeVcs(const options::BuildOptions& options,
   if (!local || (!wishes.info && !wishes.labels)) return facts;
   auto checkout = CheckoutOf(context->second.directory, environment, facts.notices);
   if (!checkout) return facts;
+  MarkDirty(*checkout, environment, facts.notices, cancel);
   auto& attributes = facts.attributes;
   auto add = [&](bool wanted, const std::string& key, const std::string& value) {
     if (wanted && !value.empty()) attributes[key] = value;

@@ -380,12 +380,12 @@ class Flags(BuildersTest):
         self.assertIn("the outputs asked for make no image", result.stderr)
 
     def test_what_has_no_effect_is_said(self):
-        env = {"BUILDX_GIT_CHECK_DIRTY": "1", "BUILDX_CPU_PROFILE": "file"}
+        env = {"BUILDX_SEND_GIT_QUERY_AS_INPUT": "1", "BUILDX_CPU_PROFILE": "file"}
         env |= {"DEPOT_TOKEN": "of the job"}
         flags = ["--token", "t0ken", "--project", "p1", "--build-platform", "linux/amd64"]
         result = self.build(*flags, self.small(), builder="tls", env=env)
         for says in (
-            "BUILDX_GIT_CHECK_DIRTY has no effect",
+            "BUILDX_SEND_GIT_QUERY_AS_INPUT has no effect",
             "BUILDX_CPU_PROFILE has no effect",
             "--token has no effect",
             "--project has no effect",

@@ -1,4 +1,4 @@
-"""What a build says of the git checkout that it is made from: the same as docker buildx, without running git."""
+"""What a build says of the git checkout that it is made from: the same as docker buildx, and but for one variable without running git."""
 
 import json
 import os
@@ -132,12 +132,29 @@ class Wishes(VcsTest):
         _, _, labels = self.ours("--label", f"{LABELS[0]}=mine", "app", cwd=root)
         self.assertEqual(labels[LABELS[0]], "mine")
 
-    def test_changes_are_not_looked_for_and_that_is_said(self):
+    def test_changes_are_looked_for_when_asked(self):
         root = self.checkout()
+        revision = self.git("rev-parse", "HEAD", cwd=root)
+        vcs, _ = self.check("app", cwd=root, BUILDX_GIT_CHECK_DIRTY="1")
+        self.assertEqual(vcs["revision"], revision)
+        (root / ".gitignore").write_text("new\n.gitignore\n")
+        (root / "app/new").write_text("ignored, and a change all the same")
+        vcs, labels = self.check("app", cwd=root, BUILDX_GIT_CHECK_DIRTY="1")
+        self.assertEqual(vcs["revision"], f"{revision}-dirty")
+        self.assertEqual(labels[LABELS[0]], f"{revision}-dirty")
+        vcs, _ = self.check("app", cwd=root, BUILDX_GIT_CHECK_DIRTY="false")
+        self.assertEqual(vcs["revision"], revision)
+        result, vcs, _ = self.ours("app", cwd=root, BUILDX_GIT_CHECK_DIRTY="1", PATH=str(self.folder))
+        self.assertIn("WARNING: BUILDX_GIT_CHECK_DIRTY: whether anything was changed is not known: ", result.stderr)
+        self.assertEqual(vcs["revision"], revision)
+
+    def test_looking_for_changes_runs_nothing_of_the_checkout(self):
+        root = self.checkout()
+        self.git("config", "core.fsmonitor", f"touch {self.folder}/ran;", cwd=root)
         (root / "app/new").write_text("x")
-        result, vcs, _ = self.ours("app", cwd=root, BUILDX_GIT_CHECK_DIRTY="1")
-        self.assertIn("BUILDX_GIT_CHECK_DIRTY has no effect", result.stderr)
-        self.assertEqual(vcs["revision"], self.git("rev-parse", "HEAD", cwd=root))
+        _, vcs, _ = self.ours("app", cwd=root, BUILDX_GIT_CHECK_DIRTY="1")
+        self.assertTrue(vcs["revision"].endswith("-dirty"))
+        self.assertFalse((self.folder / "ran").exists())
 
     def test_a_gitlab_job_without_a_checkout(self):
         dockerfile = f"FROM scratch\nCOPY * /\nLABEL own={self.image_name()}\n"

@@ -38,7 +38,7 @@ TEST(Settings, APolicyWithoutAnEngineIsRefusedAndNeverPassedOver) {
 }
 
 TEST(Settings, WhatHasNoEffectIsOneLineWhenItAsksForSomething) {
-  std::vector<std::string> lines = Lines({{"BUILDX_GIT_CHECK_DIRTY", "1"},
+  std::vector<std::string> lines = Lines({{"BUILDX_SEND_GIT_QUERY_AS_INPUT", "1"},
                                           {"BUILDX_CPU_PROFILE", "file"},
                                           {"DEPOT_PUSH_REGISTRY_PASSWORD", "hush"}});
   ASSERT_EQ(lines.size(), 3u);
@@ -48,7 +48,7 @@ TEST(Settings, WhatHasNoEffectIsOneLineWhenItAsksForSomething) {
   }
   EXPECT_TRUE(Lines({{"BUILDX_GIT_LABELS", "full"},
                      {"BUILDX_METADATA_WARNINGS", "1"},
-                     {"BUILDX_GIT_CHECK_DIRTY", "false"},
+                     {"BUILDX_SEND_GIT_QUERY_AS_INPUT", "false"},
                      {"TRACEPARENT", "x"},
                      {"DEPOT_BUILDER", "tcp://b:1"}})
                   .empty());

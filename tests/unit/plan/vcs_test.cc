@@ -26,7 +26,7 @@ class VcsTest : public testing::Test {
   }
 
   std::map<std::string, std::string> Attributes() {
-    VcsFacts facts = DescribeVcs(options_, environment_, source_);
+    VcsFacts facts = DescribeVcs(options_, environment_, source_, Cancel::Never());
     notices_ = facts.notices;
     return facts.attributes;
   }
