@@ -30,18 +30,19 @@ class CacheTest(EndToEnd):
         ]
         return self.context({"Dockerfile": "\n".join(lines) + "\n"})
 
-    def assert_cached(self, result, steps=3):
-        """No step of the Dockerfile ran."""
+    def assert_cached(self, result, steps=3, also=""):
+        """No step of the Dockerfile ran. `also`: what else a step may say instead."""
         names = dict(re.findall(r"^#(\d+) (\[.*\] (?:RUN|COPY) .*)$", result.stderr, re.M))
         self.assertEqual(len(names), steps, result)
         for number in names:
-            self.assertRegex(result.stderr, rf"(?m)^#{number} CACHED$")
+            self.assertRegex(result.stderr, rf"(?m)^#{number} (CACHED{also})$")
 
     def assert_second_builder_has_it(self, context, source, ran, engine="classic", **options):
         """The empty builder takes every step from the cache: the files are those of `ran`."""
         out = self.folder / "second"
         second = self.build("--cache-from", source, "-o", out, context, engine=engine, **options)
-        self.assert_cached(second)
+        # A containerd store fetches a layer when it is wanted: the step is then no longer said to be cached.
+        self.assert_cached(second, also="" if engine == "classic" else "|extracting sha256:.*")
         for name in ("one", "two"):
             self.assertEqual(trees.text(out, name), trees.text(ran, name))
         shutil.rmtree(out)
