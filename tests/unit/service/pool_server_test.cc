@@ -95,7 +95,7 @@ TEST_F(Builds, AProjectTokenBuildsItsProject) {
   auto connection = Connect(created.message);
   ASSERT_TRUE(connection.message.has_active()) << connection.text;
   const auto& active = connection.message.active();
-  EXPECT_EQ(active.endpoint(), "tcp://127.0.0.1:9");
+  EXPECT_EQ(active.endpoint(), Cat("tcp://127.0.0.1:", builder_port_));
   EXPECT_EQ(active.server_name(), "b");
   EXPECT_NE(active.cert().cert().find("BEGIN CERTIFICATE"), std::string::npos);
   EXPECT_NE(active.cert().key().find("PRIVATE KEY"), std::string::npos);
@@ -387,11 +387,12 @@ TEST_F(Builds, SettingsThatBreakLeaveTheOldOnesInPlace) {
   EXPECT_EQ(Create(token).code, "ok");
   EXPECT_NE(log().find("those from before stay"), std::string::npos);
   EXPECT_NE(Get("/metrics").body.find("depot_pool_settings_errors_total 1"), std::string::npos);
-  builder_port_ = 10;
+  test::Listener another;
+  builder_port_ = another.port();
   WriteSettings("");
   std::string fresh = Token("two", "");
   auto build = Create(fresh).message;
-  EXPECT_EQ(Connect(build).message.active().endpoint(), "tcp://127.0.0.1:10");
+  EXPECT_EQ(Connect(build).message.active().endpoint(), Cat("tcp://127.0.0.1:", another.port()));
   EXPECT_EQ(Create(token).code, "unauthenticated");
 }
 

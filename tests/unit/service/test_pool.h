@@ -19,6 +19,7 @@
 #include "pool/identity/identity.h"
 #include "pool/service/pool_server.h"
 #include "pool/settings/settings.h"
+#include "tests/unit/rpc/loopback.h"
 
 namespace depot::service {
 
@@ -157,7 +158,8 @@ class PoolServerTest : public ::testing::Test {
 
   std::filesystem::path folder_ =
       std::filesystem::temp_directory_path() / Cat("depot-pool-", RandomId());
-  int builder_port_ = 9;
+  test::Listener builder_{64};
+  std::uint16_t builder_port_ = builder_.port();
   std::unique_ptr<http::HttpClient> client_ =
       http::MakeCurlClient("test", std::chrono::seconds(5), {});
   std::mutex mutex_;
