@@ -6,18 +6,17 @@
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
 #include "driver/disk/whole_file.h"
-#include "driver/event/no_sink.h"
 #include "driver/oci/digest.h"
 #include "driver/oci/index_text.h"
 #include "driver/registry/combine.h"
 #include "driver/registry/copy.h"
+#include "plugin/command/chosen_sink.h"
 #include "plugin/command/command_line.h"
 #include "plugin/deliver/join_platforms.h"
 #include "plugin/job/image_places.h"
 #include "plugin/job/registry_access.h"
 #include "plugin/options/annotation_flag.h"
 #include "plugin/options/flag_values.h"
-#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
@@ -319,14 +318,10 @@ Result<> RunImagetoolsCreate(const Call& call) {
   TRY_ASSIGN(bool runs, ReadCommandLine(CreateImageLine(options), call));
   if (!runs) return {};
   TRY(CheckCreation(options));
-  const bool silent = options.progress == options::ProgressMode::kNone ||
-                      options.progress == options::ProgressMode::kQuiet;
-  LineSink lines(call.terminal, call.cancel);
-  NoSink none;
-  EventSink& sink = silent ? static_cast<EventSink&>(none) : static_cast<EventSink&>(lines);
+  ChosenSink chosen(options.progress, call);
   job::Workshop workshop(call.environment, call.globals, call.version);
   TRY(workshop.ReadDocker());
-  return ImageCreation(options, workshop, sink, call).Run();
+  return ImageCreation(options, workshop, chosen.sink(), call).Run();
 }
 
 }  // namespace depot::command

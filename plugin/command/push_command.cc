@@ -2,14 +2,13 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/event/no_sink.h"
 #include "driver/registry/copy.h"
 #include "plugin/command/account.h"
+#include "plugin/command/chosen_sink.h"
 #include "plugin/command/command_line.h"
 #include "plugin/job/image_places.h"
 #include "plugin/job/registry_access.h"
 #include "plugin/options/flag_values.h"
-#include "plugin/progress/line_sink.h"
 
 namespace depot::command {
 namespace {
@@ -135,13 +134,9 @@ Result<> RunPush(const Call& call) {
   if (!runs) return {};
   TRY(CheckPush(options));
   TRY(call.terminal.CheckResult());
-  const bool silent = options.progress == options::ProgressMode::kNone ||
-                      options.progress == options::ProgressMode::kQuiet;
-  LineSink lines(call.terminal, call.cancel);
-  NoSink none;
-  EventSink& sink = silent ? static_cast<EventSink&>(none) : static_cast<EventSink&>(lines);
+  ChosenSink chosen(options.progress, call);
   job::Workshop workshop(call.environment, call.globals, call.version);
-  TRY_ASSIGN(const std::string names, SavedPush(workshop, options, sink, call).Run());
+  TRY_ASSIGN(const std::string names, SavedPush(workshop, options, chosen.sink(), call).Run());
   return call.terminal.WriteResult(names, call.cancel);
 }
 

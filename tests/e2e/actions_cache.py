@@ -12,6 +12,8 @@ import json
 import threading
 import urllib.parse
 
+from http_body import read_body
+
 _PREFIX = "/_apis/artifactcache"
 
 
@@ -100,7 +102,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._say(200, {"cacheKey": found[1], "scope": "refs/heads/main", "archiveLocation": place})
 
     def do_POST(self):
-        body = self._body()
+        body = read_body(self)
         if not self._allowed():
             return
         path = self.path.removeprefix(f"{_PREFIX}/caches").strip("/")
@@ -115,7 +117,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._say(201, {"cacheId": number})
 
     def do_PATCH(self):
-        body = self._body()
+        body = read_body(self)
         if self._allowed():
             offset = int(self.headers["Content-Range"].split()[1].split("-")[0])
             self.server.cache.write(int(self.path.rpartition("/")[2]), offset, body)
@@ -129,16 +131,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return True
         self._say(401, {"message": "who are you?"})
         return False
-
-    def _body(self):
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def _say(self, status, document):
         self._answer(status, json.dumps(document).encode())

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import connect
+from http_body import read_body
 
 _PROJECT = "proj1"
 # As the API shows it.
@@ -261,7 +262,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.request.close()
 
     def do_POST(self):
-        body = self._body()
+        body = read_body(self)
         method = self.path.rpartition("/")[2]
         if connect.PATHS.get(method) != self.path:
             self.answer(404, b"no such method", "text/plain")
@@ -297,17 +298,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Failing tests print what the clients say."""
-
-    def _body(self):
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return body
 
 
 def _response(method):

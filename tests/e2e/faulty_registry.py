@@ -16,6 +16,8 @@ import socket
 import sys
 import threading
 
+from http_body import read_body
+
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -93,23 +95,13 @@ class _Request(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             rule = self.server.rule_for(self)
             if not hasattr(rule and rule.fault, "before_the_body"):
-                self._body = self._read_body()
+                self._body = read_body(self)
             if rule:
                 rule.fault(self)
             else:
                 self.reply(*self.ask_registry())
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _serve
-
-    def _read_body(self):
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def ask_registry(self):
         """Sends the request on; (status, headers, body) of the answer."""
