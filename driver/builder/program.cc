@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "driver/base/host_port.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 
@@ -100,18 +101,16 @@ Result<SshPlace> ParseSshPlace(std::string_view rest) {
     place.user = user;
     rest = rest.substr(at + 1);
   }
-  const std::size_t bracket = rest.rfind(']');
-  const std::size_t colon = rest.rfind(':');
-  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
-    std::optional<std::uint64_t> port = ParseDecimal(rest.substr(colon + 1));
-    if (!port || *port == 0 || *port > 65535) return Wrong("a port", rest.substr(colon + 1));
+  const HostPort parts = SplitHostPort(rest);
+  if (parts.port) {
+    std::optional<std::uint16_t> port = ParsePort(*parts.port);
+    if (!port) return Wrong("a port", *parts.port);
     place.port = std::to_string(*port);
-    rest = rest.substr(0, colon);
   }
-  const bool literal = rest.starts_with('[') && rest.ends_with(']');
-  if (literal) rest = rest.substr(1, rest.size() - 2);
-  if (!IsName(rest, literal ? ":.%" : "._-", literal ? ":" : "_")) return Wrong("a host", rest);
-  place.host = rest;
+  if (!IsName(parts.host, parts.brackets ? ":.%" : "._-", parts.brackets ? ":" : "_")) {
+    return Wrong("a host", parts.host);
+  }
+  place.host = parts.host;
   if (!place.path.empty() && !IsSocketPath(place.path)) {
     return Wrong("the path of a socket", place.path);
   }

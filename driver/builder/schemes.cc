@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "driver/base/host_port.h"
 #include "driver/base/text.h"
 #include "driver/builder/program.h"
 #include "driver/rpc/process_stream.h"
@@ -15,22 +16,19 @@ using Stream = std::unique_ptr<rpc::ByteStream>;
 /// host:port, [v6]:port; the port is mandatory, as BuildKit has no default one.
 Result<> ParseTcp(std::string_view rest, const Settings& /*settings*/, Endpoint& endpoint) {
   if (rest.ends_with('/')) rest.remove_suffix(1);
-  std::size_t colon = rest.rfind(':');
-  std::string_view host = rest.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host.find('@') != std::string_view::npos) {
+  const HostPort parts = SplitHostPort(rest);
+  if (rest.find('@') != std::string_view::npos) {
     return Fail(Error(ErrorCode::kUsage,
                       Cat("builder: ", endpoint.url, " names a user, which builders do not know"))
                     .WithHint("write tcp://HOST:PORT; a client certificate says who you are"));
   }
-  std::optional<std::uint64_t> port;
-  if (colon != std::string_view::npos) port = ParseDecimal(rest.substr(colon + 1));
-  if (host.empty() || !port || *port == 0 || *port > 65535) {
+  const std::optional<std::uint16_t> port = ParsePort(parts.port.value_or(""));
+  if (parts.host.empty() || !port) {
     return Fail(Error(ErrorCode::kUsage, Cat("builder: ", endpoint.url, " has no host and port"))
                     .WithHint("write tcp://HOST:PORT"));
   }
-  endpoint.host = host;
-  endpoint.port = static_cast<std::uint16_t>(*port);
+  endpoint.host = parts.host;
+  endpoint.port = *port;
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "driver/base/host_port.h"
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -101,8 +102,7 @@ Result<> CompleteHost(EngineEndpoint& endpoint) {
   if (endpoint.host.find("://") == std::string::npos) endpoint.host = "tcp://" + endpoint.host;
   TRY_ASSIGN(EngineAddress address, ParseEngineHost(endpoint));
   if (!address.socket_path.empty() || !address.ssh.empty()) return {};
-  bool v6 = address.address.find(':') != std::string::npos;
-  endpoint.host = Cat("tcp://", v6 ? "[" : "", address.address, v6 ? "]" : "", ":", address.port);
+  endpoint.host = Cat("tcp://", JoinHostPort(address.address, std::to_string(address.port)));
   return {};
 }
 
@@ -242,23 +242,15 @@ Result<EngineAddress> ParseEngineHost(const EngineEndpoint& endpoint) {
   if (host.find_first_of("/?#@ \\") != std::string_view::npos) {
     return invalid("must be tcp://HOST:PORT and nothing more");
   }
-  std::string_view port;
-  std::size_t bracket = host.rfind(']');
-  std::size_t colon = host.rfind(':');
-  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
-    port = host.substr(colon + 1);
-    host = host.substr(0, colon);
-    std::optional<std::uint64_t> number = ParseDecimal(port);
-    if (!number || *number == 0 || *number > 65535) return invalid("has a port that is none");
-    address.port = static_cast<unsigned short>(*number);
-  } else {
-    address.port = endpoint.tls ? 2376 : 2375;
-  }
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host.empty() || host.find_first_of("[]") != std::string_view::npos) {
+  const HostPort parts = SplitHostPort(host);
+  const std::string_view port = parts.port.value_or(endpoint.tls ? "2376" : "2375");
+  const std::optional<std::uint16_t> number = ParsePort(port);
+  if (!number) return invalid("has a port that is none");
+  if (parts.host.empty() || parts.host.find_first_of("[]") != std::string_view::npos) {
     return invalid("has no host");
   }
-  address.address = host;
+  address.port = *number;
+  address.address = parts.host;
   return address;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "driver/base/encode.h"
+#include "driver/base/host_port.h"
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -146,11 +147,10 @@ class HttpEngine final : public Engine {
     transport_.certificate_pem = endpoint_.certificate_pem;
     transport_.key_pem = endpoint_.key_pem;
     transport_.verify = endpoint_.verify;
-    bool v6 = address.address.find(':') != std::string::npos;
     base_url_ = !transport_.unix_socket.empty()
                     ? "http://docker"
-                    : Cat(endpoint_.tls ? "https://" : "http://", v6 ? "[" : "", address.address,
-                          v6 ? "]" : "", ':', address.port);
+                    : Cat(endpoint_.tls ? "https://" : "http://",
+                          JoinHostPort(address.address, std::to_string(address.port)));
   }
 
   Result<EngineInfo> Info(const Cancel& cancel) override {

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "driver/base/host_port.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 
@@ -30,7 +31,7 @@ struct Address {
                       service, sizeof service, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
       return "?";
     }
-    return storage.ss_family == AF_INET6 ? Cat('[', host, "]:", service) : Cat(host, ':', service);
+    return JoinHostPort(host, service);
   }
 };
 

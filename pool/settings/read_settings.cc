@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include "driver/base/host_port.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
@@ -44,12 +45,12 @@ class Unique {
 
 /// HOST:PORT with a host that has no colon outside of brackets.
 bool IsHostAndPort(std::string_view text, int least_port) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  const std::string_view host = text.substr(0, colon);
-  const bool brackets = host.starts_with('[') && host.ends_with(']');
-  if (!brackets && host.find_first_of(":/@?#[] ") != std::string_view::npos) return false;
-  const std::optional<std::uint64_t> port = ParseDecimal(text.substr(colon + 1));
+  const HostPort parts = SplitHostPort(text);
+  if (parts.host.empty() || !parts.port) return false;
+  if (!parts.brackets && parts.host.find_first_of(":/@?#[] ") != std::string_view::npos) {
+    return false;
+  }
+  const std::optional<std::uint64_t> port = ParseDecimal(*parts.port);
   return port && *port >= static_cast<std::uint64_t>(least_port) && *port <= kMaxPort;
 }
 
@@ -126,9 +127,7 @@ void ReadEndpoint(Fields& fields, BuilderSettings& builder) {
     fields.Wrong("endpoint", "must be tcp://HOST:PORT, as clients reach the builder");
     return;
   }
-  std::string_view host = address.substr(6, address.rfind(':') - 6);
-  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-  builder.server_name = fields.Text("server_name", host);
+  builder.server_name = fields.Text("server_name", SplitHostPort(address.substr(6)).host);
 }
 
 /// Where a source's builders are found: by addresses, or by SRV records, which have the port.

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "driver/base/host_port.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 
@@ -30,14 +31,12 @@ void SetOption(int socket, int level, int name, int value) {
 }
 
 Result<AddressPtr> ParseAddress(const std::string& address) {
-  std::size_t colon = address.rfind(':');
-  std::string host = address.substr(0, std::min(colon, address.size()));
-  std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
-  bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (brackets) host = host.substr(1, host.size() - 2);
+  const HostPort parts = SplitHostPort(address);
+  const std::string host(parts.host);
+  const std::string port(parts.port.value_or(""));
   addrinfo hints{};
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
-  hints.ai_family = brackets ? AF_INET6 : AF_INET;
+  hints.ai_family = parts.brackets ? AF_INET6 : AF_INET;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (host.empty() || ParseDecimal(port).value_or(65536) > 65535 ||
