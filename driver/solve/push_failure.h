@@ -17,7 +17,9 @@ bool PushMayPass(const rpc::Status& status, const BuildRequest& request);
 
 /// Whether `status` says that a layer went away while it was written: two exports of one result
 /// have met on the builder, the one that was lost and its successor (BuildKit cache/manager.go,
-/// moby builder-next). By then the other one is over.
+/// moby builder-next). By then the other one is over. An export that was cancelled at the wrong
+/// moment leaves the record of a layer that is not there, which fails every export after it until
+/// the cache is pruned, or the step has run again (moby/buildkit#6808).
 bool LayerWasTaken(const rpc::Status& status);
 
 }  // namespace depot::solve

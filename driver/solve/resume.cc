@@ -60,8 +60,9 @@ class Resumed {
         used.Close(lost->error);
         if (retries_.most() > 0) steps_.CancelAll();
         end = Recover(lost->error);
-      } else if (auto* failed = std::get_if<Failed>(&outcome); failed && failed->may_pass) {
-        end = ExportAgain(failed->error);
+      } else if (auto* failed = std::get_if<Failed>(&outcome);
+                 failed && failed->passing != Passing::kNo) {
+        end = ExportAgain(*failed);
       } else {
         return outcome;
       }
@@ -171,21 +172,33 @@ class Resumed {
     return Failed{std::move(error)};
   }
 
-  std::optional<SolveOutcome> ExportAgain(const Error& failed) {
+  std::optional<SolveOutcome> ExportAgain(const Failed& failed) {
+    const Error& error = failed.error;
     retries_.Lost();
     const std::optional<milliseconds> wait = retries_.Next();
-    if (!wait && retries_.used() == 0) return Failed{failed};
+    if (!wait && retries_.used() == 0) return Failed{error};
     if (!wait) {
-      return Failed{Error(failed).WithHint(Also(Tried(), failed.hint()))};
+      return Failed{Error(error).WithHint(Also(Tried(), error.hint()))};
     }
     if (Result<> ready = StartOver(); !ready) {
-      return Failed{Error(failed).WithHint(Also(
-          Cat("it cannot be delivered again, since ", ready.error().message()), failed.hint()))};
+      return Failed{Error(error).WithHint(Also(
+          Cat("it cannot be delivered again, since ", ready.error().message()), error.hint()))};
     }
-    const std::string_view what = PushesSomething(request_) ? "pushing" : "exporting";
-    Say(Cat(failed.message(), "; ", what, " again in ", ShownWait(*wait)));
+    Say(Cat(error.message(), "; ", HowAgain(failed.passing), " in ", ShownWait(*wait)));
     if (!cancel_.SleepFor(*wait)) return Failed{cancel_.error()};
     return std::nullopt;
+  }
+
+  /// A layer that is gone once more was not taken by another export: what the cache knows of it is
+  /// wrong.
+  std::string_view HowAgain(Passing passing) {
+    const bool damaged = passing == Passing::kLayer && last_ == Passing::kLayer;
+    last_ = passing;
+    if (damaged) {
+      request_.frontend_attrs["no-cache"] = "";
+      return "the builder's cache is damaged: building again without it";
+    }
+    return PushesSomething(request_) ? "pushing again" : "exporting again";
   }
 
   Result<> StartOver() {
@@ -216,6 +229,7 @@ class Resumed {
   BuildRequest request_;
   std::string first_ref_;
   int tries_ = 1;
+  Passing last_ = Passing::kNo;     // why it was exported again
   std::optional<Standby> standby_;  // goes first: it reads the rest
 };
 

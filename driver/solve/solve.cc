@@ -256,8 +256,10 @@ class Solver {
     if (lost_) return Failed{Error(*lost_).While(Cat("builder ", endpoint_))};
     // Refused, or closed on purpose by somebody here, who had a reason.
     if (Result<> alive = channel_.Alive(); !alive && !status.told) return Failed{alive.error()};
-    const bool may_pass = PushMayPass(status, request_) || LayerWasTaken(status);
-    return Failed{SolveError(status, names_), exporting_ && may_pass};
+    Passing passing = Passing::kNo;
+    if (exporting_ && PushMayPass(status, request_)) passing = Passing::kPush;
+    if (exporting_ && LayerWasTaken(status)) passing = Passing::kLayer;
+    return Failed{SolveError(status, names_), passing};
   }
 
   rpc::Channel& channel_;

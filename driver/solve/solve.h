@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <variant>
@@ -24,12 +25,17 @@ struct BuildResult {
   std::map<std::string, std::string> answer;
 };
 
+/// Whether a solve whose steps were all done may well end better when it is made again.
+enum class Passing : std::uint8_t {
+  kNo,     ///< it would end so again
+  kPush,   ///< PushMayPass()
+  kLayer,  ///< LayerWasTaken()
+};
+
 /// The build itself failed, or the user cancelled it.
 struct Failed {
   Error error;
-  /// All steps were done, and the same solve may well end better: see push_failure.h. Otherwise it
-  /// would end so again.
-  bool may_pass = false;
+  Passing passing = Passing::kNo;
 };
 
 /// The link to the builder, or the builder, was lost before it said how the build ended. It may

@@ -104,6 +104,7 @@ class ResumeTest : public ::testing::Test, public builder::Builder {
           control::SolveRequest request;
           (void)request.ParseFromString(text);
           refs_.push_back(request.ref());
+          cached_.push_back(request.frontend_attrs().count("no-cache") == 0);
           // The steps are done, as the frontend has returned; and the client has heard of them.
           const int number = static_cast<int>(refs_.size());
           while ((returned_ < number || told_ < number || !sink_.Knows("open")) &&
@@ -183,6 +184,7 @@ class ResumeTest : public ::testing::Test, public builder::Builder {
   Result<> start_over_;
   bool delivered_ = true;
   std::vector<std::string> refs_;
+  std::vector<bool> cached_;  // of each: steps may come from the cache
   std::vector<std::string> started_over_;
   std::atomic<int> returned_{0};
   std::atomic<int> told_{0};
@@ -358,6 +360,20 @@ TEST_F(ResumeTest, APushThatFailedInPassingIsMadeAgain) {
   const auto said = sink_.said();
   ASSERT_EQ(said.size(), 1U);
   EXPECT_NE(said[0].find("503 Service Unavailable; pushing again in "), std::string::npos);
+}
+
+TEST_F(ResumeTest, ALayerThatIsGoneTwiceIsBuiltWithoutTheCache) {
+  const auto gone =
+      Fails("failed to commit a to b during finalize: snapshot a does not exist: not found");
+  answers_ = {gone, gone, Names("a")};
+  ASSERT_TRUE(std::holds_alternative<BuildResult>(Run()));
+  EXPECT_EQ(cached_, (std::vector<bool>{true, true, false}));
+  const auto said = sink_.said();
+  ASSERT_EQ(said.size(), 2U);
+  EXPECT_NE(said[0].find("; pushing again in "), std::string::npos) << said[0];
+  EXPECT_NE(said[1].find("; the builder's cache is damaged: building again without it in "),
+            std::string::npos)
+      << said[1];
 }
 
 TEST_F(ResumeTest, APushThatFailedForRightsIsNot) {
