@@ -105,6 +105,7 @@ TEST_F(RegistrySourceTest, ALayerGoesOnAfterACutAndARefusal) {
         if (before == 0) {
           connection.Write(Cat("HTTP/1.1 200 OK\r\nContent-Length: ", layer.size(), "\r\n\r\n",
                                layer.substr(0, layer.size() / 2)));
+          connection.Break();
         } else {
           connection.Reply(503, "busy, and these are no bytes of the layer", "Retry-After: 0\r\n");
         }
