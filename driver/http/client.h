@@ -42,6 +42,8 @@ struct Request {
   /// Gets the response body in pieces instead of Response::body, whatever the status. An error
   /// ends the request and is what Send() returns.
   std::function<Result<>(std::string_view data)> body_sink;
+  /// Hears the status before `body_sink` gets a piece; interim ones (RFC 9110, 15.2) come first.
+  std::function<void(int status)> on_status;
   std::size_t max_body = 16 << 20;  ///< bytes of Response::body; more is an error
   /// Called on the sending thread once there is a connection, before the first byte of the request
   /// goes out: a failure without this call did nothing at the peer.

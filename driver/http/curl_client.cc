@@ -118,12 +118,21 @@ class Transfer {
   bool TakeHeader(std::string_view line) {
     header_bytes_ += line.size();
     if (header_bytes_ > kMaxHeaders) return Refuse("sent more than 256 KiB of headers");
-    if (line.starts_with("HTTP/")) response_.headers.clear();
+    if (line.starts_with("HTTP/")) TakeStatus(line);
     std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return true;
     response_.headers.emplace_back(LowerAscii(Trim(line.substr(0, colon))),
                                    Trim(line.substr(colon + 1)));
     return true;
+  }
+
+  void TakeStatus(std::string_view line) {
+    response_.headers.clear();
+    constexpr std::size_t kDigits = 3;
+    const std::string_view code =
+        line.substr(std::min(line.size(), line.find(' '))).substr(0, 1 + kDigits);
+    const auto status = ParseDecimal(Trim(code));
+    if (status && request_.on_status) request_.on_status(static_cast<int>(*status));
   }
 
   bool TakeBody(std::string_view data) {

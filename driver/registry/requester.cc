@@ -52,15 +52,17 @@ Result<http::Response> SendWithBodies(http::HttpClient& client,
                                       const RegistryCall& call,
                                       const Cancel& cancel) {
   std::string beginning;
+  bool wanted = true;
   if (call.source != nullptr) {
     TRY(call.source->restart());
     request.body_source = call.source->read;
   }
   if (call.sink != nullptr) {
     TRY(call.sink->restart());
-    request.body_sink = [&](std::string_view piece) {
+    request.on_status = [&](int status) { wanted = status / 100 == 2; };
+    request.body_sink = [&](std::string_view piece) -> Result<> {
       beginning.append(piece.substr(0, kRefusalShown - std::min(kRefusalShown, beginning.size())));
-      return call.sink->write(piece);
+      return wanted ? call.sink->write(piece) : Result<>();
     };
   }
   TRY_ASSIGN(http::Response response, SendTo(client, request, cancel));

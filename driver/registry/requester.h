@@ -13,8 +13,8 @@
 
 namespace depot::registry {
 
-/// What gets a blob, in pieces. A blob may come several times: when an attempt fails, or when what
-/// came was no blob but a redirect or a refusal.
+/// What gets a blob, in pieces, and nothing of redirects and refusals. A blob may come several
+/// times: when an attempt fails, or when what came was the page of a captive portal.
 struct BlobSink {
   std::function<Result<>()> restart;  ///< what came so far is void
   std::function<Result<>(std::string_view piece)> write;

@@ -27,6 +27,21 @@ flags::Flag ProjectFlag(std::string& project) {
           flags::Into(project)};
 }
 
+std::optional<registry::Credential> CredentialFor(const api::PullInfo& info) {
+  if (info.password.empty()) return std::nullopt;
+  registry::Credential credential;
+  credential.username = info.username;
+  credential.password = info.password;
+  credential.source = "the Depot API";
+  return credential;
+}
+
+docker::HostCredentials HandedOut(const Reference& saved, const api::PullInfo& info) {
+  std::optional<registry::Credential> credential = CredentialFor(info);
+  if (!credential) return {};
+  return {{saved.domain, *std::move(credential)}};
+}
+
 Result<std::unique_ptr<Account>> Account::Open(job::Workshop& workshop, EventSink& sink) {
   std::unique_ptr<Account> account(new Account(workshop, sink));
   TRY_ASSIGN(account->api_, workshop.MakeApi(sink));

@@ -1,13 +1,17 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "driver/depot/account_api.h"
 #include "driver/depot/api.h"
+#include "driver/docker/gitlab_credentials.h"
 #include "driver/event/sink.h"
 #include "driver/flags/flag_table.h"
+#include "driver/oci/reference.h"
+#include "driver/registry/credentials.h"
 #include "plugin/job/workshop.h"
 
 namespace depot::command {
@@ -17,6 +21,12 @@ flags::Flag TokenFlag(Secret& token);
 
 /// --project, for a command that is about one.
 flags::Flag ProjectFlag(std::string& project);
+
+/// What the API gave out to read a saved image with; nullopt = nothing, its registry wants none.
+std::optional<registry::Credential> CredentialFor(const api::PullInfo& info);
+
+/// The same for job::RegistryAccess; `saved` is where the image lies.
+docker::HostCredentials HandedOut(const Reference& saved, const api::PullInfo& info);
 
 /// The Depot API as the commands beside `build` use it, and what opens it. One thread.
 class Account {

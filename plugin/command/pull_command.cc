@@ -7,6 +7,10 @@
 #include "plugin/command/account.h"
 #include "plugin/command/chosen_display.h"
 #include "plugin/command/command_line.h"
+#include "plugin/deliver/engine_load.h"
+#include "plugin/deliver/registry_source.h"
+#include "plugin/job/image_places.h"
+#include "plugin/job/registry_access.h"
 #include "plugin/options/flag_values.h"
 
 namespace depot::command {
@@ -77,7 +81,7 @@ class Pull {
     }
     TRY(workshop_.ReadDocker());
     TRY_ASSIGN(docker::Engine * engine, workshop_.Engine());
-    TRY(engine->Info(cancel_));
+    TRY_ASSIGN(engine_info_, engine->Info(cancel_));
 
     TRY_ASSIGN(api::PullInfo info, account_->SavedBuild(token, options_.build, cancel_));
     if (options_.targets.empty()) return PullAndName(*engine, info);
@@ -94,6 +98,7 @@ class Pull {
 
  private:
   Result<std::string> PullAndName(docker::Engine& engine, const api::PullInfo& info) {
+    TRY(BringLayers(engine, info));
     TRY(PullFrom(engine, info));
     std::string names;
     for (const std::string& tag : options_.tags) {
@@ -103,15 +108,42 @@ class Pull {
     return names.empty() ? Cat(Printable(info.reference), '\n') : names;
   }
 
-  Result<> PullFrom(docker::Engine& engine, const api::PullInfo& info) {
-    std::optional<registry::Credential> credential;
-    if (!info.password.empty()) {
-      credential.emplace();
-      credential->username = info.username;
-      credential->password = info.password;
-      credential->source = "the Depot API";
+  /// A classic store knows layers that were built or loaded by their content alone, and would fetch
+  /// them: what it lacks is brought to it, and its pull then finds the image there. The other store
+  /// goes by the registry's digests itself.
+  Result<> BringLayers(docker::Engine& engine, const api::PullInfo& info) {
+    const std::optional<Platform>& platform =
+        options_.platform ? options_.platform : engine_info_.platform;
+    const Result<job::ImageName> saved = job::ParseImageName(info.reference);
+    if (engine_info_.containerd_store || !platform || !saved) return {};
+    job::RegistryAccess access(workshop_, HandedOut(saved->reference, info), sink_);
+    const auto registries = access.Open({});
+    const auto repository = registries->Open(saved->reference, registry::Access::kPull);
+    deliver::EngineLoad load{.engine = engine, .info = engine_info_, .before_pull = true};
+    load.sources.push_back(deliver::MakeRegistrySource(
+        *repository, saved->digest.empty() ? saved->tag : saved->digest, *platform));
+    const auto loaded = deliver::LoadIntoEngine(load, sink_, cancel_);
+    TRY(cancel_.Check());
+    if (!loaded) {
+      SayNotBrought(loaded.error());
+    } else if (loaded->source_lacks && loaded->source_lacks->code() != ErrorCode::kDenied &&
+               loaded->source_lacks->code() != ErrorCode::kNotFound) {
+      // What the registry refuses, or has not, the pull will say.
+      SayNotBrought(*loaded->source_lacks);
     }
-    Result<> pulled = engine.Pull(info.reference, options_.platform, credential, sink_, cancel_);
+    return {};
+  }
+
+  void SayNotBrought(const Error& why) {
+    sink_.Say(
+        Cat("the Docker Engine pulls the whole image, as its missing layers could not be "
+            "brought: ",
+            why.message()));
+  }
+
+  Result<> PullFrom(docker::Engine& engine, const api::PullInfo& info) {
+    Result<> pulled =
+        engine.Pull(info.reference, options_.platform, CredentialFor(info), sink_, cancel_);
     if (pulled || !pulled.error().hint().empty()) return pulled;
     Error error = std::move(pulled).error();
     if (error.code() == ErrorCode::kDenied) {
@@ -130,6 +162,7 @@ class Pull {
   EventSink& sink_;
   const Cancel& cancel_;
   std::unique_ptr<Account> account_;
+  docker::EngineInfo engine_info_;
 };
 
 }  // namespace

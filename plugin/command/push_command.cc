@@ -39,16 +39,6 @@ CommandLine PushLine(PushOptions& options) {
           .target = &options.build};
 }
 
-/// What the API gave out to read the saved image with.
-docker::HostCredentials GivenFor(const Reference& saved, const api::PullInfo& info) {
-  if (info.password.empty()) return {};
-  registry::Credential credential;
-  credential.username = info.username;
-  credential.password = info.password;
-  credential.source = "the Depot API";
-  return {{saved.domain, std::move(credential)}};
-}
-
 /// One push, said to `sink`.
 class SavedPush {
  public:
@@ -75,7 +65,7 @@ class SavedPush {
     const std::string suffix = options_.target.empty() ? "" : Cat('-', options_.target);
     TRY_ASSIGN(const job::ImageName saved, job::ParseImageName(Cat(info.reference, suffix)));
     // What opens the saved image is for nothing else, also where both are in one registry.
-    job::RegistryAccess reading(workshop_, GivenFor(saved.reference, info), sink_);
+    job::RegistryAccess reading(workshop_, HandedOut(saved.reference, info), sink_);
     job::RegistryAccess writing(workshop_, {}, sink_);
     const auto from_registries = reading.Open({});
     const auto to_registries = writing.Open({});

@@ -65,7 +65,7 @@ class Loading {
 
   Result<EngineLoaded> Run() {
     Result<EngineLoaded> loaded = Load();
-    if (loaded && loaded->builder_lacks) {
+    if (loaded && loaded->source_lacks) {
       step_.Done();
       return loaded;
     }
@@ -84,9 +84,13 @@ class Loading {
     EngineLoaded loaded;
     loaded.digest = image_.top.digest;
     if (image_.parts.size() == 1) loaded.config_digest = image_.parts[0].manifest.config.digest;
+    if (load_.before_pull && (holdings.whole || holdings.blobs.empty())) {
+      step_.Log(holdings.whole ? "all of it is there" : "no layer is there: the pull brings all");
+      return loaded;
+    }
     Result<> done = holdings.whole ? NameWhole() : Send(holdings.blobs);
     const bool refused = !done && done.error().code() != ErrorCode::kUnavailable;
-    const bool again = refused && !cancel_.cancelled() && !builder_lacks_ &&
+    const bool again = refused && !cancel_.cancelled() && !source_lacks_ && !load_.before_pull &&
                        (holdings.whole || !holdings.blobs.empty());
     if (again) {
       sink_.Say(Cat("loading the whole image, as its missing layers were not enough: ",
@@ -94,7 +98,7 @@ class Loading {
       done = Send({});
     }
     if (!done) ForgetBroken();
-    if (builder_lacks_ && !cancel_.cancelled()) return EngineLoaded{builder_lacks_, "", ""};
+    if (source_lacks_ && !cancel_.cancelled()) return EngineLoaded{source_lacks_, "", ""};
     if (!done) return Fail(std::move(done).error());
     if (load_.info.containerd_store) remembered_.Keep(image_);
     return loaded;
@@ -102,8 +106,8 @@ class Loading {
 
   Result<> Describe() {
     std::vector<DescribedImage> images;
-    for (const ImageSource& source : load_.sources) {
-      TRY_ASSIGN(DescribedImage image, DescribeSource(source, cancel_));
+    for (const auto& source : load_.sources) {
+      TRY_ASSIGN(DescribedImage image, source->Describe(cancel_));
       images.push_back(std::move(image));
     }
     if (images.size() == 1) {
@@ -195,12 +199,12 @@ class Loading {
     }
     for (const ImagePart& part : image_.parts)
       for (const Descriptor& layer : part.manifest.layers) {
-        const ImageSource& source = load_.sources[part.source];
-        const std::optional<std::string> kept = source.described.Find(layer.digest);
+        ImageSource& source = *load_.sources[part.source];
+        const std::optional<std::string> kept = source.Kept(layer.digest);
         if (kept) {
           add(layer, *kept);
         } else if (seen.insert(layer.digest).second) {
-          stream.AddBlob(source.builder, layer);
+          stream.AddLayer(source, layer);
         }
       }
     stream.Finish();
@@ -221,7 +225,7 @@ class Loading {
       return stream.Read(into, capacity, cancel_);
     };
     Result<> loaded = load_.engine.Load(read, step_, cancel_);
-    if (stream.failure()) builder_lacks_ = stream.failure();
+    if (stream.failure()) source_lacks_ = stream.failure();
     if (loaded) loaded = CheckWhole(there);
     if (!loaded) return loaded;
     step_.Log(ShownTraffic(Measure(there)));
@@ -261,7 +265,7 @@ class Loading {
   const LoadedImages remembered_;
   Step step_;
   DescribedImage image_;
-  std::optional<Error> builder_lacks_;
+  std::optional<Error> source_lacks_;
 };
 
 }  // namespace

@@ -18,13 +18,13 @@ void ImageStream::AddFile(const std::string& path, const std::string& content) {
   pending_.append(TarPadding(content.size()), '\0');
 }
 
-void ImageStream::AddBlob(builder::Builder& builder, const Descriptor& blob) {
-  const auto size = static_cast<std::uint64_t>(blob.size);
-  pending_ += TarFileHeader(PlaceOfBlob(blob.digest), size);
+void ImageStream::AddLayer(ImageSource& source, const Descriptor& layer) {
+  const auto size = static_cast<std::uint64_t>(layer.size);
+  pending_ += TarFileHeader(PlaceOfBlob(layer.digest), size);
   Piece& piece = pieces_.emplace_back();
   piece.bytes = std::exchange(pending_, std::string(TarPadding(size), '\0'));
-  piece.blob = blob;
-  piece.reader = std::make_unique<solve::BlobReader>(builder, blob.digest, blob.size);
+  piece.layer = layer;
+  piece.reader = source.Open(layer);
 }
 
 void ImageStream::Finish() {
@@ -49,7 +49,7 @@ Result<> ImageStream::Advance(const Cancel& cancel) {
       AskForNext(cancel);
       TRY_ASSIGN(held_, piece.reader->Next(cancel));
       piece.current += static_cast<std::int64_t>(held_.size());
-      if (!held_.empty()) watch_(piece.blob, piece.current);
+      if (!held_.empty()) watch_(piece.layer, piece.current);
       if (held_.empty()) piece.reader.reset();
     } else {
       pieces_.pop_front();

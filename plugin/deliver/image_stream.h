@@ -8,23 +8,23 @@
 #include <string>
 
 #include "driver/oci/descriptor.h"
-#include "driver/solve/blob_reader.h"
+#include "plugin/deliver/image_source.h"
 
 namespace depot::deliver {
 
-/// An image archive that is made while it is read: its blobs come from a builder, in order, the
-/// next one asked for while one is read. One thread.
+/// An image archive that is made while it is read: its layers come from where they are, in order,
+/// the next one asked for while one is read. One thread.
 class ImageStream {
  public:
-  /// Hears how many bytes of a blob have come.
-  using Watch = std::function<void(const Descriptor& blob, std::int64_t current)>;
+  /// Hears how many bytes of a layer have come.
+  using Watch = std::function<void(const Descriptor& layer, std::int64_t current)>;
 
   explicit ImageStream(Watch watch) : watch_(std::move(watch)) {}
 
   void AddFile(const std::string& path, const std::string& content);
 
-  /// The blob under its place in a layout, blobs/sha256/HEX. `builder` must outlive the stream.
-  void AddBlob(builder::Builder& builder, const Descriptor& blob);
+  /// The layer under its place in a layout, blobs/sha256/HEX. `source` must outlive the stream.
+  void AddLayer(ImageSource& source, const Descriptor& layer);
 
   /// After the last one, before the first Read().
   void Finish();
@@ -32,14 +32,14 @@ class ImageStream {
   /// For docker::Engine::Load(): the number of bytes put into `into`, 0 = the end. Blocks.
   Result<std::size_t> Read(char* into, std::size_t capacity, const Cancel& cancel);
 
-  /// Why it could not be read to its end; nullopt when the builder is not to blame.
+  /// Why it could not be read to its end; nullopt when no source is to blame.
   const std::optional<Error>& failure() const { return failure_; }
 
  private:
   struct Piece {
-    std::string bytes;                          ///< before the blob
-    Descriptor blob;                            ///< of `reader`
-    std::unique_ptr<solve::BlobReader> reader;  ///< null: no blob
+    std::string bytes;                    ///< before the layer
+    Descriptor layer;                     ///< of `reader`
+    std::unique_ptr<LayerReader> reader;  ///< null: no layer
     std::int64_t current = 0;
   };
 

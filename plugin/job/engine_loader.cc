@@ -67,9 +67,10 @@ Result<> EngineLoader::Load(std::vector<PlatformBuild>& parts,
   std::size_t index = 0;
   const plan::Destination* destination = LoadOf(plan, index);
   if (destination == nullptr) return {};
-  std::vector<deliver::ImageSource> sources;
+  std::vector<std::unique_ptr<deliver::ImageSource>> sources;
   for (const PlatformBuild& part : parts)
-    sources.push_back({*part.builder, *part.described, part.solved.exporter_response});
+    sources.push_back(
+        deliver::MakeBuilderSource(*part.builder, *part.described, part.solved.exporter_response));
   const deliver::EngineLoad load{std::move(sources),
                                  facts_.inputs.platforms,
                                  deliver::IndexAnnotationsOf(destination->annotations),
@@ -78,9 +79,9 @@ Result<> EngineLoader::Load(std::vector<PlatformBuild>& parts,
                                  NamesOf(plan.request.exporters[index]),
                                  RecordFolder(facts_.workshop.environment())};
   TRY_ASSIGN(deliver::EngineLoaded loaded, LoadLayers(load, sink, cancel));
-  if (loaded.builder_lacks) {
+  if (loaded.source_lacks) {
     sink.Say(Cat("loading the image as one archive, as the builder did not give all of it: ",
-                 loaded.builder_lacks->message()));
+                 loaded.source_lacks->message()));
     TRY_ASSIGN(loaded, LoadArchives(parts, sink, cancel));
   }
   if (!loaded.config_digest.empty() && !facts_.info.containerd_store) {

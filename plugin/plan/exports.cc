@@ -320,8 +320,8 @@ void AdaptToRemote(const builder::Features& features,
     item.destination.part = false;
     item.destination.kind = DestinationKind::kEngineLayers;
     item.destination.classic_store = !facts.engine_containerd_store;
-    // Such a store takes the compression off again, which costs more time than it saves; but what
-    // is pushed later has it too.
+    // Such a store takes the compression off again, which costs more time than it saves. But a
+    // builder keeps a layer as it first made it, and pushes it so later, whoever asks.
     if (item.destination.classic_store && !item.attrs.contains("compression")) {
       item.attrs.emplace("compression-level", "1");
     }

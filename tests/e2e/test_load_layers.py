@@ -1,7 +1,11 @@
 """--load moves only what the Engine lacks: bytes are counted on the way from the builder and to the Engine."""
 
+import json
+import re
 import unittest
 
+import connect
+import fake_api
 from loads import CONTAINERD, ENGINES, LAYER, LoadTest
 
 _SMALL = 250_000
@@ -22,6 +26,8 @@ class LoadLayers(LoadTest):
                 self.assertLess(down, _SMALL, built)
                 self.assertLess(up, _SMALL, built)
                 self.assertRegex(built.stderr, r"moved \d.*B of .*MB: 3 of 4 layers were there")
+                self.assertEqual(len(re.findall(r"layer [0-9a-f]{12} is there already", built.stderr)), 3, built)
+                self.assertRegex(built.stderr, r"layer [0-9a-f]{12} .* done")
                 self.assertEqual(self.engine(engine).run(image), (0, "second\n"))
                 self.assert_as_a_full_load(engine, image, second)
                 if engine in CONTAINERD:
@@ -43,15 +49,16 @@ class LoadLayers(LoadTest):
                 self.assertGreater(up, 2 * LAYER, built)
                 self.assertLess(up, 2.2 * LAYER, built)
                 self.assertLess(down, 2.2 * LAYER, built)
-                self.assert_as_a_full_load(engine, image, changed)
+                self.assert_is_whole(engine, image, changed, "x")
 
-    def test_provenance_comes_along_or_is_left_out(self):
+    def test_attestations_come_along_or_are_left_out(self):
         for engine in ENGINES:
             with self.subTest(engine=engine):
                 image = self.image_name(engine)
                 context = self.layers("one", last=["x"])
-                self.load(engine, image, context, "--provenance=mode=max")
-                built, down, up = self.load(engine, image, context, "--provenance=mode=max")
+                flags = ["--provenance=mode=max", f"--sbom=generator={self.rig['SBOM_GENERATOR']}"]
+                self.load(engine, image, context, *flags)
+                built, down, up = self.load(engine, image, context, *flags)
                 self.assertLess(down, 100_000, built)
                 self.assertLess(up, 100_000, built)
                 self.assertEqual(self.engine(engine).run(image), (0, "x\n"))
@@ -72,7 +79,7 @@ class LoadLayers(LoadTest):
                 self.engine(engine).remove(image)
                 built, _, up = self.load(engine, image, context)
                 self.assertGreater(up, LAYER, built)
-                self.assert_as_a_full_load(engine, image, context)
+                self.assert_is_whole(engine, image, context, "x")
 
     def test_an_engine_of_which_nothing_is_remembered(self):
         # Docker 28 tells whether an image is whole; of an older one nothing is known, and all moves.
@@ -178,6 +185,18 @@ class LoadLayers(LoadTest):
                 self.assertIsNotNone(self.engine(engine).inspect((self.work / "iid").read_text()))
                 self.assert_has_both(engine, image, engine, built)
 
+    def test_output_docker_moves_only_what_has_changed(self):
+        for engine in ("classic", "newest"):
+            with self.subTest(engine=engine):
+                image = self.image_name(engine)
+                self.load(engine, image, self.layers("one", last=["first"]))
+                changed, to_engine, before = self.layers("one", last=["second"]), self.link_to(engine), self.to_builder.moved
+                output = ("-o", f"type=docker,name={image}")
+                self.build(*output, changed, builder=self.to_builder.url, env={"DOCKER_HOST": to_engine.url})
+                self.assertLess(to_engine.moved, _SMALL)
+                self.assertLess(self.to_builder.moved - before, _SMALL)
+                self.assert_is_whole(engine, image, changed, "second")
+
     def test_load_and_push_in_one_solve(self):
         for engine in ENGINES:
             with self.subTest(engine=engine):
@@ -186,6 +205,73 @@ class LoadLayers(LoadTest):
                 built, _, _ = self.load(engine, image, context, "--push")
                 self.assertEqual(self.engine(engine).run(image), (0, "x\n"))
                 self.assertEqual(self.repository(image).diff_ids(), self.saved(engine, image)[1])
+
+
+class PullLayers(LoadTest):
+    """`pull` of a saved build moves only what the Engine lacks, also when that was loaded and not pulled."""
+
+    def setUp(self):
+        super().setUp()
+        self.api = fake_api.FakeApi(self.rig)
+        self.addCleanup(self.api.close)
+
+    def save(self, context):
+        """An image in a registry behind a password, as the API names it; and the way to it that counts."""
+        saved = self.image_name(f"saved-{self._links}", registry="basic")
+        self.build("-t", saved, "--push", context, builder="plain", env={"DOCKER_AUTH_CONFIG": json.dumps({"auths": self.auths("basic")})})
+        host, _, path = saved.partition("/")
+        to_registry = self.link(host)
+        user, _, password = self.rig["PUSHER"].partition(":")
+        options = [{"command": connect.COMMAND_BUILD, "save": True}]
+        reference = f"{to_registry.address}/{path}"
+        answer = fake_api.say("GetPullInfo", reference=reference, username=user, password=password, options=options)
+        self.api.always("GetPullInfo", answer)
+        return to_registry
+
+    def pull(self, engine, image, before=None):
+        to_engine = self.link_to(engine, before)
+        env = {"DEPOT_API_URL": self.api.url, "SSL_CERT_FILE": self.api.ca_file, "DEPOT_TOKEN": "depot_user_7d6e5f4a3b2c1d0e"}
+        pulled = self.run_plugin("pull", "-t", image, "build1", env={**env, "DOCKER_HOST": to_engine.url})
+        return pulled, to_engine.moved
+
+    def assert_is_pulled(self, engine, image, context, to_registry):
+        self.assert_is_whole(engine, image, context, "second")
+        digests = self.engine(engine).inspect(image)["RepoDigests"]
+        self.assertTrue([one for one in digests if one.startswith(to_registry.address)], digests)
+
+    def test_a_pull_moves_only_what_has_changed(self):
+        for engine in ENGINES:
+            with self.subTest(engine=engine):
+                image = self.image_name(engine)
+                self.load(engine, image, self.layers("one", last=["first"]))
+                changed = self.layers("one", last=["second"])
+                to_registry = self.save(changed)
+                for _ in range(2):
+                    pulled, up = self.pull(engine, image)
+                    self.assertLess(up, _SMALL, pulled)
+                    self.assertLess(to_registry.moved, _SMALL, pulled)
+                    self.assert_is_pulled(engine, image, changed, to_registry)
+
+    def test_an_engine_without_any_of_it_pulls_by_itself(self):
+        image = self.image_name()
+        # The base, too, is a layer of its own.
+        lines = [f"FROM {self.rig['BASE']} AS base", f"RUN : {self.own} && head -c {LAYER} /dev/urandom >/own"]
+        context = self.context({"Dockerfile": "\n".join([*lines, "FROM scratch", "COPY --from=base / /", "CMD echo second", ""])})
+        to_registry = self.save(context)
+        pulled, up = self.pull("classic", image)
+        self.assertIn("no layer is there: the pull brings all", pulled.stderr)
+        self.assertLess(up, _SMALL, pulled)
+        self.assertGreater(to_registry.moved, LAYER)
+        self.assert_is_pulled("classic", image, context, to_registry)
+
+    def test_an_engine_that_loses_its_layers_meanwhile_pulls_all(self):
+        image = self.image_name()
+        self.load("classic", image, self.layers("one", last=["first"]))
+        changed = self.layers("one", last=["second"])
+        to_registry = self.save(changed)
+        pulled, _ = self.pull("classic", image, before={b"POST /images/load": lambda: self.engine("classic").remove(image)})
+        self.assertIn("pulls the whole image, as its missing layers could not be brought", pulled.stderr)
+        self.assert_is_pulled("classic", image, changed, to_registry)
 
 
 if __name__ == "__main__":

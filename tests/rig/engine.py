@@ -126,13 +126,18 @@ def remove_bridge(name):
         run(["ip", "link", "del", name])
 
 
-def make_newest(unpacked):
-    """The engine `newest`, beside the others; it takes its runc from the engine `containerd`."""
+# Which image store they have, and their bridges.
+NEWEST = {"newest": (True, 4), "newest-classic": (False, 5)}
+
+
+def make_newest(unpacked, name):
+    """An engine of NEWEST, beside the others; it takes its runc from the engine `containerd`."""
     programs = _programs(unpacked["docker.io"][1], unpacked["containerd"][1])
     beside = RIG / "engines" / "containerd" / "bin"
-    for name in ("runc", "docker-init"):
-        programs[name] = (beside / name).resolve()
-    return Engine("newest", 4, programs, {"features": {"containerd-snapshotter": True}})
+    for program in ("runc", "docker-init"):
+        programs[program] = (beside / program).resolve()
+    containerd_store, number = NEWEST[name]
+    return Engine(name, number, programs, {"features": {"containerd-snapshotter": containerd_store}})
 
 
 def _programs(docker, containerd):

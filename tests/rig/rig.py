@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import glob
 import json
 import os
@@ -35,7 +36,7 @@ from settings import (
 )
 from steps import run, say, step
 
-_ENGINES = 5
+_ENGINES = 6
 # Only a folder that holds this file is ever removed.
 _MARK = RIG / ".depot-rig"
 
@@ -104,11 +105,11 @@ def env():
         print(f"export {name}={shlex.quote(value)}")
 
 
-def newest():
-    """Starts the engine `newest` unless it runs, and prints where it is."""
+def newest(name="newest"):
+    """Starts the engine `newest`, or `newest-classic`, unless it runs, and prints where it is."""
     _need_up()
     with _alone():
-        one = engine.make_newest(packages.unpack_newest())
+        one = engine.make_newest(packages.unpack_newest(), name)
         if not processes.pid_of(one.name) or not engine.answers(one.socket):
             one.start()
     print(f"unix://{one.socket}")
@@ -238,13 +239,14 @@ def _write_environment(unpacked, ports, engines, program, fetched):
 
 
 def main(arguments):
-    commands = {"up": up, "down": down, "env": env, "status": status, "newest": newest}
+    commands = {"up": up, "down": down, "env": env, "status": status}
+    commands |= {name: functools.partial(newest, name) for name in engine.NEWEST}
     if len(arguments) != 1 or arguments[0] not in commands:
-        print("usage: tests/engines up|down|env|status|newest", file=sys.stderr)
+        print("usage: tests/engines up|down|env|status|newest|newest-classic", file=sys.stderr)
         return 125
     try:
         check_folders()
-        if os.geteuid() != 0 and arguments[0] in ("up", "down", "newest"):
+        if os.geteuid() != 0 and arguments[0] in ("up", "down", *engine.NEWEST):
             raise RigError("the engines need root")
         return commands[arguments[0]]() or 0
     except RigError as error:
