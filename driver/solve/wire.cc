@@ -190,6 +190,9 @@ std::string EncodeGatewaySolve(const BuildRequest& request, const FrontendInputs
   for (const auto* all : {&request.inputs, &inputs})
     for (const auto& [name, definition] : *all)
       (*message.mutable_frontend_inputs())[name].ParseFromString(definition);
+  if (request.call.empty() && !request.dockerfile.empty()) {
+    (*message.mutable_frontend_inputs())["dockerfile"].ParseFromString(request.dockerfile);
+  }
   return message.SerializeAsString();
 }
 

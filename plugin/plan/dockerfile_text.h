@@ -1,0 +1,21 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "driver/files/tree.h"
+#include "driver/solve/dockerfile_input.h"
+#include "plugin/plan/source.h"
+
+namespace depot::plan {
+
+/// The Dockerfile of a local context as it can travel in the call, with the ignore file in force.
+/// nullopt: the frontend is to ask for it, since it is large, is not Docker's own (`# syntax=`) or
+/// takes no inputs, its context being elsewhere; or since it cannot be read, which the builder then
+/// says. An ignore file that is not in order is left out, so that its errors name it.
+std::optional<solve::DockerfileText> ReadDockerfileText(
+    const Source& source, const std::map<std::string, std::unique_ptr<files::FileTree>>& trees);
+
+}  // namespace depot::plan
