@@ -16,6 +16,8 @@ constexpr std::size_t kMostInCall = 256 << 10;
 /// What the builder reads as one line of an ignore file (Go's bufio.Scanner).
 constexpr std::size_t kLongestRule = 64 << 10;
 
+constexpr std::string_view kContextsOwn = ".dockerignore";
+
 bool InOrder(const IgnoreFile& file) {
   const std::vector<std::string_view> lines = Split(file.text, '\n');
   const bool short_lines = std::all_of(
@@ -37,8 +39,11 @@ std::optional<solve::DockerfileText> ReadDockerfileText(
   IgnoreFile ignore = IgnoreFileInForce(source, trees);
   if (InOrder(ignore) && ignore.text.size() <= kMostInCall) {
     dockerfile.ignore = std::move(ignore.text);
+    return dockerfile;
   }
-  return dockerfile;
+  // The frontend looks for the Dockerfile's own beside it, which is then the call.
+  const bool in_context = ignore.name == kContextsOwn;
+  return in_context ? std::optional(std::move(dockerfile)) : std::nullopt;
 }
 
 }  // namespace depot::plan

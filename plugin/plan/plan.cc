@@ -31,10 +31,11 @@ bool IsOn(const Environment& environment, const std::string& name) {
 /// Whether a provenance goes somewhere: it names the session as where the Dockerfile came from,
 /// which is so only when the builder asks there.
 bool PublishesProvenance(const options::BuildOptions& options, const solve::BuildRequest& request) {
+  // That comes from the builder's record, which has one without being asked.
+  if (!options.metadata_file.empty() || options.metadata_wanted) return true;
   auto wanted = request.frontend_attrs.find("attest:provenance");
   if (wanted == request.frontend_attrs.end()) return false;
   if (wanted->second.find("inline-only=true") == std::string::npos) return true;
-  if (!options.metadata_file.empty() || options.metadata_wanted) return true;
   return std::any_of(request.exporters.begin(), request.exporters.end(),
                      [](const solve::Exporter& exporter) {
                        return exporter.type != "local" && exporter.type != "tar";

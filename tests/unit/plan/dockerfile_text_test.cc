@@ -48,10 +48,11 @@ TEST_F(DockerfileTextTest, ALinkIsFollowedAsTheBuilderFollowsIt) {
 TEST_F(DockerfileTextTest, WhatIsWrongWithTheIgnoreFileIsForTheBuilderToSay) {
   tree_.Symlink(".dockerignore", "/etc/hostname");
   EXPECT_EQ(Read()->ignore, std::nullopt) << "leads out of the context";
-  tree_.File("Dockerfile.dockerignore", "a[\n");
-  EXPECT_EQ(Read()->ignore, std::nullopt);
-  tree_.File("Dockerfile.dockerignore", std::string(70'000, 'a'));
-  EXPECT_EQ(Read()->ignore, std::nullopt);
+  for (const std::string& text :
+       {std::string("a[\n"), std::string(70'000, 'a'), std::string(300'000, '\n')}) {
+    tree_.File("Dockerfile.dockerignore", text);
+    EXPECT_FALSE(Read()) << "beside a Dockerfile in the call it would not be found";
+  }
 }
 
 TEST_F(DockerfileTextTest, OnlyWhereTheFrontendTakesIt) {

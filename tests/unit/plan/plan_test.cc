@@ -388,6 +388,7 @@ TEST(Plan, TheDockerfileIsInTheCallUnlessAProvenanceTellsWhereItIsFrom) {
   EXPECT_TRUE(in_call({"-o", "out", "."}, true));
   EXPECT_FALSE(in_call({"--provenance=mode=max", "."}, true));
   EXPECT_FALSE(in_call({"--metadata-file", "m", "."}, true));
+  EXPECT_FALSE(in_call({"--metadata-file", "m", "."}, false));
   EXPECT_FALSE(in_call(push, true));
   EXPECT_TRUE(in_call(push, false));
   EXPECT_TRUE(in_call(push_bare, true));
