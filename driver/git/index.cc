@@ -92,7 +92,9 @@ class IndexParser {
     at_ = kIndexHeader;
     for (std::uint32_t i = 0; i < count; ++i)
       TRY(ReadEntry());
-    return ReadExtensions();
+    TRY(ReadExtensions());
+    if (nameless_) return Fail(BadIndex("a path"));
+    return {};
   }
 
  private:
@@ -112,15 +114,15 @@ class IndexParser {
     const bool counts = (flags & (kAssumeValid | kStage)) == 0 &&
                         (more & (kSkipWorktree | kIntentToAdd)) == 0 &&
                         S_ISREG(Number32(bytes_, begin + kMode));
+    // A split index has no names for entries that its other half has too.
+    nameless_ |= path_.empty();
     if (counts) return Keep(begin);
     return {};
   }
 
   Result<> ReadPath(std::size_t begin, std::size_t length) {
     const std::size_t found = bytes_.find('\0', at_);
-    if (found >= end_ || found - at_ > kMaxIndexedPath || found == at_) {
-      return Fail(BadIndex("a path"));
-    }
+    if (found >= end_ || found - at_ > kMaxIndexedPath) return Fail(BadIndex("a path"));
     if (length != std::min<std::size_t>(found - at_, kLength)) return Fail(BadIndex("a length"));
     path_.assign(bytes_.substr(at_, found - at_));
     // At least one NUL, up to a multiple of eight from the entry's beginning.
@@ -142,8 +144,7 @@ class IndexParser {
     const std::size_t found = bytes_.find('\0', at_);
     if (drop > path_.size() || found >= end_) return Fail(BadIndex("a path"));
     const std::size_t kept = path_.size() - drop;
-    if (found - at_ > kMaxIndexedPath || kept + (found - at_) > kMaxIndexedPath ||
-        kept + (found - at_) == 0) {
+    if (found - at_ > kMaxIndexedPath || kept + (found - at_) > kMaxIndexedPath) {
       return Fail(BadIndex("a path"));
     }
     path_.resize(kept);
@@ -190,6 +191,7 @@ class IndexParser {
   std::size_t at_ = 0;
   std::size_t end_ = 0;
   std::string path_;
+  bool nameless_ = false;
 };
 
 Result<std::unique_ptr<const Index>> Index::Parse(std::string bytes,

@@ -10,6 +10,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
+#include "driver/solve/definition_writer.h"
 
 namespace depot::solve {
 namespace {
@@ -21,7 +22,6 @@ constexpr const char* kSession = "local.session";
 constexpr const char* kFollow = "local.followpaths";
 constexpr const char* kExclude = "local.excludepatterns";
 constexpr const char* kKeyHint = "local.sharedkeyhint";
-constexpr const char* kName = "llb.customname";
 
 using SourceAttributes = std::map<std::string, std::string>;
 
@@ -113,31 +113,6 @@ bool Mark(const DatedContext& context, SourceAttributes& attrs) {
   attrs[kKeyHint] += Cat(':', context.key, ':', Sha256Hex(asked).substr(0, 16));
   return true;
 }
-
-class DefinitionWriter {
- public:
-  /// Gives its digest.
-  std::string Add(const pb::Op& op, const std::string& name) {
-    std::string bytes;
-    op.SerializeToString(&bytes);
-    std::string digest = DigestOf(bytes);
-    if (!name.empty()) {
-      (*(*definition_.mutable_metadata())[digest].mutable_description())[kName] = name;
-    }
-    definition_.add_def(std::move(bytes));
-    return digest;
-  }
-
-  std::string Finish(const std::string& result) {
-    pb::Op last;
-    last.add_inputs()->set_digest(result);
-    Add(last, "");
-    return definition_.SerializeAsString();
-  }
-
- private:
-  pb::Definition definition_;
-};
 
 std::string DatedCopy(const DatedContext& context, const SourceAttributes& attrs) {
   const bool main = context.attribute.empty();

@@ -5,7 +5,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
 #include "driver/base/text.h"
-#include "driver/oci/digest.h"
+#include "driver/solve/definition_writer.h"
 
 namespace depot::solve {
 namespace {
@@ -31,16 +31,8 @@ std::string EmptyDefinition() {
   action->mutable_mkdir()->set_path("/");
   action->mutable_mkdir()->set_mode(0755);
   action->mutable_mkdir()->set_make_parents(true);
-  pb::Definition definition;
-  definition.add_def(op.SerializeAsString());
-  const std::string digest = DigestOf(definition.def(0));
-  // The frontend wants a word about each operation.
-  (*(*definition.mutable_metadata())[digest].mutable_description())["llb.customname"] =
-      "[internal] an image without files";
-  pb::Op last;
-  last.add_inputs()->set_digest(digest);
-  definition.add_def(last.SerializeAsString());
-  return definition.SerializeAsString();
+  DefinitionWriter writer;
+  return writer.Finish(writer.Add(op, "[internal] an image without files"));
 }
 
 }  // namespace

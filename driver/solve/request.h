@@ -62,6 +62,9 @@ struct BuildRequest {
   /// Where frontend and builder can do it; else they are sent as they are.
   std::vector<DatedContext> dated;
   bool explain = false;  ///< say why `dated` was not followed
+  /// DockerfileInput(), with which a build's frontend need not ask for its Dockerfile. A call's
+  /// answer tells where it is from, so that is asked as ever. "" = the frontend asks.
+  std::string dockerfile;
   /// Inputs of the frontend by name, each a pb.Definition as bytes: LinkResult(). Then `dated` has
   /// no effect.
   std::map<std::string, std::string> inputs;

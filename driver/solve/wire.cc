@@ -36,12 +36,19 @@ void SetTimes(const Message& from,
   if (from.has_completed()) completed = FromProto(from.completed());
 }
 
+/// DockerfileInput()'s steps take what came with the call, which no cache has saved; builders that
+/// had the same bytes before call them cached.
+bool IsOfTheCall(std::string_view step) {
+  return step.starts_with("[internal] load build definition from ") ||
+         step == "[internal] load .dockerignore";
+}
+
 Vertex ToEvent(control::Vertex& from) {
   Vertex vertex;
   vertex.digest = std::move(*from.mutable_digest());
   vertex.inputs.assign(from.inputs().begin(), from.inputs().end());
   vertex.name = std::move(*from.mutable_name());
-  vertex.cached = from.cached();
+  vertex.cached = from.cached() && !IsOfTheCall(vertex.name);
   SetTimes(from, vertex.started, vertex.completed);
   vertex.error = std::move(*from.mutable_error());
   if (from.has_progress_group()) {
@@ -190,6 +197,9 @@ std::string EncodeGatewaySolve(const BuildRequest& request, const FrontendInputs
   for (const auto* all : {&request.inputs, &inputs})
     for (const auto& [name, definition] : *all)
       (*message.mutable_frontend_inputs())[name].ParseFromString(definition);
+  if (request.call.empty() && !request.dockerfile.empty()) {
+    (*message.mutable_frontend_inputs())["dockerfile"].ParseFromString(request.dockerfile);
+  }
   return message.SerializeAsString();
 }
 

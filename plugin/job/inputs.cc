@@ -10,6 +10,7 @@
 #include "plugin/job/remote_text.h"
 #include "plugin/options/settings.h"
 #include "plugin/plan/dockerfile_names.h"
+#include "plugin/plan/dockerfile_text.h"
 #include "plugin/plan/git_url.h"
 #include "plugin/plan/job_token.h"
 #include "plugin/plan/plan.h"
@@ -104,6 +105,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
          plan::DockerfileWarnings(options, *tree->second, inputs.source.filename))
       inputs.notices.push_back(std::move(line));
   }
+  inputs.dockerfile = plan::ReadDockerfileText(inputs.source, inputs.trees);
   return inputs;
 }
 

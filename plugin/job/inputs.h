@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "driver/session/content_service.h"
 #include "driver/session/secrets.h"
 #include "driver/session/ssh_service.h"
+#include "driver/solve/dockerfile_input.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/context_times.h"
 #include "plugin/plan/source.h"
@@ -27,6 +29,7 @@ struct Inputs {
   plan::Source source;
   std::map<std::string, std::unique_ptr<files::FileTree>> trees;  ///< by name, as the builder asks
   plan::ContextPlan contexts;                                     ///< of those trees
+  std::optional<solve::DockerfileText> dockerfile;                ///< plan::ReadDockerfileText()
   session::OfferedStores stores;           ///< content, by name, as the builder asks
   std::map<std::string, std::string> vcs;  ///< plan::VcsFacts
   std::vector<std::string> notices;        ///< one line each, for the user

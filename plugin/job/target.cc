@@ -203,6 +203,7 @@ Result<plan::PlanFacts> Target::LookAround(Job& job, const Cancel& cancel) {
   facts.save_as = SaveAs(job);
   facts.vcs = inputs_.vcs;
   facts.dated = inputs_.contexts.dated;
+  facts.dockerfile = inputs_.dockerfile;
   facts.explain = workshop_.debug();
   TRY(FindEngine(job, facts, cancel));
   return facts;

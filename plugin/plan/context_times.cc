@@ -14,8 +14,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Below it, asking the frontend first and copying on the builder takes longer than sending.
-constexpr std::uint64_t kWorthwhile = 4 << 20;
+/// Below it, asking the frontend first and copying on the builder takes longer than sending. Walls
+/// of an unchanged fresh clone, content against file, on two cores: 256 KiB 0.54 and 0.50 s on a
+/// fast link, 0.74 and 0.80 s over 40 ms and 50 Mbit/s; 1 MiB 0.46 and 0.72 s, 0.73 and 0.99 s; 4
+/// MiB 0.48 and 0.99 s, 0.78 and 1.42 s.
+constexpr std::uint64_t kWorthwhile = 1 << 20;
 
 /// A file's content is named as git names it, so that it has one name whether git knows the file or
 /// it was read.

@@ -1,8 +1,10 @@
 #include "plugin/plan/ignore_file.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "driver/base/text.h"
+#include "driver/disk/lookup.h"
 #include "driver/disk/read_file.h"
 #include "driver/files/patterns.h"
 
@@ -29,6 +31,25 @@ std::vector<IgnoreRule> RulesOf(std::string_view text) {
   return rules;
 }
 
+/// With the links that a builder follows too. kNotFound: there is none.
+Result<std::string> ReadIgnoreFile(
+    const Source& source,
+    const std::map<std::string, std::unique_ptr<files::FileTree>>& trees,
+    const std::string& tree,
+    const std::string& name) {
+  auto known = source.trees.find(tree);
+  if (known != source.trees.end() && !known->second.directory.empty()) {
+    std::error_code error;
+    const std::string real = std::filesystem::canonical(known->second.directory, error).string();
+    if (error) return Fail(SystemError(known->second.directory, error.value()));
+    return disk::ReadBeneath(real, name, kMaxIgnoreFile);
+  }
+  auto found = trees.find(tree);
+  if (found == trees.end()) return Fail(ErrorCode::kNotFound, "there is no such tree");
+  TRY_ASSIGN(Fd file, found->second->Open(name));
+  return disk::ReadOpenFile(file.get(), name, kMaxIgnoreFile, Cancel::Never());
+}
+
 bool Fits(const IgnoreRule& rule, std::string_view path) {
   std::string bare = rule.pattern.starts_with('!') ? rule.pattern.substr(1) : rule.pattern;
   const Result<files::PatternSet> set = files::PatternSet::Compile({std::move(bare)});
@@ -50,13 +71,11 @@ IgnoreFile IgnoreFileInForce(const Source& source,
   for (const auto& [tree, name] :
        {std::pair<std::string, std::string>("dockerfile", Cat(source.filename, ".dockerignore")),
         {"context", ".dockerignore"}}) {
-    auto found = trees.find(tree);
-    if (found == trees.end()) continue;
-    Result<Fd> file = found->second->Open(name);
-    if (!file) continue;
-    Result<std::string> text =
-        disk::ReadOpenFile(file->get(), name, kMaxIgnoreFile, Cancel::Never());
-    return {name, text ? RulesOf(*text) : std::vector<IgnoreRule>()};
+    Result<std::string> text = ReadIgnoreFile(source, trees, tree, name);
+    if (!text && text.error().code() == ErrorCode::kNotFound) continue;
+    if (!text) return {name, "", false, {}};
+    std::vector<IgnoreRule> rules = RulesOf(*text);
+    return {name, *std::move(text), true, std::move(rules)};
   }
   return {};
 }

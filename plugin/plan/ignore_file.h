@@ -21,6 +21,8 @@ struct IgnoreRule {
 /// The file that says what of a local context is not sent.
 struct IgnoreFile {
   std::string name;  ///< ".dockerignore", or the Dockerfile's own; "" = there is none
+  std::string text;
+  bool readable = true;  ///< false: `name` is there, but this machine's user cannot read it
   std::vector<IgnoreRule> rules;
 
   /// As TreeFilter::exclude wants them.

@@ -28,6 +28,20 @@ bool IsOn(const Environment& environment, const std::string& name) {
   return ParseBool(TrimmedVariable(environment, name)).value_or(false);
 }
 
+/// Whether a provenance goes somewhere: it names the session as where the Dockerfile came from,
+/// which is so only when the builder asks there.
+bool PublishesProvenance(const options::BuildOptions& options, const solve::BuildRequest& request) {
+  // That comes from the builder's record, which has one without being asked.
+  if (!options.metadata_file.empty() || options.metadata_wanted) return true;
+  auto wanted = request.frontend_attrs.find("attest:provenance");
+  if (wanted == request.frontend_attrs.end()) return false;
+  if (wanted->second.find("inline-only=true") == std::string::npos) return true;
+  return std::any_of(request.exporters.begin(), request.exporters.end(),
+                     [](const solve::Exporter& exporter) {
+                       return exporter.type != "local" && exporter.type != "tar";
+                     });
+}
+
 /// Attestations are then described as before OCI 1.1 (buildx build/opt.go).
 void LeaveOutArtifacts(Exports& exports) {
   for (solve::Exporter& exporter : exports.exporters) {
@@ -131,6 +145,10 @@ Result<BuildPlan> MakePlan(const options::BuildOptions& options,
   // Without a name of its own on the builder nothing is kept there, and all of it travels anyway.
   if (!node_id.empty()) plan.request.dated = facts.dated;
   plan.request.explain = facts.explain;
+  const bool known = facts.dockerfile && plan.request.frontend == "dockerfile.v0";
+  if (known && !PublishesProvenance(options, plan.request)) {
+    plan.request.dockerfile = solve::DockerfileInput(*facts.dockerfile);
+  }
   // A builder that unpacks packs its answers too, and results are large.
   const bool nothing_returns =
       std::all_of(plan.destinations.begin(), plan.destinations.end(),

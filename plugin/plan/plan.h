@@ -1,12 +1,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "driver/base/result.h"
 #include "driver/builder/features.h"
 #include "driver/session/secrets.h"
+#include "driver/solve/dockerfile_input.h"
 #include "driver/solve/request.h"
 #include "plugin/options/build_options.h"
 #include "plugin/plan/exports.h"
@@ -31,9 +33,10 @@ struct PlanFacts {
   std::vector<std::string> save_as;      ///< ExportFacts
   /// Of DescribeVcs(): attributes that nothing else has set.
   std::map<std::string, std::string> vcs{};
-  std::string source_policy;                 ///< ReadSourcePolicy()
-  std::vector<solve::DatedContext> dated{};  ///< ContextPlan
-  bool explain = false;                      ///< BuildRequest::explain
+  std::string source_policy;                          ///< ReadSourcePolicy()
+  std::vector<solve::DatedContext> dated{};           ///< ContextPlan
+  std::optional<solve::DockerfileText> dockerfile{};  ///< ReadDockerfileText()
+  bool explain = false;                               ///< BuildRequest::explain
 };
 
 /// All that is decided before the builder starts, and constant from then on; nothing is opened or

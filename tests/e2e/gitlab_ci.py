@@ -143,6 +143,14 @@ class JobTest(PoolTest):
             self._finish(done, 0, 30)
         return place
 
+    def fresh_clone(self, project):
+        """Another clone of the same project, as another job has it."""
+        self._count += 1
+        place = self.work / f"clone{self._count}" / "app"
+        for command in (["clone", "--quiet", project, place], ["-C", place, "remote", "set-url", "origin", _REMOTE]):
+            self._finish(self._start(["git", *command], None, None, None, None, None), 0, 30)
+        return place
+
     def pipeline(self, project, *variables, check=0, timeout=150, **more):
         """Runs all jobs of a project. `variables` are dicts of CI/CD variables, `more` further ones."""
         known = {"GITLAB_CI": "true", "DEPOT_PLUGIN_URL": self.release()}

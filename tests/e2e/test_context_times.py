@@ -1,5 +1,6 @@
 """Contexts from fresh clones: a file that has not changed does not travel again, and no step sees another time for it."""
 
+import json
 import os
 import random
 import re
@@ -161,6 +162,24 @@ class FreshClones(CloneTest):
             trees.tree_of_tar(self.work / "file.tar"), trees.tree_of_tar(self.work / "content.tar"), ignore=("mtime",)
         )
 
+    def test_provenance_is_the_same(self):
+        context = self.clone(self.repository({"Dockerfile": ALL, **self.files(4)}))
+        told = []
+        for times in ("content", "file"):
+            metadata = self.work / f"{times}.json"
+            self.job(context, f"--context-times={times}", "--provenance=mode=min", "--metadata-file", metadata)
+            provenance = json.loads(metadata.read_text())["buildx.build.provenance"]
+            told.append(provenance)
+        self.assertIn("invocation", told[0])
+        self.assertEqual(*told)
+
+    def test_both_kinds_of_times_have_a_copy_of_their_own(self):
+        context = self.clone(self.repository({"Dockerfile": ALL, **self.files(20)}))
+        for _ in range(2):
+            content, plain = self.job(context), self.job(context, "--context-times=file")
+        self.assertLess(sizes(content)[0][0], 0.1 * MB)
+        self.assertRegex(plain.stderr, r"(?m)transferring context: [\d.]+k?B .*done$")
+
     def test_a_change_that_git_has_not_seen(self):
         """Same size, and the time that the file had before: its change time tells."""
         origin = self.repository({"Dockerfile": ALL, "a": b"1" * 1000, "big": bytes(self.random(5 * MB))})
@@ -217,9 +236,14 @@ class Edits(CloneTest):
             self.assertRegex(result.stderr, rf"(?m)^#\d+ [\d.]+ made {content}{key}$")
 
     def test_whatever_is_edited_arrives(self):
-        """Random edits of a checkout, some of which git has seen: content, mode, size, name, time, kind, another branch."""
+        """Random edits of a checkout, some of which git has seen: content, mode, size, name, time, kind, another branch. What
+        is copied is what the disk has; what a step sees is what it sees without all this, but never older than the job."""
         random_ = random.Random(7)
-        origin = self.repository({"Dockerfile": ALL, **self.files(20)})
+        look = "find . -type f -exec stat -c '%n %a %s' {} + -exec md5sum {} +; find . ! -type f -exec stat -c '%n %a %F' {} +"
+        step = f"cd /w && ({look}) | sort >/tree && find . -exec stat -c %Y {{}} + | sort -n | head -n 1 >/oldest"
+        dockerfile = f"FROM {self.rig['BASE']} AS see\nRUN --mount=type=bind,target=/w {step}\n"
+        dockerfile += "FROM scratch\nCOPY . /all/\nCOPY --from=see /tree /oldest /\n"
+        origin = self.repository({"Dockerfile": dockerfile, **self.files(20)})
         context = self.clone(origin)
         for number in range(6):
             for _ in range(6):
@@ -230,11 +254,26 @@ class Edits(CloneTest):
             if number == 4:
                 self.git("checkout", "-q", "-f", "main", cwd=context)
                 context = self.clone(context)
-            out = self.work / f"out{number}"
-            result = self.job(context, "-o", out)
-            self.assertTrue(sizes(result))
+            # Side by side, from the third on.
+            times = ["content", "file"] if number > 2 else ["content"]
+            begin = int(time.time())
+            running = [self.start_edited(context, f"{number}-{one}", one) for one in times]
+            ended = [one.wait(100) for one in running]
+            self.assertEqual([one.rc for one in ended], [0] * len(times), ended)
+            self.assertTrue(sizes(ended[0]))
+            out = self.work / f"out{number}-content"
             expected = {path: e for path, e in trees.tree_of(context).items() if path.split("/")[0] != ".git"}
-            self.assert_same_tree(expected, trees.tree_of(out), ignore=("mtime", "uid", "gid"))
+            self.assert_same_tree(expected, trees.tree_of(out / "all"), ignore=("mtime", "uid", "gid"))
+            self.assertGreaterEqual(int(trees.text(out, "oldest")), begin)
+            if len(times) > 1:
+                self.assertEqual(trees.text(out, "tree"), trees.text(self.work / f"out{number}-file", "tree"))
+
+    def start_edited(self, context, name, times):
+        """What was compared with has a new copy of the context: with the times of files one of the same size and time passes
+        for the same."""
+        flags = ["--progress=plain", "--no-cache", f"--context-times={times}", "-o", self.work / f"out{name}"]
+        project = self.project if times == "content" else f"{self.project}/{name}"
+        return self.start_plugin("build", *flags, context, builder="tls", env=self.ci(CI_PROJECT_PATH=project))
 
     def edit(self, context, random_):
         files = [path for path in sorted(context.glob("d*/*")) if path.is_file() and not path.is_symlink()]
@@ -251,7 +290,8 @@ class Edits(CloneTest):
         elif kind == 3:
             path.rename(path.with_name(f"{path.name}r"))
         elif kind == 4:
-            os.utime(path, (1, 2**33))
+            # In 1938, in 2242, in 2318.
+            os.utime(path, ns=(1, random_.choice((-(10**18), 2**33 * 10**9, 11 * 10**18))))
         elif kind == 5:
             other = random_.choice(files)
             shutil.copyfile(other, context / "swap")
@@ -268,7 +308,8 @@ class Edits(CloneTest):
 class Engines(CloneTest):
     def test_all_kinds(self):
         """From BuildKit 0.8 on; a home that is kept, since an Engine's key is in it."""
-        for engine in ("oldest", "classic", "containerd"):
+        self.start_newest_engine()
+        for engine in ("oldest", "classic", "containerd", "newest"):
             with self.subTest(engine=engine):
                 origin = self.context({"Dockerfile": ALL, **self.files(20)}, name=f"from-{engine}")
                 sent = []
@@ -343,3 +384,72 @@ class Choosing(CloneTest):
         context = self.context({"Dockerfile": ALL})
         self.assertIn('unknown times "x"', self.job(context, "--context-times=x", check=125).stderr)
         self.assertIn("DEPOT_CONTEXT_TIMES", self.job(context, DEPOT_CONTEXT_TIMES="x", check=125).stderr)
+
+
+class Checkouts(CloneTest):
+    """Other forms of a checkout: the image is right, what has not changed stays here, and -D says where git's index is of no use."""
+
+    def worktree(self, clone):
+        self.git("worktree", "add", "-q", "../tree", cwd=clone)
+        return clone.parent / "tree"
+
+    def submodule(self, clone):
+        allowed = ["-c", "protocol.file.allow=always"]
+        self.git("clone", "-q", str(clone), "../above", cwd=clone)
+        self.git(*allowed, "submodule", "--quiet", "add", str(clone), "app", cwd=clone.parent / "above")
+        return clone.parent / "above" / "app"
+
+    def split(self, clone):
+        self.git("update-index", "--split-index", cwd=clone)
+        return clone
+
+    def sparse(self, clone):
+        self.git("sparse-checkout", "set", "--cone", "--sparse-index", "d0", "d1", cwd=clone)
+        return clone
+
+    def large_files(self, clone):
+        """As a checkout without git-lfs has them: the pointers are the files."""
+        (clone / ".gitattributes").write_text("d0/* filter=lfs\n")
+        (clone / "d0/f000").write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 5\n")
+        self.git("add", ".gitattributes", cwd=clone)
+        return clone
+
+    def other_line_ends(self, clone):
+        self.git("config", "core.autocrlf", "true", cwd=clone)
+        (clone / "text").unlink()
+        self.git("checkout", "-q", "--", "text", cwd=clone)
+        self.assertEqual((clone / "text").read_bytes(), b"one\r\ntwo\r\n")
+        return clone
+
+    def unreadable(self, clone):
+        (clone / ".git/index").write_bytes(b"DIRC" + b"\xff" * 100)
+        return clone
+
+    def nowhere(self, clone):
+        shutil.rmtree(clone / ".git")
+        (clone / ".git").write_text("gitdir: /no/such/folder\n")
+        return clone
+
+    def test_all_forms(self):
+        origin = self.repository({"Dockerfile": ALL, "text": "one\ntwo\n", **self.files(20, MB // 20)})
+        for form, says in (
+            (self.worktree, None),
+            (self.submodule, None),
+            (self.other_line_ends, None),
+            (self.sparse, None),
+            (self.split, "git's index is not used for .*: the index is split"),
+            (self.large_files, r"git's index is not used for .*: \.gitattributes lets files be converted"),
+            (self.unreadable, "git's index is not used for "),
+            (self.nowhere, "git is not asked about .*/no/such/folder, which is not there"),
+        ):
+            with self.subTest(form=form.__name__):
+                places = [form(self.clone(origin)) for _ in range(2)]
+                out = self.work / f"out-{form.__name__}"
+                flags = ["-D", "--context-times=content"]
+                first = self.job(places[0], *flags, "-o", out)
+                again = self.job(places[1], *flags)
+                self.assertLess(sizes(again)[0][0], 0.1 * sizes(again)[0][1], again)
+                said = re.findall(r"git's index is not used.*|git is not asked.*", first.stderr)
+                self.assertRegex("\n".join(said), says or r"\A\Z")
+                expected = {path: e for path, e in trees.tree_of(places[0]).items() if path.split("/")[0] != ".git"}
+                self.assert_same_tree(expected, trees.tree_of(out), ignore=("mtime", "uid", "gid"))

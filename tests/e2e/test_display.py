@@ -259,9 +259,18 @@ class Programs(TerminalTest):
         lines = [f"from {self.rig['BASE']} as one", "RUN printf 'a<&>\\n\\033[1mb'; sleep 0.2"]
         lines += [f"FROM {self.rig['BASE']}", "COPY --link --from=one /bin/sh /x", "RUN exit 3", ""]
         context = self.context({"Dockerfile": "\n".join(lines)})
-        args = ("build", "--progress=rawjson", "--no-cache", context)
-        ours = self.events(self.run_plugin(*args, builder="tls", check=1))
-        theirs = self.events(self.run_buildx(*args, builder="tls", check=1))
+        for provenance in ("mode=max", "false"):
+            with self.subTest(provenance=provenance):
+                args = ("build", "--progress=rawjson", "--no-cache", f"--provenance={provenance}", context)
+                ours = self.events(self.run_plugin(*args, builder="tls", check=1))
+                theirs = self.events(self.run_buildx(*args, builder="tls", check=1))
+                if provenance == "false":
+                    # In the call, nothing is transferred for these.
+                    theirs["ids"].pop("[internal] load build definition from Dockerfile")
+                    theirs["ids"].pop("[internal] load .dockerignore")
+                self.compare(ours, theirs)
+
+    def compare(self, ours, theirs):
         # What we say beside the builder's own steps.
         ours["steps"] = {
             name: step

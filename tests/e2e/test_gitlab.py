@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 from pathlib import Path
 
@@ -127,6 +128,23 @@ again:
         self.assertIn("importing cache manifest", again)
         number = re.search(rf"#(\d+) \[.*RUN echo {self.image_name()}", again)[1]
         self.assertRegex(again, rf"#{number} CACHED")
+
+    def test_the_log_says_what_a_fresh_clone_had_to_send(self):
+        """Each job has a clone of its own, as with runners that keep nothing."""
+        ci = """
+build:
+  script:
+    - wget -O- "${DEPOT_PLUGIN_URL:?}/install.sh" | sh
+    - docker depot build --progress plain .
+"""
+        files = self.files("COPY . /w/", **{".dockerignore": ".git\n.gitlab-ci-local\n", "large": os.urandom(6_000_000)})
+        origin = self.project(ci, files)
+        said = []
+        for _ in range(2):
+            result = self.pipeline(self.fresh_clone(origin), self.builder(), CI="true")
+            said += re.findall(r"context: [\d.]+(\w+) of 6\.\d+MB sent", result.stdout + result.stderr)
+        self.assertEqual(said[0], "MB", result)
+        self.assertIn(said[1], ("B", "kB"), result)
 
     def test_images_of_a_bake_file(self):
         registry = self.registry("bearer")

@@ -171,7 +171,11 @@ TEST(IndexTest, EntriesThatSayNothingOfAFile) {
 TEST(IndexTest, Extensions) {
   EXPECT_TRUE(Parsed(IndexOf(2, {{"a"}}, "TREE" + Big32(3) + "abc")));
   EXPECT_TRUE(Parsed(IndexOf(2, {{"a"}}, "sdir" + Big32(0))));
-  EXPECT_EQ(Refusal(IndexOf(2, {{"a"}}, "link" + Big32(3) + "abc")), "the index is split");
+  for (std::uint32_t version : {2U, 4U}) {
+    const std::vector<Entry> entries = {{""}, {"a"}};
+    EXPECT_EQ(Refusal(IndexOf(version, entries, "link" + Big32(3) + "abc")), "the index is split");
+    EXPECT_EQ(Refusal(IndexOf(version, entries)), "the index is malformed: a path");
+  }
   EXPECT_NE(Refusal(IndexOf(2, {{"a"}}, "new!" + Big32(0))).find("new!"), std::string::npos);
 }
 

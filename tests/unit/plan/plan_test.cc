@@ -375,6 +375,26 @@ TEST(Plan, SbomsBesideAnImageAreNoFilesOfAResult) {
   EXPECT_EQ(AttrsOf(run).at("attest:provenance"), "mode=min");
 }
 
+TEST(Plan, TheDockerfileIsInTheCallUnlessAProvenanceTellsWhereItIsFrom) {
+  const auto in_call = [](const Words& words, bool attestations) {
+    CommandLine run{words};
+    run.facts.dockerfile = solve::DockerfileText{"Dockerfile", "FROM scratch", ""};
+    run.features.attestations = run.features.history = attestations;
+    return !run.Good().request.dockerfile.empty();
+  };
+  const Words push{"--push", "-t", "r.example/x:1", "."};
+  const Words push_bare{"--provenance=false", "--push", "-t", "r.example/x:1", "."};
+  EXPECT_TRUE(in_call({"."}, true));
+  EXPECT_TRUE(in_call({"-o", "out", "."}, true));
+  EXPECT_FALSE(in_call({"--provenance=mode=max", "."}, true));
+  EXPECT_FALSE(in_call({"--metadata-file", "m", "."}, true));
+  EXPECT_FALSE(in_call({"--metadata-file", "m", "."}, false));
+  EXPECT_FALSE(in_call(push, true));
+  EXPECT_TRUE(in_call(push, false));
+  EXPECT_TRUE(in_call(push_bare, true));
+  EXPECT_FALSE(in_call({"--build-arg", "BUILDKIT_SYNTAX=docker/dockerfile:1", "."}, true));
+}
+
 TEST(Plan, AnUploadedContextIsAtTheAddressThatTheSessionGave) {
   CommandLine run{{"-"}};
   run.source.standard_input = std::string("\x1f\x8b\x08", 3);

@@ -37,6 +37,22 @@ TEST(EmitStatus, TellsWhatTheMessageSays) {
   EXPECT_EQ(std::get<VertexWarning>(sink.events[2]).short_text, "careful");
 }
 
+TEST(EmitStatus, WhatCameWithTheCallIsNotCached) {
+  control::StatusResponse message;
+  for (const char* name : {"[internal] load build definition from Dockerfile",
+                           "[internal] load .dockerignore", "[2/2] COPY a /"}) {
+    auto* vertex = message.add_vertexes();
+    vertex->set_name(name);
+    vertex->set_cached(true);
+  }
+  Collecting sink;
+  ASSERT_TRUE(EmitStatus(message.SerializeAsString(), sink));
+  std::vector<bool> cached;
+  for (const Event& event : sink.events)
+    cached.push_back(std::get<Vertex>(event).cached);
+  EXPECT_EQ(cached, (std::vector<bool>{false, false, true}));
+}
+
 TEST(EmitStatus, NumbersOfAStrangerStayInTheirRange) {
   constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
   control::StatusResponse message;
