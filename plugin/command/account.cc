@@ -28,6 +28,7 @@ flags::Flag ProjectFlag(std::string& project) {
 }
 
 Result<std::unique_ptr<Account>> Account::Open(job::Workshop& workshop, EventSink& sink) {
+  workshop.SayTo(&sink);
   std::unique_ptr<Account> account(new Account(workshop, sink));
   TRY_ASSIGN(account->api_, workshop.MakeApi(sink));
   TRY_ASSIGN(account->more_,
