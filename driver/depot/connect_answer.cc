@@ -118,6 +118,11 @@ bool IsBusy(int status) {
   return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
+/// What a firewall says, too: in a web page it is no verdict about the token.
+bool IsDenial(int status) {
+  return status == 401 || status == 403;
+}
+
 /// `type` is in lower case, and so may be a token that it echoes.
 std::string Kind(const Asked& asked, const std::string& type) {
   if (type.empty()) return "an answer without a content type";
@@ -126,9 +131,10 @@ std::string Kind(const Asked& asked, const std::string& type) {
   return echoes ? "an odd content type" : Printable(type.substr(0, kMaxType));
 }
 
-Failure NoDepotApi(const Asked& asked, const std::string& type) {
-  Error error(ErrorCode::kInvalid, Cat(asked.method, ": ", asked.api, " answers with ",
-                                       Kind(asked, type), ": this is not a Depot API"));
+/// `what`: the kind of its answer, for people.
+Failure NoDepotApi(const Asked& asked, const std::string& what, ErrorCode code) {
+  Error error(code, Cat(asked.method, ": ", asked.api, " answers with ", what,
+                        ": this is not a Depot API"));
   return {std::move(error).WithHint("check DEPOT_API_URL, and what stands between here and there")};
 }
 
@@ -141,7 +147,8 @@ std::optional<Failure> CheckAnswer(const Asked& asked,
   if (answer.status == 200) {
     const std::string encoding = LowerAscii(answer.Header("content-encoding"));
     if (got == type && (encoding.empty() || encoding == "identity")) return std::nullopt;
-    return NoDepotApi(asked, got == type ? Cat(encoding, " data") : got);
+    const std::string odd = got == type ? Cat(encoding, " data") : got;
+    return NoDepotApi(asked, Kind(asked, odd), ErrorCode::kInvalid);
   }
   std::string_view code = CodeOfStatus(answer.status);
   std::string text;
@@ -151,6 +158,9 @@ std::optional<Failure> CheckAnswer(const Asked& asked,
   if (said != nullptr) {
     code = said->name;
     text = Clean((*json)["message"].AsString(), asked.caller);
+  } else if (IsDenial(answer.status) && got == "text/html") {
+    return NoDepotApi(asked, Cat("status ", answer.status, " and a web page"),
+                      FindCode(code)->code);
   } else {
     text = Cat("status ", answer.status, " with ", Kind(asked, got),
                IsBusy(answer.status) ? "" : ": this is not a Depot API");

@@ -218,6 +218,12 @@ Result<Found> LookupTyped(const std::string& path, const std::string& context) {
   return Lookup(bounds);
 }
 
+Result<std::string> ReadTyped(const std::string& path, std::size_t limit, const Cancel& cancel) {
+  TRY_ASSIGN(const Found found, LookupTyped(path, ""));
+  TRY_ASSIGN(const Fd file, found.Open());
+  return ReadOpenFile(file.get(), Printable(path), limit, cancel);
+}
+
 Result<> CheckWithin(const std::string& path) {
   TRY_ASSIGN(const Bounds bounds, BoundsOf(path, {}));
   if (bounds.root.empty()) return {};

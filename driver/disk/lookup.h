@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "driver/base/cancel.h"
 #include "driver/base/fd.h"
 #include "driver/base/result.h"
 
@@ -63,6 +64,10 @@ Result<Found> Lookup(const Bounds& bounds);
 
 /// The file at `path` as the user typed it, within BoundsOf() of the one tree `context`; "" = none.
 Result<Found> LookupTyped(const std::string& path, const std::string& context);
+
+/// The content of what LookupTyped() finds without a context, of at most `limit` bytes; a pipe is
+/// read to its end, which may be waited for until `cancel` stops.
+Result<std::string> ReadTyped(const std::string& path, std::size_t limit, const Cancel& cancel);
 
 /// For a place to write to, as the user typed it: kDenied when a symlink on the way leads out of
 /// its bounds. Whatever else is wrong with it is no error here.

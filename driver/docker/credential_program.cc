@@ -47,16 +47,19 @@ Result<std::optional<Credential>> AskCredentialProgram(const CredentialProgram& 
                                   ", or take it out of config.json and run "
                                   "docker login")));
   }
+  const std::string by_hand = Cat("does it work by hand? It is given ", Printable(key),
+                                  " on standard input: ", Printable(name), " get");
   if (output->exit_code != 0) {
     if (Trim(output->standard_output) == kNotFoundText) return std::nullopt;
     std::string complaint = Complaint(*output);
     if (complaint.empty()) complaint = Cat("exit code ", output->exit_code);
-    return Fail(ErrorCode::kFailed, Cat(what, " failed: ", complaint));
+    return Fail(Error(ErrorCode::kFailed, Cat(what, " failed: ", complaint)).WithHint(by_hand));
   }
   Secret text(std::move(output->standard_output));
   Result<Json> json = Json::Parse(text.Reveal());
   if (!json || !json->is_object()) {
-    return Fail(ErrorCode::kFailed, Cat(what, ": its answer is not a JSON object"));
+    return Fail(Error(ErrorCode::kFailed, Cat(what, ": its answer is not a JSON object"))
+                    .WithHint(by_hand));
   }
   Credential credential;
   credential.username = (*json)["Username"].AsString();

@@ -134,6 +134,18 @@ class LayerProgress {
   std::set<std::string> closed_;
 };
 
+/// Not the Engine's own word, but that of what leads to it: an ssh, a proxy.
+constexpr int kNotReached = 502;
+
+Error WithWayOf(Error error, const EngineEndpoint& endpoint) {
+  std::string hint = HintForUnreachable(endpoint, error);
+  return std::move(error).WithHint(std::move(hint));
+}
+
+Error Unreached(const std::string& why, const EngineEndpoint& endpoint) {
+  return WithWayOf(Error(ErrorCode::kUnavailable, Cat("cannot reach ", why)), endpoint);
+}
+
 class HttpEngine final : public Engine {
  public:
   HttpEngine(http::HttpClient& client, EngineEndpoint endpoint, const EngineAddress& address)
@@ -334,16 +346,16 @@ class HttpEngine final : public Engine {
     if (error.code() != ErrorCode::kUnavailable && error.code() != ErrorCode::kTimeout) {
       return Fail(std::move(error));
     }
-    std::string hint = HintForUnreachable(endpoint_, error);
-    return Fail(std::move(error).WithHint(std::move(hint)));
+    return Fail(WithWayOf(std::move(error), endpoint_));
   }
 
   Error Refused(std::string_view what, int status, std::string_view body) const {
     std::string message = MessageOf(body);
     if (message.empty()) message = "no message";
+    if (status == kNotReached) return Unreached(Cat(name_, ": ", message), endpoint_);
     ErrorCode code = status == 404 ? ErrorCode::kNotFound : ErrorCode::kFailed;
     if (status == 401 || status == 403 || IsRefusal(message)) code = ErrorCode::kDenied;
-    if (status == 502 || status == 503 || status == 504) code = ErrorCode::kUnavailable;
+    if (status == 503 || status == 504) code = ErrorCode::kUnavailable;
     Error error(code, Cat(name_, ' ', what.empty() ? "refused" : what, ": ", message, " (status ",
                           status, ')'));
     if (message.find("HTTP request to an HTTPS server") == std::string::npos) return error;

@@ -11,6 +11,29 @@
 namespace depot::bake {
 namespace {
 
+/// What compose files may say of a build, and docker buildx bake does not heed either.
+constexpr std::string_view kUnheeded[] = {"cgroup", "entitlements", "isolation", "privileged"};
+
+constexpr std::string_view kExtension[] = {"cache-from",      "cache-to", "contexts",  "no-cache",
+                                           "no-cache-filter", "output",   "platforms", "pull",
+                                           "secret",          "ssh",      "tags"};
+
+/// One line for each word of `build` that changes nothing.
+void NoteUnheeded(const std::string& service, const Yaml& build, Strings& notices) {
+  const auto note = [&](std::string_view where, std::string_view key) {
+    notices.push_back(Cat("service ", Printable(service), ": build.", where, Printable(key),
+                          " has no effect in a bake"));
+  };
+  for (const std::string_view key : kUnheeded)
+    if (Said(build, key) != nullptr) note("", key);
+  const Yaml* extension = Said(build, "x-bake");
+  if (extension == nullptr) return;
+  for (const auto& [key, value] : extension->keys) {
+    if (std::find(std::begin(kExtension), std::end(kExtension), key) == std::end(kExtension))
+      note("x-bake.", key);
+  }
+}
+
 Result<> AddService(const std::string& name,
                     const Yaml& service,
                     const Yaml& file,
@@ -25,6 +48,7 @@ Result<> AddService(const std::string& name,
     return Fail(ErrorCode::kInvalid, "there is neither an image nor a build");
   }
   TRY_ASSIGN(Fields fields, FieldsOfService(service, file, files));
+  NoteUnheeded(name, *service.Find("build"), into.notices);
   into.groups["default"].targets.push_back(target);
   into.targets.insert_or_assign(target, std::move(fields));
   return {};
@@ -33,8 +57,8 @@ Result<> AddService(const std::string& name,
 }  // namespace
 
 Result<Definition> LoadCompose(const std::vector<DefinitionFile>& files,
-                               const Environment& environment) {
-  ComposeFiles reader(environment);
+                               const Surroundings& surroundings) {
+  ComposeFiles reader(surroundings);
   TRY_ASSIGN(const Yaml file, reader.Load(files));
   Definition definition;
   const Yaml* services = file.Find("services");

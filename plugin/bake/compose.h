@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "driver/base/environment.h"
 #include "driver/base/result.h"
 #include "plugin/bake/definition.h"
 
@@ -17,9 +16,9 @@ struct DefinitionFile {
 
 /// The targets of compose files that are merged with each other, and the group "default" of all of
 /// them: each service with `build` (compose-spec, buildx bake/compose.go). Reads what they refer to
-/// (`.env`, `env_file`, `extends`, `include`) from the working directory and below the files' own
-/// folders. Errors name file and line.
+/// (`.env`, `env_file`, `extends`, `include`) from the working directory and
+/// Surroundings::readable; a file elsewhere is kDenied. Errors name file and line.
 Result<Definition> LoadCompose(const std::vector<DefinitionFile>& files,
-                               const Environment& environment);
+                               const Surroundings& surroundings);
 
 }  // namespace depot::bake

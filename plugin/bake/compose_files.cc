@@ -1,17 +1,21 @@
 #include "plugin/bake/compose_files.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/read_file.h"
+#include "driver/disk/lookup.h"
 #include "plugin/bake/compose_model.h"
 
 namespace depot::bake {
 namespace {
 
+namespace fs = std::filesystem;
+
 using Kind = Yaml::Kind;
 
+constexpr std::size_t kMostFileBytes = 16 << 20;
 constexpr std::size_t kMostNodes = 200'000;
 constexpr std::size_t kMostFiles = 200;
 constexpr std::size_t kMostIncludes = 20;
@@ -37,8 +41,27 @@ std::optional<std::string> ComposeFiles::Find(const std::string& name) const {
   return std::nullopt;
 }
 
+/// Whatever lies behind its name: who named a file wants it, or an error.
+Result<std::optional<std::string>> ComposeFiles::ReadNamed(const std::string& path) const {
+  std::error_code error;
+  if (fs::symlink_status(path, error).type() == fs::file_type::not_found) return std::nullopt;
+  const fs::path real = fs::weakly_canonical(fs::absolute(path, error), error);
+  if (error) return Fail(SystemError(Cat("cannot read ", Printable(path)), error.value()));
+  Strings folders = readable_;
+  folders.push_back(fs::canonical(".", error).string());
+  const bool may = std::any_of(folders.begin(), folders.end(), [&](const std::string& folder) {
+    const fs::path rest = real.lexically_relative(folder);
+    return !rest.empty() && *rest.begin() != "..";
+  });
+  if (may) return disk::ReadBeneath(real.parent_path(), real.filename(), kMostFileBytes);
+  return Fail(Error(ErrorCode::kDenied, Cat(Printable(path), " is ", Printable(real.string()),
+                                            ", which is outside of the working directory"))
+                  .WithHint(Cat("if the definition may read it, give the line --allow fs.read=",
+                                Printable(real.string()))));
+}
+
 Result<Environment> ComposeFiles::ReadEnvFile(const std::string& path, bool required) const {
-  TRY_ASSIGN(const auto text, disk::ReadFileIfThere(path));
+  TRY_ASSIGN(const auto text, ReadNamed(path));
   if (!text) {
     if (!required) return Environment();
     return Fail(ErrorCode::kNotFound, Cat("env_file ", Printable(path), " does not exist"));
@@ -63,7 +86,7 @@ Result<Yaml> ComposeFiles::ReadPath(const std::string& path) {
     return Fail(ErrorCode::kInvalid,
                 Cat("compose files include and extend more than ", kMostFiles, " files"));
   }
-  TRY_ASSIGN(std::optional<std::string> text, disk::ReadFileIfThere(path));
+  TRY_ASSIGN(std::optional<std::string> text, ReadNamed(path));
   if (!text) return Fail(ErrorCode::kNotFound, Cat(Printable(path), " does not exist"));
   const std::string project = project_;
   auto tree = ReadTree({path, *std::move(text)});

@@ -16,7 +16,11 @@ namespace depot::bake {
 /// extend. One thread.
 class ComposeFiles {
  public:
-  explicit ComposeFiles(const Environment& environment) : environment_(environment) {}
+  /// Of what the files name, that is read which lies below the working directory or one of
+  /// Surroundings::readable, with symlinks followed, and is a regular file. `surroundings` must
+  /// outlive it.
+  explicit ComposeFiles(const Surroundings& surroundings)
+      : environment_(surroundings.variables), readable_(surroundings.readable) {}
 
   /// Once.
   Result<Yaml> Load(const std::vector<DefinitionFile>& files);
@@ -28,6 +32,7 @@ class ComposeFiles {
   Result<Environment> ReadEnvFile(const std::string& path, bool required) const;
 
  private:
+  Result<std::optional<std::string>> ReadNamed(const std::string& path) const;
   Result<Yaml> ReadTree(const DefinitionFile& file);
   Result<Yaml> ReadPath(const std::string& path);
   Result<> Include(Yaml& file, const std::string& folder, std::size_t depth);
@@ -37,6 +42,7 @@ class ComposeFiles {
   Result<Yaml> ServiceOf(const std::string& path, const std::string& name, std::size_t depth);
 
   const Environment& environment_;
+  const Strings& readable_;
   Environment dotenv_;
   std::string project_;  ///< `name` of the files; "" = none
   std::size_t files_read_ = 0;

@@ -3,9 +3,14 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <set>
+#include <utility>
+
+#include <sys/stat.h>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/disk/lookup.h"
 #include "driver/disk/read_file.h"
 #include "plugin/hcl/document.h"
 
@@ -18,15 +23,35 @@ constexpr std::array<const char*, 8> kDefaultNames = {
     "compose.yaml",     "compose.yml",     "docker-compose.yml",        "docker-compose.yaml",
     "docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl"};
 
-Result<DefinitionFile> ReadOne(std::string name, int standard_input, const Cancel& cancel) {
+/// `pipes`: what has been read that gives its content once.
+Result<DefinitionFile> ReadOne(std::string name,
+                               int standard_input,
+                               std::set<std::pair<dev_t, ino_t>>& pipes,
+                               const Cancel& cancel) {
   if (name.starts_with(kHere)) name.erase(0, kHere.size());
-  if (name == "-") {
-    TRY_ASSIGN(std::string text,
-               disk::ReadOpenFile(standard_input, "standard input", kMostDefinitionBytes, cancel));
-    return DefinitionFile{"-", std::move(text)};
+  const bool input = name == "-";
+  struct stat status {};
+  const int got = input ? ::fstat(standard_input, &status) : ::stat(name.c_str(), &status);
+  const bool once = got == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+  if (once && !pipes.emplace(status.st_dev, status.st_ino).second) {
+    return Fail(Error(ErrorCode::kInvalid, Cat("-f ", Printable(name), " has been read already"))
+                    .WithHint("what a pipe gives can be read once: name it once, or a file"));
   }
-  TRY_ASSIGN(std::string text, disk::ReadWholeFile(name, kMostDefinitionBytes, cancel));
-  return DefinitionFile{std::move(name), std::move(text)};
+  auto text =
+      input ? disk::ReadOpenFile(standard_input, "standard input", kMostDefinitionBytes, cancel)
+            : disk::ReadTyped(name, kMostDefinitionBytes, cancel);
+  if (!text) return Fail(std::move(text).error());
+  return DefinitionFile{std::move(name), *std::move(text)};
+}
+
+/// One that nobody named: it came with the sources.
+Result<std::optional<DefinitionFile>> ReadUsual(const char* name) {
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(name, error);
+  if (status.type() == std::filesystem::file_type::not_found) return std::nullopt;
+  TRY_ASSIGN(std::string text, disk::ReadBeneath(".", name, kMostDefinitionBytes));
+  if (text.empty()) return std::nullopt;
+  return DefinitionFile{name, std::move(text)};
 }
 
 Strings NamesFromVariable(const Environment& environment) {
@@ -60,8 +85,8 @@ struct Sorted {
   std::vector<hcl::Body> bodies;
 };
 
-Result<> SortUnsaid(const DefinitionFile& file, const Environment& environment, Sorted& into) {
-  auto compose = LoadCompose({file}, environment);
+Result<> SortUnsaid(const DefinitionFile& file, const Surroundings& surroundings, Sorted& into) {
+  auto compose = LoadCompose({file}, surroundings);
   if (compose) {
     into.compose.push_back(file);
     into.tried = *std::move(compose);
@@ -98,16 +123,15 @@ Result<std::vector<DefinitionFile>> ReadDefinitionFiles(const Strings& named,
                                                         const Cancel& cancel) {
   const Strings names = NamedFiles(named, environment);
   std::vector<DefinitionFile> files;
+  std::set<std::pair<dev_t, ino_t>> pipes;
   for (const std::string& name : names) {
-    TRY_ASSIGN(DefinitionFile file, ReadOne(name, standard_input, cancel));
+    TRY_ASSIGN(DefinitionFile file, ReadOne(name, standard_input, pipes, cancel));
     files.push_back(std::move(file));
   }
   if (!names.empty()) return files;
   for (const char* name : kDefaultNames) {
-    std::error_code error;
-    if (!std::filesystem::exists(name, error)) continue;
-    TRY_ASSIGN(DefinitionFile file, ReadOne(name, standard_input, cancel));
-    if (!file.text.empty()) files.push_back(std::move(file));
+    TRY_ASSIGN(std::optional<DefinitionFile> file, ReadUsual(name));
+    if (file) files.push_back(*std::move(file));
   }
   if (!files.empty()) return files;
   return Fail(Error(ErrorCode::kNotFound, "couldn't find a bake definition")
@@ -124,7 +148,7 @@ Result<Definition> LoadDefinition(const std::vector<DefinitionFile>& files,
         sorted.compose.push_back(file);
         break;
       case Form::kUnsaid:
-        TRY(SortUnsaid(file, surroundings.variables, sorted));
+        TRY(SortUnsaid(file, surroundings, sorted));
         break;
       case Form::kHcl:
       case Form::kJson: {
@@ -139,7 +163,7 @@ Result<Definition> LoadDefinition(const std::vector<DefinitionFile>& files,
   if (sorted.compose.size() == 1 && sorted.tried) {
     compose = *std::move(sorted.tried);
   } else if (!sorted.compose.empty()) {
-    TRY_ASSIGN(compose, LoadCompose(sorted.compose, surroundings.variables));
+    TRY_ASSIGN(compose, LoadCompose(sorted.compose, surroundings));
   }
   return EvaluateDefinition(sorted.bodies, std::move(compose), surroundings);
 }

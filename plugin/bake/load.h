@@ -19,8 +19,9 @@ Strings DefaultNames();
 
 /// Reads the files of a definition: `named` (-f; `cwd://` in front means nothing, `-` is standard
 /// input, the descriptor `standard_input`), else those of BUILDX_BAKE_FILE, else each of the
-/// default names that exists in the working directory. kNotFound when there is none. Blocks for
-/// standard input.
+/// default names that exists in the working directory, as a regular file. kNotFound when there is
+/// none; kDenied when a link leads out of the sources, as of disk::ReadTyped(). Blocks for standard
+/// input and pipes.
 Result<std::vector<DefinitionFile>> ReadDefinitionFiles(const Strings& named,
                                                         const Environment& environment,
                                                         int standard_input,

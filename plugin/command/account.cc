@@ -43,6 +43,7 @@ docker::HostCredentials HandedOut(const Reference& saved, const api::PullInfo& i
 }
 
 Result<std::unique_ptr<Account>> Account::Open(job::Workshop& workshop, EventSink& sink) {
+  workshop.SayTo(&sink);
   std::unique_ptr<Account> account(new Account(workshop, sink));
   TRY_ASSIGN(account->api_, workshop.MakeApi(sink));
   TRY_ASSIGN(account->more_,

@@ -31,8 +31,9 @@ docker::HostCredentials HandedOut(const Reference& saved, const api::PullInfo& i
 /// The Depot API as the commands beside `build` use it, and what opens it. One thread.
 class Account {
  public:
-  /// The API at DEPOT_API_URL; a call that is tried again is said to `sink`. Asks nobody yet. Both
-  /// must outlive it.
+  /// The API at DEPOT_API_URL. A call that is tried again is said to `sink`, and from now on whom
+  /// any request of `workshop` waits for: `sink` must outlive them all, both the account. Asks
+  /// nobody yet.
   static Result<std::unique_ptr<Account>> Open(job::Workshop& workshop, EventSink& sink);
 
   api::Api& api() { return *api_; }

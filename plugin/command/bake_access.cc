@@ -84,8 +84,12 @@ class Access {
         LookAtPlace(cache);
     }
     if (!IsSet("output")) {
-      for (const bake::Entry& output : fields.output.value_or(bake::Entries()))
+      for (const bake::Entry& output : fields.output.value_or(bake::Entries())) {
         LookAtPlace(output);
+        const auto devices = output.find("devices");
+        const bool wants = devices != output.end() && ParseBool(devices->second).value_or(false);
+        if (wants && !allowed_.Has(kLocalDevices)) Add(std::string(kLocalDevices), false);
+      }
     }
   }
 
@@ -186,6 +190,16 @@ Result<bool> AskUser(const Call& call) {
 }
 
 }  // namespace
+
+std::vector<std::string> ReadablePaths(const std::vector<std::string>& allow,
+                                       const Environment& environment) {
+  std::vector<std::string> paths;
+  for (const fs::path& path : Allowed(allow).read)
+    paths.push_back(path.string());
+  const std::string files = Variable(environment, "BUILDX_BAKE_ENTITLEMENTS_FS");
+  if (!ParseBool(files).value_or(true)) paths.emplace_back("/");
+  return paths;
+}
 
 std::vector<Need> MissingAccess(const std::vector<BakeTarget>& targets,
                                 const bake::Resolution& resolution,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "driver/base/result.h"
@@ -10,6 +11,10 @@
 #include "plugin/command/command.h"
 
 namespace depot::command {
+
+/// What --allow gives to a definition: devices=true in a local output (README, "Other people's
+/// sources").
+inline constexpr std::string_view kLocalDevices = "depot.local.devices";
 
 /// One thing that a definition wants to do and nobody has allowed.
 struct Need {
@@ -26,6 +31,11 @@ std::vector<Need> MissingAccess(const std::vector<BakeTarget>& targets,
                                 const bake::Resolution& resolution,
                                 const bake::Overrides& overrides,
                                 const std::vector<std::string>& allow);
+
+/// Folders and files outside of the working directory that a definition may read already while it
+/// is evaluated, as `allow` and BUILDX_BAKE_ENTITLEMENTS_FS say.
+std::vector<std::string> ReadablePaths(const std::vector<std::string>& allow,
+                                       const Environment& environment);
 
 /// Says what is missing and asks whether it may be; without somebody to ask, or without a yes, it
 /// is kDenied. BUILDX_BAKE_ENTITLEMENTS_FS=0, and of a remote definition

@@ -217,7 +217,8 @@ Result<> Bake(const Call& call) {
                                    : FetchDefinition(remote, *line, call));
   TRY_ASSIGN(
       const bake::Definition definition,
-      bake::LoadDefinition(files, {variables, remote.context, Variable(call.environment, "HOME")}));
+      bake::LoadDefinition(files, {variables, remote.context, Variable(call.environment, "HOME"),
+                                   ReadablePaths(line->allow, call.environment)}));
   if (line->list) {
     const bool json = line->list->json;
     return call.terminal.WriteResult(line->list->variables ? bake::ListVariables(definition, json)

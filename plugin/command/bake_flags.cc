@@ -6,6 +6,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "plugin/bake/entries.h"
+#include "plugin/command/bake_access.h"
 #include "plugin/command/command_line.h"
 #include "plugin/options/attributes.h"
 #include "plugin/options/build_checks.h"
@@ -60,8 +61,8 @@ Result<WantedList> ParseList(const std::string& text) {
 
 /// The words of --allow (buildx bake/entitlements.go).
 Result<std::string> ParseAllow(const std::string& value) {
-  constexpr std::array<std::string_view, 5> kWords = {"network.host", "security.insecure", "ssh",
-                                                      "device", options::kLocalDelete};
+  constexpr std::array<std::string_view, 6> kWords = {
+      "network.host", "security.insecure", "ssh", "device", options::kLocalDelete, kLocalDevices};
   constexpr std::array<std::string_view, 5> kWithValue = {
       "device=", "fs=", "fs.read=", "fs.write=", "image"};
   const bool known = std::find(kWords.begin(), kWords.end(), value) != kWords.end() ||

@@ -187,7 +187,9 @@ Result<std::vector<bake::DefinitionFile>> FetchDefinition(const RemoteArguments&
     if (remote.has_folders) {
       TRY_ASSIGN(files, FetchByBuilder(remote, there, line, call));
     } else {
+      LineSink sink(call.terminal, call.cancel);
       job::Workshop workshop(call.environment, call.globals, call.version);
+      workshop.SayTo(&sink);
       TRY_ASSIGN(std::string text,
                  job::FetchText(workshop.http(), remote.url, "the definition", call.cancel));
       const std::string path = PathOf(remote.url);

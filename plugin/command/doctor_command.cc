@@ -40,6 +40,7 @@ Result<> RunDoctor(const Call& call) {
   }
   LineSink sink(call.terminal, call.cancel);
   job::Workshop workshop(call.environment, call.globals, call.version);
+  workshop.SayTo(&sink);
   const std::vector<Error> faults = workshop.ReadDockerLeniently();
   const std::string& directory = workshop.docker().credentials.config.directory;
   std::vector<doctor::Finding> findings = {

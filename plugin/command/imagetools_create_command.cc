@@ -4,7 +4,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/read_file.h"
+#include "driver/disk/lookup.h"
 #include "driver/disk/whole_file.h"
 #include "driver/oci/digest.h"
 #include "driver/oci/index_text.h"
@@ -168,7 +168,7 @@ class ImageCreation {
       texts.push_back(job::FormatImageName(options_.tags.front()));
     }
     for (const std::string& path : options_.files) {
-      TRY_ASSIGN(std::string text, disk::ReadWholeFile(path, kMaxSourceFile, call_.cancel));
+      TRY_ASSIGN(std::string text, disk::ReadTyped(path, kMaxSourceFile, call_.cancel));
       texts.emplace_back(Trim(text));
     }
     texts.insert(texts.end(), options_.sources.begin(), options_.sources.end());
@@ -320,6 +320,7 @@ Result<> RunImagetoolsCreate(const Call& call) {
   TRY(CheckCreation(options));
   ChosenSink chosen(options.progress, call);
   job::Workshop workshop(call.environment, call.globals, call.version);
+  workshop.SayTo(&chosen.sink());
   TRY(workshop.ReadDocker());
   return ImageCreation(options, workshop, chosen.sink(), call).Run();
 }

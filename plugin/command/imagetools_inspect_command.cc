@@ -127,6 +127,7 @@ Result<> RunImagetoolsInspect(const Call& call) {
   TRY_ASSIGN(GoTemplate format, GoTemplate::Parse(question.format));
   LineSink sink(call.terminal, call.cancel);
   job::Workshop workshop(call.environment, call.globals, call.version);
+  workshop.SayTo(&sink);
   TRY(workshop.ReadDocker());
   job::RegistryAccess access(workshop, {}, sink);
   auto registries = access.Open({});

@@ -47,7 +47,11 @@ Result<> LogIn(job::Workshop& workshop, Terminal& terminal, const Cancel& cancel
   TRY(api::CheckLoginFile(file));
   LineSink sink(terminal, cancel);
   TRY_ASSIGN(auto api, workshop.MakeApi(sink));
-  TRY_ASSIGN(api::Login login, api->StartLogin(cancel));
+  // Of the approval, which comes later, a line of its own says that it is waited for.
+  workshop.SayTo(&sink);
+  auto started = api->StartLogin(cancel);
+  workshop.SayTo(nullptr);
+  TRY_ASSIGN(const api::Login login, std::move(started));
   if (!IsWebAddress(login.approve_url)) {
     return Fail(ErrorCode::kInvalid, Cat("the Depot API gave no web address to log in at, but \"",
                                          Printable(login.approve_url), "\""));

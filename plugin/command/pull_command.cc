@@ -69,7 +69,6 @@ class Pull {
 
   /// The names that the Engine knows the image by, one a line.
   Result<std::string> Run() {
-    workshop_.SayTo(&sink_);
     if (options_.platform) {
       for (std::string& line : options::UnknownPlatforms("--platform", {*options_.platform}))
         sink_.Say(std::move(line));

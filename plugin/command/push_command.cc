@@ -47,7 +47,6 @@ class SavedPush {
 
   /// The names with their digest, one a line.
   Result<std::string> Run() {
-    workshop_.SayTo(&sink_);
     TRY_ASSIGN(auto account, Account::Open(workshop_, sink_));
     TRY_ASSIGN(const api::Token token, account->Token(options_.token, cancel_));
     if (options_.build.empty()) {

@@ -4,6 +4,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/event/shown_bytes.h"
 #include "driver/oci/reference.h"
 #include "plugin/plan/ignore_file.h"
 #include "plugin/plan/missing_file.h"
@@ -50,10 +51,43 @@ std::string WhyNotFound(const Error& error, const Inputs& inputs) {
   return plan::WhyMissing(path, inputs.source, inputs.trees);
 }
 
-/// A message of the builder's own that is too large for it: only the patterns of an ignore file
-/// make one so large (BuildKit's limit is gRPC's, 4 MiB).
-std::string WhyTooLarge(const Error& error, const Inputs& inputs) {
+/// What the request holds of the user's own texts, and how large that is.
+struct LargestText {
+  std::string name;
+  std::size_t bytes = 0;
+
+  void Add(std::string_view what, std::string_view key, std::string_view value) {
+    if (value.size() <= bytes) return;
+    name = key.empty() ? std::string(what) : Cat(what, ' ', Printable(key));
+    bytes = value.size();
+  }
+};
+
+LargestText LargestOf(const options::BuildOptions& options, const Inputs& inputs) {
+  LargestText largest;
+  for (const auto& [name, value] : options.build_args)
+    largest.Add("--build-arg", name, value.value_or(""));
+  for (const auto& [name, value] : options.labels)
+    largest.Add("--label", name, value);
+  for (const options::Annotation& annotation : options.annotations)
+    largest.Add("--annotation", annotation.key, annotation.value);
+  largest.Add("the policy of EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", "", inputs.source_policy);
+  return largest;
+}
+
+/// A message that is too large for the builder (its limit is gRPC's, 4 MiB): what the user said
+/// goes into one, the patterns of an ignore file into one of its own.
+std::string WhyTooLarge(const Error& error,
+                        const options::BuildOptions& options,
+                        const Inputs& inputs) {
+  constexpr std::size_t kMuch = 1 << 20;
   if (error.message().find("received message larger than max") == std::string::npos) return "";
+  const LargestText said = LargestOf(options, inputs);
+  if (said.bytes >= kMuch) {
+    return Cat("a limit of the builder's, for one request: ", said.name, " takes ",
+               ShownBytes(static_cast<std::int64_t>(said.bytes)),
+               " of it; what is that large belongs into a file of the context");
+  }
   const std::string file = plan::IgnoreFileInForce(inputs.source, inputs.trees).name;
   if (file.empty()) return "";
   return Cat("a limit of the builder's: every pattern of ", Printable(file),
@@ -99,12 +133,13 @@ std::string WhyRefused(const Error& error, const registry::Keyring& keyring, con
 }  // namespace
 
 Error Explain(Error error,
+              const options::BuildOptions& options,
               const Inputs& inputs,
               const registry::Keyring& keyring,
               const Cancel& cancel) {
   if (error.code() == ErrorCode::kCancelled) return error;
   std::string why = WhyNotFound(error, inputs);
-  if (why.empty()) why = WhyTooLarge(error, inputs);
+  if (why.empty()) why = WhyTooLarge(error, options, inputs);
   if (why.empty() && error.message().find("the pattern ") != std::string::npos) {
     why = plan::WhichPatternIsMalformed(inputs.source, inputs.trees);
   }

@@ -6,9 +6,11 @@
 namespace depot::job {
 
 /// The failure of a solve with what only this side knows added to its hint: which line of an ignore
-/// file keeps a file from the builder, and whose credentials a registry did not accept. May run a
+/// file keeps a file from the builder, what makes a request too large for it, and whose credentials
+/// a registry did not accept. `inputs` are what `options` name. May run a
 /// credential helper that has run before.
 Error Explain(Error error,
+              const options::BuildOptions& options,
               const Inputs& inputs,
               const registry::Keyring& keyring,
               const Cancel& cancel);

@@ -64,6 +64,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   TRY_ASSIGN(inputs.notices, options::CheckSettings(environment));
   for (const std::vector<std::string>& said : {options.notices, options.sources.notices})
     inputs.notices.insert(inputs.notices.end(), said.begin(), said.end());
+  TRY(streams.TakePipe(Variable(environment, "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY")));
   TRY_ASSIGN(inputs.source_policy, plan::ReadSourcePolicy(environment, cancel));
   TRY_ASSIGN(inputs.platforms, plan::WantedPlatforms(options, environment));
   for (std::string& line : plan::UnknownPlatforms(options, inputs.platforms))
@@ -79,6 +80,7 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   if (options.context == "-" || options.file == "-") {
     TRY_ASSIGN(inputs.standard_input, streams.TakeInput());
   }
+  TRY(streams.TakePipe(options.file));
   TRY_ASSIGN(plan::SourceFacts facts, Inspect(options, inputs.standard_input, sink, cancel));
   if (options.dockerfile_inline) {
     facts.fetched_dockerfile = *options.dockerfile_inline;

@@ -116,7 +116,8 @@ Result<Outcome> Target::BuildAndDeliver(Job& job, EventSink& sink, const Cancel&
     // What was ended by a refusal fails in words of its own.
     std::optional<Error> refusal = preflight.refusal();
     if (refusal) return Fail(*std::move(refusal));
-    return Fail(Explain(std::move(parts).error(), inputs_, job.registries().keyring(), cancel));
+    return Fail(
+        Explain(std::move(parts).error(), options_, inputs_, job.registries().keyring(), cancel));
   }
   if (!options_.call.method.empty()) return DeliverAnswer(parts->front());
   TRY_ASSIGN(Outcome outcome, Deliver(*parts, job, *registries, sink, cancel));

@@ -6,20 +6,12 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/lookup.h"
-#include "driver/disk/read_file.h"
 #include "driver/solve/source_policy.h"
 
 namespace depot::plan {
 namespace {
 
 constexpr std::size_t kMaxPolicy = 16 << 20;
-
-/// A policy may be a file of the repository; a link in it does not make us read another.
-Result<std::string> ReadTyped(const std::string& path, const Cancel& cancel) {
-  TRY_ASSIGN(const disk::Found found, disk::LookupTyped(path, ""));
-  TRY_ASSIGN(const Fd file, found.Open());
-  return disk::ReadOpenFile(file.get(), Printable(path), kMaxPolicy, cancel);
-}
 
 }  // namespace
 
@@ -48,7 +40,8 @@ Result<std::string> ReadSourcePolicy(const Environment& environment, const Cance
   const std::string path = Variable(environment, name);
   if (path.empty()) return std::string();
   const std::string what = Cat(name, ": ", Printable(path));
-  auto text = ReadTyped(path, cancel);
+  // It may be a file of the repository; a link in it does not make us read another.
+  auto text = disk::ReadTyped(path, kMaxPolicy, cancel);
   if (!text && text.error().code() == ErrorCode::kNotFound) {
     return Fail(Error(ErrorCode::kNotFound, Cat(what, " does not exist"))
                     .WithHint("it names a file with a JSON policy of sources"));

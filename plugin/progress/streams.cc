@@ -1,6 +1,10 @@
 #include "plugin/progress/streams.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "driver/base/shown.h"
+#include "driver/base/text.h"
 
 namespace depot {
 
@@ -14,6 +18,16 @@ Result<Fd> Streams::TakeOutput() {
   if (!output_taken_.exchange(true)) return terminal_.DuplicateOutput();
   return Fail(Error(ErrorCode::kUsage, "two results are to go to standard output: there is but one")
                   .WithHint("give one of them a file: dest=FILE"));
+}
+
+Result<> Streams::TakePipe(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode)) return {};
+  const std::scoped_lock lock(mutex_);
+  if (pipes_.emplace(status.st_dev, status.st_ino).second) return {};
+  return Fail(Error(ErrorCode::kUsage, Cat("the pipe ", Printable(path), " is wanted twice"))
+                  .WithHint("what it gives can be read once: store it in a file"));
 }
 
 }  // namespace depot

@@ -1,13 +1,19 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+
+#include <sys/types.h>
 
 #include "plugin/progress/terminal.h"
 
 namespace depot {
 
-/// Standard input and standard output of the process, for the builds that want all of one: the
-/// first that asks gets it. Any thread.
+/// Standard input, standard output and the pipes of the process, for the builds that want all of
+/// one: the first that asks gets it. Any thread.
 class Streams {
  public:
   /// `terminal` must outlive it.
@@ -20,12 +26,18 @@ class Streams {
   /// build has it.
   Result<Fd> TakeOutput();
 
+  /// A pipe or socket at `path` is for one use, since it gives its content once: kUsage when it is
+  /// taken. Whatever else is there is for all.
+  Result<> TakePipe(const std::string& path);
+
   bool output_is_terminal() const { return terminal_.output_is_terminal(); }
 
  private:
   const Terminal& terminal_;
   std::atomic<bool> input_taken_{false};
   std::atomic<bool> output_taken_{false};
+  std::mutex mutex_;
+  std::set<std::pair<dev_t, ino_t>> pipes_;  // those that are taken
 };
 
 }  // namespace depot

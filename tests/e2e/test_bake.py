@@ -57,6 +57,7 @@ def one(fields, **more):
 
 _SECRET = "FROM BASE AS a\\nRUN --mount=type=secret,id=s cat /run/secrets/s >/s\\nFROM scratch\\nCOPY --from=a /s /"
 _META = "--metadata-file {out}/m.json"
+_POLICY = '{"rules": [{"action": "ALLOW", "selector": {"identifier": "*"}}]}'
 _LOCAL = "--allow fs.write={out} --set *.output=type=local,dest={out}/o"
 
 _DEFINITIONS = [
@@ -459,6 +460,78 @@ class BakeAlone(EndToEnd):
                 self.assertIn("additional privileges requested", refused.stderr)
                 self.assertIn(f"--allow fs.read={secret}", refused.stderr)
                 self.assertFalse((folder / "out").exists())
+
+    def test_links_of_a_definition_lead_nowhere_else(self):
+        """What came with the sources must not show this machine's files, in no error and in no argument."""
+        self.context({"mine": "WORD = t0ken-of-mine\n", "more.yaml": "services: {a: {build: .}}\n"}, name="elsewhere")
+        sources = self.context({"ok": "", "sub/ok": ""}, name="sources")
+        compose, service = sources / "compose.yaml", "    build: {context: ., args: [WORD]}\n"
+        environment = {"JOB_TOKEN": "t0ken-of-job"}
+
+        def refused(says, *args):
+            result = self.run_plugin("bake", "--print", *args, cwd=sources, env=environment, check=1)
+            self.assertIn(says, result.stderr)
+            return result
+
+        for target in ("/proc/self/environ", "../../elsewhere/mine", "/dev/zero"):
+            for name, args in (("docker-bake.hcl", ()), ("sub/x.hcl", ("-f", "sub/x.hcl"))):
+                with self.subTest(target=target, name=name):
+                    link = sources / name
+                    link.symlink_to(target)
+                    refused(f"{link} is a symbolic link to {target}, which is outside of", *args)
+                    link.unlink()
+        (sources / "docker-bake.override.hcl").symlink_to("nowhere")
+        refused("nowhere")  # it was meant to count
+        (sources / "docker-bake.override.hcl").unlink()
+        for text, path in (
+            (f"services:\n  a:\n    env_file: ../elsewhere/mine\n{service}", "mine"),
+            (f"services:\n  a:\n    env_file: {self.work}/elsewhere/mine\n{service}", "mine"),
+            ("services: {a: {extends: {file: ../elsewhere/more.yaml, service: a}}}\n", "more.yaml"),
+            ("include: [../elsewhere/more.yaml]\nservices: {}\n", "more.yaml"),
+            (f"services:\n  a:\n{service}", ".env"),
+        ):
+            with self.subTest(text):
+                compose.write_text(text)
+                if path == ".env":
+                    (sources / path).symlink_to("../elsewhere/mine")
+                real = f"{self.work}/elsewhere/{path.replace('.env', 'mine')}"
+                self.assertIn(f"--allow fs.read={real}\n", refused(f"is {real}, which is outside of").stderr)
+                self.run_plugin("bake", "--print", f"--allow=fs.read={real}", cwd=sources)
+        # Nor is anything waited for, or read without an end.
+        compose.unlink()
+        os.mkfifo(compose)
+        refused("compose.yaml is not a regular file")
+        for result in self.results:
+            self.assertEqual("t0ken-of-mine" in result.stdout, result.rc == 0 and '"WORD"' in result.stdout)
+            self.assertNotIn("t0ken", result.stderr)
+
+    def test_device_nodes_are_not_the_definitions_to_ask_for(self):
+        output = 'output = ["type=local,dest=out,devices=true"]\n  dockerfile-inline = "FROM scratch\\nCOPY word /"'
+        folder = self.folder_of(f'target "default" {{\n  {output}\n}}\n')
+        refused = self.bake(cwd=folder, check=1)
+        self.assertIn("give the line these flags: --allow depot.local.devices\n", refused.stderr)
+        self.bake("--allow=depot.local.devices", cwd=folder)
+        self.assertTrue((folder / "out/word").exists())
+
+    def test_what_a_pipe_gives_is_for_one_use(self):
+        """It is an error to want it twice: the second would find nothing."""
+        folder = self.folder_of("")
+        field = '{\n  dockerfile = "/dev/stdin"\n  output = ["type=cacheonly"]\n}\n'
+        (folder / "two.hcl").write_text(f'target "a" {field}target "b" {field}')
+        policy = {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY": "/dev/stdin"}
+        for args, text, more, says in (
+            (["-f", "-", "-f", "-"], 'target "a" {}', {}, "-f - has been read already"),
+            (["-f", "/dev/stdin", "-f", "-"], 'target "a" {}', {}, "-f - has been read already"),
+            (["-f", "two.hcl", "a", "b"], "FROM scratch\n", {}, "the pipe /dev/stdin is wanted twice"),
+            (["-f", "two.hcl", "a"], _POLICY, policy, "the pipe /dev/stdin is wanted twice"),
+        ):
+            with self.subTest(args=args):
+                read, write = os.pipe()
+                os.write(write, text.encode())
+                os.close(write)
+                with open(read, "rb") as pipe:
+                    result = self.bake(*args, "--allow=fs.read=*", cwd=folder, stdin=pipe, env=more, check=1)
+                self.assertIn(says, result.stderr)
 
     def test_a_key_from_a_pipe(self):
         """It can be read once, and nothing of a definition that asks for more is read."""

@@ -175,6 +175,10 @@ class Ssh(EndpointsTest):
             with self.subTest(builder=builder):
                 result = self.build(*flags, self.small(), builder=builder, env=env, check=FAILURES)
                 self.assertRegex(result.stderr, "ERROR: .*Host key verification failed")
+                if builder:
+                    said = f"ERROR: cannot reach the Docker Engine at {self.sshd.url()}: ssh ended with"
+                    self.assertIn(said, result.stderr)
+                    self.assertIn("hint: is the Docker daemon running", result.stderr)
 
 
 class Containers(EndpointsTest):

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import signal
 import socket
 import socketserver
@@ -77,6 +78,30 @@ class Waiting(EndToEnd):
             build.wait_for_output(rf"waiting for the Docker Engine at unix://{self.socket} \(\d+ s\)")
             build.send(signal.SIGINT)
             self.assertEqual(build.wait(20).rc, 130)
+
+    def test_whoever_a_command_asks_is_named(self):
+        """A registry and a Depot API that take connections and say nothing."""
+        silent = self.silent_port()
+        api = {"DEPOT_API_URL": f"http://{silent}", "DEPOT_TOKEN": "token", "DEPOT_PROJECT_ID": "project"}
+        image, base = f"{silent}/a:b", self.rig["BASE"]
+        the_api, web = f"the Depot API http://{silent}", f"http://{silent}"
+        commands = [
+            (self.start_plugin(*args, env=api if who == the_api else None), who)
+            for args, who in (
+                (("imagetools", "inspect", image), web),
+                (("imagetools", "create", "-t", image, base), web),
+                (("list", "projects"), the_api),
+                (("cache", "reset"), the_api),
+                (("login",), the_api),
+                (("doctor", image), web),
+                (("bake", f"http://{silent}/docker-bake.hcl"), web),
+            )
+        ]
+        for command, who in commands:
+            with self.subTest(command.argv[1:]):
+                command.wait_for_output(rf"waiting for {re.escape(who)} \(\d+ s\)")
+                command.send(signal.SIGINT)
+                self.assertEqual(command.wait(20).rc, 130)
 
     def test_a_builder_that_does_not_begin_is_named(self):
         context = self.context({"Dockerfile": "FROM scratch\n"})

@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data), size);
   // Other files are not to be read here.
   if (text.find("file") != std::string::npos || text.find("include") != std::string::npos) return 0;
-  const auto definition = depot::bake::LoadCompose({{"compose.yaml", text}}, {{"SET", "value"}});
+  const auto definition = depot::bake::LoadCompose({{"compose.yaml", text}}, {{{"SET", "value"}}});
   if (!definition && definition.error().message().empty()) std::abort();
   return 0;
 }

@@ -93,5 +93,15 @@ TEST(Compose, XBakeAddsToWhatComposeSays) {
             R"("pull":true,"tags":["a","b"]})");
 }
 
+TEST(Compose, WhatChangesNothingIsSaid) {
+  const Baking baking = Compose(
+      "services: {s: {build: {context: ., privileged: true, x-bake: {tags: a, call: check}}}, "
+      "t: {build: .}}");
+  const auto definition = LoadDefinition(baking.files, {baking.environment});
+  ASSERT_TRUE(definition) << definition.error().message();
+  EXPECT_EQ(definition->notices, (Strings{"service s: build.privileged has no effect in a bake",
+                                          "service s: build.x-bake.call has no effect in a bake"}));
+}
+
 }  // namespace
 }  // namespace depot::bake

@@ -22,5 +22,22 @@ TEST(ConnectAnswer, TokenThatATypeEchoesIsNotShown) {
   }
 }
 
+TEST(ConnectAnswer, AFirewallsWebPageIsNoVerdictAboutTheToken) {
+  const Caller caller{Secret("depot_T0ken"), "DEPOT_TOKEN"};
+  const Asked asked{"ListProjects", "https://api.test", caller};
+  for (int status : {401, 403}) {
+    http::Response answer;
+    answer.status = status;
+    answer.headers = {{"content-type", "text/html; charset=utf-8"}};
+    answer.body = "<html>blocked";
+    const auto failure = CheckAnswer(asked, answer, "application/proto");
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->error.message(), Cat("ListProjects: https://api.test answers with status ",
+                                            status, " and a web page: this is not a Depot API"));
+    EXPECT_EQ(failure->error.hint(), "check DEPOT_API_URL, and what stands between here and there");
+    EXPECT_EQ(failure->error.at(), FailedAt::kUnsaid);
+  }
+}
+
 }  // namespace
 }  // namespace depot::api

@@ -182,6 +182,15 @@ TEST_F(CredentialStore, MissingHelperNamesAllThatIsNeeded) {
             "install docker-credential-nosuch, or take it out of config.json and run docker login");
 }
 
+TEST_F(CredentialStore, AFailingHelperIsNamedWithTheWayToTryIt) {
+  AddHelper("x", "exit 7");
+  config_.cred_helpers = {{"x.test", "x"}};
+  Result<std::optional<Credential>> answer = Store().Lookup("x.test", "", 0, Cancel::Never());
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().hint(),
+            "does it work by hand? It is given x.test on standard input: docker-credential-x get");
+}
+
 TEST_F(CredentialStore, FailingHelpersAreErrorsThatNeverShowASecret) {
   struct Case {
     std::string script;

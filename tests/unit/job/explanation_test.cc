@@ -35,7 +35,7 @@ class ExplanationTest : public testing::Test {
   }
 
   std::string HintFor(Error error) {
-    return Explain(std::move(error), inputs_, keyring_, Cancel::Never()).hint();
+    return Explain(std::move(error), options_, inputs_, keyring_, Cancel::Never()).hint();
   }
 
   std::string HintForMissing(const std::string& message) {
@@ -43,6 +43,7 @@ class ExplanationTest : public testing::Test {
   }
 
   files::TemporaryTree tree_;
+  options::BuildOptions options_;
   Inputs inputs_;
   OneCredential source_;
   registry::Keyring keyring_{source_, {}};
@@ -115,6 +116,27 @@ TEST_F(ExplanationTest, OnlyALoginIsExplainedByCredentials) {
   EXPECT_EQ(HintFor(Error(ErrorCode::kFailed, "failed to push registry.test/a:b: 500")), "");
   EXPECT_EQ(HintFor(Refused("two words")), "");
   EXPECT_EQ(HintFor(Refused("UPPER")), "");
+}
+
+TEST_F(ExplanationTest, WhatMakesARequestTooLargeIsNamed) {
+  const Error too_large(ErrorCode::kFailed,
+                        "grpc: received message larger than max (5000000 vs. 4194304)");
+  tree_.File("context/.dockerignore", "none\n");
+  options_.labels = {{"small", "x"}};
+  const std::string patterns =
+      "a limit of the builder's: every pattern of .dockerignore travels with the step that loads "
+      "the "
+      "context; write fewer, for folders instead of files";
+  EXPECT_EQ(HintFor(too_large), patterns);
+  options_.build_args = {{"BIG", std::string(5'000'000, 'x')}, {"UNSET", std::nullopt}};
+  const std::string rest = " of it; what is that large belongs into a file of the context";
+  const std::string limit = "a limit of the builder's, for one request: ";
+  EXPECT_EQ(HintFor(too_large), Cat(limit, "--build-arg BIG takes 5.00MB", rest));
+  options_.labels = {{"l", std::string(6'000'000, 'x')}};
+  EXPECT_EQ(HintFor(too_large), Cat(limit, "--label l takes 6.00MB", rest));
+  inputs_.source_policy.assign(7'000'000, 'x');
+  EXPECT_EQ(HintFor(too_large),
+            Cat(limit, "the policy of EXPERIMENTAL_BUILDKIT_SOURCE_POLICY takes 7.00MB", rest));
 }
 
 TEST_F(ExplanationTest, WhatTheUserEndedIsNotExplained) {
