@@ -91,8 +91,7 @@ std::string SharedSource(const SharedContext& context, const SourceAttributes& a
 std::string DatedCopy(const DatedContext& context, const SourceAttributes& attrs) {
   const bool main = context.attribute.empty();
   DefinitionWriter writer;
-  const std::string read =
-      AddSource(context.local, main ? "" : context.input, attrs, writer);
+  const std::string read = AddSource(context.local, main ? "" : context.input, attrs, writer);
   pb::Op copy;
   copy.add_inputs()->set_digest(read);
   pb::FileAction* action = copy.mutable_file()->add_actions();
@@ -135,8 +134,8 @@ void Name(const std::string& attribute,
 }  // namespace
 
 ContextInputs MakeContextInputs(const LocalSources& sources,
-                                        const std::vector<DatedContext>& dated,
-                                        const std::vector<SharedContext>& shared) {
+                                const std::vector<DatedContext>& dated,
+                                const std::vector<SharedContext>& shared) {
   ContextInputs made;
   SourceAttributes attrs;
   for (const DatedContext& context : dated) {

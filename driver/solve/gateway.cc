@@ -99,9 +99,8 @@ rpc::Status Gateway::AskAgainWithInputs(std::string& result) {
   if (!made->reason.empty()) Explain(made->reason);
   if (made->inputs.empty()) return {};
   BuildRequest again = request_;
-  std::erase_if(again.dated, [&](const DatedContext& context) {
-    return !made->names.contains(context.input);
-  });
+  std::erase_if(again.dated,
+                [&](const DatedContext& context) { return !made->names.contains(context.input); });
   for (const auto& [attribute, value] : made->attrs)
     again.frontend_attrs[attribute] = value;
   std::string response;

@@ -29,9 +29,7 @@ bool Covers(const solve::SharedFilter& shared, const solve::LocalFilter& own) {
 
 }  // namespace
 
-void FilterAgreement::Expect(const std::string& target,
-                             Wave wave,
-                             Directories directories) {
+void FilterAgreement::Expect(const std::string& target, Wave wave, Directories directories) {
   const std::lock_guard lock(mutex_);
   Member& member = members_[target];
   member.wave = wave;
@@ -69,8 +67,7 @@ solve::SharedFilters FilterAgreement::Agree(const std::string& target,
   member.asked[builder] = asked;
   changed_.notify_all();
   const Cancel patience = cancel.WithTimeout(kPatience, "the other targets' frontends");
-  const bool all =
-      patience.Wait(lock, changed_, [&] { return AllHaveAsked(member, builder); });
+  const bool all = patience.Wait(lock, changed_, [&] { return AllHaveAsked(member, builder); });
   if (!all) LeaveBehind(member, builder);
   solve::SharedFilters& agreed = member.agreed[builder];
   for (const auto& [name, filter] : asked) {

@@ -55,7 +55,7 @@ class FilterAgreement {
   struct Member {
     Wave wave;
     Directories directories;
-    bool left = false;  ///< nobody waits for it any more
+    bool left = false;                                          ///< nobody waits for it any more
     std::optional<std::set<const builder::Builder*>> builders;  ///< nullopt: not known yet
     /// These by the builder.
     std::map<const builder::Builder*, solve::LocalFilters> asked;
