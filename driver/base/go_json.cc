@@ -77,6 +77,10 @@ class GoJsonWriter {
   /// nlohmann's escapes are Go's, except for what could end a script or a line of one.
   void WriteString(std::string_view text) {
     const std::string plain = Json::String(text).Dump();
+    if (plain.find_first_of("<>&\xE2") == std::string::npos) {
+      out_ += plain;
+      return;
+    }
     for (std::size_t i = 0; i < plain.size(); ++i) {
       const std::string_view rest = std::string_view(plain).substr(i);
       if (plain[i] == '<') {

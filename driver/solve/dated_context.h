@@ -2,31 +2,41 @@
 
 #include <cstddef>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "driver/base/result.h"
+#include "driver/solve/local_sources.h"
 #include "driver/solve/request.h"
 
-/// The context as an input of the frontend (BuildKit frontend/dockerui/context.go): a copy that the
-/// builder makes of a local source. Nothing here talks to anybody.
+/// Contexts as inputs of the frontend (BuildKit frontend/dockerui/context.go): a local source, or a
+/// copy that the builder makes of one. Nothing here talks to anybody.
 namespace depot::solve {
 
 /// The frontend inputs, by name, each a pb.Definition as bytes.
 using FrontendInputs = std::map<std::string, std::string>;
 
-/// What was read from a frontend's result.
-struct DatedInputs {
-  FrontendInputs inputs;           ///< empty: the frontend needs none of the contexts
-  std::vector<std::string> names;  ///< DatedContext::input of those
-  std::string reason;              ///< why a context that is needed is not among them; ""
+/// A local source that several solves ask for in one way.
+struct SharedContext {
+  std::string local;      ///< its name in the session, and as an input
+  std::string attribute;  ///< as DatedContext::attribute
+  SharedFilter filter;
 };
 
-/// The inputs for `contexts`, with the same filters as the frontend itself asked for in `result`
-/// (gateway.proto, Result). An input takes .dockerignore and the list of what is copied away from
-/// the frontend, so it is asked first. kInvalid: the result is malformed.
-Result<DatedInputs> MakeDatedInputs(const std::string& result,
-                                    const std::vector<DatedContext>& contexts);
+struct ContextInputs {
+  FrontendInputs inputs;                     ///< empty: the frontend is not to be asked again
+  std::map<std::string, std::string> attrs;  ///< attributes that name them to the frontend
+  std::set<std::string> names;               ///< DatedContext::input of those that are dated
+  std::string reason;  ///< why a context that is to be dated is not among them; ""
+};
+
+/// The inputs for what is to be dated or is shared, with the same filters as the frontend itself
+/// asked for in `sources`, or with the shared ones. An input takes .dockerignore and the list of
+/// what is copied away from the frontend, so it is asked first.
+ContextInputs MakeContextInputs(const LocalSources& sources,
+                                const std::vector<DatedContext>& dated,
+                                const std::vector<SharedContext>& shared);
 
 /// What `result` says is to be run, as one text: two results with the same text ask the builder for
 /// the same. "" = it does not say. kInvalid: the result is malformed.

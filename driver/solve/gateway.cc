@@ -49,8 +49,7 @@ rpc::Status Gateway::RunFrontend(std::string& result) {
   if (!TakeResult(response, result)) {
     return {rpc::Code::kInternal, "the builder's frontend result is malformed", "", true};
   }
-  const bool dates = request_.call.empty() && !request_.dated.empty() && request_.inputs.empty();
-  if (dates) status = AskAgainWithInputs(result);
+  if (request_.call.empty()) status = AskAgainWithInputs(result);
   if (!status.ok() || !request_.on_result) return status;
   const Result<> taken = request_.on_result(result, cancel_);
   if (taken) return status;
@@ -95,21 +94,17 @@ rpc::Status Gateway::CheckCapabilities() {
 /// What the frontend made in `result` was not run yet, and says which files it needs of each
 /// context. It is good as it is; one that gets the contexts as inputs is better.
 rpc::Status Gateway::AskAgainWithInputs(std::string& result) {
-  Result<DatedInputs> dated = MakeDatedInputs(result, request_.dated);
-  if (!dated) return {rpc::Code::kInternal, dated.error().message(), "", true};
-  if (!dated->reason.empty()) Explain(dated->reason);
-  if (dated->inputs.empty()) return {};
+  Result<ContextInputs> made = InputsFor(result);
+  if (!made) return {rpc::Code::kInternal, made.error().message(), "", true};
+  if (!made->reason.empty()) Explain(made->reason);
+  if (made->inputs.empty()) return {};
   BuildRequest again = request_;
-  std::erase_if(again.dated, [&](const DatedContext& context) {
-    return !dated->inputs.contains(context.input);
-  });
-  for (const DatedContext& context : again.dated) {
-    if (!context.attribute.empty()) {
-      again.frontend_attrs[context.attribute] = Cat("input:", context.input);
-    }
-  }
+  std::erase_if(again.dated,
+                [&](const DatedContext& context) { return !made->names.contains(context.input); });
+  for (const auto& [attribute, value] : made->attrs)
+    again.frontend_attrs[attribute] = value;
   std::string response;
-  rpc::Status status = Call("Solve", EncodeGatewaySolve(again, dated->inputs), response);
+  rpc::Status status = Call("Solve", EncodeGatewaySolve(again, made->inputs), response);
   if (!status.ok() && !status.told) return status;
   std::string better;
   if (!status.ok() || !TakeResult(response, better)) {
@@ -123,8 +118,28 @@ rpc::Status Gateway::AskAgainWithInputs(std::string& result) {
   return {};
 }
 
+Result<ContextInputs> Gateway::InputsFor(const std::string& result) {
+  // The results of others among the inputs ask for their own contexts.
+  const bool linked = !request_.inputs.empty();
+  const bool dates = !request_.dated.empty() && !linked;
+  const Sharing& sharing = request_.sharing;
+  if (!dates && !sharing.agree) return ContextInputs();
+  TRY_ASSIGN(const LocalSources sources, LocalSourcesOf(result, request_.inputs));
+  std::vector<SharedContext> shared;
+  if (sharing.agree) {
+    LocalFilters asked = FiltersOf(sources);
+    std::erase_if(asked, [&](const auto& one) { return !sharing.contexts.contains(one.first); });
+    for (auto& [local, filter] : sharing.agree(asked, cancel_))
+      shared.push_back({local, sharing.contexts.at(local), std::move(filter)});
+  }
+  return MakeContextInputs(sources, dates ? request_.dated : std::vector<DatedContext>(), shared);
+}
+
 void Gateway::Explain(const std::string& reason) {
-  if (request_.explain) sink_.Say(Cat("contexts are sent with the times of files: ", reason));
+  if (!request_.explain) return;
+  sink_.Say(Cat(request_.dated.empty() ? "contexts are not shared with other targets: "
+                                       : "contexts are sent with the times of files: ",
+                reason));
 }
 
 rpc::Status Gateway::Ask(std::string& response) {

@@ -4,8 +4,10 @@
 #include <string_view>
 
 #include "driver/base/cancel.h"
+#include "driver/base/result.h"
 #include "driver/event/sink.h"
 #include "driver/rpc/channel.h"
+#include "driver/solve/dated_context.h"
 #include "driver/solve/request.h"
 
 namespace depot::solve {
@@ -35,6 +37,7 @@ class Gateway {
   rpc::Status CheckCapabilities();
   rpc::Status Ask(std::string& response);
   rpc::Status AskAgainWithInputs(std::string& result);
+  Result<ContextInputs> InputsFor(const std::string& result);
   void Explain(const std::string& reason);
 
   rpc::Channel& channel_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,33 @@ struct DatedContext {
   std::int64_t time_ns = 0;  ///< of the copy's files, since 1970
   std::string mark;          ///< the exclude pattern by which the session knows who asks
   std::string key;  ///< goes into what the builder keeps its copy under, beside what is asked for
+};
+
+/// How a frontend asks for a local source.
+struct LocalFilter {
+  std::set<std::string> follow;  ///< paths that are taken, with what they link to; empty = all
+  std::string rest;  ///< all else that it says: sources with the same text can be made one
+};
+
+/// By the names of the sources.
+using LocalFilters = std::map<std::string, LocalFilter>;
+
+/// What several solves ask for instead, so that the builder takes their sources for one.
+struct SharedFilter {
+  std::set<std::string> follow;  ///< what all of them take; empty = everything
+  std::string key;               ///< goes into what the builder keeps its copy under
+};
+
+/// By the names of the sources.
+using SharedFilters = std::map<std::string, SharedFilter>;
+
+/// Local sources that other solves of the builder may need too.
+struct Sharing {
+  /// By their names what names them to the frontend, as DatedContext::attribute.
+  std::map<std::string, std::string> contexts;
+  /// How they are to be asked for when the frontend asks as it does; what it leaves out is good as
+  /// it is. May block, and must heed `cancel`; null = nothing is shared.
+  std::function<SharedFilters(const LocalFilters& asked, const Cancel& cancel)> agree;
 };
 
 /// Everything that one solve asks of a builder; a value, made by plugin/plan. Secrets, trees and
@@ -81,6 +109,7 @@ struct BuildRequest {
   /// that has them from a solve which still runs does not ask for them again (BuildKit
   /// frontend/dockerui, `local-sessionid:`).
   std::map<std::string, std::string> local_sessions;
+  Sharing sharing;
   bool may_pack = false;             ///< what the session sends: SessionIdentity::may_pack
   std::chrono::seconds silence{20};  ///< of the builder, after which it counts as lost
   std::string ref;  ///< the build's id, new to the builder; "" = Solve() makes one up

@@ -54,8 +54,9 @@ Result<std::optional<std::string>> ComposeFiles::ReadNamed(const std::string& pa
     return !rest.empty() && *rest.begin() != "..";
   });
   if (may) return disk::ReadBeneath(real.parent_path(), real.filename(), kMostFileBytes);
-  return Fail(Error(ErrorCode::kDenied, Cat(Printable(path), " is ", Printable(real.string()),
-                                            ", which is outside of the working directory"))
+  return Fail(Error(ErrorCode::kDenied,
+                    Cat(Printable(path), " is ", Printable(real.string()),
+                        ", which is outside of the working directory and its git checkout"))
                   .WithHint(Cat("if the definition may read it, give the line --allow fs.read=",
                                 Printable(real.string()))));
 }

@@ -47,7 +47,8 @@ struct Surroundings {
   Environment variables;               ///< override variables of their names
   std::string command_context{kHere};  ///< BAKE_CMD_CONTEXT
   std::string home{};                  ///< what homedir() gives; "" = not known
-  Strings readable{};  ///< real paths that the definition may read, too (--allow fs.read)
+  Strings readable{};  ///< real paths that the definition may read, too (the git checkout, --allow
+                       ///< fs.read)
 };
 
 /// Evaluates files as one body over the targets and groups that compose files gave. Every target is

@@ -9,6 +9,7 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/git/checkout.h"
 #include "plugin/plan/git_url.h"
 #include "plugin/plan/named_contexts.h"
 
@@ -198,6 +199,9 @@ std::vector<std::string> ReadablePaths(const std::vector<std::string>& allow,
     paths.push_back(path.string());
   const std::string files = Variable(environment, "BUILDX_BAKE_ENTITLEMENTS_FS");
   if (!ParseBool(files).value_or(true)) paths.emplace_back("/");
+  // `extends: ../common.yaml` stays in the sources. A .git that cannot be read opens nothing.
+  const auto checkout = git::ReadCheckout(".");
+  if (checkout && *checkout) paths.push_back((*checkout)->root);
   return paths;
 }
 

@@ -33,7 +33,7 @@ std::vector<Need> MissingAccess(const std::vector<BakeTarget>& targets,
                                 const std::vector<std::string>& allow);
 
 /// Folders and files outside of the working directory that a definition may read already while it
-/// is evaluated, as `allow` and BUILDX_BAKE_ENTITLEMENTS_FS say.
+/// is evaluated: the git checkout around it, and what `allow` and BUILDX_BAKE_ENTITLEMENTS_FS say.
 std::vector<std::string> ReadablePaths(const std::vector<std::string>& allow,
                                        const Environment& environment);
 

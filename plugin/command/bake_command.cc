@@ -110,10 +110,10 @@ bake::Fields LookedAt(bake::Fields fields) {
 
 Result<options::BuildOptions> OptionsOf(const bake::Fields& fields,
                                         const bake::Strings& more,
-                                        const Call& call) {
+                                        options::BuildValues& values) {
   TRY_ASSIGN(bake::Strings words, bake::BuildWords(fields));
   words.insert(words.begin(), more.begin(), more.end());
-  TRY_ASSIGN(options::BuildOptions options, options::ParseBuildValues(words, call.program));
+  TRY_ASSIGN(options::BuildOptions options, values.Parse(words));
   options.dockerfile_inline = fields.dockerfile_inline;
   return options;
 }
@@ -132,10 +132,10 @@ Result<std::map<std::string, std::string>> LinksOf(const bake::Fields& fields) {
 Result<BakeTarget> BakeTargetOf(const std::string& name,
                                 const bake::Fields& fields,
                                 const bake::Strings& more,
-                                const Call& call) {
+                                options::BuildValues& values) {
   BakeTarget target;
   target.name = name;
-  auto options = OptionsOf(fields, more, call);
+  auto options = OptionsOf(fields, more, values);
   if (!options) return Fail(OfTarget(name, options.error()));
   target.options = *std::move(options);
   auto links = LinksOf(fields);
@@ -158,9 +158,10 @@ Result<std::vector<BakeTarget>> TargetsOf(const bake::Resolution& resolution,
                                           bool print,
                                           const Call& call) {
   std::vector<BakeTarget> targets;
+  options::BuildValues values{std::string(call.program)};
   for (const auto& [name, fields] : resolution.targets) {
     TRY_ASSIGN(BakeTarget target,
-               BakeTargetOf(name, print ? LookedAt(fields) : fields, more, call));
+               BakeTargetOf(name, print ? LookedAt(fields) : fields, more, values));
     Result<> checked = print ? CheckKeys(target.options, call) : Result<>();
     if (!checked) return Fail(OfTarget(name, checked.error()));
     target.linked = resolution.linked.contains(name);

@@ -128,7 +128,8 @@ Result<std::vector<bake::DefinitionFile>> FetchByBuilder(const RemoteArguments& 
                            std::string("--provenance=false"), std::string("--"), remote.url}) {
     words.push_back(std::move(word));
   }
-  TRY_ASSIGN(options::BuildOptions options, options::ParseBuildValues(words, call.program));
+  TRY_ASSIGN(options::BuildOptions options,
+             options::BuildValues(std::string(call.program)).Parse(words));
   TakeCommonOptions(line, options);
   options.project = line.common.project;
   options.progress = line.common.progress;

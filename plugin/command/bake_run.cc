@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "driver/base/json.h"
@@ -54,6 +55,7 @@ struct Running {
   std::unique_ptr<job::Target> build;
   std::unique_ptr<EventSink> labelled;
   job::Outcome outcome;
+  std::optional<std::size_t> wave;  ///< of those that wait for each other
   std::atomic<bool> started{false};
   std::atomic<bool> done{false};
 };
@@ -101,6 +103,8 @@ class BakeRun {
     }
     std::atomic<std::size_t> next{0};
     const std::size_t workers = std::min(most, first.size());
+    for (std::size_t i = 0; i < workers; ++i)
+      ExpectWithLinks(*first[i]);
     for (std::size_t i = 0; i < workers; ++i) {
       tasks.Start("bake", [&](const Cancel& stop) -> Result<> {
         for (std::size_t at = next++; at < first.size(); at = next++)
@@ -135,7 +139,20 @@ class BakeRun {
     const bool used = users != users_.end();
     if (used) board_.Expect(name, users->second.size());
     const bool several = targets_.size() > 1;
-    running.build->SetLinkage({&board_, name, several, used, running.target->links, &loans_});
+    running.build->SetLinkage(
+        {&board_, name, several, used, running.target->links, &loans_, &filters_});
+  }
+
+  /// What runs from the start, beside others: a target of one wave needs results of earlier ones
+  /// alone. Gives its wave.
+  std::size_t ExpectWithLinks(Running& running) {
+    if (running.wave) return *running.wave;
+    std::size_t wave = 0;
+    for (const auto& [context, name] : running.target->links)
+      wave = std::max(wave, ExpectWithLinks(running_.at(name)) + 1);
+    running.wave = wave;
+    filters_.Expect(running.target->name, {running.job, wave}, running.build->Directories());
+    return wave;
   }
 
   /// What it uses runs beside it, each once, whoever is the first to need it.
@@ -154,6 +171,7 @@ class BakeRun {
     const std::string& name = running.target->name;
     EventSink& sink = running.labelled ? *running.labelled : shared.sink;
     auto outcome = running.build->Build(*running.job, sink, cancel);
+    filters_.Leave(name);
     std::set<std::string> used;
     for (const auto& [context, linked] : running.target->links)
       used.insert(linked);
@@ -173,6 +191,7 @@ class BakeRun {
   Streams streams_;
   job::LinkBoard board_;
   job::ContextLoans loans_;
+  job::FilterAgreement filters_;
   std::map<std::string, Running> running_;
   std::map<std::string, std::set<std::string>> users_;
 };

@@ -61,6 +61,15 @@ NodePtr TextNode(const Range& range, std::string_view text) {
 
 }  // namespace
 
+Token Parser::Peek() const {
+  if (peeked_at_ != at_ || peeked_skip_ != skip_newlines_) {
+    peeked_ = scanner_.At(at_, skip_newlines_);
+    peeked_at_ = at_;
+    peeked_skip_ = skip_newlines_;
+  }
+  return peeked_;
+}
+
 Token Parser::Take() {
   auto token = Peek();
   at_ = token.end();

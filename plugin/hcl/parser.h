@@ -49,7 +49,7 @@ class Parser {
   explicit Parser(Extent extent) : extent_(std::move(extent)), scanner_(extent_.text) {}
 
   // Bodies (body.cc) drive these.
-  Token Peek() const { return scanner_.At(at_, skip_newlines_); }
+  Token Peek() const;
   Token PeekAfter(const Token& token) const { return scanner_.At(token.end(), skip_newlines_); }
   Token Take();
   Range RangeOf(const Token& token) const { return RangeOf(token.begin, token.end()); }
@@ -139,6 +139,9 @@ class Parser {
   std::size_t at_ = 0;
   bool skip_newlines_ = false;
   std::size_t nesting_ = 0;
+  mutable Token peeked_;  ///< the rules ask for the same one several times
+  mutable std::size_t peeked_at_ = std::string_view::npos;
+  mutable bool peeked_skip_ = false;
 };
 
 }  // namespace depot::hcl

@@ -28,13 +28,29 @@ Result<> Use(const Linkage& linkage, PlatformBuild& part, const Cancel& cancel) 
   return {};
 }
 
-void ArrangeLoans(ContextLoans& loans,
-                  const plan::Source& source,
-                  std::vector<PlatformBuild>& parts) {
+std::set<const builder::Builder*> BuildersOf(const std::vector<PlatformBuild>& parts) {
+  std::set<const builder::Builder*> builders;
+  for (const PlatformBuild& part : parts)
+    builders.insert(part.builder);
+  return builders;
+}
+
+void ShareContexts(const Linkage& linkage,
+                   const plan::Source& source,
+                   std::vector<PlatformBuild>& parts) {
+  linkage.filters->Arrive(linkage.name, BuildersOf(parts));
   for (PlatformBuild& part : parts) {
     solve::BuildRequest& request = part.plan.request;
-    part.loan = loans.Arrange(part.builder, source, request);
+    part.loan = linkage.loans->Arrange(part.builder, source, request);
     request.linger = [loan = part.loan.get()](const Cancel& stop) { loan->Settle(stop); };
+    if (request.shared_key.empty()) continue;
+    for (const plan::LocalContext& context : plan::LocalContexts(source))
+      request.sharing.contexts[context.local] = context.attribute;
+    request.sharing.agree = [filters = linkage.filters, name = linkage.name,
+                             builder = part.builder](const solve::LocalFilters& asked,
+                                                     const Cancel& stop) {
+      return filters->Agree(name, builder, asked, stop);
+    };
   }
 }
 
@@ -104,12 +120,7 @@ Result<> Link(const Linkage& linkage,
               std::vector<PlatformBuild>& parts,
               const Cancel& cancel) {
   if (linkage.board == nullptr) return {};
-  if (linkage.used) {
-    std::set<const builder::Builder*> builders;
-    for (const PlatformBuild& part : parts)
-      builders.insert(part.builder);
-    linkage.board->Announce(linkage.name, std::move(builders));
-  }
+  if (linkage.used) linkage.board->Announce(linkage.name, BuildersOf(parts));
   for (PlatformBuild& part : parts) {
     TRY(Use(linkage, part, cancel));
     if (!linkage.used) continue;
@@ -120,7 +131,7 @@ Result<> Link(const Linkage& linkage,
       return board->AwaitUsers(name, stop);
     };
   }
-  if (linkage.loans != nullptr) ArrangeLoans(*linkage.loans, source, parts);
+  if (linkage.loans != nullptr) ShareContexts(linkage, source, parts);
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include "driver/base/cancel.h"
 #include "driver/base/result.h"
 #include "plugin/job/context_loans.h"
+#include "plugin/job/filter_agreement.h"
 #include "plugin/job/platform_build.h"
 
 namespace depot::job {
@@ -65,12 +66,13 @@ struct Linkage {
   bool used = false;           ///< others use it
   /// The named contexts that are others' results: by the context's name the target.
   std::map<std::string, std::string> uses;
-  ContextLoans* loans = nullptr;  ///< the run's; outlives the target; null = it is alone
+  ContextLoans* loans = nullptr;       ///< the run's; outlives the target; null = it is alone
+  FilterAgreement* filters = nullptr;  ///< as `loans`, and null when that is
 };
 
 /// Waits for what the target uses, and puts it into the requests of its parts; what the target
 /// makes will be left on the board. Then arranges that directories which other targets send are
-/// sent once. Blocks.
+/// sent once: FilterAgreement must expect the target, or it asks by itself. Blocks.
 Result<> Link(const Linkage& linkage,
               const plan::Source& source,
               std::vector<PlatformBuild>& parts,

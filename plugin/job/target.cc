@@ -76,6 +76,14 @@ Result<docker::Engine*> Target::EngineToLoadInto() {
   return engine;
 }
 
+FilterAgreement::Directories Target::Directories() const {
+  FilterAgreement::Directories directories;
+  if (!options_.call.method.empty()) return directories;
+  for (const plan::LocalContext& context : plan::LocalContexts(inputs_.source))
+    directories[context.local] = context.directory;
+  return directories;
+}
+
 Result<Outcome> Target::Build(Job& job, EventSink& sink, const Cancel& cancel) {
   for (const std::string& notice : inputs_.notices)
     sink.Say(notice);

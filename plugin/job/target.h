@@ -52,6 +52,9 @@ class Target {
   /// `sink` hears what is waited for (standard input, a pipe, the server of a Dockerfile). Blocks.
   Result<> Prepare(EventSink& sink, const Cancel& cancel);
 
+  /// After Prepare(): the directories it offers to builders. None when nothing is built.
+  FilterAgreement::Directories Directories() const;
+
   /// Then, once: acquire, plan, solve, deliver. Success means that everything is where it was asked
   /// for. Events go to `sink`; when several targets share a display, each has one that says its
   /// name (MakeLabelledSink()). Blocks.

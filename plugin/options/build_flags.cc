@@ -293,11 +293,12 @@ Error WrongCount(const std::vector<std::string>& arguments, std::string_view pro
       .WithHint(Cat("usage: ", UsageLine(program)));
 }
 
-Result<std::optional<BuildOptions>> ParseValues(const std::vector<std::string>& words,
+/// `table` is that of `line`, which is as new.
+Result<std::optional<BuildOptions>> ParseValues(BuildLine& line,
+                                                const std::vector<flags::Flag>& table,
+                                                const std::vector<std::string>& words,
                                                 std::string_view program) {
-  BuildLine line;
-  TRY_ASSIGN(auto arguments,
-             flags::ParseWords(BuildTable(line), words, flags::Placement::kAnywhere));
+  TRY_ASSIGN(auto arguments, flags::ParseWords(table, words, flags::Placement::kAnywhere));
   if (line.help) return std::nullopt;
   if (arguments.size() != 1) return Fail(WrongCount(arguments, program));
   BuildOptions& options = line.options;
@@ -315,7 +316,9 @@ Result<std::optional<BuildOptions>> ParseValues(const std::vector<std::string>& 
 
 Result<std::optional<BuildOptions>> ParseWords(const std::vector<std::string>& words,
                                                std::string_view program) {
-  TRY_ASSIGN(std::optional<BuildOptions> values, ParseValues(words, program));
+  BuildLine line;
+  TRY_ASSIGN(std::optional<BuildOptions> values,
+             ParseValues(line, BuildTable(line), words, program));
   if (!values) return std::nullopt;
   BuildOptions& options = *values;
   TRY(CheckTogether(options));
@@ -334,9 +337,20 @@ Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::strin
   return Fail(std::move(options).error().WithHint(Cat("see '", program, " build --help'")));
 }
 
-Result<BuildOptions> ParseBuildValues(const std::vector<std::string>& words,
-                                      std::string_view program) {
-  TRY_ASSIGN(std::optional<BuildOptions> options, ParseValues(words, program));
+struct BuildValues::Parts {
+  BuildLine line;
+  std::vector<flags::Flag> table = BuildTable(line);  ///< its setters write to `line`
+};
+
+BuildValues::BuildValues(std::string program)
+    : program_(std::move(program)), parts_(std::make_unique<Parts>()) {}
+
+BuildValues::~BuildValues() = default;
+
+Result<BuildOptions> BuildValues::Parse(const std::vector<std::string>& words) {
+  parts_->line = BuildLine();
+  TRY_ASSIGN(std::optional<BuildOptions> options,
+             ParseValues(parts_->line, parts_->table, words, program_));
   return options.value_or(BuildOptions());
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,10 +19,23 @@ namespace depot::options {
 Result<std::optional<BuildOptions>> ParseBuildFlags(const std::vector<std::string>& words,
                                                     std::string_view program);
 
-/// The same without judging flags together, for what is only to be looked at; CheckTogether() does
-/// that. There is no --help.
-Result<BuildOptions> ParseBuildValues(const std::vector<std::string>& words,
-                                      std::string_view program);
+/// The same for one or many, without judging flags together, for what is only to be looked at;
+/// CheckTogether() does that. There is no --help. One thread.
+class BuildValues {
+ public:
+  explicit BuildValues(std::string program);
+  ~BuildValues();
+  BuildValues(const BuildValues&) = delete;
+  BuildValues& operator=(const BuildValues&) = delete;
+
+  Result<BuildOptions> Parse(const std::vector<std::string>& words);
+
+ private:
+  struct Parts;
+
+  const std::string program_;
+  const std::unique_ptr<Parts> parts_;
+};
 
 /// All flags of `build`, without their setters.
 std::vector<flags::Flag> BuildFlagNames();

@@ -49,31 +49,6 @@ class GitNames final : public files::ContentNames {
   const std::string prefix_;
 };
 
-/// One local directory: its name in the session, and the attribute that names it to the frontend.
-struct LocalContext {
-  std::string local;
-  std::string attribute;
-  std::string directory;
-};
-
-std::vector<LocalContext> LocalContexts(const Source& source) {
-  std::vector<LocalContext> contexts;
-  auto main = source.trees.find("context");
-  if (main != source.trees.end() && !main->second.directory.empty()) {
-    contexts.push_back({"context", "", main->second.directory});
-  }
-  constexpr std::string_view kLocal = "local:";
-  for (const auto& [attribute, value] : source.named.attrs) {
-    if (!value.starts_with(kLocal)) continue;
-    const std::string local = value.substr(kLocal.size());
-    auto directory = source.named.directories.find(local);
-    if (directory != source.named.directories.end()) {
-      contexts.push_back({local, attribute, directory->second});
-    }
-  }
-  return contexts;
-}
-
 /// Where `directory` is in the checkout; nullopt when it is outside of it.
 std::optional<std::string> PrefixIn(const std::string& root, const std::string& directory) {
   std::error_code error;
@@ -97,10 +72,14 @@ std::string KeyOf(const Environment& environment) {
   return is_protected ? "content-protected" : "content";
 }
 
-std::int64_t NowNanoseconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return files::Nanoseconds(now);
+/// When it was first asked for: targets of one run share the builder's copy of a context.
+std::int64_t TimeOfCopies() {
+  static const std::int64_t time = [] {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return files::Nanoseconds(now);
+  }();
+  return time;
 }
 
 /// Whether to, when nobody has said so.
@@ -163,7 +142,6 @@ Result<ContextPlan> PlanContextTimes(const options::BuildOptions& options,
   const bool wanted = said == options::ContextTimes::kContent;
   if (!wanted && !InContinuousIntegration(environment)) return plan;
   plan.tally = std::make_shared<files::ContentTally>();
-  const std::int64_t now = NowNanoseconds();
   for (const LocalContext& context : LocalContexts(source)) {
     std::string prefix;
     TRY_ASSIGN(auto checkout, Decide(context, wanted, prefix, plan.reasons));
@@ -171,7 +149,7 @@ Result<ContextPlan> PlanContextTimes(const options::BuildOptions& options,
     if (!checkout || tree == trees.end()) continue;
     auto names = std::make_shared<GitNames>(*std::move(checkout), std::move(prefix));
     tree->second = files::MakeContentTimesTree(std::move(tree->second), names, plan.tally);
-    plan.dated.push_back({context.local, context.local, context.attribute, now,
+    plan.dated.push_back({context.local, context.local, context.attribute, TimeOfCopies(),
                           std::string(files::kContentTimesMark), KeyOf(environment)});
   }
   return plan;

@@ -26,8 +26,8 @@ struct ContextPlan {
 
 /// Decides for every local directory of `source`, and puts content times around its tree in
 /// `trees`. When nothing was said it is done in CI, for what lies in a git checkout and is large
-/// enough that a question more pays: 1 MiB. Blobs that git knows are not read. Reads the clock: all
-/// copies have the time of this call. kUsage: a variable says no possible times.
+/// enough that a question more pays: 1 MiB. Blobs that git knows are not read. Reads the clock,
+/// once in a process: all copies have that time. kUsage: a variable says no possible times.
 Result<ContextPlan> PlanContextTimes(const options::BuildOptions& options,
                                      const Environment& environment,
                                      const Source& source,

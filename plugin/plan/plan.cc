@@ -72,6 +72,7 @@ Result<std::string> AboutSourceDate(const solve::BuildRequest& request) {
 Result<std::vector<session::SecretSpec>> PlanSecrets(const options::BuildOptions& options,
                                                      const Environment& environment) {
   std::vector<session::SecretSpec> specs;
+  if (options.secrets.empty()) return specs;
   std::error_code error;
   const std::string context = options.context == "-" || IsRemoteContext(options.context)
                                   ? ""

@@ -227,4 +227,22 @@ Result<Source> DecideSource(const options::BuildOptions& options, const SourceFa
   return source;
 }
 
+std::vector<LocalContext> LocalContexts(const Source& source) {
+  std::vector<LocalContext> contexts;
+  auto main = source.trees.find("context");
+  if (main != source.trees.end() && !main->second.directory.empty()) {
+    contexts.push_back({"context", "", main->second.directory});
+  }
+  constexpr std::string_view kLocal = "local:";
+  for (const auto& [attribute, value] : source.named.attrs) {
+    if (!value.starts_with(kLocal)) continue;
+    const std::string local = value.substr(kLocal.size());
+    auto directory = source.named.directories.find(local);
+    if (directory != source.named.directories.end()) {
+      contexts.push_back({local, attribute, directory->second});
+    }
+  }
+  return contexts;
+}
+
 }  // namespace depot::plan

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "driver/base/result.h"
 #include "plugin/options/build_options.h"
@@ -61,6 +62,15 @@ struct Source {
   std::string shared_name;  ///< base name of a local context, for the session's shared key; ""
   NamedContexts named;      ///< DecideSource() leaves it empty: PlanNamedContexts()
 };
+
+/// A directory that frontends may copy from.
+struct LocalContext {
+  std::string local;      ///< its name in the session
+  std::string attribute;  ///< names it to the frontend, `context:NAME`; "" = the main context
+  std::string directory;  ///< absolute
+};
+
+std::vector<LocalContext> LocalContexts(const Source& source);
 
 /// Whether the first bytes of standard input are an archive: tar, plain or packed by gzip, bzip2 or
 /// xz (the same test as BuildKit's, frontend/dockerui/context.go), or by zstd, which is unpacked

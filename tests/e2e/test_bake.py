@@ -412,6 +412,42 @@ class BakeAlone(EndToEnd):
         self.assertGreater(link.sent, size)
         self.assertLess(link.sent, 2 * size)
 
+    def test_targets_that_take_different_files_get_their_context_once(self):
+        """What all take is not sent with what each takes alone, nor sent again; the cache is that of single builds. A target
+        with an ignore file of its own asks by itself, and one that is linked when the others have."""
+        size = 500_000
+        names = [f"t{i}" for i in range(3)]
+        targets = "".join(f'target "{name}" {{ args = {{ PART = "{name}" }} }}\n' for name in names)
+        targets += 'target "linked" {\n  args = { PART = "linked" }\n  contexts = { other = "target:t0" }\n}\n'
+        targets += 'target "own" { dockerfile = "own.Dockerfile" }\n'
+        files = {name: os.urandom(size) for name in ["shared", "linked", *names]}
+        folder = self.folder_of(targets, **files)
+        base = f"FROM {self.rig['BASE']}\n"
+        (folder / "Dockerfile").write_text(f"{base}COPY shared /\nARG PART\nCOPY $PART /part\nRUN cmp /part /part && sleep 1\n")
+        (folder / "own.Dockerfile").write_text(f"{base}COPY . /all\nRUN test -e /all/small -a ! -e /all/shared; sleep 1\n")
+        (folder / "own.Dockerfile.dockerignore").write_text("\n".join([*files, ""]))
+        (folder / "small").write_text("small\n")
+        self.start_newest_engine()
+        link = Link(self.rig["ENGINE_NEWEST"].removeprefix("unix://"), port=self.work / "engine.sock")
+        self.addCleanup(link.close)
+        here = {"cwd": folder, "env": {"DOCKER_HOST": link.url}, "builder": None}
+        outputs = [f"--set={name}.output=type=oci,dest={self.work}/{name}" for name in [*names, "linked"]]
+        bake = ["--provenance=false", *outputs, "--set=own.output=type=cacheonly", f"--metadata-file={self.work}/all.json"]
+        bake += [f"--allow=fs.write={self.work}", *names, "linked", "own"]
+        self.bake(*bake, **here)
+        self.assertGreater(link.sent, 5 * size)
+        self.assertLess(link.sent, 6.5 * size, "the linked one takes `shared` again, the others once")
+        link.sent = 0
+        self.bake(*bake, **here)
+        self.assertLess(link.sent, size / 2)
+        made = json.loads((self.work / "all.json").read_text())
+        for name in ("t1", "linked"):
+            one = ["--provenance=false", f"--build-arg=PART={name}", f"--metadata-file={self.work}/one.json"]
+            built = self.build(*one, f"--output=type=oci,dest={self.work}/one", "--progress=plain", folder, **here)
+            self.assertEqual(len(re.findall(r"\] (?:COPY|RUN) .*\n#\d+ CACHED", built.stderr)), 3, built.stderr)
+            digest = json.loads((self.work / "one.json").read_text())["containerimage.digest"]
+            self.assertEqual(digest, made[name]["containerimage.digest"])
+
     def test_what_stays_in_the_cache_is_said_once(self):
         said = self.bake(cwd=self.folder_of(_TWO), env={"IMAGE": "example/app:1"}).stderr
         self.assertEqual(len(re.findall("stays in the builder's cache", said)), 1)
@@ -497,6 +533,9 @@ class BakeAlone(EndToEnd):
                 real = f"{self.work}/elsewhere/{path.replace('.env', 'mine')}"
                 self.assertIn(f"--allow fs.read={real}\n", refused(f"is {real}, which is outside of").stderr)
                 self.run_plugin("bake", "--print", f"--allow=fs.read={real}", cwd=sources)
+        # Another directory of the same checkout is the sources' own.
+        subprocess.run([*GIT, "init", "-q", self.work], check=True)
+        self.run_plugin("bake", "--print", cwd=sources)
         # Nor is anything waited for, or read without an end.
         compose.unlink()
         os.mkfifo(compose)

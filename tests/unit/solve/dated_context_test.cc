@@ -32,6 +32,12 @@ std::string ResultOf(const std::vector<std::string>& ops) {
   return result.SerializeAsString();
 }
 
+ContextInputs InputsOf(const std::string& result) {
+  auto sources = LocalSourcesOf(result);
+  EXPECT_TRUE(sources);
+  return MakeContextInputs(*sources, {Main()}, {});
+}
+
 /// The definition's operations: source, copy, and what points at the copy.
 std::vector<pb::Op> OpsOf(const std::string& bytes) {
   pb::Definition definition;
@@ -51,10 +57,9 @@ const Attrs kAsked = {{"local.session", "s"},
                       {"local.excludepatterns", R"(["*.log"])"}};
 
 TEST(DatedContextTest, AsksForWhatTheFrontendAsksFor) {
-  auto dated = MakeDatedInputs(ResultOf({LocalOp("context", kAsked)}), {Main()});
-  ASSERT_TRUE(dated);
-  ASSERT_EQ(dated->inputs.size(), 1U);
-  auto ops = OpsOf(dated->inputs["context"]);
+  auto dated = InputsOf(ResultOf({LocalOp("context", kAsked)}));
+  ASSERT_EQ(dated.inputs.size(), 1U);
+  auto ops = OpsOf(dated.inputs["context"]);
   auto attrs = ops[0].source().attrs();
   EXPECT_EQ(ops[0].source().identifier(), "local://context");
   EXPECT_EQ(attrs["local.followpaths"], R"(["a","b"])");
@@ -67,8 +72,8 @@ TEST(DatedContextTest, AsksForWhatTheFrontendAsksFor) {
 
 TEST(DatedContextTest, OtherFiltersHaveOtherKeysAndSessionsHaveNot) {
   const auto key = [](Attrs attrs) {
-    auto dated = MakeDatedInputs(ResultOf({LocalOp("context", attrs)}), {Main()});
-    return OpsOf(dated->inputs["context"])[0].source().attrs().at("local.sharedkeyhint");
+    auto dated = InputsOf(ResultOf({LocalOp("context", attrs)}));
+    return OpsOf(dated.inputs["context"])[0].source().attrs().at("local.sharedkeyhint");
   };
   Attrs other = kAsked;
   other["local.session"] = "t";
@@ -84,28 +89,49 @@ TEST(DatedContextTest, PlatformsThatFollowDifferentPathsShareOneSource) {
   auto& refs = *result.mutable_refs()->mutable_refs();
   refs["linux/amd64"].mutable_def()->add_def(LocalOp("context", kAsked));
   refs["linux/arm64"].mutable_def()->add_def(LocalOp("context", other));
-  auto dated = MakeDatedInputs(result.SerializeAsString(), {Main()});
-  ASSERT_TRUE(dated);
-  auto ops = OpsOf(dated->inputs["context"]);
+  auto dated = InputsOf(result.SerializeAsString());
+  auto ops = OpsOf(dated.inputs["context"]);
   EXPECT_EQ(ops[0].source().attrs().at("local.followpaths"), R"(["a","b","c"])");
 
   other.erase("local.followpaths");
   *refs["linux/arm64"].mutable_def()->mutable_def(0) = LocalOp("context", other);
-  dated = MakeDatedInputs(result.SerializeAsString(), {Main()});
-  EXPECT_FALSE(OpsOf(dated->inputs["context"])[0].source().attrs().contains("local.followpaths"));
+  dated = InputsOf(result.SerializeAsString());
+  EXPECT_FALSE(OpsOf(dated.inputs["context"])[0].source().attrs().contains("local.followpaths"));
 
   other["local.excludepatterns"] = "[]";
   *refs["linux/arm64"].mutable_def()->mutable_def(0) = LocalOp("context", other);
-  dated = MakeDatedInputs(result.SerializeAsString(), {Main()});
-  EXPECT_TRUE(dated->inputs.empty());
-  EXPECT_NE(dated->reason, "");
+  dated = InputsOf(result.SerializeAsString());
+  EXPECT_TRUE(dated.inputs.empty());
+  EXPECT_NE(dated.reason, "");
+}
+
+TEST(DatedContextTest, WhatIsSharedIsAskedForAsAgreed) {
+  const SharedFilter filter{{"a", "b", "z"}, "key"};
+  auto sources = LocalSourcesOf(ResultOf({LocalOp("context", kAsked), LocalOp("more", kAsked)}));
+  ASSERT_TRUE(sources);
+  const auto made = MakeContextInputs(
+      *sources, {Main()},
+      {{"context", "", filter}, {"more", "context:more", filter}, {"absent", "", filter}});
+  ASSERT_EQ(made.inputs.size(), 2U);
+  EXPECT_EQ(made.names, (std::set<std::string>{"context"}));
+  EXPECT_EQ(made.attrs, (Attrs{{"context:more", "input:more"}}));
+  const auto dated = OpsOf(made.inputs.at("context"))[0].source().attrs();
+  EXPECT_EQ(dated.at("local.followpaths"), R"(["a","b","z"])");
+  EXPECT_TRUE(dated.at("local.sharedkeyhint").starts_with("context:key:content:"));
+  pb::Definition plain;
+  ASSERT_TRUE(plain.ParseFromString(made.inputs.at("more")));
+  pb::Op source;
+  ASSERT_EQ(plain.def_size(), 2) << "the source, and what points at it";
+  ASSERT_TRUE(source.ParseFromString(plain.def(0)));
+  EXPECT_EQ(source.source().identifier(), "local://more");
+  EXPECT_EQ(source.source().attrs().at("local.sharedkeyhint"), "context:key");
+  EXPECT_EQ(source.source().attrs().at("local.session"), "s");
 }
 
 TEST(DatedContextTest, WhatIsNotNeededIsNoInput) {
-  auto dated = MakeDatedInputs(ResultOf({LocalOp("dockerfile", kAsked)}), {Main()});
-  ASSERT_TRUE(dated);
-  EXPECT_TRUE(dated->inputs.empty());
-  EXPECT_EQ(dated->reason, "");
+  auto dated = InputsOf(ResultOf({LocalOp("dockerfile", kAsked)}));
+  EXPECT_TRUE(dated.inputs.empty());
+  EXPECT_EQ(dated.reason, "");
 }
 
 TEST(DatedContextTest, WhatIsOddIsLeftToTheFrontend) {
@@ -114,13 +140,12 @@ TEST(DatedContextTest, WhatIsOddIsLeftToTheFrontend) {
     Attrs attrs = kAsked;
     attrs[key] = value;
     if (value.empty()) attrs.erase(key);
-    auto dated = MakeDatedInputs(ResultOf({LocalOp("context", attrs)}), {Main()});
-    ASSERT_TRUE(dated);
-    EXPECT_TRUE(dated->inputs.empty()) << key;
-    EXPECT_NE(dated->reason, "") << key;
+    auto dated = InputsOf(ResultOf({LocalOp("context", attrs)}));
+    EXPECT_TRUE(dated.inputs.empty()) << key;
+    EXPECT_NE(dated.reason, "") << key;
   }
-  EXPECT_FALSE(MakeDatedInputs("\xff", {Main()}));
-  EXPECT_FALSE(MakeDatedInputs(ResultOf({"\xff"}), {Main()}));
+  EXPECT_FALSE(LocalSourcesOf("\xff"));
+  EXPECT_FALSE(LocalSourcesOf(ResultOf({"\xff"})));
 }
 
 TEST(DatedContextTest, AFrontendThatTakesNoInputsIsFound) {
