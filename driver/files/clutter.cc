@@ -28,7 +28,7 @@ void Clutter::Enter(std::string_view folder) {
 void Clutter::See(const FileEntry& entry) {
   const std::string_view path = entry.path;
   if (current_ != nullptr && path.starts_with(current_->first)) {
-    if (S_ISREG(entry.mode)) current_->second += static_cast<std::uint64_t>(entry.size);
+    if (HasContent(entry)) current_->second += static_cast<std::uint64_t>(entry.size);
     return;
   }
   const std::size_t slash = path.rfind('/');

@@ -27,7 +27,7 @@ class ComparedTree final : public FileTree {
                 const Visitor& visit,
                 const Cancel& cancel) const override {
     auto compare = [&](FileEntry entry) {
-      bool content = S_ISREG(entry.mode) && entry.linkname.empty();
+      bool content = HasContent(entry);
       // Not by mtime_ns, which may stand for the content.
       if (content) Compare(entry.path, {entry.size, entry.state.mtime_ns});
       return visit(std::move(entry));

@@ -53,11 +53,12 @@ class TimedWalk {
     if (S_ISREG(entry.mode)) {
       auto first = entry.linkname.empty() ? times_.end() : times_.find(entry.linkname);
       if (first != times_.end()) {
-        entry.mtime_ns = first->second;
+        entry.mtime_ns = first->second.mtime_ns;
+        entry.size = first->second.size;
         return {};
       }
       TRY(SetFileTime(entry));
-      if (entry.links > 1) times_.emplace(entry.path, entry.mtime_ns);
+      if (entry.links > 1) times_.emplace(entry.path, FirstName{entry.mtime_ns, entry.size});
     } else {
       // The target is all that a link has; of the rest the builder compares nothing more.
       entry.mtime_ns = Time(names_.Of(entry.linkname), entry);
@@ -124,7 +125,12 @@ class TimedWalk {
   ContentTally& tally_;
   const std::set<std::string>& distrusted_;
   const Cancel& cancel_;
-  std::unordered_map<std::string, std::int64_t> times_;  ///< of files with several names
+  struct FirstName {
+    std::int64_t mtime_ns = 0;
+    std::int64_t size = 0;
+  };
+
+  std::unordered_map<std::string, FirstName> times_;  ///< of files with several names
 };
 
 class ContentTimesTree final : public FileTree {

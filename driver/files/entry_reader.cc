@@ -119,10 +119,7 @@ Result<EntryReader::Outcome> EntryReader::Read(int directory, const char* name, 
   if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
     const auto [first, is_first] =
         first_names_.try_emplace(Inode{st.st_dev, st.st_ino}, entry.path);
-    if (!is_first) {
-      entry.linkname = first->second;
-      entry.size = 0;
-    }
+    if (!is_first) entry.linkname = first->second;
   }
   return Outcome::kRead;
 }

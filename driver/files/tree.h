@@ -46,10 +46,13 @@ struct FileEntry {
   std::uint32_t mode = 0;  ///< POSIX st_mode: type and permission bits
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::int64_t size = 0;      ///< bytes; 0 for directories
+  /// Bytes; 0 for directories. A later name of a file has its size too: a builder compares what it
+  /// is told with what it finds, and makes a link that differs anew, of which a stray file is left
+  /// (fsutil stat.go, diskwriter.go).
+  std::int64_t size = 0;
   std::int64_t mtime_ns = 0;  ///< since 1970
   /// A symlink's target, or, for a regular file, the path of an earlier entry that is the same
-  /// inode (then size is 0). Empty otherwise.
+  /// inode. Empty otherwise.
   std::string linkname;
   std::int64_t dev_major = 0;
   std::int64_t dev_minor = 0;
@@ -60,6 +63,11 @@ struct FileEntry {
   /// `mtime_ns` stands for the content that the file has in `state`: no other may be sent with it.
   bool bound = false;
 };
+
+/// Whether its bytes may be asked for: no later name of a file has them once more.
+inline bool HasContent(const FileEntry& entry) {
+  return S_ISREG(entry.mode) && entry.linkname.empty();
+}
 
 /// What of a tree is wanted. All in the syntax of .dockerignore lines (moby/patternmatcher).
 struct TreeFilter {

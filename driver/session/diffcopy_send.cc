@@ -80,7 +80,7 @@ class Walker {
  private:
   Result<> Visit(const files::FileEntry& entry, const Cancel& cancel) {
     TRY(queue_.Announce(entry.path, KindOf(entry), entry.bound ? NumberOf(entry.state) : 0));
-    if (S_ISREG(entry.mode)) announced_ += static_cast<std::uint64_t>(entry.size);
+    if (files::HasContent(entry)) announced_ += static_cast<std::uint64_t>(entry.size);
     clutter_.See(entry);
     AppendStat(block_, entry);
     if (block_.size() < kStatBlock && Cancel::Clock::now() - pushed_ < kStatDelay) return {};

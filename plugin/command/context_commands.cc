@@ -98,7 +98,7 @@ struct Sum {
 };
 
 std::int64_t BytesOf(const files::FileEntry& entry) {
-  return S_ISREG(entry.mode) ? entry.size : 0;
+  return HasContent(entry) ? entry.size : 0;
 }
 
 /// `see` gets every entry that is sent but folders, in the order in which they are.

@@ -235,6 +235,15 @@ class Kinds(ContextTest):
         self.assertEqual(len(arrived), 11)
         self.assertLess(transferred(self.built), 1.2e6)
 
+    def test_hard_links_of_the_last_build_are_not_made_anew(self):
+        """BuildKit links a name that it has to a name that goes nowhere, and leaves that one behind."""
+        context = self.everything({"a/f": self.own(), "b/hard": hardlink("a/f"), "c": "1"})
+        self.copied(context)
+        (context / "a/new").write_text("2")
+        for _ in range(2):
+            self.assertEqual(sorted(self.copied(context)), ["a", "a/f", "a/new", "b", "b/hard", "c"])
+            (context / "c").write_text("22")
+
     def test_hard_link_whose_first_name_is_ignored(self):
         context = self.everything(
             {".dockerignore": "a\n", "a": self.own(), "b": hardlink("a"), "c": hardlink("a")}

@@ -134,8 +134,9 @@ TEST(DirectoryTree, LaterNamesOfAnInodeAreHardLinksToTheFirstOneSent) {
   EXPECT_EQ(entries[0].linkname, "");
   EXPECT_EQ(entries[0].size, 4);
   EXPECT_EQ(entries[2].linkname, "a");
-  EXPECT_EQ(entries[2].size, 0);
+  EXPECT_EQ(entries[2].size, 4);
   EXPECT_EQ(entries[3].linkname, "a");
+  EXPECT_EQ(entries[3].size, 4);
   entries = WalkAll(tree, {{}, {"a"}, {}});
   ASSERT_EQ(PathsOf(entries), (Paths{"b", "b/one", "c"}));
   EXPECT_EQ(entries[1].linkname, "");
