@@ -11,8 +11,9 @@
 namespace depot::plan {
 namespace {
 
-/// Larger ones are rare, and the text is in the call as often as the frontend is asked.
-constexpr std::size_t kMostInCall = 256 << 10;
+/// Of both together. What a builder says of an error holds a text from the call twice, and the
+/// excerpt of an error that is larger than 48 KiB was not seen to arrive (Docker 26 and 28).
+constexpr std::size_t kMostInCall = 16 << 10;
 /// What the builder reads as one line of an ignore file (Go's bufio.Scanner).
 constexpr std::size_t kLongestRule = 64 << 10;
 
@@ -37,7 +38,8 @@ std::optional<solve::DockerfileText> ReadDockerfileText(
   if (!text || !NamesIn(*text)) return std::nullopt;
   solve::DockerfileText dockerfile{source.filename, *std::move(text), std::nullopt};
   IgnoreFile ignore = IgnoreFileInForce(source, trees);
-  if (InOrder(ignore) && ignore.text.size() <= kMostInCall) {
+  const bool fits = dockerfile.text.size() + ignore.text.size() <= kMostInCall;
+  if (fits && InOrder(ignore)) {
     dockerfile.ignore = std::move(ignore.text);
     return dockerfile;
   }

@@ -50,8 +50,10 @@ class ContextCalls(EndToEnd):
         self.assertIn("dockerfile", self.questions(checked))
 
     def test_errors_point_at_the_same_lines(self):
-        for lines in ("FROM scratch\nCOPI a /\n", "FROM scratch\nCOPY nothing /\n", f"FROM {self.rig['BASE']}\nRUN exit 3\n"):
-            with self.subTest(lines=lines):
+        fails = f"FROM {self.rig['BASE']}\nRUN exit 3\n"
+        long = "# said at length\n" * 2000 + fails
+        for lines in ("FROM scratch\nCOPI a /\n", "FROM scratch\nCOPY nothing /\n", fails, long):
+            with self.subTest(lines=lines[-80:]):
                 context = self.files(lines)
                 said = []
                 for flags in ([], ["--provenance=mode=max"]):
