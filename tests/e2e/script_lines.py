@@ -67,6 +67,9 @@ class ScriptTest(EndToEnd):
     def setUp(self):
         super().setUp()
         self._buildx_instance("plain", {"BUILDX_CONFIG": str(self.folder / "buildx")})
+        self._bin = self.folder / "bin"
+        self._bin.mkdir()
+        (self._bin / "docker").symlink_to(self.rig["DOCKER"])
         self._places = {way: self._place(way) for way in WAYS}
 
     def _place(self, way):
@@ -83,12 +86,8 @@ class ScriptTest(EndToEnd):
 
     def _variables(self, way, number):
         variables = self.environment(engine=self.engine_name, builder=None if way == "buildx" else "plain")
-        bin_folder = self.folder / "bin"
-        if not bin_folder.exists():
-            bin_folder.mkdir()
-            (bin_folder / "docker").symlink_to(self.rig["DOCKER"])
         variables |= {
-            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "PATH": f"{self._bin}:{os.environ['PATH']}",
             "DOCKER_CONFIG": str(self._places[way]),
             "IMAGE": self.image_name(name=f"{way}-{number}", registry="open").removesuffix(":latest"),
             "BASE": self.rig["BASE"],
