@@ -8,7 +8,6 @@
 #include "driver/oci/digest.h"
 
 namespace depot::solve {
-
 namespace {
 
 /// The same for every target: what has the same bytes is one step to the builder.
