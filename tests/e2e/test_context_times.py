@@ -222,18 +222,22 @@ class FreshClones(CloneTest):
 
 
 class Edits(CloneTest):
-    def test_a_make_never_uses_a_stale_artefact(self):
-        """One that compares times, with its artefacts in a cache mount; the source goes back and forth."""
+    def test_no_tool_uses_a_stale_artefact(self):
+        """Tools that compare times, with their artefacts in a cache mount; the source goes back and forth. A make looks at the
+        artefact's time, a cargo at that of a file which it made before it compiled."""
         make = "if [ ! -e /o/art ] || [ /w/src -nt /o/art ]; then cp /w/src /o/art; fi; echo made $(cat /o/art)"
+        cargo = "if [ ! -e /o/dep ] || [ /w/src -nt /o/dep ]; then touch /o/dep; sleep 1; cp /w/src /o/bin; fi; echo ran $(cat /o/bin)"
         key = self.tag_of(self.image_name())
-        dockerfile = f"FROM {self.rig['BASE']}\nCOPY . /w/\nRUN --mount=type=cache,target=/o,id={self.project} {make}\n"
+        mount = f"--mount=type=cache,target=/o,id={self.project}"
+        dockerfile = f"FROM {self.rig['BASE']}\nCOPY . /w/\nRUN {mount} {make}\nRUN {mount} {cargo}\n"
         origin = self.repository({"Dockerfile": f"# {key}\n{dockerfile}", "src": "x", "big": bytes(self.random(5 * MB))})
         for content in ("one", "two", "one", "two"):
             (origin / "src").write_text(content + key)
             self.git("commit", "-q", "--allow-empty", "-am", content, cwd=origin)
             result = self.job(self.clone(origin), "--no-cache")
             self.assertTrue(sizes(result))
-            self.assertRegex(result.stderr, rf"(?m)^#\d+ [\d.]+ made {content}{key}$")
+            for said in ("made", "ran"):
+                self.assertRegex(result.stderr, rf"(?m)^#\d+ [\d.]+ {said} {content}{key}$")
 
     def test_whatever_is_edited_arrives(self):
         """Random edits of a checkout, some of which git has seen: content, mode, size, name, time, kind, another branch. What
