@@ -5,6 +5,7 @@
 #include "driver/base/go_json.h"
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 
 namespace depot::bake {
@@ -171,28 +172,9 @@ std::vector<Row> RowsOf(const Definition& definition) {
   return shown;
 }
 
-std::size_t CodePoints(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-/// Left-aligned columns, as Go's text/tabwriter makes them. Cells end in tabs, as many as the
-/// column's widest needs, which scripts cut lines by.
-std::string Table(const std::vector<Strings>& rows) {
-  constexpr std::size_t kTab = 8;
-  std::vector<std::size_t> tabs;
-  for (const Strings& row : rows) {
-    tabs.resize(std::max(tabs.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i)
-      tabs[i] = std::max(tabs[i], CodePoints(row[i]) / kTab + 1);
-  }
-  std::string out;
-  for (const Strings& row : rows) {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i)
-      out += Cat(row[i], std::string(tabs[i] - CodePoints(row[i]) / kTab, '\t'));
-    out += Cat(row.back(), '\n');
-  }
-  return out;
+/// As docker buildx has them (text/tabwriter): scripts cut the lines at their tabs.
+std::string Table(const std::string& rows) {
+  return AlignTabs(rows, {1, 1, true});
 }
 
 }  // namespace
@@ -217,10 +199,10 @@ std::string PrintResolution(const Resolution& resolution) {
 }
 
 std::string ListTargets(const Definition& definition, bool json) {
-  std::vector<Strings> table = {{"TARGET", "DESCRIPTION"}};
+  std::string table = "TARGET\tDESCRIPTION\n";
   Json list = Json::Array();
   for (const Row& row : RowsOf(definition)) {
-    table.push_back({Printable(row.name), Printable(row.description)});
+    table += Cat(Printable(row.name), '\t', Printable(row.description), '\n');
     Json one = Json::Object();
     one.Set("name", Json::String(row.name));
     if (!row.description.empty()) one.Set("description", Json::String(row.description));
@@ -232,11 +214,11 @@ std::string ListTargets(const Definition& definition, bool json) {
 }
 
 std::string ListVariables(const Definition& definition, bool json) {
-  std::vector<Strings> table = {{"VARIABLE", "TYPE", "VALUE", "DESCRIPTION"}};
+  std::string table = "VARIABLE\tTYPE\tVALUE\tDESCRIPTION\n";
   Json list = Json::Array();
   for (const VariableFact& fact : definition.variables) {
-    table.push_back({fact.name, fact.type, Printable(fact.value.value_or("<null>")),
-                     Printable(fact.description)});
+    table += Cat(fact.name, '\t', fact.type, '\t', Printable(fact.value.value_or("<null>")), '\t',
+                 Printable(fact.description), '\n');
     Json one = Json::Object();
     one.Set("name", Json::String(fact.name));
     if (!fact.type.empty()) one.Set("type", Json::String(fact.type));
