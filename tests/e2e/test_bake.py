@@ -105,6 +105,7 @@ _FIELDS = [
     Case(_LOCAL, files=one('dockerfile-inline = "FROM scratch\\nCOPY word /inline"')),
     Case(_LOCAL, files=one('context = "sub"\ndockerfile = "../own"', own="FROM scratch\nCOPY a /\n", **{"sub/a": "a"})),
     Case(f"--push {_META}", files=one('target = "make"\ntags = ["${IMAGE}"]'), env=_IMAGE),
+    Case(f"--no-cache {_LOCAL}", files=one('no-cache-filter = ["make"]')),
     Case(
         f"--push {_META}",
         files=one('annotations = ["one=two", "manifest:three=four"]\ntags = ["${IMAGE}"]\nlabels = { a = null }'),
