@@ -397,6 +397,23 @@ class BakeAlone(EndToEnd):
             self.assertIn(word, str(said))
             self.engine("containerd").remove(f"{image}-{target}")
 
+    def test_folders_of_one_name_are_kept_apart(self):
+        """Under the name of a context the builder keeps one copy: the targets would fill it in turns."""
+        size = 500_000
+        targets = "".join(f'target "t{i}" {{ contexts = {{ x = "./x{i}" }} }}\n' for i in range(3))
+        folder = self.folder_of(targets, **{f"x{i}/large": os.urandom(size) for i in range(3)})
+        (folder / "Dockerfile").write_text("FROM scratch\nCOPY --from=x large /\n")
+        self.start_newest_engine()
+        link = Link(self.rig["ENGINE_NEWEST"].removeprefix("unix://"), port=self.work / "engine.sock")
+        self.addCleanup(link.close)
+        outputs = [f"--set=t{i}.output=type=local,dest={folder}/out{i}" for i in range(3)]
+        for most in (4 * size, size / 2):
+            link.sent = 0
+            self.bake(*outputs, "t0", "t1", "t2", cwd=folder, env={"DOCKER_HOST": link.url}, builder=None)
+            self.assertLess(link.sent, most)
+        for i in range(3):
+            self.assertEqual((folder / f"out{i}/large").read_bytes(), (folder / f"x{i}/large").read_bytes())
+
     def test_a_shared_context_is_sent_once(self):
         """By whichever target needs it first, and also for those that are linked; each gets the files."""
         size = 3_000_000
