@@ -45,6 +45,34 @@ variable "OUT" {}
 """
 _IMAGE = {"IMAGE": "{image}"}
 _OUT = {"OUT": "{out}", **_IMAGE}
+# Each says how many steps it has seen run at once: it waits for a second one, and then looks for a third.
+_CROWD = """
+target "t" {
+  name = "t${n}"
+  matrix = { n = [1, 2, 3, 4] }
+  args = { N = n }
+  output = ["out/${n}"]
+  dockerfile-inline = <<EOF
+FROM BASE AS run
+ARG N
+RUN --mount=type=cache,id=CROWD,target=/c <<END
+  touch /c/run.$N
+  i=0; more=0; most=0
+  while [ $i -lt 300 ] && [ $more -lt 10 ]; do
+    now=$(ls /c | grep -c run)
+    if [ $now -gt $most ]; then most=$now; fi
+    if [ $most -gt 1 ] || [ $(ls /c | grep -c end) = 3 ]; then more=$((more + 1)); fi
+    i=$((i + 1))
+    sleep 0.1
+  done
+  mv /c/run.$N /c/end.$N
+  echo $most >/most
+END
+FROM scratch
+COPY --from=run /most /
+EOF
+}
+"""
 
 
 def hcl(text, **more):
@@ -465,6 +493,12 @@ class BakeAlone(EndToEnd):
             self.assertEqual(len(re.findall(r"\] (?:COPY|RUN) .*\n#\d+ CACHED", built.stderr)), 3, built.stderr)
             digest = json.loads((self.work / "one.json").read_text())["containerimage.digest"]
             self.assertEqual(digest, made[name]["containerimage.digest"])
+
+    def test_no_more_run_at_once_than_are_wanted(self):
+        folder = self.folder_of(_CROWD.replace("CROWD", self.image_name().split("/")[0]))
+        self.bake("--max-parallel=2", "t", cwd=folder)
+        seen = [int((folder / f"out/{n}/most").read_text()) for n in (1, 2, 3, 4)]
+        self.assertEqual(max(seen), 2, seen)
 
     def test_what_stays_in_the_cache_is_said_once(self):
         said = self.bake(cwd=self.folder_of(_TWO), env={"IMAGE": "example/app:1"}).stderr
