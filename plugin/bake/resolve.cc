@@ -93,13 +93,17 @@ class GroupWalk {
 class Inheritance {
  public:
   Inheritance(const Definition& definition, const Overrides& overrides)
-      : definition_(definition), overrides_(overrides) {}
+      : definition_(definition), overrides_(overrides) {
+    for (const auto& [name, fields] : definition.targets)
+      parents_.insert(fields.inherits.begin(), fields.inherits.end());
+  }
 
   Result<Fields> Of(const std::string& name) {
     cut_ = false;
     own_.clear();
     TRY_ASSIGN(const Fields* fields, Follow(name, 0));
-    Fields whole = *fields;
+    // What nobody inherits is asked for once.
+    Fields whole = parents_.contains(name) ? *fields : std::move(own_.extract(name).mapped());
     // In a circle what a target has depends on where one begins.
     if (!cut_) whole_.merge(own_);
     return whole;
@@ -136,6 +140,7 @@ class Inheritance {
 
   const Definition& definition_;
   const Overrides& overrides_;
+  std::set<std::string> parents_;
   std::map<std::string, Fields> whole_;
   std::map<std::string, Fields> own_;  ///< of this walk
   std::set<std::string> open_;
