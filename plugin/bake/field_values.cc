@@ -266,6 +266,13 @@ bool IsField(std::string_view name) {
   return FieldKinds().find(name) != FieldKinds().end();
 }
 
+std::vector<std::string_view> FieldNames() {
+  std::vector<std::string_view> names;
+  for (const auto& [name, kind] : FieldKinds())
+    names.push_back(name);
+  return names;
+}
+
 Result<> ReadField(const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) {
   auto kind = FieldKinds().find(attribute.name);
   if (kind != FieldKinds().end()) return kind->second.read(attribute, scope, into);

@@ -415,6 +415,17 @@ class BakeAlone(EndToEnd):
         self.assertIn("--var IMGAE has no effect", said)
         self.assertNotIn("IMAGE has", said)
 
+    def test_what_has_no_effect_is_said(self):
+        """docker buildx says nothing of it."""
+        folder = self.folder_of('target "default" {\n  tag = ["a"]\n  args {\n    A = 1\n  }\n}\n')
+        ours, theirs = (run("bake", "--print", cwd=folder) for run in (self.run_plugin, self.run_buildx))
+        self.assertEqual(ours.stdout, theirs.stdout)
+        self.assertEqual(
+            ours.stderr,
+            "note: target default: tag has no effect, did you mean tags?\n"
+            "note: target default: the block args has no effect, write args = {\n",
+        )
+
     def test_steps_say_their_target_and_the_group_is_loaded(self):
         image = self.image_name(tag="it")
         ran = self.bake("--load", cwd=self.folder_of(_TWO), engine="containerd", env={"IMAGE": image}, builder=None)
