@@ -12,8 +12,17 @@ namespace {
 /// As deep as groups, parents and links may be in each other: each level takes stack.
 constexpr std::size_t kMostNesting = 500;
 
+constexpr std::string_view kShowTargets = "`bake --list targets` shows them";
+
 Error BadTarget(std::string message) {
   return Error(ErrorCode::kInvalid, std::move(message));
+}
+
+std::string HintOfUnknown(const Definition& definition, const std::string& name) {
+  if (definition.targets.empty()) return "the definition has no targets";
+  if (name == "default")
+    return "name one, or write group \"default\" {}; `bake --list targets` shows them";
+  return std::string(kShowTargets);
 }
 
 Error Unknown(const Definition& definition, const std::string& name) {
@@ -23,7 +32,7 @@ Error Unknown(const Definition& definition, const std::string& name) {
   const std::string_view near = known.size() < 1000 ? Nearest(name, known) : "";
   return BadTarget(Cat("failed to find target ", Printable(name),
                        near.empty() ? "" : Cat(", did you mean ", near, "?")))
-      .WithHint("`bake --list targets` shows them");
+      .WithHint(HintOfUnknown(definition, name));
 }
 
 Result<> CheckNesting(std::size_t depth, const std::string& name) {
@@ -50,7 +59,8 @@ Result<Strings> ExpandGlobs(const Definition& definition, const Strings& wanted)
     TRY_ASSIGN(const Strings more, MatchNames(word, targets));
     matching.insert(matching.end(), more.begin(), more.end());
     if (matching.empty()) {
-      return Fail(BadTarget(Cat("no target or group matches ", Printable(word))));
+      return Fail(BadTarget(Cat("no target or group matches ", Printable(word)))
+                      .WithHint(std::string(kShowTargets)));
     }
     expanded.insert(expanded.end(), matching.begin(), matching.end());
   }

@@ -410,6 +410,28 @@ class BakeAlone(EndToEnd):
             ours, theirs = (run("bake", *args, cwd=folder).stdout for run in (self.run_plugin, self.run_buildx))
             self.assertEqual(ours, theirs)
 
+    def test_what_is_missing_says_where_it_may_be(self):
+        folder = self.folder_of('target "app" {}\n', name="release.hcl")
+        for args, said in (
+            (["-f", "relaese.hcl"], "there is a file -f release.hcl"),
+            (["-f", "docker-bake.hcl"], "-f is relative to the working directory"),
+            (["-f", "."], "-f names a file"),
+            (["release.hcl"], "release.hcl is a file: give it by -f"),
+            (["-f", "release.hcl"], 'name one, or write group "default"'),
+            (["-f", "release.hcl", "x*"], "`bake --list targets` shows them"),
+            (["-f", "release.hcl", "--set=a.tags=b"], "`bake --list targets` shows them"),
+            (["-f", "word"], "is neither a compose file"),
+        ):
+            with self.subTest(args):
+                self.assertIn(said, self.run_plugin("bake", "--print", *args, cwd=folder, check=1).stderr)
+        named = self.run_plugin("bake", "--print", cwd=folder, env={"BUILDX_BAKE_FILE": "no.hcl"}, check=1).stderr
+        self.assertIn("BUILDX_BAKE_FILE: ", named)
+        subprocess.run([*GIT, "init", "-q", folder], check=True)
+        (folder / "release.hcl").rename(folder / "docker-bake.hcl")
+        (folder / "sub").mkdir()
+        below = self.run_plugin("bake", "--print", cwd=folder / "sub", check=1).stderr
+        self.assertIn(f"there is {folder}/docker-bake.hcl: run it in its folder", below)
+
     def test_a_variable_that_nobody_has(self):
         said = self.run_plugin("bake", "--print", "--var", "IMAGE=a:1", "--var", "IMGAE=b:1", cwd=self.folder_of(_TWO)).stderr
         self.assertIn("--var IMGAE has no effect", said)
