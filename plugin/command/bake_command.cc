@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include <unistd.h>
 
@@ -180,13 +181,17 @@ Result<std::vector<BakeTarget>> TargetsOf(const bake::Resolution& resolution,
   return targets;
 }
 
-/// What --print looks at before it prints.
+/// What --print looks at before it prints: at what many targets say alike once.
 Result<> CheckTargets(const bake::Resolution& resolution,
                       const bake::Strings& more,
                       const Call& call) {
   options::BuildValues values{std::string(call.program)};
+  std::set<bake::Strings> seen;
   for (const auto& [name, fields] : resolution.targets) {
-    TRY_ASSIGN(const BakeTarget target, BakeTargetOf(name, LookedAt(fields), more, values));
+    const bake::Fields looked = LookedAt(fields);
+    const auto words = bake::BuildWords(looked);
+    if (words && looked.contexts.empty() && !seen.insert(*words).second) continue;
+    TRY_ASSIGN(const BakeTarget target, BakeTargetOf(name, looked, more, values));
     Result<> checked = CheckKeys(target.options, call);
     if (!checked) return Fail(OfTarget(name, checked.error()));
   }
