@@ -2,33 +2,40 @@
 
 #include <algorithm>
 #include <cstddef>
-
-#include "driver/base/text.h"
+#include <utility>
 
 namespace depot {
 namespace {
 
+bool IsPlain(char c) {
+  return c >= ' ' && c <= '~' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+}
+
+/// Writes a document that is there already.
 class GoJsonWriter {
  public:
-  GoJsonWriter(int indent, const MemberOrder& order) : indent_(indent), order_(order) {}
+  GoJsonWriter(int indent, const MemberOrder& order) : out_(indent), order_(order) {}
 
-  void Write(const Json& json, int depth, bool is_map) {
+  void Write(const Json& json, bool is_map) {
     switch (json.type()) {
       case Json::Type::kString:
-        WriteString(json.AsString());
+        out_.Text(json.AsString());
         return;
       case Json::Type::kObject:
-        WriteObject(json, depth, is_map);
+        WriteObject(json, is_map);
         return;
       case Json::Type::kArray:
-        WriteArray(json, depth, is_map);
+        out_.Open('[');
+        for (std::size_t i = 0; i < json.size(); ++i)
+          Write(json[i], is_map);
+        out_.Close(']');
         return;
       default:
-        out_ += json.Dump();
+        out_.Literal(json.Dump());
     }
   }
 
-  std::string Take() { return std::move(out_); }
+  std::string Take() { return out_.Take(); }
 
  private:
   std::size_t RankOf(std::string_view key) const {
@@ -36,78 +43,99 @@ class GoJsonWriter {
                                     order_.first.begin());
   }
 
-  void NewLine(int depth) {
-    if (indent_ < 0) return;
-    out_ += '\n';
-    out_.append(static_cast<std::size_t>(indent_) * static_cast<std::size_t>(depth), ' ');
-  }
-
-  void WriteObject(const Json& json, int depth, bool is_map) {
+  void WriteObject(const Json& json, bool is_map) {
     std::vector<std::string> keys = json.Keys();
     if (!is_map) {
       std::stable_sort(keys.begin(), keys.end(), [this](const auto& left, const auto& right) {
         return RankOf(left) < RankOf(right);
       });
     }
-    out_ += '{';
+    out_.Open('{');
     for (const std::string& key : keys) {
-      if (&key != &keys.front()) out_ += ',';
-      NewLine(depth + 1);
-      WriteString(key);
-      out_ += indent_ < 0 ? ":" : ": ";
-      const bool map =
-          is_map || std::find(order_.maps.begin(), order_.maps.end(), key) != order_.maps.end();
-      Write(json[key], depth + 1, map);
+      out_.Key(key);
+      Write(json[key],
+            is_map || std::find(order_.maps.begin(), order_.maps.end(), key) != order_.maps.end());
     }
-    if (!keys.empty()) NewLine(depth);
-    out_ += '}';
+    out_.Close('}');
   }
 
-  void WriteArray(const Json& json, int depth, bool is_map) {
-    out_ += '[';
-    for (std::size_t i = 0; i < json.size(); ++i) {
-      if (i > 0) out_ += ',';
-      NewLine(depth + 1);
-      Write(json[i], depth + 1, is_map);
-    }
-    if (json.size() > 0) NewLine(depth);
-    out_ += ']';
-  }
-
-  /// nlohmann's escapes are Go's, except for what could end a script or a line of one.
-  void WriteString(std::string_view text) {
-    const std::string plain = Json::String(text).Dump();
-    if (plain.find_first_of("<>&\xE2") == std::string::npos) {
-      out_ += plain;
-      return;
-    }
-    for (std::size_t i = 0; i < plain.size(); ++i) {
-      const std::string_view rest = std::string_view(plain).substr(i);
-      if (plain[i] == '<') {
-        out_ += "\\u003c";
-      } else if (plain[i] == '>') {
-        out_ += "\\u003e";
-      } else if (plain[i] == '&') {
-        out_ += "\\u0026";
-      } else if (rest.starts_with("\xE2\x80\xA8") || rest.starts_with("\xE2\x80\xA9")) {
-        out_ += plain[i + 2] == '\xA8' ? "\\u2028" : "\\u2029";
-        i += 2;
-      } else {
-        out_ += plain[i];
-      }
-    }
-  }
-
-  const int indent_;
+  GoJsonText out_;
   const MemberOrder& order_;
-  std::string out_;
 };
 
 }  // namespace
 
+void AppendGoString(std::string_view text, std::string& out) {
+  if (std::all_of(text.begin(), text.end(), IsPlain)) {
+    out += '"';
+    out += text;
+    out += '"';
+    return;
+  }
+  // nlohmann's escapes are Go's, except for what could end a script or a line of one.
+  const std::string dumped = Json::String(text).Dump();
+  for (std::size_t i = 0; i < dumped.size(); ++i) {
+    const std::string_view rest = std::string_view(dumped).substr(i);
+    if (dumped[i] == '<') {
+      out += "\\u003c";
+    } else if (dumped[i] == '>') {
+      out += "\\u003e";
+    } else if (dumped[i] == '&') {
+      out += "\\u0026";
+    } else if (rest.starts_with("\xE2\x80\xA8") || rest.starts_with("\xE2\x80\xA9")) {
+      out += dumped[i + 2] == '\xA8' ? "\\u2028" : "\\u2029";
+      i += 2;
+    } else {
+      out += dumped[i];
+    }
+  }
+}
+
+void GoJsonText::NewLine() {
+  if (indent_ < 0) return;
+  out_ += '\n';
+  out_.append(static_cast<std::size_t>(indent_) * depth_, ' ');
+}
+
+void GoJsonText::BeginValue() {
+  if (std::exchange(has_key_, false) || depth_ == 0) return;
+  if (!std::exchange(is_first_, false)) out_ += ',';
+  NewLine();
+}
+
+void GoJsonText::Key(std::string_view key) {
+  BeginValue();
+  AppendGoString(key, out_);
+  out_ += indent_ < 0 ? ":" : ": ";
+  has_key_ = true;
+}
+
+void GoJsonText::Open(char bracket) {
+  BeginValue();
+  out_ += bracket;
+  ++depth_;
+  is_first_ = true;
+}
+
+void GoJsonText::Close(char bracket) {
+  --depth_;
+  if (!std::exchange(is_first_, false)) NewLine();
+  out_ += bracket;
+}
+
+void GoJsonText::Text(std::string_view text) {
+  BeginValue();
+  AppendGoString(text, out_);
+}
+
+void GoJsonText::Literal(std::string_view json) {
+  BeginValue();
+  out_ += json;
+}
+
 std::string FormatGoJson(const Json& json, int indent, const MemberOrder& order) {
   GoJsonWriter writer(indent, order);
-  writer.Write(json, 0, false);
+  writer.Write(json, false);
   return writer.Take();
 }
 

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cctype>
 #include <deque>
-#include <set>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/oci/platform.h"
 #include "plugin/bake/field_values.h"
+#include "plugin/bake/ignored.h"
 #include "plugin/bake/matrix.h"
 #include "plugin/bake/variables.h"
 
@@ -47,7 +47,7 @@ class Evaluation {
     if (!surroundings_.home.empty()) scope_.SetHome(surroundings_.home);
     variables_.DefineIn(scope_);
     for (const hcl::Block& block : content_.blocks)
-      if (block.type == "function") TRY(scope_.DefineFunction(block));
+      if (block.type == "function") TRY(DefineFunction(block));
     AnswerReferences();
     TRY(scope_.CheckFunctions());
     TRY(ReadGroupBlocks());
@@ -56,10 +56,19 @@ class Evaluation {
     TRY(EvaluateGroups());
     TRY(EvaluateTargets());
     TRY_ASSIGN(definition_.variables, variables_.Facts(scope_));
+    NoteIgnored();
     return std::move(definition_);
   }
 
  private:
+  Result<> DefineFunction(const hcl::Block& block) {
+    TRY(scope_.DefineFunction(block));
+    TRY_ASSIGN(const hcl::Content content, block.body.Read({}));
+    ignored_.Add("function", block.labels.front(), content,
+                 {"params", "variadic_params", "result"});
+    return {};
+  }
+
   void AnswerReferences() {
     scope_.Resolve("target", [this](const hcl::Reference& reference) { return Target(reference); });
     scope_.Resolve("group", [this](const hcl::Reference& reference) { return GroupOf(reference); });
@@ -175,6 +184,8 @@ class Evaluation {
   }
 
   Result<> Expand() {
+    Ignored::Names known = FieldNames();
+    known.insert(known.end(), {"matrix", "name"});
     for (const hcl::Block& block : content_.blocks) {
       if (block.type != "target") continue;
       TRY_ASSIGN(hcl::Content read, block.body.Read({}));
@@ -190,6 +201,7 @@ class Evaluation {
                                  Cat("a definition has at most ", kMostTargets, " targets")));
       }
       NameMatrix(block.labels.front(), content, names);
+      ignored_.Add("target", block.labels.front(), content, known);
     }
     return {};
   }
@@ -202,20 +214,18 @@ class Evaluation {
 
   Result<> EvaluateTargets() {
     for (const auto& [name, raws] : raws_) {
-      for (const RawTarget& raw : raws)
-        NoteUnknown(name, *raw.content);
       TRY_ASSIGN(definition_.targets[name], Merged(name));
     }
     return {};
   }
 
-  void NoteUnknown(const std::string& target, const hcl::Content& content) {
-    for (const hcl::Attribute& attribute : content.attributes) {
-      const std::string& name = attribute.name;
-      if (IsField(name) || name == "matrix" || name == "name") continue;
-      const std::string line = Cat("target ", target, ": ", Printable(name), " has no effect");
-      if (noted_.insert(line).second) definition_.notices.push_back(line);
-    }
+  void NoteIgnored() {
+    ignored_.AddBlocksOfFiles(content_, {"variable", "function", "group", "target"});
+    variables_.AddTo(ignored_);
+    for (const auto& [name, content] : group_contents_)
+      ignored_.Add("group", name, content, {"targets", "description"});
+    for (std::string& line : ignored_.Lines())
+      definition_.notices.push_back(std::move(line));
   }
 
   Definition definition_;
@@ -228,7 +238,7 @@ class Evaluation {
   hcl::Scope scope_;
   std::deque<hcl::Scope> scopes_;
   std::map<std::string, std::vector<RawTarget>> raws_;
-  std::set<std::string> noted_;
+  Ignored ignored_;
 };
 
 }  // namespace

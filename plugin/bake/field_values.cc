@@ -58,7 +58,7 @@ FieldKind SwitchField(std::optional<bool> Fields::*field) {
 
 /// nullopt: null.
 Result<std::optional<Strings>> TextsAt(const hcl::Attribute& attribute, const hcl::Scope& scope) {
-  const Type list = Type::Of(Type::Kind::kList, Type::Of(Type::Kind::kString));
+  static const Type list = Type::Of(Type::Kind::kList, Type::Of(Type::Kind::kString));
   TRY_ASSIGN(const Value value, hcl::EvaluateAs(attribute.value, list, scope));
   if (value.is_null()) return std::nullopt;
   Strings texts;
@@ -90,7 +90,7 @@ FieldKind ListField(Strings Fields::*field) {
 FieldKind MapField(StringMap Fields::*field) {
   return {
       [field](const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) -> Result<> {
-        const Type map = Type::Of(Type::Kind::kMap, Type::Of(Type::Kind::kString));
+        static const Type map = Type::Of(Type::Kind::kMap, Type::Of(Type::Kind::kString));
         TRY_ASSIGN(const Value value, hcl::EvaluateAs(attribute.value, map, scope));
         for (const auto& [key, member] : value.members())
           if (!member.is_null()) (into.*field)[key] = member.AsString();
@@ -264,6 +264,13 @@ const std::map<std::string, FieldKind, std::less<>>& FieldKinds() {
 
 bool IsField(std::string_view name) {
   return FieldKinds().find(name) != FieldKinds().end();
+}
+
+std::vector<std::string_view> FieldNames() {
+  std::vector<std::string_view> names;
+  for (const auto& [name, kind] : FieldKinds())
+    names.push_back(name);
+  return names;
 }
 
 Result<> ReadField(const hcl::Attribute& attribute, const hcl::Scope& scope, Fields& into) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "driver/base/result.h"
 #include "plugin/bake/fields.h"
@@ -12,6 +13,7 @@ namespace depot::bake {
 
 /// Whether a target can have a field of that name.
 bool IsField(std::string_view name);
+std::vector<std::string_view> FieldNames();
 
 /// Evaluates one attribute of a target into its field; one that nobody knows is passed over.
 /// `matrix` and `name` are not fields. Errors point at the value.

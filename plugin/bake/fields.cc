@@ -41,6 +41,7 @@ void PutSsh(std::vector<SshEntry>& into, const SshEntry& entry) {
 
 /// The first of each stays.
 void KeepFirst(Strings& list) {
+  if (list.size() < 2) return;
   std::set<std::string> seen;
   std::erase_if(list, [&](const std::string& text) { return !seen.insert(text).second; });
 }

@@ -1,5 +1,6 @@
 #include "plugin/bake/load.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <optional>
@@ -23,6 +24,35 @@ constexpr std::array<const char*, 8> kDefaultNames = {
     "compose.yaml",     "compose.yml",     "docker-compose.yml",        "docker-compose.yaml",
     "docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl"};
 
+/// The names of the files in `folder`; of many the first.
+std::vector<std::string> FilesIn(const std::filesystem::path& folder) {
+  constexpr std::size_t kMost = 1000;
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder.empty() ? "." : folder, error), end;
+       !error && entry != end && names.size() < kMost; entry.increment(error)) {
+    if (!entry->is_directory(error)) names.push_back(entry->path().filename());
+  }
+  return names;
+}
+
+/// What `name` (of -f) may mean that cannot be read.
+std::string HintOf(const std::filesystem::path& name) {
+  std::error_code error;
+  const bool folder = std::filesystem::is_directory(name, error);
+  const std::filesystem::path parent = folder ? name : name.parent_path();
+  const std::vector<std::string> files = FilesIn(parent);
+  const auto usual = std::find_if(files.begin(), files.end(), [](const std::string& file) {
+    return std::find(kDefaultNames.begin(), kDefaultNames.end(), file) != kDefaultNames.end();
+  });
+  std::string_view near =
+      folder ? "" : Nearest(name.filename().native(), {files.begin(), files.end()});
+  if (near.empty() && usual != files.end()) near = *usual;
+  if (!near.empty()) return Cat("there is a file -f ", Printable((parent / near).string()));
+  if (folder) return "-f names a file";
+  return name.is_absolute() ? "" : "-f is relative to the working directory";
+}
+
 /// `pipes`: what has been read that gives its content once.
 Result<DefinitionFile> ReadOne(std::string name,
                                int standard_input,
@@ -40,6 +70,9 @@ Result<DefinitionFile> ReadOne(std::string name,
   auto text =
       input ? disk::ReadOpenFile(standard_input, "standard input", kMostDefinitionBytes, cancel)
             : disk::ReadTyped(name, kMostDefinitionBytes, cancel);
+  if (!text && (got != 0 || S_ISDIR(status.st_mode)) && text.error().hint().empty()) {
+    return Fail(std::move(text).error().WithHint(HintOf(name)));
+  }
   if (!text) return Fail(std::move(text).error());
   return DefinitionFile{std::move(name), *std::move(text)};
 }
@@ -67,6 +100,27 @@ Strings NamesFromVariable(const Environment& environment) {
     if (end == std::string_view::npos) return names;
     rest.remove_prefix(end + separator.size());
   }
+}
+
+bool Exists(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+/// Contexts are relative to the working directory, so the definition of a folder above is not taken
+/// by itself; beyond the git checkout it is nobody's concern.
+std::string HintOfNone() {
+  std::error_code error;
+  std::filesystem::path folder = std::filesystem::current_path(error);
+  std::string nearest;
+  for (; !error && folder.has_relative_path(); folder = folder.parent_path()) {
+    for (const char* name : kDefaultNames)
+      if (nearest.empty() && Exists(folder / name)) nearest = (folder / name).string();
+    if (!Exists(folder / ".git")) continue;
+    if (!nearest.empty()) return Cat("there is ", Printable(nearest), ": run it in its folder");
+    break;
+  }
+  return "write docker-bake.hcl or compose.yaml, or name a file: -f FILE";
 }
 
 enum class Form { kCompose, kHcl, kJson, kUnsaid };
@@ -125,8 +179,10 @@ Result<std::vector<DefinitionFile>> ReadDefinitionFiles(const Strings& named,
   std::vector<DefinitionFile> files;
   std::set<std::pair<dev_t, ino_t>> pipes;
   for (const std::string& name : names) {
-    TRY_ASSIGN(DefinitionFile file, ReadOne(name, standard_input, pipes, cancel));
-    files.push_back(std::move(file));
+    auto file = ReadOne(name, standard_input, pipes, cancel);
+    if (!file && named.empty()) return Fail(std::move(file).error().While("BUILDX_BAKE_FILE"));
+    if (!file) return Fail(std::move(file).error());
+    files.push_back(*std::move(file));
   }
   if (!names.empty()) return files;
   for (const char* name : kDefaultNames) {
@@ -134,8 +190,8 @@ Result<std::vector<DefinitionFile>> ReadDefinitionFiles(const Strings& named,
     if (file) files.push_back(*std::move(file));
   }
   if (!files.empty()) return files;
-  return Fail(Error(ErrorCode::kNotFound, "couldn't find a bake definition")
-                  .WithHint("write docker-bake.hcl or compose.yaml, or name a file: -f FILE"));
+  return Fail(
+      Error(ErrorCode::kNotFound, "couldn't find a bake definition").WithHint(HintOfNone()));
 }
 
 Result<Definition> LoadDefinition(const std::vector<DefinitionFile>& files,

@@ -258,7 +258,8 @@ Result<Overrides> ReadOverrides(const Definition& definition,
     TRY_ASSIGN(const Strings matching, MatchNames(setting.pattern, names));
     if (matching.empty()) {
       return Fail(BadOverride(Cat(Printable(text.substr(0, text.find('='))),
-                                  ": no target is called \"", Printable(setting.pattern), '"')));
+                                  ": no target is called \"", Printable(setting.pattern), '"'))
+                      .WithHint("`bake --list targets` shows them"));
     }
     if (!setting.value) {
       auto said = environment.find(setting.name);

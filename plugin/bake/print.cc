@@ -3,52 +3,14 @@
 #include <algorithm>
 
 #include "driver/base/go_json.h"
-#include "driver/base/json.h"
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 
 namespace depot::bake {
 namespace {
 
-/// As Go writes the types of docker buildx.
-const MemberOrder& OrderOfMembers() {
-  static const MemberOrder order = {{"name",
-                                     "group",
-                                     "description",
-                                     "annotations",
-                                     "attest",
-                                     "context",
-                                     "contexts",
-                                     "dockerfile",
-                                     "dockerfile-inline",
-                                     "args",
-                                     "labels",
-                                     "tags",
-                                     "cache-from",
-                                     "cache-to",
-                                     "target",
-                                     "secret",
-                                     "ssh",
-                                     "platforms",
-                                     "output",
-                                     "pull",
-                                     "no-cache",
-                                     "network",
-                                     "no-cache-filter",
-                                     "shm-size",
-                                     "ulimits",
-                                     "call",
-                                     "entitlements",
-                                     "extra-hosts",
-                                     "resources",
-                                     "project_id",
-                                     "id",
-                                     "src",
-                                     "env",
-                                     "paths"},
-                                    {"args", "labels", "contexts", "extra-hosts", "resources"}};
-  return order;
-}
+constexpr int kIndent = 2;
 
 /// What would be a template when it is read back.
 std::string Escaped(const std::string& text) {
@@ -61,91 +23,133 @@ std::string Escaped(const std::string& text) {
   return out;
 }
 
-Json TextsOf(const Strings& texts, bool escape = false) {
-  Json list = Json::Array();
+void WriteTexts(GoJsonText& out, std::string_view key, const Strings& texts, bool escape = false) {
+  if (texts.empty()) return;
+  out.Key(key);
+  out.Open('[');
   for (const std::string& text : texts)
-    list.Append(Json::String(escape ? Escaped(text) : text));
-  return list;
+    out.Text(escape ? Escaped(text) : text);
+  out.Close(']');
 }
 
-void SetTexts(Json& object, std::string_view key, const Strings& texts, bool escape = false) {
-  if (!texts.empty()) object.Set(key, TextsOf(texts, escape));
-}
-
-void SetMap(Json& object, std::string_view key, const StringMap& map, bool escape) {
+void WriteMap(GoJsonText& out, std::string_view key, const StringMap& map, bool escape) {
   if (map.empty()) return;
-  Json members = Json::Object();
-  for (const auto& [name, value] : map)
-    members.Set(name, Json::String(escape ? Escaped(value) : value));
-  object.Set(key, std::move(members));
+  out.Key(key);
+  out.Open('{');
+  for (const auto& [name, value] : map) {
+    out.Key(name);
+    out.Text(escape ? Escaped(value) : value);
+  }
+  out.Close('}');
 }
 
-void SetText(Json& object,
-             std::string_view key,
-             const std::optional<std::string>& text,
-             bool escape = false) {
-  if (text) object.Set(key, Json::String(escape ? Escaped(*text) : *text));
+void WriteText(GoJsonText& out,
+               std::string_view key,
+               const std::optional<std::string>& text,
+               bool escape = false) {
+  if (!text) return;
+  out.Key(key);
+  out.Text(escape ? Escaped(*text) : *text);
 }
 
-void SetEntries(Json& object, std::string_view key, const Entries& entries) {
+void WriteDescription(GoJsonText& out, const std::optional<std::string>& text) {
+  if (!text.value_or("").empty()) WriteText(out, "description", text);
+}
+
+void WriteSwitch(GoJsonText& out, std::string_view key, const std::optional<bool>& value) {
+  if (!value) return;
+  out.Key(key);
+  out.Bool(*value);
+}
+
+void WriteMember(GoJsonText& out,
+                 std::string_view field,
+                 const std::string& name,
+                 const std::string& value) {
+  if (field == "attest" && name == "disabled") return WriteSwitch(out, name, true);
+  out.Key(name);
+  out.Text(value);
+}
+
+/// The members of each entry sorted, those in `first` before the others.
+void WriteEntries(GoJsonText& out,
+                  std::string_view field,
+                  const Entries& entries,
+                  const Strings& first = {}) {
   if (entries.empty()) return;
-  Json list = Json::Array();
+  out.Key(field);
+  out.Open('[');
   for (const Entry& entry : entries) {
-    Json members = Json::Object();
-    for (const auto& [name, value] : entry) {
-      const bool is_switch = key == "attest" && name == "disabled";
-      members.Set(name, is_switch ? Json::Bool(true) : Json::String(value));
+    out.Open('{');
+    for (const std::string& name : first) {
+      const auto found = entry.find(name);
+      if (found != entry.end()) WriteMember(out, field, name, found->second);
     }
-    list.Append(std::move(members));
+    for (const auto& [name, value] : entry) {
+      if (std::find(first.begin(), first.end(), name) != first.end()) continue;
+      WriteMember(out, field, name, value);
+    }
+    out.Close('}');
   }
-  object.Set(key, std::move(list));
+  out.Close(']');
 }
 
-void SetSsh(Json& object, const std::vector<SshEntry>& entries) {
+void WriteSsh(GoJsonText& out, const std::vector<SshEntry>& entries) {
   if (entries.empty()) return;
-  Json list = Json::Array();
+  out.Key("ssh");
+  out.Open('[');
   for (const SshEntry& entry : entries) {
-    Json members = Json::Object();
-    members.Set("id", Json::String(entry.id));
-    SetTexts(members, "paths", entry.paths);
-    list.Append(std::move(members));
+    out.Open('{');
+    WriteText(out, "id", entry.id);
+    WriteTexts(out, "paths", entry.paths);
+    out.Close('}');
   }
-  object.Set("ssh", std::move(list));
+  out.Close(']');
 }
 
-Json TargetJson(const Fields& fields) {
-  Json target = Json::Object();
-  if (!fields.description.value_or("").empty()) {
-    SetText(target, "description", fields.description);
-  }
-  SetTexts(target, "annotations", fields.annotations, true);
-  SetEntries(target, "attest", fields.attest);
-  SetText(target, "context", fields.context);
-  SetMap(target, "contexts", fields.contexts, false);
-  SetText(target, "dockerfile", fields.dockerfile);
-  SetText(target, "dockerfile-inline", fields.dockerfile_inline, true);
-  SetMap(target, "args", fields.args, true);
-  SetMap(target, "labels", fields.labels, true);
-  SetTexts(target, "tags", fields.tags.value_or(Strings()));
-  SetEntries(target, "cache-from", fields.cache_from);
-  SetEntries(target, "cache-to", fields.cache_to.value_or(Entries()));
-  SetText(target, "target", fields.target);
-  SetEntries(target, "secret", fields.secret);
-  SetSsh(target, fields.ssh);
-  SetTexts(target, "platforms", fields.platforms.value_or(Strings()));
-  SetEntries(target, "output", fields.output.value_or(Entries()));
-  if (fields.pull) target.Set("pull", Json::Bool(*fields.pull));
-  if (fields.no_cache) target.Set("no-cache", Json::Bool(*fields.no_cache));
-  SetText(target, "network", fields.network);
-  SetTexts(target, "no-cache-filter", fields.no_cache_filter);
-  SetText(target, "shm-size", fields.shm_size);
-  SetTexts(target, "ulimits", fields.ulimits);
-  SetText(target, "call", fields.call);
-  SetTexts(target, "entitlements", fields.entitlements);
-  SetMap(target, "extra-hosts", fields.extra_hosts, true);
-  SetMap(target, "resources", fields.resources, false);
-  SetText(target, "project_id", fields.project);
-  return target;
+/// The members stand in the order of docker buildx's types.
+void WriteTarget(GoJsonText& out, const Fields& fields) {
+  out.Open('{');
+  WriteDescription(out, fields.description);
+  WriteTexts(out, "annotations", fields.annotations, true);
+  WriteEntries(out, "attest", fields.attest);
+  WriteText(out, "context", fields.context);
+  WriteMap(out, "contexts", fields.contexts, false);
+  WriteText(out, "dockerfile", fields.dockerfile);
+  WriteText(out, "dockerfile-inline", fields.dockerfile_inline, true);
+  WriteMap(out, "args", fields.args, true);
+  WriteMap(out, "labels", fields.labels, true);
+  WriteTexts(out, "tags", fields.tags.value_or(Strings()));
+  WriteEntries(out, "cache-from", fields.cache_from);
+  WriteEntries(out, "cache-to", fields.cache_to.value_or(Entries()));
+  WriteText(out, "target", fields.target);
+  WriteEntries(out, "secret", fields.secret, {"id", "src", "env"});
+  WriteSsh(out, fields.ssh);
+  WriteTexts(out, "platforms", fields.platforms.value_or(Strings()));
+  WriteEntries(out, "output", fields.output.value_or(Entries()));
+  WriteSwitch(out, "pull", fields.pull);
+  WriteSwitch(out, "no-cache", fields.no_cache);
+  WriteText(out, "network", fields.network);
+  WriteTexts(out, "no-cache-filter", fields.no_cache_filter);
+  WriteText(out, "shm-size", fields.shm_size);
+  WriteTexts(out, "ulimits", fields.ulimits);
+  WriteText(out, "call", fields.call);
+  WriteTexts(out, "entitlements", fields.entitlements);
+  WriteMap(out, "extra-hosts", fields.extra_hosts, true);
+  WriteMap(out, "resources", fields.resources, false);
+  WriteText(out, "project_id", fields.project);
+  out.Close('}');
+}
+
+void WriteGroup(GoJsonText& out, const Group& group) {
+  out.Open('{');
+  WriteDescription(out, group.description);
+  out.Key("targets");
+  out.Open('[');
+  for (const std::string& target : group.targets)
+    out.Text(target);
+  out.Close(']');
+  out.Close('}');
 }
 
 struct Row {
@@ -171,81 +175,66 @@ std::vector<Row> RowsOf(const Definition& definition) {
   return shown;
 }
 
-std::size_t CodePoints(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-/// Left-aligned columns, as Go's text/tabwriter makes them. Cells end in tabs, as many as the
-/// column's widest needs, which scripts cut lines by.
-std::string Table(const std::vector<Strings>& rows) {
-  constexpr std::size_t kTab = 8;
-  std::vector<std::size_t> tabs;
-  for (const Strings& row : rows) {
-    tabs.resize(std::max(tabs.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i)
-      tabs[i] = std::max(tabs[i], CodePoints(row[i]) / kTab + 1);
-  }
-  std::string out;
-  for (const Strings& row : rows) {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i)
-      out += Cat(row[i], std::string(tabs[i] - CodePoints(row[i]) / kTab, '\t'));
-    out += Cat(row.back(), '\n');
-  }
-  return out;
+/// As docker buildx has them (text/tabwriter): scripts cut the lines at their tabs.
+std::string Table(const std::string& rows) {
+  return AlignTabs(rows, {1, 1, true});
 }
 
 }  // namespace
 
 std::string PrintResolution(const Resolution& resolution) {
-  Json groups = Json::Object();
+  GoJsonText out(kIndent);
+  out.Open('{');
+  out.Key("group");
+  out.Open('{');
   for (const auto& [name, group] : resolution.groups) {
-    Json shown = Json::Object();
-    if (!group.description.value_or("").empty()) {
-      SetText(shown, "description", group.description);
-    }
-    shown.Set("targets", TextsOf(group.targets));
-    groups.Set(name, std::move(shown));
+    out.Key(name);
+    WriteGroup(out, group);
   }
-  Json targets = Json::Object();
-  for (const auto& [name, fields] : resolution.targets)
-    targets.Set(name, TargetJson(fields));
-  Json all = Json::Object();
-  all.Set("group", std::move(groups));
-  all.Set("target", std::move(targets));
-  return Cat(FormatGoJson(all, 2, OrderOfMembers()), '\n');
+  out.Close('}');
+  out.Key("target");
+  out.Open('{');
+  for (const auto& [name, fields] : resolution.targets) {
+    out.Key(name);
+    WriteTarget(out, fields);
+  }
+  out.Close('}');
+  out.Close('}');
+  return Cat(out.Take(), '\n');
 }
 
 std::string ListTargets(const Definition& definition, bool json) {
-  std::vector<Strings> table = {{"TARGET", "DESCRIPTION"}};
-  Json list = Json::Array();
+  std::string table = "TARGET\tDESCRIPTION\n";
+  GoJsonText list(kIndent);
+  list.Open('[');
   for (const Row& row : RowsOf(definition)) {
-    table.push_back({Printable(row.name), Printable(row.description)});
-    Json one = Json::Object();
-    one.Set("name", Json::String(row.name));
-    if (!row.description.empty()) one.Set("description", Json::String(row.description));
-    if (row.group) one.Set("group", Json::Bool(true));
-    list.Append(std::move(one));
+    table += Cat(Printable(row.name), '\t', Printable(row.description), '\n');
+    list.Open('{');
+    WriteText(list, "name", row.name);
+    WriteDescription(list, row.description);
+    if (row.group) WriteSwitch(list, "group", true);
+    list.Close('}');
   }
-  if (!json) return Table(table);
-  return Cat(FormatGoJson(list, 2, {{"name", "description", "group"}, {}}), '\n');
+  list.Close(']');
+  return json ? Cat(list.Take(), '\n') : Table(table);
 }
 
 std::string ListVariables(const Definition& definition, bool json) {
-  std::vector<Strings> table = {{"VARIABLE", "TYPE", "VALUE", "DESCRIPTION"}};
-  Json list = Json::Array();
+  std::string table = "VARIABLE\tTYPE\tVALUE\tDESCRIPTION\n";
+  GoJsonText list(kIndent);
+  list.Open('[');
   for (const VariableFact& fact : definition.variables) {
-    table.push_back({fact.name, fact.type, Printable(fact.value.value_or("<null>")),
-                     Printable(fact.description)});
-    Json one = Json::Object();
-    one.Set("name", Json::String(fact.name));
-    if (!fact.type.empty()) one.Set("type", Json::String(fact.type));
-    if (!fact.description.empty()) one.Set("description", Json::String(fact.description));
-    if (fact.value) one.Set("value", Json::String(*fact.value));
-    list.Append(std::move(one));
+    table += Cat(fact.name, '\t', fact.type, '\t', Printable(fact.value.value_or("<null>")), '\t',
+                 Printable(fact.description), '\n');
+    list.Open('{');
+    WriteText(list, "name", fact.name);
+    if (!fact.type.empty()) WriteText(list, "type", fact.type);
+    WriteDescription(list, fact.description);
+    WriteText(list, "value", fact.value);
+    list.Close('}');
   }
-  if (!json) return Table(table);
-  return Cat(FormatGoJson(list, 2, {{"name", "type", "description", "value"}, {}}), '\n');
+  list.Close(']');
+  return json ? Cat(list.Take(), '\n') : Table(table);
 }
 
 }  // namespace depot::bake

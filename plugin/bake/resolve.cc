@@ -12,8 +12,17 @@ namespace {
 /// As deep as groups, parents and links may be in each other: each level takes stack.
 constexpr std::size_t kMostNesting = 500;
 
+constexpr std::string_view kShowTargets = "`bake --list targets` shows them";
+
 Error BadTarget(std::string message) {
   return Error(ErrorCode::kInvalid, std::move(message));
+}
+
+std::string HintOfUnknown(const Definition& definition, const std::string& name) {
+  if (definition.targets.empty()) return "the definition has no targets";
+  if (name == "default")
+    return "name one, or write group \"default\" {}; `bake --list targets` shows them";
+  return std::string(kShowTargets);
 }
 
 Error Unknown(const Definition& definition, const std::string& name) {
@@ -23,7 +32,7 @@ Error Unknown(const Definition& definition, const std::string& name) {
   const std::string_view near = known.size() < 1000 ? Nearest(name, known) : "";
   return BadTarget(Cat("failed to find target ", Printable(name),
                        near.empty() ? "" : Cat(", did you mean ", near, "?")))
-      .WithHint("`bake --list targets` shows them");
+      .WithHint(HintOfUnknown(definition, name));
 }
 
 Result<> CheckNesting(std::size_t depth, const std::string& name) {
@@ -50,7 +59,8 @@ Result<Strings> ExpandGlobs(const Definition& definition, const Strings& wanted)
     TRY_ASSIGN(const Strings more, MatchNames(word, targets));
     matching.insert(matching.end(), more.begin(), more.end());
     if (matching.empty()) {
-      return Fail(BadTarget(Cat("no target or group matches ", Printable(word))));
+      return Fail(BadTarget(Cat("no target or group matches ", Printable(word)))
+                      .WithHint(std::string(kShowTargets)));
     }
     expanded.insert(expanded.end(), matching.begin(), matching.end());
   }
@@ -93,13 +103,17 @@ class GroupWalk {
 class Inheritance {
  public:
   Inheritance(const Definition& definition, const Overrides& overrides)
-      : definition_(definition), overrides_(overrides) {}
+      : definition_(definition), overrides_(overrides) {
+    for (const auto& [name, fields] : definition.targets)
+      parents_.insert(fields.inherits.begin(), fields.inherits.end());
+  }
 
   Result<Fields> Of(const std::string& name) {
     cut_ = false;
     own_.clear();
     TRY_ASSIGN(const Fields* fields, Follow(name, 0));
-    Fields whole = *fields;
+    // What nobody inherits is asked for once.
+    Fields whole = parents_.contains(name) ? *fields : std::move(own_.extract(name).mapped());
     // In a circle what a target has depends on where one begins.
     if (!cut_) whole_.merge(own_);
     return whole;
@@ -136,6 +150,7 @@ class Inheritance {
 
   const Definition& definition_;
   const Overrides& overrides_;
+  std::set<std::string> parents_;
   std::map<std::string, Fields> whole_;
   std::map<std::string, Fields> own_;  ///< of this walk
   std::set<std::string> open_;

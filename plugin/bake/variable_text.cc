@@ -20,7 +20,7 @@ Result<Value> Primitive(std::string_view text, const Type& type) {
   if (type.kind == Type::Kind::kBool) {
     const std::optional<bool> value = ParseBool(text);
     if (value) return Value::Bool(*value);
-    return Fail(BadText(Cat('"', Printable(text), "\" is no bool")));
+    return Fail(BadText(Cat('"', Printable(text), "\" is no bool: true or false")));
   }
   if (type.kind == Type::Kind::kNumber) {
     const std::optional<hcl::Number> number = hcl::Number::Parse(text);

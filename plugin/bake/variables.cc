@@ -176,6 +176,11 @@ Result<> Variables::Check(const hcl::Scope& scope) const {
   return {};
 }
 
+void Variables::AddTo(Ignored& ignored) const {
+  for (const auto& [name, variable] : variables_)
+    ignored.Add("variable", name, variable.content, {"type", "default", "description"});
+}
+
 Result<std::vector<VariableFact>> Variables::Facts(const hcl::Scope& scope) const {
   std::vector<VariableFact> facts;
   for (const auto& [name, variable] : variables_) {

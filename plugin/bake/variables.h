@@ -8,6 +8,7 @@
 #include "driver/base/environment.h"
 #include "driver/base/result.h"
 #include "plugin/bake/definition.h"
+#include "plugin/bake/ignored.h"
 #include "plugin/hcl/document.h"
 #include "plugin/hcl/evaluate.h"
 
@@ -26,6 +27,9 @@ class Variables {
 
   /// Evaluates all, and then what they must fulfil.
   Result<> Check(const hcl::Scope& scope) const;
+
+  /// What the blocks say and nothing obeys.
+  void AddTo(Ignored& ignored) const;
 
   /// Of the blocks, sorted by name.
   Result<std::vector<VariableFact>> Facts(const hcl::Scope& scope) const;

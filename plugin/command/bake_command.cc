@@ -1,6 +1,8 @@
 #include "plugin/command/bake_command.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include <unistd.h>
 
@@ -89,6 +91,17 @@ Result<bake::Overrides> OverridesOf(const BakeOptions& options,
   return bake::ReadOverrides(definition, settings, variables);
 }
 
+/// A file in place of a target is a forgotten -f.
+Error NotFound(Error error, const std::vector<std::string>& targets) {
+  for (const std::string& target : targets) {
+    std::error_code none;
+    const bool file =
+        target.find('.') != std::string::npos && std::filesystem::is_regular_file(target, none);
+    if (file) return std::move(error).WithHint(Cat(Printable(target), " is a file: give it by -f"));
+  }
+  return error;
+}
+
 /// An error about a target's field, which came from no command line.
 Error OfTarget(const std::string& name, const Error& error) {
   const bool about_flags = error.hint().starts_with("see '");
@@ -102,6 +115,8 @@ Error OfTarget(const std::string& name, const Error& error) {
 bake::Fields LookedAt(bake::Fields fields) {
   std::erase_if(fields.secret, [](const bake::Entry& secret) { return !secret.contains("src"); });
   fields.tags.reset();
+  fields.args.clear();
+  fields.labels.clear();
   fields.extra_hosts.clear();
   fields.cache_from.clear();
   fields.cache_to.reset();
@@ -152,22 +167,35 @@ Result<> CheckKeys(const options::BuildOptions& options, const Call& call) {
   return {};
 }
 
-/// `more` are flags of each; `print`: they will not be built.
+/// `more` are flags of each.
 Result<std::vector<BakeTarget>> TargetsOf(const bake::Resolution& resolution,
                                           const bake::Strings& more,
-                                          bool print,
                                           const Call& call) {
   std::vector<BakeTarget> targets;
   options::BuildValues values{std::string(call.program)};
   for (const auto& [name, fields] : resolution.targets) {
-    TRY_ASSIGN(BakeTarget target,
-               BakeTargetOf(name, print ? LookedAt(fields) : fields, more, values));
-    Result<> checked = print ? CheckKeys(target.options, call) : Result<>();
-    if (!checked) return Fail(OfTarget(name, checked.error()));
+    TRY_ASSIGN(BakeTarget target, BakeTargetOf(name, fields, more, values));
     target.linked = resolution.linked.contains(name);
     targets.push_back(std::move(target));
   }
   return targets;
+}
+
+/// What --print looks at before it prints: at what many targets say alike once.
+Result<> CheckTargets(const bake::Resolution& resolution,
+                      const bake::Strings& more,
+                      const Call& call) {
+  options::BuildValues values{std::string(call.program)};
+  std::set<bake::Strings> seen;
+  for (const auto& [name, fields] : resolution.targets) {
+    const bake::Fields looked = LookedAt(fields);
+    const auto words = bake::BuildWords(looked);
+    if (words && looked.contexts.empty() && !seen.insert(*words).second) continue;
+    TRY_ASSIGN(const BakeTarget target, BakeTargetOf(name, looked, more, values));
+    Result<> checked = CheckKeys(target.options, call);
+    if (!checked) return Fail(OfTarget(name, checked.error()));
+  }
+  return {};
 }
 
 /// What the command line says of all targets, in each.
@@ -212,39 +240,42 @@ Result<> Bake(const Call& call) {
   TRY(RefuseRemoteFiles(*line));
   const RemoteArguments remote = TakeRemoteArguments(line->targets);
   const Environment variables = VariablesOf(*line, call.environment);
-  TRY_ASSIGN(const auto files, remote.url.empty()
-                                   ? bake::ReadDefinitionFiles(line->files, call.environment,
-                                                               STDIN_FILENO, call.cancel)
-                                   : FetchDefinition(remote, *line, call));
+  const auto files = remote.url.empty() ? bake::ReadDefinitionFiles(line->files, call.environment,
+                                                                    STDIN_FILENO, call.cancel)
+                                        : FetchDefinition(remote, *line, call);
+  if (!files) return Fail(NotFound(files.error(), line->targets));
   TRY_ASSIGN(
       const bake::Definition definition,
-      bake::LoadDefinition(files, {variables, remote.context, Variable(call.environment, "HOME"),
-                                   ReadablePaths(line->allow, call.environment)}));
+      bake::LoadDefinition(*files, {variables, remote.context, Variable(call.environment, "HOME"),
+                                    ReadablePaths(line->allow, call.environment)}));
   if (line->list) {
     const bool json = line->list->json;
     return call.terminal.WriteResult(line->list->variables ? bake::ListVariables(definition, json)
                                                            : bake::ListTargets(definition, json),
                                      call.cancel);
   }
-  const std::vector<std::string> useless = UselessVariables(*line, definition, files);
+  std::vector<std::string> notices = definition.notices;
+  for (std::string& useless : UselessVariables(*line, definition, *files))
+    notices.push_back(std::move(useless));
   TRY_ASSIGN(const bake::Overrides overrides, OverridesOf(*line, definition, variables));
-  TRY_ASSIGN(bake::Resolution resolution,
-             bake::Resolve(definition, line->targets, overrides,
-                           {remote.has_folders ? remote.url : "", line->print}));
+  auto resolved = bake::Resolve(definition, line->targets, overrides,
+                                {remote.has_folders ? remote.url : "", line->print});
+  if (!resolved) return Fail(NotFound(resolved.error(), line->targets));
+  bake::Resolution& resolution = *resolved;
   AddEpoch(call.environment, resolution);
-  TRY_ASSIGN(std::vector<BakeTarget> targets,
-             TargetsOf(resolution, RemoteWords(remote, call.environment), line->print, call));
+  const bake::Strings remote_words = RemoteWords(remote, call.environment);
   if (line->print) {
-    for (const std::string& one : useless)
+    TRY(CheckTargets(resolution, remote_words, call));
+    for (const std::string& one : notices)
       call.terminal.WriteError(Cat("note: ", one, '\n'), call.cancel);
     return call.terminal.WriteResult(bake::PrintResolution(resolution), call.cancel);
   }
+  TRY_ASSIGN(std::vector<BakeTarget> targets, TargetsOf(resolution, remote_words, call));
   const bool may_ask = line->common.progress != options::ProgressMode::kRawJson;
   TRY(AskForAccess(MissingAccess(targets, resolution, overrides, line->allow), may_ask,
                    !remote.url.empty(), call));
-  BakeSources sources{{}, definition.notices};
-  sources.notices.insert(sources.notices.end(), useless.begin(), useless.end());
-  for (const bake::DefinitionFile& file : files)
+  BakeSources sources{{}, std::move(notices)};
+  for (const bake::DefinitionFile& file : *files)
     sources.files.emplace_back(file.name, file.text.size());
   return BuildAll(*std::move(line), std::move(sources), std::move(targets), call);
 }

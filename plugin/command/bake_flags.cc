@@ -223,6 +223,8 @@ void TakeCommonOptions(const BakeOptions& line, options::BuildOptions& options) 
 void TakeTargetOptions(const BakeOptions& line, bool linked, options::BuildOptions& options) {
   TakeCommonOptions(line, options);
   options.lint = line.common.lint;
+  // Not refused as for build: docker buildx bake uses no cache of any stage then.
+  if (options.no_cache) options.no_cache_filter.clear();
   if (!linked) {
     options.save = line.common.save;
     options.save_tags = line.common.save_tags;

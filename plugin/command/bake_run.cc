@@ -151,7 +151,8 @@ class BakeRun {
     for (const auto& [context, name] : running.target->links)
       wave = std::max(wave, ExpectWithLinks(running_.at(name)) + 1);
     running.wave = wave;
-    filters_.Expect(running.target->name, {running.job, wave}, running.build->Directories());
+    filters_.Expect(running.target->name, {running.job, wave}, running.build->Directories(),
+                    running.build->ContextName());
     return wave;
   }
 

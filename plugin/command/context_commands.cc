@@ -14,10 +14,10 @@
 
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 #include "plugin/command/command_line.h"
 #include "plugin/command/figures_text.h"
-#include "plugin/command/tab_columns.h"
 #include "plugin/plan/git_url.h"
 #include "plugin/plan/ignore_file.h"
 #include "plugin/plan/source_files.h"

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 #include "driver/builder/cache_usage.h"
 #include "plugin/command/account.h"
@@ -13,7 +14,6 @@
 #include "plugin/command/command_line.h"
 #include "plugin/command/figures_text.h"
 #include "plugin/command/go_template.h"
-#include "plugin/command/tab_columns.h"
 #include "plugin/progress/line_sink.h"
 
 namespace depot::command {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 #include "driver/git/checkout.h"
 #include "plugin/command/chosen_display.h"
@@ -10,7 +11,6 @@
 #include "plugin/command/figures_text.h"
 #include "plugin/command/go_template.h"
 #include "plugin/command/history_records.h"
-#include "plugin/command/tab_columns.h"
 #include "plugin/options/flag_values.h"
 
 namespace depot::command {

@@ -6,13 +6,13 @@
 
 #include "driver/base/encode.h"
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 #include "driver/oci/platform.h"
 #include "plugin/command/command_line.h"
 #include "plugin/command/go_template.h"
 #include "plugin/command/history_commands.h"
 #include "plugin/command/history_records.h"
-#include "plugin/command/tab_columns.h"
 #include "plugin/deliver/provenance.h"
 
 namespace depot::command {

@@ -1,6 +1,7 @@
 #include "plugin/command/imagetools_inspect_command.h"
 
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 #include "driver/oci/index_text.h"
 #include "driver/oci/manifest.h"
@@ -8,7 +9,6 @@
 #include "plugin/command/command_line.h"
 #include "plugin/command/go_template.h"
 #include "plugin/command/image_details.h"
-#include "plugin/command/tab_columns.h"
 #include "plugin/job/image_places.h"
 #include "plugin/job/registry_access.h"
 #include "plugin/progress/line_sink.h"

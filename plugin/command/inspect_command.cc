@@ -1,12 +1,12 @@
 #include "plugin/command/inspect_command.h"
 
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 #include "plugin/command/builder_choice.h"
 #include "plugin/command/builder_view.h"
 #include "plugin/command/command_line.h"
 #include "plugin/command/figures_text.h"
-#include "plugin/command/tab_columns.h"
 #include "plugin/progress/line_sink.h"
 
 namespace depot::command {

@@ -5,8 +5,8 @@
 
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
-#include "plugin/command/tab_columns.h"
 #include "plugin/options/attributes.h"
 
 namespace depot::command {

@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 #include "driver/builder/instance_store.h"
 #include "driver/builder/instances.h"
 #include "plugin/command/builder_view.h"
 #include "plugin/command/command_line.h"
 #include "plugin/command/go_template.h"
-#include "plugin/command/tab_columns.h"
 #include "plugin/progress/line_sink.h"
 
 namespace depot::command {

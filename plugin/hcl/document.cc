@@ -45,13 +45,17 @@ const Attribute* Content::Find(std::string_view name) const {
 Result<Content> Body::Read(const std::vector<BlockType>& types) const {
   if (!syntax_) return Content();
   if (syntax_->json) return ReadJsonBody(*syntax_, types);
-  Content out{syntax_->attributes, {}};
+  Content out{syntax_->attributes, {}, {}};
+  out.blocks.reserve(syntax_->blocks.size());
   for (const auto& block : syntax_->blocks) {
-    for (const auto& type : types) {
-      if (type.type != block.type) continue;
-      TRY(CheckLabels(block, type.labels));
-      out.blocks.push_back(block);
+    auto type = std::find_if(types.begin(), types.end(),
+                             [&block](const BlockType& one) { return one.type == block.type; });
+    if (type == types.end()) {
+      out.unread.push_back(block.type);
+      continue;
     }
+    TRY(CheckLabels(block, type->labels));
+    out.blocks.push_back(block);
   }
   return out;
 }
@@ -82,6 +86,7 @@ Result<Content> ReadAll(const std::vector<Body>& files, const std::vector<BlockT
       }
     }
     std::move(content.blocks.begin(), content.blocks.end(), std::back_inserter(out.blocks));
+    std::move(content.unread.begin(), content.unread.end(), std::back_inserter(out.unread));
   }
   return out;
 }

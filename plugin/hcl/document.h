@@ -46,6 +46,7 @@ struct Block;
 struct Content {
   std::vector<Attribute> attributes;  ///< of each name one
   std::vector<Block> blocks;          ///< of the types asked for
+  std::vector<std::string> unread;    ///< types of all other blocks; JSON has none
 
   const Attribute* Find(std::string_view name) const;  ///< nullptr = absent
 };
@@ -59,8 +60,8 @@ class Body {
   Body() = default;
   explicit Body(std::shared_ptr<const BodySyntax> syntax) : syntax_(std::move(syntax)) {}
 
-  /// All attributes, and the blocks of `types`; blocks of other types are passed over. In JSON a
-  /// member of a type's name is such blocks, and any other one is an attribute.
+  /// All attributes, and the blocks of `types`; of blocks of other types that they are there. In
+  /// JSON a member of a type's name is such blocks, and any other one is an attribute.
   Result<Content> Read(const std::vector<BlockType>& types) const;
 
  private:

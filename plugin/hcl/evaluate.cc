@@ -54,7 +54,7 @@ struct Evaluation {
   Allowance& allowance() const { return *view.scope.state().allowance; }
 
   Result<Value> operator()(const Literal& form) const { return form.value; }
-  Result<Value> operator()(const BadForm& form) const { return Fail(form.error); }
+  Result<Value> operator()(const BadForm& form) const { return Fail(*form.error); }
   Result<Value> operator()(const SplatItem&) const {
     return view.splat_item ? *view.splat_item : Value();
   }

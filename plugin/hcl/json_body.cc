@@ -31,7 +31,8 @@ NodePtr Template(const JsonValue& json, const std::shared_ptr<const Source>& sou
     extent = {source, inner, json.begin + 1, 0};
   }
   auto node = Parser(extent).WholeTemplate();
-  return node ? *std::move(node) : MakeNode(range, BadForm{std::move(node).error()});
+  if (node) return *std::move(node);
+  return MakeNode(range, BadForm{std::make_shared<const Error>(std::move(node).error())});
 }
 
 /// Takes members apart into attributes and blocks.

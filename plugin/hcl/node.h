@@ -120,9 +120,10 @@ struct JoinForm {
   NodePtr parts;
 };
 
-/// What could not be parsed and matters only if it is evaluated: a template in JSON.
+/// What could not be parsed and matters only if it is evaluated: a template in JSON. An Error
+/// itself would make every node larger.
 struct BadForm {
-  Error error;
+  std::shared_ptr<const Error> error;
 };
 
 /// One part of an expression.

@@ -25,15 +25,15 @@ bool IsDigit(char c) {
 
 std::size_t Scanner::SkipBlanks(std::size_t at, bool skip_newlines) const {
   while (at < text_.size()) {
-    char c = text_[at];
-    auto rest = text_.substr(at);
-    bool line_end = c == '\n' || rest.starts_with("\r\n");
+    const char c = text_[at];
+    const char next = at + 1 < text_.size() ? text_[at + 1] : '\0';
+    const bool line_end = c == '\n' || (c == '\r' && next == '\n');
     if (c == ' ' || c == '\t' || (skip_newlines && line_end)) {
       ++at;
-    } else if (c == '#' || rest.starts_with("//")) {
+    } else if (c == '#' || (c == '/' && next == '/')) {
       // The line end behind a comment counts.
       at = std::min(text_.find('\n', at), text_.size());
-    } else if (rest.starts_with("/*")) {
+    } else if (c == '/' && next == '*') {
       auto end = text_.find("*/", at + 2);
       if (end == std::string_view::npos) return at;
       at = end + 2;
@@ -99,7 +99,8 @@ Token Scanner::At(std::size_t at, bool skip_newlines) const {
     if (!word.empty()) return {Token::Kind::kHeredoc, rest.substr(0, 2 + dash + word.size()), at};
   }
   for (auto sign : kSigns) {
-    if (rest.starts_with(sign)) return {Token::Kind::kSign, rest.substr(0, sign.size()), at};
+    if (sign.front() == rest.front() && rest.starts_with(sign))
+      return {Token::Kind::kSign, rest.substr(0, sign.size()), at};
   }
   ucs4_t letter = 0;
   int length = u8_mbtouc(&letter, reinterpret_cast<const std::uint8_t*>(rest.data()), rest.size());

@@ -12,7 +12,10 @@ struct Token {
   std::string_view text;  ///< of kSign the operator or bracket
   std::size_t begin = 0;  ///< in the scanned text
 
-  bool Is(std::string_view sign) const { return kind == Kind::kSign && text == sign; }
+  bool Is(std::string_view sign) const {
+    // Most are not: the first character tells, without a call.
+    return kind == Kind::kSign && text.front() == sign.front() && text == sign;
+  }
   bool IsWord(std::string_view word) const { return kind == Kind::kIdentifier && text == word; }
   std::size_t end() const { return begin + text.size(); }
 };

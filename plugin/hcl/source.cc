@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "driver/base/shown.h"
+#include "driver/base/tab_columns.h"
 #include "driver/base/text.h"
 
 namespace depot::hcl {
@@ -18,13 +19,6 @@ std::size_t LineStart(std::string_view text, std::size_t at) {
   if (at == 0) return 0;
   auto found = text.rfind('\n', at - 1);
   return found == std::string_view::npos ? 0 : found + 1;
-}
-
-/// Characters, not bytes: what an editor shows in its status line.
-std::size_t CharactersIn(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-  }));
 }
 
 std::string ShownLine(std::string_view text, std::size_t begin) {
@@ -70,9 +64,10 @@ std::size_t Range::line() const {
 std::string Range::Where() const {
   std::string_view text = source->text;
   auto start = LineStart(text, begin);
-  auto column = CharactersIn(text.substr(start, begin - start)) + 1;
+  // What an editor shows in its status line.
+  auto column = ColumnsOf(text.substr(start, begin - start)) + 1;
   auto last = std::min({end, text.find('\n', begin), text.size()});
-  auto width = last > begin ? CharactersIn(text.substr(begin, last - begin)) : 0;
+  auto width = last > begin ? ColumnsOf(text.substr(begin, last - begin)) : 0;
   return Cat(Printable(source->name), ":", line(), ",", column, "-",
              column + std::max<std::size_t>(width, 1));
 }

@@ -278,6 +278,7 @@ Result<Value> Convert(const Value& value, const Type& wanted) {
     case Type::Kind::kNumber:
       return ToNumber(value);
     case Type::Kind::kString: {
+      if (value.is_string()) return value;
       TRY_ASSIGN(auto text, TextOf(value));
       return Value::String(std::move(text));
     }

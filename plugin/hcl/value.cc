@@ -6,19 +6,18 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include <uninorm.h>
 
 namespace depot::hcl {
 
-/// What a value holds; only the part of its kind is used.
+/// What a value holds.
 struct Value::Content {
+  using Held = std::variant<bool, Number, std::string, Elements, Members>;
+
   Kind kind = Kind::kNull;
-  bool truth = false;
-  Number number{};
-  std::string text{};
-  Elements elements{};
-  Members members{};
+  Held held;
   std::size_t depth = 1;
   std::size_t weight = 1;
 };
@@ -30,16 +29,19 @@ Value::Value(std::shared_ptr<const Content> content) : content_(std::move(conten
 Value Value::Made(Kind kind, Content content) {
   constexpr std::size_t kBytesOfAStep = 32;
   content.kind = kind;
-  content.weight += content.text.size() / kBytesOfAStep;
   auto add = [&content](const Value& part) {
     content.depth = std::max(content.depth, part.depth() + 1);
     content.weight += part.weight();
   };
-  for (const auto& element : content.elements)
-    add(element);
-  for (const auto& [name, member] : content.members) {
-    add(member);
-    content.weight += name.size() / kBytesOfAStep;
+  if (const auto* text = std::get_if<std::string>(&content.held))
+    content.weight += text->size() / kBytesOfAStep;
+  if (const auto* elements = std::get_if<Elements>(&content.held))
+    std::for_each(elements->begin(), elements->end(), add);
+  if (const auto* members = std::get_if<Members>(&content.held)) {
+    for (const auto& [name, member] : *members) {
+      add(member);
+      content.weight += name.size() / kBytesOfAStep;
+    }
   }
   return Value(std::make_shared<const Content>(std::move(content)));
 }
@@ -79,11 +81,11 @@ void SortByJson(Elements& elements) {
 }  // namespace
 
 Value Value::Bool(bool value) {
-  return Made(Kind::kBool, {.truth = value});
+  return Made(Kind::kBool, {.held = value});
 }
 
 Value Value::Of(Number value) {
-  return Made(Kind::kNumber, {.number = std::move(value)});
+  return Made(Kind::kNumber, {.held = std::move(value)});
 }
 
 Value Value::Integer(std::int64_t value) {
@@ -91,11 +93,11 @@ Value Value::Integer(std::int64_t value) {
 }
 
 Value Value::String(std::string value) {
-  return Made(Kind::kString, {.text = Normal(std::move(value))});
+  return Made(Kind::kString, {.held = Normal(std::move(value))});
 }
 
 Value Value::List(Elements elements) {
-  return Made(Kind::kList, {.elements = std::move(elements)});
+  return Made(Kind::kList, {.held = std::move(elements)});
 }
 
 Value Value::Set(Elements elements) {
@@ -107,19 +109,19 @@ Value Value::Set(Elements elements) {
     std::sort(elements.begin(), elements.end(), Before);
   }
   elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
-  return Made(Kind::kSet, {.elements = std::move(elements)});
+  return Made(Kind::kSet, {.held = std::move(elements)});
 }
 
 Value Value::Map(Members members) {
-  return Made(Kind::kMap, {.members = std::move(members)});
+  return Made(Kind::kMap, {.held = std::move(members)});
 }
 
 Value Value::Tuple(Elements elements) {
-  return Made(Kind::kTuple, {.elements = std::move(elements)});
+  return Made(Kind::kTuple, {.held = std::move(elements)});
 }
 
 Value Value::Object(Members members) {
-  return Made(Kind::kObject, {.members = std::move(members)});
+  return Made(Kind::kObject, {.held = std::move(members)});
 }
 
 Value::Kind Value::kind() const {
@@ -142,28 +144,31 @@ bool Value::is_mapping() const {
   return kind() == Kind::kMap || kind() == Kind::kObject;
 }
 
+template <typename Held>
+const Held& Value::As() const {
+  static const Held empty{};
+  const auto* held = content_ ? std::get_if<Held>(&content_->held) : nullptr;
+  return held != nullptr ? *held : empty;
+}
+
 bool Value::AsBool() const {
-  return content_ && content_->truth;
+  return As<bool>();
 }
 
 const Number& Value::AsNumber() const {
-  static const Number zero;
-  return content_ ? content_->number : zero;
+  return As<Number>();
 }
 
 const std::string& Value::AsString() const {
-  static const std::string empty;
-  return content_ ? content_->text : empty;
+  return As<std::string>();
 }
 
 const Elements& Value::elements() const {
-  static const Elements empty;
-  return content_ ? content_->elements : empty;
+  return As<Elements>();
 }
 
 const Members& Value::members() const {
-  static const Members empty;
-  return content_ ? content_->members : empty;
+  return As<Members>();
 }
 
 bool Value::operator==(const Value& other) const {

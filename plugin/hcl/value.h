@@ -64,6 +64,8 @@ class Value {
   struct Content;
   explicit Value(std::shared_ptr<const Content> content);
   static Value Made(Kind kind, Content content);
+  template <typename Held>
+  const Held& As() const;                   ///< an empty one when it holds another type
   std::shared_ptr<const Content> content_;  ///< nullptr = null
 };
 

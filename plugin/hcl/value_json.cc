@@ -2,6 +2,7 @@
 #include <string_view>
 #include <utility>
 
+#include "driver/base/go_json.h"
 #include "driver/base/text.h"
 #include "plugin/hcl/json_reader.h"
 #include "plugin/hcl/value.h"
@@ -9,35 +10,6 @@
 namespace depot::hcl {
 
 namespace {
-
-void WriteText(std::string& out, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  out += '"';
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    auto byte = static_cast<unsigned char>(text[at]);
-    auto rest = text.substr(at);
-    if (byte == '"' || byte == '\\') {
-      out += '\\';
-      out += text[at];
-    } else if (byte == '\n') {
-      out += "\\n";
-    } else if (byte == '\r') {
-      out += "\\r";
-    } else if (byte == '\t') {
-      out += "\\t";
-    } else if (byte < 0x20 || byte == '<' || byte == '>' || byte == '&') {
-      out += "\\u00";
-      out += kHex[byte >> 4U];
-      out += kHex[byte & 15U];
-    } else if (rest.starts_with("\u2028") || rest.starts_with("\u2029")) {
-      out += rest[2] == '\xA8' ? "\\u2028" : "\\u2029";
-      at += 2;
-    } else {
-      out += text[at];
-    }
-  }
-  out += '"';
-}
 
 Result<> Write(std::string& out, const Value& value) {
   switch (value.kind()) {
@@ -48,7 +20,7 @@ Result<> Write(std::string& out, const Value& value) {
       out += value.AsBool() ? "true" : "false";
       return {};
     case Value::Kind::kString:
-      WriteText(out, value.AsString());
+      AppendGoString(value.AsString(), out);
       return {};
     case Value::Kind::kNumber:
       if (value.AsNumber().is_infinite()) return Fail(ErrorCode::kInvalid, "JSON has no infinity");
@@ -69,7 +41,7 @@ Result<> Write(std::string& out, const Value& value) {
   }
   for (const auto& [name, member] : value.members()) {
     comma();
-    WriteText(out, name);
+    AppendGoString(name, out);
     out += ':';
     TRY(Write(out, member));
   }

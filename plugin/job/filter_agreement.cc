@@ -29,11 +29,15 @@ bool Covers(const solve::SharedFilter& shared, const solve::LocalFilter& own) {
 
 }  // namespace
 
-void FilterAgreement::Expect(const std::string& target, Wave wave, Directories directories) {
+void FilterAgreement::Expect(const std::string& target,
+                             Wave wave,
+                             Directories directories,
+                             std::string kept_under) {
   const std::lock_guard lock(mutex_);
   Member& member = members_[target];
   member.wave = wave;
   member.directories = std::move(directories);
+  member.kept_under = std::move(kept_under);
 }
 
 void FilterAgreement::Arrive(const std::string& target,
@@ -96,6 +100,11 @@ bool FilterAgreement::SameDirectory(const Member& one,
          own->second == found->second;
 }
 
+bool FilterAgreement::Displaces(const Member& other, const Member& one, const std::string& name) {
+  return !one.kept_under.empty() && one.kept_under == other.kept_under &&
+         other.directories.contains(name) && !SameDirectory(one, other, name);
+}
+
 /// All that wait come to the same result, whoever is the first to lose patience.
 void FilterAgreement::LeaveBehind(const Member& member, const builder::Builder* builder) {
   for (auto& [name, other] : members_) {
@@ -120,7 +129,7 @@ std::optional<solve::SharedFilter> FilterAgreement::Covering(const Member& membe
   return std::nullopt;
 }
 
-/// Nullopt: nobody else asks for it, or all ask for the same.
+/// Nullopt: nobody else asks for it or for another directory in its place, or all ask for the same.
 std::optional<solve::SharedFilter> FilterAgreement::Together(const Member& member,
                                                              const builder::Builder* builder,
                                                              const std::string& name) const {
@@ -130,6 +139,7 @@ std::optional<solve::SharedFilter> FilterAgreement::Together(const Member& membe
   bool differ = false;
   bool everything = false;
   for (const auto& [target, other] : members_) {
+    differ |= Displaces(other, member, name);
     if (!SameDirectory(member, other, name)) continue;
     // What another wave asks for may not be known yet.
     differ |= other.wave != member.wave;

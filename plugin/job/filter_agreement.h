@@ -33,8 +33,12 @@ class FilterAgreement {
     bool operator==(const Wave&) const = default;
   };
 
-  /// Before any target of the wave is built: `target` offers these.
-  void Expect(const std::string& target, Wave wave, Directories directories);
+  /// Before any target of the wave is built: `target` offers these. The builder keeps its copy of
+  /// each under its name and `kept_under` (plan::Source::shared_name); "" = it does not keep it.
+  void Expect(const std::string& target,
+              Wave wave,
+              Directories directories,
+              std::string kept_under = "");
 
   /// `target` is about to be solved by these builders.
   void Arrive(const std::string& target, std::set<const builder::Builder*> builders);
@@ -55,6 +59,7 @@ class FilterAgreement {
   struct Member {
     Wave wave;
     Directories directories;
+    std::string kept_under;
     bool left = false;                                          ///< nobody waits for it any more
     std::optional<std::set<const builder::Builder*>> builders;  ///< nullopt: not known yet
     /// These by the builder.
@@ -66,6 +71,8 @@ class FilterAgreement {
   bool AllHaveAsked(const Member& member, const builder::Builder* builder) const;
   void LeaveBehind(const Member& member, const builder::Builder* builder);
   static bool SameDirectory(const Member& one, const Member& other, const std::string& name);
+  /// Whether the builder would put another directory of `other` in place of its copy of `name`.
+  static bool Displaces(const Member& other, const Member& one, const std::string& name);
   /// What another wave asks for already, when it has all that `member` needs.
   std::optional<solve::SharedFilter> Covering(const Member& member,
                                               const builder::Builder* builder,

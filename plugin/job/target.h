@@ -55,6 +55,9 @@ class Target {
   /// After Prepare(): the directories it offers to builders. None when nothing is built.
   FilterAgreement::Directories Directories() const;
 
+  /// After Prepare(): plan::Source::shared_name.
+  const std::string& ContextName() const { return inputs_.source.shared_name; }
+
   /// Then, once: acquire, plan, solve, deliver. Success means that everything is where it was asked
   /// for. Events go to `sink`; when several targets share a display, each has one that says its
   /// name (MakeLabelledSink()). Blocks.

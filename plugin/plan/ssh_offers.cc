@@ -136,11 +136,12 @@ Result<std::vector<session::SshOffer>> PlanSsh(const options::BuildOptions& opti
     }
     sources.push_back({"default", {}, {}});
   }
+  std::vector<session::SshOffer> offers;
+  if (sources.empty()) return offers;
   std::error_code error;
   const bool local = options.context != "-" && !IsRemoteContext(options.context);
   const std::string context =
       local ? std::filesystem::absolute(options.context, error).string() : "";
-  std::vector<session::SshOffer> offers;
   for (const options::SshSource& source : sources) {
     auto offer = PlanOne(source, context, environment, cancel);
     if (!offer) return Fail(std::move(offer).error().While(FlagOf(source.id)));

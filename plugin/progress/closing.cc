@@ -35,7 +35,8 @@ std::string Safe(std::string_view text) {
 
 /// What became of the build's bytes.
 struct Results {
-  std::int64_t context = 0;
+  /// By what is transferred and since when: targets that share a transfer report it each.
+  std::map<std::pair<std::string_view, std::optional<Timestamp>>, std::int64_t> contexts;
   std::int64_t received = 0;  ///< of files and archives
   std::int64_t loaded = 0;    ///< of layers, by the Engine
   std::vector<std::string> pushed;
@@ -47,7 +48,10 @@ struct Results {
 /// kPushed our own.
 void Count(const TraceStatus& status, const TraceNode& node, Results& results) {
   const std::string_view id = status.id;
-  if (id.starts_with("transferring context")) results.context += status.current;
+  if (id.starts_with("transferring context")) {
+    std::int64_t& bytes = results.contexts[{id, status.started}];
+    bytes = std::max(bytes, status.current);
+  }
   if (id.starts_with("copying files") || id == "sending tarball") {
     results.received += status.current;
   }
@@ -157,8 +161,11 @@ std::string Summary(const Trace& trace) {
       Count(status, node, results);
   }
   if (steps < 2) return "";
+  std::int64_t context = 0;
+  for (const auto& [transfer, bytes] : results.contexts)
+    context += bytes;
   return Cat("    steps    ", steps, ", of which ", cached, " cached\n",
-             Rows("slowest", Slowest(std::move(slowest))), Moved("context", results.context),
+             Rows("slowest", Slowest(std::move(slowest))), Moved("context", context),
              Moved("result", results.received), Moved("load", results.loaded),
              Rows("pushed", results.pushed_here.empty() ? results.pushed : results.pushed_here),
              Rows("warnings", WarnedLines(trace)));

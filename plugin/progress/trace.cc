@@ -279,6 +279,7 @@ void Trace::ApplyStatus(const VertexStatus& status) {
   shown.current = std::max<std::int64_t>(0, status.current);
   shown.total = std::max<std::int64_t>(0, status.total);
   shown.done = status.completed.has_value();
+  shown.started = status.started;
   if (status.started) {
     Timestamp until = status.completed.value_or(status.timestamp);
     shown.elapsed = std::max(Elapsed{0}, until - *status.started);

@@ -19,14 +19,15 @@ using Elapsed = std::chrono::nanoseconds;
 struct TraceStatus {
   std::string id;
   std::int64_t current = 0;
-  std::int64_t total = 0;  ///< 0 = unknown
-  Elapsed elapsed{0};      ///< up to its end, or to the builder's latest word
+  std::int64_t total = 0;            ///< 0 = unknown
+  std::optional<Timestamp> started;  ///< by the builder's clock
+  Elapsed elapsed{0};                ///< up to its end, or to the builder's latest word
   bool done = false;
 };
 
 /// One step as the user sees it: a vertex, or the vertices of one progress group together. All
-/// times are differences of the builder's own times, so its clock need not agree with ours. Texts
-/// are safe to show: no control characters, no credentials in URLs.
+/// `elapsed` are differences of the builder's own times, so its clock need not agree with ours.
+/// Texts are safe to show: no control characters, no credentials in URLs.
 struct TraceNode {
   std::string name;
   bool hidden = false;  ///< a group none of whose strong members has started

@@ -45,6 +45,35 @@ variable "OUT" {}
 """
 _IMAGE = {"IMAGE": "{image}"}
 _OUT = {"OUT": "{out}", **_IMAGE}
+# Each says how many steps it has seen run at once: it waits for a second one, and then looks for a third.
+_CROWD = """
+target "t" {
+  name = "t${n}"
+  matrix = { n = [1, 2, 3, 4] }
+  args = { N = n }
+  output = ["out/${n}"]
+  dockerfile-inline = <<EOF
+FROM BASE AS run
+ARG N
+RUN --mount=type=cache,id=CROWD,target=/c <<END
+  : CROWD
+  touch /c/run.$N
+  i=0; more=0; most=0
+  while [ $i -lt 200 ] && [ $more -lt 10 ]; do
+    now=$(ls /c | grep -c run)
+    if [ $now -gt $most ]; then most=$now; fi
+    if [ $most -gt 1 ] || [ $(ls /c | grep -c end) = 3 ]; then more=$((more + 1)); fi
+    i=$((i + 1))
+    sleep 0.1
+  done
+  mv /c/run.$N /c/end.$N
+  echo $most >/most
+END
+FROM scratch
+COPY --from=run /most /
+EOF
+}
+"""
 
 
 def hcl(text, **more):
@@ -105,6 +134,7 @@ _FIELDS = [
     Case(_LOCAL, files=one('dockerfile-inline = "FROM scratch\\nCOPY word /inline"')),
     Case(_LOCAL, files=one('context = "sub"\ndockerfile = "../own"', own="FROM scratch\nCOPY a /\n", **{"sub/a": "a"})),
     Case(f"--push {_META}", files=one('target = "make"\ntags = ["${IMAGE}"]'), env=_IMAGE),
+    Case(f"--no-cache {_LOCAL}", files=one('no-cache-filter = ["make"]')),
     Case(
         f"--push {_META}",
         files=one('annotations = ["one=two", "manifest:three=four"]\ntags = ["${IMAGE}"]\nlabels = { a = null }'),
@@ -381,10 +411,43 @@ class BakeAlone(EndToEnd):
             ours, theirs = (run("bake", *args, cwd=folder).stdout for run in (self.run_plugin, self.run_buildx))
             self.assertEqual(ours, theirs)
 
+    def test_what_is_missing_says_where_it_may_be(self):
+        folder = self.folder_of('target "app" {}\n', name="release.hcl")
+        for args, said in (
+            (["-f", "relaese.hcl"], "there is a file -f release.hcl"),
+            (["-f", "docker-bake.hcl"], "-f is relative to the working directory"),
+            (["-f", "."], "-f names a file"),
+            (["release.hcl"], "release.hcl is a file: give it by -f"),
+            (["-f", "release.hcl"], 'name one, or write group "default"'),
+            (["-f", "release.hcl", "x*"], "`bake --list targets` shows them"),
+            (["-f", "release.hcl", "--set=a.tags=b"], "`bake --list targets` shows them"),
+            (["-f", "word"], "is neither a compose file"),
+        ):
+            with self.subTest(args):
+                self.assertIn(said, self.run_plugin("bake", "--print", *args, cwd=folder, check=1).stderr)
+        named = self.run_plugin("bake", "--print", cwd=folder, env={"BUILDX_BAKE_FILE": "no.hcl"}, check=1).stderr
+        self.assertIn("BUILDX_BAKE_FILE: ", named)
+        subprocess.run([*GIT, "init", "-q", folder], check=True)
+        (folder / "release.hcl").rename(folder / "docker-bake.hcl")
+        (folder / "sub").mkdir()
+        below = self.run_plugin("bake", "--print", cwd=folder / "sub", check=1).stderr
+        self.assertIn(f"there is {folder}/docker-bake.hcl: run it in its folder", below)
+
     def test_a_variable_that_nobody_has(self):
         said = self.run_plugin("bake", "--print", "--var", "IMAGE=a:1", "--var", "IMGAE=b:1", cwd=self.folder_of(_TWO)).stderr
         self.assertIn("--var IMGAE has no effect", said)
         self.assertNotIn("IMAGE has", said)
+
+    def test_what_has_no_effect_is_said(self):
+        """docker buildx says nothing of it."""
+        folder = self.folder_of('target "default" {\n  tag = ["a"]\n  args {\n    A = 1\n  }\n}\n')
+        ours, theirs = (run("bake", "--print", cwd=folder) for run in (self.run_plugin, self.run_buildx))
+        self.assertEqual(ours.stdout, theirs.stdout)
+        self.assertEqual(
+            ours.stderr,
+            "note: target default: tag has no effect, did you mean tags?\n"
+            "note: target default: the block args has no effect, write args = {\n",
+        )
 
     def test_steps_say_their_target_and_the_group_is_loaded(self):
         image = self.image_name(tag="it")
@@ -395,6 +458,23 @@ class BakeAlone(EndToEnd):
             said = self.engine("containerd").run(f"{image}-{target}", "cat", "/made")
             self.assertIn(word, str(said))
             self.engine("containerd").remove(f"{image}-{target}")
+
+    def test_folders_of_one_name_are_kept_apart(self):
+        """Under the name of a context the builder keeps one copy: the targets would fill it in turns."""
+        size = 500_000
+        targets = "".join(f'target "t{i}" {{ contexts = {{ x = "./x{i}" }} }}\n' for i in range(3))
+        folder = self.folder_of(targets, **{f"x{i}/large": os.urandom(size) for i in range(3)})
+        (folder / "Dockerfile").write_text("FROM scratch\nCOPY --from=x large /\n")
+        self.start_newest_engine()
+        link = Link(self.rig["ENGINE_NEWEST"].removeprefix("unix://"), port=self.work / "engine.sock")
+        self.addCleanup(link.close)
+        outputs = [f"--set=t{i}.output=type=local,dest={folder}/out{i}" for i in range(3)]
+        for most in (4 * size, size / 2):
+            link.sent = 0
+            self.bake(*outputs, "t0", "t1", "t2", cwd=folder, env={"DOCKER_HOST": link.url}, builder=None)
+            self.assertLess(link.sent, most)
+        for i in range(3):
+            self.assertEqual((folder / f"out{i}/large").read_bytes(), (folder / f"x{i}/large").read_bytes())
 
     def test_a_shared_context_is_sent_once(self):
         """By whichever target needs it first, and also for those that are linked; each gets the files."""
@@ -447,6 +527,12 @@ class BakeAlone(EndToEnd):
             self.assertEqual(len(re.findall(r"\] (?:COPY|RUN) .*\n#\d+ CACHED", built.stderr)), 3, built.stderr)
             digest = json.loads((self.work / "one.json").read_text())["containerimage.digest"]
             self.assertEqual(digest, made[name]["containerimage.digest"])
+
+    def test_no_more_run_at_once_than_are_wanted(self):
+        folder = self.folder_of(_CROWD.replace("CROWD", self.image_name().split("/")[0]))
+        self.bake("--max-parallel=2", "t", cwd=folder)
+        seen = [int((folder / f"out/{n}/most").read_text()) for n in (1, 2, 3, 4)]
+        self.assertEqual(max(seen), 2, seen)
 
     def test_what_stays_in_the_cache_is_said_once(self):
         said = self.bake(cwd=self.folder_of(_TWO), env={"IMAGE": "example/app:1"}).stderr

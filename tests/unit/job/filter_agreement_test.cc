@@ -1,5 +1,7 @@
 #include "plugin/job/filter_agreement.h"
 
+#include <tuple>
+
 #include <gtest/gtest.h>
 
 #include "driver/base/task_group.h"
@@ -87,6 +89,22 @@ TEST_F(FilterAgreementTest, WhatCannotBeOneHasACopyOfItsOwn) {
   EXPECT_EQ(answers_["one"].at("context").key, answers_["two"].at("context").key);
   EXPECT_EQ(answers_["ignores"].at("context").follow, (Paths{"c"}));
   EXPECT_NE(answers_["ignores"].at("context").key, answers_["one"].at("context").key);
+}
+
+TEST_F(FilterAgreementTest, DirectoriesOfOneNameHaveCopiesOfTheirOwn) {
+  for (const auto& [target, path, kept_under] :
+       {std::tuple("one", "/a/app", "app"), std::tuple("two", "/b/app", "app"),
+        std::tuple("other", "/c", "c"), std::tuple("unknown", "/d", "")}) {
+    filters_.Expect(target, {nullptr, 0}, {{"context", path}}, kept_under);
+    filters_.Arrive(target, {Builder(0)});
+  }
+  for (const char* target : {"one", "two", "other", "unknown"})
+    Ask(target, {"a"});
+  ASSERT_TRUE(tasks_.Wait());
+  EXPECT_EQ(answers_["one"].at("context").follow, (Paths{"a"}));
+  EXPECT_NE(answers_["one"].at("context").key, answers_["two"].at("context").key);
+  EXPECT_TRUE(answers_["other"].empty());
+  EXPECT_TRUE(answers_["unknown"].empty());
 }
 
 TEST_F(FilterAgreementTest, ALaterWaveTakesWhatIsThereAlready) {

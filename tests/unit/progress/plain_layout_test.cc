@@ -283,6 +283,16 @@ TEST(Summary, SaysWhatMovedWhatWasPushedAndWhereTheWarningsAre) {
   EXPECT_EQ(joined.find("0123"), std::string::npos) << joined;
 }
 
+TEST(Summary, CountsATransferThatSeveralTargetsReportOnce) {
+  Player play;
+  play.Begin("a@one", 0, "load").Status("a@one", "transferring context: ", 1'000, 0, 0, 0.1);
+  play.Begin("a@two", 0, "load").Status("a@two", "transferring context: ", 2'000, 0, 0, 0.2, true);
+  play.Begin("b@two", 1, "load").Status("b@two", "transferring context: ", 500, 0, 1, 1.2, true);
+  play.Show();
+  EXPECT_NE(Summary(play.trace()).find("    context  2.50kB\n"), std::string::npos)
+      << Summary(play.trace());
+}
+
 TEST(Summary, OfManyTheFirstAreNamed) {
   Player play;
   play.Begin("a", 0, "one").Begin("b", 0, "exporting to image");

@@ -1,8 +1,8 @@
-#include "plugin/command/tab_columns.h"
+#include "driver/base/tab_columns.h"
 
 #include <gtest/gtest.h>
 
-namespace depot::command {
+namespace depot {
 namespace {
 
 TEST(TabColumns, CellsAboveEachOtherAreOfOneWidth) {
@@ -20,4 +20,4 @@ TEST(TabColumns, WithTabs) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot

@@ -1,11 +1,11 @@
-#include "plugin/command/tab_columns.h"
+#include "driver/base/tab_columns.h"
 
 #include <algorithm>
 #include <vector>
 
 #include "driver/base/text.h"
 
-namespace depot::command {
+namespace depot {
 namespace {
 
 constexpr std::size_t kTabWidth = 8;
@@ -84,4 +84,4 @@ std::string AlignTabs(std::string_view text, const TabColumns& columns) {
   return TabAligner(text, columns).Run();
 }
 
-}  // namespace depot::command
+}  // namespace depot

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace depot::command {
+namespace depot {
 
 /// How AlignTabs() fills up cells.
 struct TabColumns {
@@ -24,4 +24,4 @@ std::size_t ColumnsOf(std::string_view text);
 /// as the widest of them and the gap.
 std::string AlignTabs(std::string_view text, const TabColumns& columns = {});
 
-}  // namespace depot::command
+}  // namespace depot
