@@ -112,8 +112,13 @@ class Inheritance {
     cut_ = false;
     own_.clear();
     TRY_ASSIGN(const Fields* fields, Follow(name, 0));
-    // What nobody inherits is asked for once.
-    Fields whole = parents_.contains(name) ? *fields : std::move(own_.extract(name).mapped());
+    Fields whole;
+    if (parents_.contains(name)) {
+      whole = *fields;
+    } else {
+      // What nobody inherits is asked for once.
+      whole = std::move(own_.extract(name).mapped());
+    }
     // In a circle what a target has depends on where one begins.
     if (!cut_) whole_.merge(own_);
     return whole;
