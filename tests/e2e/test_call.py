@@ -124,10 +124,10 @@ class Questions(CallTest):
 class Checks(CallTest):
     def test_checks_are_those_that_buildx_prints(self):
         env = self.newest()
-        for text, check in ((CLEAN, 0), (WARNED, 1), (BROKEN, 1)):
+        for text, check in ((CLEAN, 0), (WARNED, 1), (BROKEN, 1), ("# said at length\n" * 18_000 + BROKEN, 1)):
             context = self.file(text)
             for flag in ("--check", "--call=check", "--call=lint,format=json"):
-                with self.subTest(text=text, flag=flag):
+                with self.subTest(text=text[-50:], flag=flag):
                     result = self.compare(flag, context, env=env, check=check)
                     if text == BROKEN:
                         self.assertIn("unknown instruction: COPPY", result.stderr)
