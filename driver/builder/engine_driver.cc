@@ -35,7 +35,7 @@ Result<std::unique_ptr<rpc::ByteStream>> DialEngine(const docker::EngineEndpoint
         "this Engine has no BuildKit; it must be Docker 18.09 or newer"));
   }
   // A TLS port answers plain HTTP with 400, or hangs up.
-  if (!upgraded && !endpoint.tls && endpoint.host.starts_with("tcp://")) {
+  if (!upgraded && !cancel.cancelled() && !endpoint.tls && endpoint.host.starts_with("tcp://")) {
     return Fail(std::move(upgraded).error().WithHint(
         "if this Engine wants TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"));
   }

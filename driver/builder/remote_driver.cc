@@ -43,7 +43,7 @@ class RemoteDriver final : public Driver {
           Cat("does this work by hand? ", Join(endpoint_->program, " "))));
     }
     // A TLS port drops who does not begin with a handshake, without a word.
-    if (!builder && !endpoint_->tls && endpoint_->scheme == "tcp" &&
+    if (!builder && !cancel.cancelled() && !endpoint_->tls && endpoint_->scheme == "tcp" &&
         builder.error().hint().empty()) {
       return Fail(std::move(builder).error().WithHint(
           "if the builder wants TLS, give its CA: ?cacert=PATH or DEPOT_BUILDER_CACERT"));

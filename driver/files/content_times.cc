@@ -87,6 +87,11 @@ class TimedWalk {
       return {};
     }
     tally_.read.fetch_add(1, std::memory_order_relaxed);
+    // Where one is written to, others may be, and the transfer that comes now is the last one.
+    if (!distrusted_.empty()) {
+      entry.mtime_ns = FreshTime();
+      return {};
+    }
     for (int i = 0; i < kReadTries && !entry.bound; ++i)
       TRY(Read(entry));
     if (!entry.bound) entry.mtime_ns = FreshTime();

@@ -127,8 +127,8 @@ class Walker {
     if (error == 0) return {};
     frame.fd.Reset();
     --depth_;
-    const bool denied = error == EACCES || error == EPERM;
-    if (IsNoFolderNow(error) || (denied && !frame.filter.wanted)) return {};
+    if (IsNoFolderNow(error)) return {};
+    // Also one that is not wanted itself: nobody can tell then what a pattern may want of it.
     return Unreadable(path_, error);
   }
 

@@ -67,7 +67,8 @@ struct H2Session::Callbacks::Functions {
                       std::string_view value) {
     StreamPtr stream = Find(self, id);
     if (!stream) return 0;
-    self.AcceptHeader(*stream, name, value);
+    const std::string* whole = self.long_values_.Find(value);
+    self.AcceptHeader(*stream, name, whole == nullptr ? value : *whole);
     return 0;
   }
 

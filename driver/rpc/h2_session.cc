@@ -27,20 +27,19 @@ Error ProtocolError(std::string_view reason) {
       .WithHint("check the port, and whether it wants TLS");
 }
 
-/// What the peer has done when we end the connection by GOAWAY with this code.
-Error Complaint(std::uint32_t code) {
-  if (code == NGHTTP2_COMPRESSION_ERROR) {
-    return Error(ErrorCode::kInvalid,
-                 "the peer sent a header of more than 64 KiB, or one that is not valid HPACK");
-  }
-  return ProtocolError("it sent what is not a frame");
-}
-
 Status OverBudget(std::string_view what, const Budget& budget) {
   return {Code::kResourceExhausted,
           Cat(what, " would exceed the ", budget.limit() >> 20,
               " MiB that a peer may have unfinished on one connection"),
           ""};
+}
+
+/// What the peer has done when we end the connection by GOAWAY with this code.
+Error Complaint(std::uint32_t code, bool exceeded, const Budget& budget) {
+  if (code != NGHTTP2_COMPRESSION_ERROR) return ProtocolError("it sent what is not a frame");
+  return {ErrorCode::kInvalid,
+          exceeded ? OverBudget("the metadata of a call", budget).message
+                   : "the peer sent a header name of more than 64 KiB, or what is not valid HPACK"};
 }
 
 }  // namespace
@@ -50,6 +49,7 @@ H2Session::H2Session(Role role, H2Limits limits, std::function<StreamPtr()> make
       max_message_(limits.message),
       budget_(std::make_shared<Budget>(limits.unfinished)),
       make_stream_(std::move(make_stream)),
+      long_values_(role == Role::kServer ? NGHTTP2_CLIENT_MAGIC_LEN : 0, budget_),
       session_(Callbacks::MakeSession(this)) {}
 
 H2Session::~H2Session() {
@@ -59,9 +59,12 @@ H2Session::~H2Session() {
 void H2Session::Receive(std::string_view bytes, Time now) {
   if (failure_) return;
   now_ = now;
-  ssize_t used = nghttp2_session_mem_recv(
-      session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  if (used < 0) End(ProtocolError(nghttp2_strerror(static_cast<int>(used))));
+  long_values_.Filter(bytes, [this](std::string_view part) {
+    if (failure_) return;
+    ssize_t used = nghttp2_session_mem_recv(
+        session_, reinterpret_cast<const std::uint8_t*>(part.data()), part.size());
+    if (used < 0) End(ProtocolError(nghttp2_strerror(static_cast<int>(used))));
+  });
   if (nghttp2_session_get_outbound_queue_size(session_) > kMaxWaitingFrames) {
     End(Error(ErrorCode::kInvalid, "the peer asks for more than it reads"));
   }
@@ -290,7 +293,7 @@ bool H2Session::FillBatch(FrameBatch& batch, std::size_t limit, Time now) {
   // nghttp2 is done when a GOAWAY of ours or of the peer has run its course.
   if (!leaving_ && nghttp2_session_want_read(session_) == 0) {
     leaving_ = goodbye_.empty()
-                   ? Complaint(complaint_)
+                   ? Complaint(complaint_, long_values_.exceeded(), *budget_)
                    : Error(ErrorCode::kUnavailable,
                            Cat("the peer ended the connection: ", Printable(goodbye_)));
   }

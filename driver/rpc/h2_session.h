@@ -17,6 +17,7 @@
 #include "driver/base/result.h"
 #include "driver/rpc/budget.h"
 #include "driver/rpc/bytes.h"
+#include "driver/rpc/long_values.h"
 #include "driver/rpc/status.h"
 
 struct nghttp2_session;
@@ -160,6 +161,7 @@ class H2Session {
   const std::size_t max_message_;
   const std::shared_ptr<Budget> budget_;
   const std::function<StreamPtr()> make_stream_;
+  LongValues long_values_;
   nghttp2_session* session_ = nullptr;
   std::map<std::int32_t, StreamPtr> streams_;
   H2Events events_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -110,8 +111,9 @@ class Sender {
   Sender(rpc::ServerCall& call, const files::FileTree& tree, SendQueue& queue, Faults& faults)
       : call_(call), tree_(tree), queue_(queue), faults_(faults) {}
 
-  /// Bytes that travelled, when Run() has returned.
+  /// Bytes that travelled, and those of them that are contents, when Run() has returned.
   std::uint64_t sent() const { return sent_; }
+  std::uint64_t contents() const { return contents_; }
 
   Result<> Run(const Cancel& cancel) {
     while (true) {
@@ -160,10 +162,17 @@ class Sender {
     // other file is sent as large as it is now, so that a log that keeps growing comes to an end.
     auto left = info.st_size > 0 ? static_cast<std::uint64_t>(info.st_size)
                                  : std::numeric_limits<std::uint64_t>::max();
+    bool unsized = info.st_size == 0;
     while (left > 0) {
       TRY_ASSIGN(std::size_t count, SendPieces(fd.get(), left, file, cancel));
       if (count == 0) break;
+      contents_ += count;
       left -= count;
+      // One that was empty when it was opened, and is written to faster than it is sent.
+      if (std::exchange(unsized, false) && ::fstat(fd.get(), &info) == 0 && info.st_size > 0) {
+        left =
+            static_cast<std::uint64_t>(info.st_size) - std::min<std::uint64_t>(info.st_size, count);
+      }
       if (left > 0) TRY(WriteStats(queue_.TakeStats(), cancel));
     }
     if (file.state == 0) return {};
@@ -290,6 +299,7 @@ class Sender {
   BlockPool pool_{kDataBlock};
   std::shared_ptr<char[]> block_;
   std::uint64_t sent_ = 0;
+  std::uint64_t contents_ = 0;
   std::size_t used_ = 0;   ///< bytes in block_
   std::size_t files_ = 0;  ///< that end in block_
   int waits_to_skip_ = 0;
@@ -358,8 +368,10 @@ Result<SentTree> SendTree(rpc::ServerCall& call,
   if (read.end == End::kFin) {
     AppendFin(last);
     TRY(call.WriteFramed({rpc::Bytes(std::move(last))}, cancel));
+    // A file that has grown since it was announced is sent as it is then.
+    const std::uint64_t contents = std::max(walker.announced(), sender.contents());
     return SentTree{walker.announced(), walker.clutter().bytes(), walker.clutter().Names(),
-                    sender.sent()};
+                    sender.sent(), contents + sender.sent() - sender.contents()};
   }
   Error cause = sent ? read.error : sent.error();
   if (read.end == End::kFailed && !cancel.cancelled()) {

@@ -15,7 +15,8 @@ struct SentTree {
   std::uint64_t announced = 0;  ///< the sizes of all files
   std::uint64_t clutter = 0;    ///< of them, what images hardly ever need: files::Clutter
   std::string clutter_folders;  ///< where that lies, for people
-  std::uint64_t sent = 0;  ///< what travelled: announcements, contents, and what is around them
+  std::uint64_t sent = 0;   ///< what travelled: announcements, contents, and what is around them
+  std::uint64_t whole = 0;  ///< the same, had the builder asked for every file
 };
 
 /// Sends what `filter` wants of `tree` as fsutil's sender does (tonistiigi/fsutil send.go): a STAT

@@ -40,7 +40,7 @@ class FileSync {
     if (!sent) return Fail(std::move(sent).error());
     if (!filter.exclude.empty() && filter.exclude.back() == files::kContentTimesMark) {
       sink_.Say(Cat(Printable(name), ": ", ShownBytes(static_cast<std::int64_t>(sent->sent)),
-                    " of ", ShownBytes(static_cast<std::int64_t>(sent->announced)), " sent"));
+                    " of ", ShownBytes(static_cast<std::int64_t>(sent->whole)), " sent"));
     }
     SayClutter(name, *sent);
     return {};

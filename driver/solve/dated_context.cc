@@ -10,6 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 #include "driver/solve/definition_writer.h"
+#include "driver/solve/gateway_result.h"
 
 namespace depot::solve {
 namespace {
@@ -119,10 +120,7 @@ ContextInputs MakeContextInputs(const LocalSources& sources,
 }
 
 Result<std::string> OperationsOf(const std::string& result) {
-  gateway::GatewayResult parsed;
-  if (!parsed.ParseFromString(result)) {
-    return Fail(ErrorCode::kInvalid, "the builder's frontend result is malformed");
-  }
+  TRY_ASSIGN(const gateway::GatewayResult parsed, ReadGatewayResult(result));
   std::string all;
   for (const std::string& operation : parsed.ref().def().def())
     all += DigestOf(operation);

@@ -3,6 +3,7 @@
 #include "proto/gateway.pb.h"
 
 #include "driver/base/text.h"
+#include "driver/solve/gateway_result.h"
 
 namespace depot::solve {
 namespace {
@@ -31,10 +32,7 @@ const LaterFrontend* WhoKnows(std::string_view call, const rpc::Status& status) 
 }
 
 Result<std::map<std::string, std::string>> AnswerOf(const std::string& result) {
-  moby::buildkit::v1::frontend::GatewayResult parsed;
-  if (!parsed.ParseFromString(result)) {
-    return Fail(ErrorCode::kInvalid, "the builder's frontend result is malformed");
-  }
+  TRY_ASSIGN(const auto parsed, ReadGatewayResult(result));
   return std::map<std::string, std::string>(parsed.metadata().begin(), parsed.metadata().end());
 }
 

@@ -7,6 +7,7 @@
 #include "driver/base/text.h"
 #include "driver/solve/dated_context.h"
 #include "driver/solve/frontend_call.h"
+#include "driver/solve/gateway_result.h"
 #include "driver/solve/wire.h"
 
 namespace depot::solve {
@@ -47,7 +48,7 @@ rpc::Status Gateway::RunFrontend(std::string& result) {
   if (status.ok()) status = Ask(response);
   if (!status.ok()) return status;
   if (!TakeResult(response, result)) {
-    return {rpc::Code::kInternal, "the builder's frontend result is malformed", "", true};
+    return {rpc::Code::kInternal, MalformedResult().message(), "", true};
   }
   if (request_.call.empty()) status = AskAgainWithInputs(result);
   if (!status.ok() || !request_.on_result) return status;

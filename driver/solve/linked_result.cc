@@ -6,6 +6,7 @@
 #include "driver/base/json.h"
 #include "driver/base/text.h"
 #include "driver/solve/definition_writer.h"
+#include "driver/solve/gateway_result.h"
 
 namespace depot::solve {
 namespace {
@@ -40,10 +41,7 @@ std::string EmptyDefinition() {
 Result<LinkedInputs> LinkResult(const std::string& result,
                                 const std::string& name,
                                 const std::string& id) {
-  linked::GatewayResult parsed;
-  if (!parsed.ParseFromString(result)) {
-    return Fail(ErrorCode::kInvalid, "the builder's frontend result is malformed");
-  }
+  TRY_ASSIGN(const linked::GatewayResult parsed, ReadGatewayResult(result));
   LinkedInputs link;
   auto add = [&](const linked::Ref& ref, const std::string& platform) {
     const std::string behind = platform.empty() ? "" : Cat("::", platform);

@@ -4,15 +4,12 @@
 
 #include "driver/base/json.h"
 #include "driver/base/text.h"
+#include "driver/solve/gateway_result.h"
 
 namespace depot::solve {
 namespace {
 
 namespace gateway = moby::buildkit::v1::frontend;
-
-Error MalformedDefinition() {
-  return {ErrorCode::kInvalid, "the builder's frontend result is malformed"};
-}
 
 /// Operations as they are on the wire.
 using Operations = std::set<std::string>;
@@ -24,7 +21,7 @@ Result<> AddLocalSources(const pb::Definition& definition,
   for (const std::string& bytes : definition.def()) {
     if (without.contains(bytes)) continue;
     pb::Op op;
-    if (!op.ParseFromString(bytes)) return Fail(MalformedDefinition());
+    if (!op.ParseFromString(bytes)) return Fail(MalformedResult());
     const std::string& identifier = op.source().identifier();
     if (!identifier.starts_with(kLocal)) continue;
     const auto& attrs = op.source().attrs();
@@ -40,11 +37,10 @@ Result<LocalSources> LocalSourcesOf(const std::string& result,
   Operations known;
   for (const auto& [name, bytes] : inputs) {
     pb::Definition definition;
-    if (!definition.ParseFromString(bytes)) return Fail(MalformedDefinition());
+    if (!definition.ParseFromString(bytes)) return Fail(MalformedResult());
     known.insert(definition.def().begin(), definition.def().end());
   }
-  gateway::GatewayResult parsed;
-  if (!parsed.ParseFromString(result)) return Fail(MalformedDefinition());
+  TRY_ASSIGN(const gateway::GatewayResult parsed, ReadGatewayResult(result));
   LocalSources sources;
   TRY(AddLocalSources(parsed.ref().def(), known, sources));
   for (const auto& [platform, ref] : parsed.refs().refs())

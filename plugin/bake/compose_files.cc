@@ -47,12 +47,15 @@ Result<std::optional<std::string>> ComposeFiles::ReadNamed(const std::string& pa
   if (fs::symlink_status(path, error).type() == fs::file_type::not_found) return std::nullopt;
   const fs::path real = fs::weakly_canonical(fs::absolute(path, error), error);
   if (error) return Fail(SystemError(Cat("cannot read ", Printable(path)), error.value()));
-  Strings folders = readable_;
-  folders.push_back(fs::canonical(".", error).string());
-  const bool may = std::any_of(folders.begin(), folders.end(), [&](const std::string& folder) {
+  auto lies_in = [&](const fs::path& folder) {
     const fs::path rest = real.lexically_relative(folder);
     return !rest.empty() && *rest.begin() != "..";
-  });
+  };
+  bool may = lies_in(fs::canonical(".", error));
+  if (!may && readable_) {
+    const Strings folders = readable_();
+    may = std::any_of(folders.begin(), folders.end(), lies_in);
+  }
   if (may) return disk::ReadBeneath(real.parent_path(), real.filename(), kMostFileBytes);
   return Fail(Error(ErrorCode::kDenied,
                     Cat(Printable(path), " is ", Printable(real.string()),

@@ -42,7 +42,7 @@ class ComposeFiles {
   Result<Yaml> ServiceOf(const std::string& path, const std::string& name, std::size_t depth);
 
   const Environment& environment_;
-  const Strings& readable_;
+  const std::function<Strings()>& readable_;
   Environment dotenv_;
   std::string project_;  ///< `name` of the files; "" = none
   std::size_t files_read_ = 0;

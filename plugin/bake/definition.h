@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -47,8 +48,9 @@ struct Surroundings {
   Environment variables;               ///< override variables of their names
   std::string command_context{kHere};  ///< BAKE_CMD_CONTEXT
   std::string home{};                  ///< what homedir() gives; "" = not known
-  Strings readable{};  ///< real paths that the definition may read, too (the git checkout, --allow
-                       ///< fs.read)
+  /// Real paths outside of the working directory that the definition may read, too (the git
+  /// checkout, --allow fs.read). Asked when a file is named that lies there; empty = none.
+  std::function<Strings()> readable{};
 };
 
 /// Evaluates files as one body over the targets and groups that compose files gave. Every target is

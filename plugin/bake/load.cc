@@ -4,14 +4,12 @@
 #include <array>
 #include <filesystem>
 #include <optional>
-#include <set>
 #include <utility>
-
-#include <sys/stat.h>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/lookup.h"
+#include "driver/disk/pipe_claims.h"
 #include "driver/disk/read_file.h"
 #include "plugin/hcl/document.h"
 
@@ -53,17 +51,13 @@ std::string HintOf(const std::filesystem::path& name) {
   return name.is_absolute() ? "" : "-f is relative to the working directory";
 }
 
-/// `pipes`: what has been read that gives its content once.
 Result<DefinitionFile> ReadOne(std::string name,
                                int standard_input,
-                               std::set<std::pair<dev_t, ino_t>>& pipes,
+                               disk::PipeClaims& pipes,
                                const Cancel& cancel) {
   if (name.starts_with(kHere)) name.erase(0, kHere.size());
   const bool input = name == "-";
-  struct stat status {};
-  const int got = input ? ::fstat(standard_input, &status) : ::stat(name.c_str(), &status);
-  const bool once = got == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
-  if (once && !pipes.emplace(status.st_dev, status.st_ino).second) {
+  if (!(input ? pipes.Claim(standard_input) : pipes.Claim(name))) {
     return Fail(Error(ErrorCode::kInvalid, Cat("-f ", Printable(name), " has been read already"))
                     .WithHint("what a pipe gives can be read once: name it once, or a file"));
   }
@@ -177,7 +171,7 @@ Result<std::vector<DefinitionFile>> ReadDefinitionFiles(const Strings& named,
                                                         const Cancel& cancel) {
   const Strings names = NamedFiles(named, environment);
   std::vector<DefinitionFile> files;
-  std::set<std::pair<dev_t, ino_t>> pipes;
+  disk::PipeClaims pipes;
   for (const std::string& name : names) {
     auto file = ReadOne(name, standard_input, pipes, cancel);
     if (!file && named.empty()) return Fail(std::move(file).error().While("BUILDX_BAKE_FILE"));

@@ -247,7 +247,7 @@ Result<> Bake(const Call& call) {
   TRY_ASSIGN(
       const bake::Definition definition,
       bake::LoadDefinition(*files, {variables, remote.context, Variable(call.environment, "HOME"),
-                                    ReadablePaths(line->allow, call.environment)}));
+                                    [&] { return ReadablePaths(line->allow, call.environment); }}));
   if (line->list) {
     const bool json = line->list->json;
     return call.terminal.WriteResult(line->list->variables ? bake::ListVariables(definition, json)

@@ -74,7 +74,7 @@ class Pull {
         sink_.Say(std::move(line));
     }
     TRY_ASSIGN(account_, Account::Open(workshop_, sink_));
-    TRY_ASSIGN(api::Token token, account_->Token(options_.token, cancel_));
+    TRY_ASSIGN(const api::Token token, Token());
     if (options_.build.empty()) {
       return Fail(account_->WhichBuild("pull", token, options_.project, cancel_));
     }
@@ -105,6 +105,15 @@ class Pull {
       names += Cat(tag, '\n');
     }
     return names.empty() ? Cat(Printable(info.reference), '\n') : names;
+  }
+
+  /// Who has never had one may have meant another command.
+  Result<api::Token> Token() const {
+    Result<api::Token> token = account_->Token(options_.token, cancel_);
+    if (token || token.error().code() != ErrorCode::kDenied) return token;
+    const std::string hint = token.error().hint();
+    return Fail(std::move(token).error().WithHint(
+        Cat(hint, "; an image of a registry, by its name, comes with docker pull")));
   }
 
   /// A classic store knows layers that were built or loaded by their content alone, and would fetch

@@ -33,19 +33,22 @@ std::string_view MissingPath(std::string_view message) {
   return path.starts_with('/') ? path : "";
 }
 
-/// Whether the line of the Dockerfile takes files from elsewhere than the context.
-bool CopiesFromElsewhere(std::string_view excerpt) {
+/// What the line of the Dockerfile takes files from instead of the context; "" = it does not.
+std::string_view CopiedFrom(std::string_view excerpt) {
+  constexpr std::string_view kFrom = "--from=";
   for (std::string_view line : Split(excerpt, '\n')) {
-    const bool meant = line.find(" | >>> ") != std::string_view::npos;
-    if (meant && line.find("--from=") != std::string_view::npos) return true;
+    const std::size_t at = line.find(kFrom);
+    if (line.find(" | >>> ") == std::string_view::npos || at == std::string_view::npos) continue;
+    line.remove_prefix(at + kFrom.size());
+    return line.substr(0, line.find_first_of(" \t\r"));
   }
-  return false;
+  return "";
 }
 
 std::string WhyNotFound(const Error& error, const Inputs& inputs) {
   const std::string_view path = MissingPath(error.message());
   if (path.empty()) return "";
-  if (CopiesFromElsewhere(error.excerpt())) {
+  if (!CopiedFrom(error.excerpt()).empty()) {
     return "COPY --from takes it from that stage, image or named context, which does not have it";
   }
   return plan::WhyMissing(path, inputs.source, inputs.trees);
@@ -108,6 +111,22 @@ std::string_view RefusedImage(std::string_view message) {
   return "";
 }
 
+/// A stage that does not exist is taken for an image, which no registry has, or none gives out.
+std::string WhichStage(const Error& error, const options::BuildOptions& options) {
+  const bool of_registry =
+      error.at() == FailedAt::kAuthentication || error.at() == FailedAt::kRegistry;
+  const std::string_view name = CopiedFrom(error.excerpt());
+  if (!of_registry || name.empty() || name.find_first_of("/.:@$\"'") != std::string_view::npos) {
+    return "";
+  }
+  const auto& contexts = options.sources.contexts;
+  const bool named = std::any_of(contexts.begin(), contexts.end(),
+                                 [name](const auto& context) { return context.name == name; });
+  if (named) return "";
+  return Cat("no stage of the Dockerfile is called ", Printable(name),
+             ", so it was taken for an image");
+}
+
 std::string WhyRefused(const Error& error, const registry::Keyring& keyring, const Cancel& cancel) {
   const std::string_view image = RefusedImage(error.message());
   if (image.empty()) return "";
@@ -145,6 +164,10 @@ Error Explain(Error error,
   }
   if (why.empty() && error.at() == FailedAt::kAuthentication) {
     why = WhyRefused(error, keyring, cancel);
+  }
+  if (const std::string stage = WhichStage(error, options); !stage.empty()) {
+    if (why.empty()) why = error.hint();
+    why = why.empty() ? stage : Cat(stage, "; if an image is meant: ", why);
   }
   return why.empty() ? error : std::move(error).WithHint(std::move(why));
 }

@@ -10,6 +10,7 @@ namespace depot::job {
 namespace {
 
 constexpr std::chrono::seconds kConnectTimeout(20);
+constexpr const char* kApiAuthority = "DEPOT_API_CACERT";
 
 /// Trusts an authority of its own for one server, and the machine's for all others.
 class WithApiAuthority final : public http::HttpClient {
@@ -19,15 +20,27 @@ class WithApiAuthority final : public http::HttpClient {
 
   Result<http::Response> Send(const http::Request& request, const Cancel& cancel) override {
     if (!request.url.starts_with(api_)) return client_->Send(request, cancel);
+    if (authority_.empty()) return SendAsAll(request, cancel);
     http::Request trusting = request;
-    TRY_ASSIGN(trusting.transport.ca_pem, builder::LoadPem(authority_, "DEPOT_API_CACERT", cancel));
+    TRY_ASSIGN(trusting.transport.ca_pem, builder::LoadPem(authority_, kApiAuthority, cancel));
     return client_->Send(trusting, cancel);
   }
 
  private:
+  Result<http::Response> SendAsAll(const http::Request& request, const Cancel& cancel) {
+    auto answer = client_->Send(request, cancel);
+    // Of refusals that one has a hint, which says whose certificates are trusted.
+    const bool untrusted =
+        !answer && answer.error().code() == ErrorCode::kDenied && !answer.error().hint().empty();
+    if (!untrusted) return answer;
+    const std::string hint = answer.error().hint();
+    return Fail(std::move(answer).error().WithHint(
+        Cat(hint, ", ", kApiAuthority, " one for this server alone")));
+  }
+
   const std::unique_ptr<http::HttpClient> client_;
-  const std::string api_;  ///< with a slash at its end
-  const std::string authority_;
+  const std::string api_;        ///< with a slash at its end
+  const std::string authority_;  ///< "" = the machine's own are
 };
 
 std::unique_ptr<http::HttpClient> MakeHttpClient(const Environment& environment,
@@ -35,8 +48,7 @@ std::unique_ptr<http::HttpClient> MakeHttpClient(const Environment& environment,
   auto client = http::MakeCurlClient(Cat("docker-depot/", version), kConnectTimeout,
                                      FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
                                                      Variable(environment, "SSL_CERT_DIR")));
-  std::string authority = Variable(environment, "DEPOT_API_CACERT");
-  if (authority.empty()) return client;
+  std::string authority = Variable(environment, kApiAuthority);
   std::string base = api::ApiUrl(environment);
   while (base.ends_with('/'))
     base.pop_back();

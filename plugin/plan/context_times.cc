@@ -129,6 +129,16 @@ Result<std::optional<git::IndexedCheckout>> Decide(const LocalContext& context,
   return *std::move(read);
 }
 
+/// Why an unchanged context may be sent whole all the same.
+std::string WhatTheCopyGoesBy(const LocalContext& context) {
+  const fs::path path = fs::path(context.directory).lexically_normal();
+  const fs::path folder = path.has_filename() ? path : path.parent_path();
+  return Cat("the builder's copy of ", Printable(context.local), " goes by the folder's name, \"",
+             Printable(folder.filename().string()),
+             "\", and by the project's key (a client certificate or a token): where either is "
+             "another one, all of it is sent");
+}
+
 }  // namespace
 
 Result<ContextPlan> PlanContextTimes(const options::BuildOptions& options,
@@ -151,6 +161,7 @@ Result<ContextPlan> PlanContextTimes(const options::BuildOptions& options,
     tree->second = files::MakeContentTimesTree(std::move(tree->second), names, plan.tally);
     plan.dated.push_back({context.local, context.local, context.attribute, TimeOfCopies(),
                           std::string(files::kContentTimesMark), KeyOf(environment)});
+    plan.reasons.push_back(WhatTheCopyGoesBy(context));
   }
   return plan;
 }

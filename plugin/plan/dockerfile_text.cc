@@ -11,8 +11,8 @@
 namespace depot::plan {
 namespace {
 
-/// Of both together. What a builder says of an error holds a text from the call twice, and the
-/// excerpt of an error that is larger than 48 KiB was not seen to arrive (Docker 26 and 28).
+/// Of both together. A build's calls have them up to three times, and what a builder says of an
+/// error twice, where a session sends nothing of what is there already.
 constexpr std::size_t kMostInCall = 16 << 10;
 /// What the builder reads as one line of an ignore file (Go's bufio.Scanner).
 constexpr std::size_t kLongestRule = 64 << 10;

@@ -12,6 +12,7 @@ namespace depot::plan {
 namespace {
 
 constexpr std::size_t kMaxIgnoreFile = 16 << 20;
+constexpr std::string_view kContextsIgnoreFile = ".dockerignore";
 
 /// Comments and blank lines go, paths begin at the root anyway.
 std::vector<IgnoreRule> RulesOf(std::string_view text) {
@@ -42,6 +43,10 @@ Result<std::string> ReadIgnoreFile(
     std::error_code error;
     const std::string real = std::filesystem::canonical(known->second.directory, error).string();
     if (error) return Fail(SystemError(known->second.directory, error.value()));
+    const bool folder = std::filesystem::is_directory(std::filesystem::path(real) / name, error);
+    if (folder && name != kContextsIgnoreFile) {
+      return Fail(ErrorCode::kNotFound, "a directory is no Dockerfile's ignore file");
+    }
     return disk::ReadBeneath(real, name, kMaxIgnoreFile);
   }
   auto found = trees.find(tree);
@@ -70,7 +75,7 @@ IgnoreFile IgnoreFileInForce(const Source& source,
                              const std::map<std::string, std::unique_ptr<files::FileTree>>& trees) {
   for (const auto& [tree, name] :
        {std::pair<std::string, std::string>("dockerfile", Cat(source.filename, ".dockerignore")),
-        {"context", ".dockerignore"}}) {
+        {"context", std::string(kContextsIgnoreFile)}}) {
     Result<std::string> text = ReadIgnoreFile(source, trees, tree, name);
     if (!text && text.error().code() == ErrorCode::kNotFound) continue;
     if (!text) return {name, "", false, {}};

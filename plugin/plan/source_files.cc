@@ -149,6 +149,14 @@ Result<std::optional<disk::Found>> FindIgnoreFile(const disk::Bounds& bounds) {
   return found;
 }
 
+/// The Dockerfile's own one. A directory of that name is none to BuildKit: that of the context is
+/// in force.
+Result<std::optional<disk::Found>> FindOwnIgnoreFile(const disk::Bounds& bounds) {
+  const auto found = FindWithin(bounds);
+  if (found && KindOf(*found) == PathKind::kDirectory) return std::nullopt;
+  return FindIgnoreFile(bounds);
+}
+
 /// The Dockerfile, and where links may lead from it.
 struct Looked {
   disk::Bounds bounds;
@@ -200,7 +208,7 @@ Result<> InspectDockerfile(Looked looked, SourceFacts& facts, const Cancel& canc
   if (!facts.dockerfile_readable) return {};
   const disk::Bounds beside = Beside(
       looked.bounds, Cat(fs::path(facts.dockerfile_path).filename().string(), ".dockerignore"));
-  TRY_ASSIGN(auto ignore, FindIgnoreFile(beside));
+  TRY_ASSIGN(auto ignore, FindOwnIgnoreFile(beside));
   facts.has_own_ignore_file = ignore.has_value();
   const bool plain = facts.dockerfile == PathKind::kFile && !facts.dockerfile_is_link;
   if (plain && !IsLink(beside)) return {};

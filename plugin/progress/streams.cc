@@ -1,6 +1,5 @@
 #include "plugin/progress/streams.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "driver/base/shown.h"
@@ -21,11 +20,7 @@ Result<Fd> Streams::TakeOutput() {
 }
 
 Result<> Streams::TakePipe(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return {};
-  if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode)) return {};
-  const std::scoped_lock lock(mutex_);
-  if (pipes_.emplace(status.st_dev, status.st_ino).second) return {};
+  if (pipes_.Claim(path)) return {};
   return Fail(Error(ErrorCode::kUsage, Cat("the pipe ", Printable(path), " is wanted twice"))
                   .WithHint("what it gives can be read once: store it in a file"));
 }

@@ -1,13 +1,9 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
-#include <set>
 #include <string>
-#include <utility>
 
-#include <sys/types.h>
-
+#include "driver/disk/pipe_claims.h"
 #include "plugin/progress/terminal.h"
 
 namespace depot {
@@ -36,8 +32,7 @@ class Streams {
   const Terminal& terminal_;
   std::atomic<bool> input_taken_{false};
   std::atomic<bool> output_taken_{false};
-  std::mutex mutex_;
-  std::set<std::pair<dev_t, ino_t>> pipes_;  // those that are taken
+  disk::PipeClaims pipes_;
 };
 
 }  // namespace depot

@@ -184,7 +184,8 @@ class Connecting(CancelTest):
                     "build", context, builder=f"tcp://{address}", env=env
                 )
                 time.sleep(1)
-                self.cancel(running, signal.SIGTERM, within=1.0)
+                result = self.cancel(running, signal.SIGTERM, within=1.0)
+                self.assertNotIn("wants TLS", result.stderr)
 
     def test_at_any_moment(self):
         # From before main to after the end: never a crash, never a code that is neither.

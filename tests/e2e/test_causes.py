@@ -3,6 +3,7 @@
 import base64
 import os
 
+import trees
 from faulty_registry import FaultyRegistry, answer
 from git_server import GitServer, commit
 from harness import FAILURES, EndToEnd
@@ -56,6 +57,17 @@ class OfTheContext(CauseTest):
             {"Dockerfile": f"FROM {base} AS one\nFROM {base}\nCOPY --from=one /nope /\n", "nope": ""}
         )
         self.assertIn("COPY --from takes it from that stage", self.hint(context))
+
+
+    def test_a_directory_in_the_place_of_the_dockerfiles_own_ignore_file(self):
+        """As with docker buildx, that of the context is in force."""
+        context = self.dockerfile("COPY a* /", a="x", ab="y", **{".dockerignore": "ab\n", "Dockerfile.dockerignore/x": "a"})
+        seen = []
+        for run in (self.build, lambda *a, **o: self.run_buildx("build", *a, **o)):
+            out = self.work / f"out{len(seen)}"
+            run("-o", out, context, builder="plain")
+            seen.append([name for name in ("a", "ab") if trees.is_in(out, name)])
+        self.assertEqual(seen, [["a"], ["a"]])
 
 
 class OfTheDockerfile(CauseTest):
@@ -139,6 +151,15 @@ class OfRegistries(CauseTest):
     def test_a_registry_that_is_not_there(self):
         base = f"{self.closed_port()}/x/y"
         self.assertIn("can the builder reach", self.hint(self.dockerfile(base=base)))
+
+    def test_a_registry_without_tls(self):
+        """0.0.0.0 is this machine, and to a builder no loopback address, to which it would speak without TLS, too."""
+        base = f"0.0.0.0:{self.registry_host('open').rpartition(':')[2]}/{self.image_name()}"
+        self.assertIn("that registry speaks no TLS", self.hint(self.dockerfile(base=base)))
+
+    def test_a_stage_that_does_not_exist(self):
+        hint = self.hint(self.dockerfile("COPY --from=nostage /a /"))
+        self.assertIn("no stage of the Dockerfile is called nostage", hint)
 
     def test_a_limit_that_is_used_up(self):
         with FaultyRegistry(self.registry_host("open")) as registry:

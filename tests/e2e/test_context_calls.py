@@ -58,10 +58,34 @@ class ContextCalls(EndToEnd):
                 said = []
                 for flags in ([], ["--provenance=mode=max"]):
                     result = self.build("--progress=plain", *flags, context, builder="tls", check=None)
-                    excerpt = re.search(r"(?ms)^Dockerfile:\d+\n.*?^-{10,}$.*?^-{10,}$", result.stderr)
+                    excerpt = self.excerpt(result)
                     self.assertTrue(excerpt, result)
-                    said.append((result.rc, excerpt[0]))
+                    said.append((result.rc, excerpt))
                 self.assertEqual(*said)
+
+    def test_errors_of_long_files_are_those_of_buildx(self):
+        """The builder's error has the whole file in it, and is one value of gRPC's trailers. BuildKit 0.8 says nothing of
+        lines."""
+        step = f"RUN echo {self.image_name()}; exit 3"
+        for size in (60_000, 300_000):
+            for last, builder, engine in ((step, "tls", None), ("COPI a /", "tls", None), (step, None, "oldest")):
+                with self.subTest(last=last[:4], size=size, engine=engine):
+                    filler = "# said at length\n" * (size // 17)
+                    context = self.files(f"{filler}FROM {self.rig['BASE']}\n{last}")
+                    where = {"builder": builder, "engine": engine}
+                    rc = 3 if last == step else 1
+                    ours = self.build("--progress=plain", "--exit-code=step", context, check=rc, **where)
+                    theirs = self.run_buildx("build", "--progress=plain", context, check=None, **where)
+                    self.assertNotEqual(theirs.rc, 0)
+                    self.assertEqual(self.excerpt(ours), self.excerpt(theirs))
+                    self.assertEqual(self.excerpt(ours) == "", engine == "oldest")
+                    error = re.search(r"(?m)^ERROR: .*failed to solve: (?:rpc error: .* desc = )?(.*)$", theirs.stderr)[1]
+                    self.assertIn(f"ERROR: build failed: {error}", ours.stderr)
+                    self.assertNotRegex(ours.stderr, "connecting again|lost the builder|HPACK")
+
+    def excerpt(self, result):
+        found = re.search(r"(?ms)^Dockerfile:\d+\n.*?^-{10,}$.*?^-{10,}$", result.stderr)
+        return found[0] if found else ""
 
     def test_warnings_point_at_the_same_lines(self):
         self.start_newest_engine()

@@ -207,16 +207,25 @@ class FreshClones(CloneTest):
 
     def test_a_file_that_is_written_to_all_the_time(self):
         context = self.clone(self.repository({"Dockerfile": ALL, **self.files(20)}))
-        log, ended = context / "d0" / "log", threading.Event()
-        log.write_bytes(b"x" * MB)
+        logs = [context / "d0" / name for name in ("log1", "log2", "log3")]
+        growing, ended = context / "growing", threading.Event()
+        for log in logs:
+            log.write_bytes(b"x" * MB)
 
         def write():
             while not ended.is_set():
-                log.write_bytes(b"%d" % time.monotonic_ns() + b"x" * MB)
+                for log in logs:
+                    log.write_bytes(b"%d" % time.monotonic_ns() + b"x" * MB)
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        self.addCleanup(lambda: (ended.set(), writer.join()))
+        def append():
+            with growing.open("ab", buffering=0) as out:
+                while not ended.wait(0.0005):
+                    out.write(b"x" * 1000)
+
+        writers = [threading.Thread(target=one) for one in (write, append)]
+        for writer in writers:
+            writer.start()
+        self.addCleanup(lambda: (ended.set(), [writer.join() for writer in writers]))
         for _ in range(2):
             self.job(context)
 
@@ -382,6 +391,7 @@ class Choosing(CloneTest):
         context = self.clone(self.repository({"Dockerfile": ALL, ".gitattributes": "*.bin filter=lfs\n", "a": "1"}))
         said = self.job(context, "-D").stderr
         self.assertIn("git's index is not used", said)
+        self.assertIn("goes by the folder's name, \"app\"", said)
         self.assertTrue(sizes(self.results[-1]))
 
     def test_wrong_words(self):

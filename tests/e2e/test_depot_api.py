@@ -332,7 +332,7 @@ class ApiFailures(ApiTest):
         env = self.variables(SSL_CERT_FILE=self.rig["STRANGER_CACERT"])
         self.build(self.small(), env=env, check=110, timeout=60)
         self.assertEqual(self.api.asked(), [])
-        self.say("certificate")
+        self.say("certificate", "DEPOT_API_CACERT one for this server alone")
 
     def test_the_api_alone_has_an_authority_of_its_own(self):
         pem = Path(self.api.ca_file).read_text()

@@ -85,6 +85,11 @@ class Help(AccountTest):
         said = self.run_plugin("pul", check=125).stderr
         self.assertIn("did you mean pull?", said)
 
+    def test_who_has_no_token_may_have_meant_another_pull(self):
+        said = self.run_command("pull", "alpine", token=None, check=112).stderr
+        self.assertIn("there is no Depot token", said)
+        self.assertIn("by its name, comes with docker pull", said)
+
 
 class Login(AccountTest):
     def test_login_stores_a_token_that_the_other_commands_use(self):

@@ -15,6 +15,7 @@ namespace depot::interop {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 using rpc::Code;
 using rpc::Metadata;
 
@@ -184,6 +185,20 @@ TEST_F(OurChannel, AMebibyteOfMetadata) {
   rpc::Status status = Unary("", metadata);
   EXPECT_TRUE(status.ok()) << status.message;
   EXPECT_EQ(response_, "1048576");
+}
+
+TEST_F(OurChannel, ValuesOfAMebibyte) {
+  const std::string details = std::string(1 << 20, 'd') + "\0\xff the end"s;
+  Serve({{kUnary, [&](ServedCall& call) {
+            const std::string sent = call.Metadata("long");
+            call.Finish({grpc::StatusCode::UNKNOWN, std::to_string(sent.size()), details});
+          }}});
+  // The connection goes on.
+  for (int i = 0; i < 2; ++i) {
+    rpc::Status status = Unary("", {{"long", std::string(1 << 20, 'v')}});
+    EXPECT_EQ(status.message, "1048576");
+    EXPECT_TRUE(status.details == details) << status.details.size();
+  }
 }
 
 TEST_F(OurChannel, StatusCodeAndMessage) {

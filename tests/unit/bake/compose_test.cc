@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/text.h"
 #include "tests/unit/bake/baking.h"
+#include "tests/unit/files/temporary_tree.h"
 
 namespace depot::bake {
 namespace {
@@ -101,6 +103,24 @@ TEST(Compose, WhatChangesNothingIsSaid) {
   ASSERT_TRUE(definition) << definition.error().message();
   EXPECT_EQ(definition->notices, (Strings{"service s: build.privileged has no effect in a bake",
                                           "service s: build.x-bake.call has no effect in a bake"}));
+}
+
+TEST(Compose, WhatMayBeReadElsewhereIsAskedOnlyForWhatLiesThere) {
+  const files::TemporaryTree tree;
+  tree.File("more.yaml", "services: {}\n");
+  int asked = 0;
+  const auto load = [&](const Baking& baking) {
+    return LoadDefinition(baking.files, {.variables = {}, .readable = [&] {
+                                           ++asked;
+                                           return Strings{tree.root()};
+                                         }});
+  };
+  EXPECT_TRUE(load(Hcl("target \"a\" {}")));
+  EXPECT_TRUE(load(Compose("services: {s: {build: .}}")));
+  EXPECT_EQ(asked, 0);
+  const std::string more = Cat("include: [", tree.At("more.yaml"), "]\nservices: {s: {build: .}}");
+  EXPECT_TRUE(load(Compose(more)));
+  EXPECT_GT(asked, 0);
 }
 
 }  // namespace

@@ -137,6 +137,16 @@ TEST_F(ContentTimesTest, DistrustedOnesToo) {
   EXPECT_FALSE(second["a"].bound);
 }
 
+TEST_F(ContentTimesTest, AfterOneIsDistrustedOnlyWhatIsKnownIsBound) {
+  tree_.File("a", "12345678");
+  tree_.File("b", "12345678");
+  EXPECT_TRUE(Walk()["b"].bound);
+  content_->Distrust("a");
+  auto second = Again();
+  EXPECT_FALSE(second["b"].bound);
+  EXPECT_NE(second["b"].mtime_ns, Again()["b"].mtime_ns);
+}
+
 TEST_F(ContentTimesTest, TimesAreOfThisCentury) {
   constexpr std::int64_t kYear = 31'556'952LL * 1'000'000'000;
   for (std::string_view name : {std::string_view("\0\0\0\0\0\0\0\0", 8),

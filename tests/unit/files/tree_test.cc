@@ -266,7 +266,7 @@ int AsNobody(const std::function<int()>& body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
 }
 
-TEST(DirectoryTree, AnUnreadableDirectoryIsAnErrorOnlyWhenItIsWanted) {
+TEST(DirectoryTree, AnUnreadableDirectoryIsAnErrorOnlyWhenSomethingInItMayBeWanted) {
   TemporaryTree tree;
   tree.File("closed/secret");
   tree.File("open");
@@ -284,9 +284,15 @@ TEST(DirectoryTree, AnUnreadableDirectoryIsAnErrorOnlyWhenItIsWanted) {
   };
   EXPECT_EQ(walk({}), 1);
   EXPECT_EQ(walk({{}, {"closed"}, {}}), 0);
-  EXPECT_EQ(walk({{}, {"closed", "!closed/x"}, {}}), 0);
+  EXPECT_EQ(walk({{}, {"closed", "!closed/x"}, {}}), 1);
+  EXPECT_EQ(walk({{}, {"*", "!closed/deep/**"}, {}}), 1);
+  for (const char* into : {"!**/x", "!*/x"})
+    EXPECT_EQ(walk({{}, {"closed", into}, {}}), 1) << into;
+  for (const char* elsewhere : {"!closed2/x", "!*.md", "!open"})
+    EXPECT_EQ(walk({{}, {"closed", elsewhere}, {}}), 0) << elsewhere;
   EXPECT_EQ(walk({{"open"}, {}, {}}), 0);
-  EXPECT_EQ(walk({{"**/x"}, {}, {}}), 0);
+  EXPECT_EQ(walk({{"**/x"}, {}, {}}), 1);
+  EXPECT_EQ(walk({{"**/x"}, {"closed"}, {}}), 0);
   chmod(tree.At("closed").c_str(), 0755);
 }
 

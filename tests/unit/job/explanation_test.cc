@@ -112,6 +112,34 @@ TEST_F(ExplanationTest, ARefusedImageNamesTheCredentialsThatAreUsed) {
   EXPECT_EQ(source_.asked_, "registry-1.docker.io");
 }
 
+TEST_F(ExplanationTest, AStageThatDoesNotExistIsNoLogin) {
+  const auto of = [&](const std::string& line, Error error) {
+    return HintFor(
+        std::move(error).WithExcerpt(Cat("Dockerfile:2\n   1 | FROM a\n   2 | >>> ", line, "\n")));
+  };
+  EXPECT_EQ(
+      of("COPY --from=nostage /a /", Refused("docker.io/library/nostage:latest")),
+      "no stage of the Dockerfile is called nostage, so it was taken for an image; if an image "
+      "is meant: no credentials are configured for docker.io: docker login, or "
+      "DOCKER_AUTH_CONFIG");
+  const Error unreachable = Error(ErrorCode::kFailed, "failed to do request: no route")
+                                .WithHint("can the builder reach that registry?")
+                                .At(FailedAt::kRegistry);
+  EXPECT_EQ(
+      of("COPY --from=nostage /a /", unreachable),
+      "no stage of the Dockerfile is called nostage, so it was taken for an image; if an image "
+      "is meant: can the builder reach that registry?");
+  for (const char* line : {"COPY --from=registry.test/nostage /a /", "COPY --from=a:1 /a /",
+                           "COPY --from=$stage /a /", "COPY nostage /", "FROM nostage"}) {
+    EXPECT_EQ(of(line, unreachable), "can the builder reach that registry?") << line;
+  }
+  EXPECT_EQ(
+      of("COPY --from=nostage /a /", Error(ErrorCode::kFailed, "exit 1").WithHint("as before")),
+      "as before");
+  options_.sources.contexts.push_back({"nostage", "docker-image://a"});
+  EXPECT_EQ(of("COPY --from=nostage /a /", unreachable), "can the builder reach that registry?");
+}
+
 TEST_F(ExplanationTest, OnlyALoginIsExplainedByCredentials) {
   EXPECT_EQ(HintFor(Error(ErrorCode::kFailed, "failed to push registry.test/a:b: 500")), "");
   EXPECT_EQ(HintFor(Refused("two words")), "");

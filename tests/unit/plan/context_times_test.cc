@@ -66,6 +66,7 @@ TEST_F(ContextTimesPlanTest, OfTheirOwnAccordInCiAndACheckoutOnly) {
   environment_["CI"] = "true";
   EXPECT_EQ(Dated(), Names{"context"});
   EXPECT_NE(plan_.reasons.front().find("index"), std::string::npos);
+  EXPECT_NE(plan_.reasons.back().find("the folder's name, \"app\""), std::string::npos);
   environment_["CI"] = "false";
   EXPECT_EQ(Dated(), Names());
 }

@@ -253,12 +253,12 @@ TEST(H2Session, AMessageBeyondTheLimitEndsTheCallAndNotTheConnection) {
 TEST(H2Session, AHeaderThatTheLibraryCannotTakeIsSaid) {
   SessionPair pair;
   Headers headers = kRequest;
-  headers.emplace_back("long", std::string(100'000, 'X'));
+  headers.emplace_back(std::string(100'000, 'x'), "long");
   (void)pair.client.Open(headers);
   pair.Talk();
   ASSERT_TRUE(pair.server.failure());
   EXPECT_EQ(pair.server.failure()->message(),
-            "the peer sent a header of more than 64 KiB, or one that is not valid HPACK");
+            "the peer sent a header name of more than 64 KiB, or what is not valid HPACK");
 }
 
 TEST(H2Session, APeerThatAsksAndDoesNotReadIsLeft) {

@@ -11,6 +11,7 @@
 #include "temporary_directory.h"
 
 #include "driver/base/text.h"
+#include "driver/files/content_times.h"
 #include "driver/session/diffcopy_send.h"
 #include "driver/session/services.h"
 
@@ -255,7 +256,9 @@ TEST_F(FileSyncService, SendsAFileThatShrankOrGrewAsItIsNow) {
   directory_.Write("shrinks", std::string(100'000, 'x'));
   directory_.Write("grows", "x");
   Offer();
-  RunningCall running(table_, kDiffCopy, {{"dir-name", "context"}});
+  RunningCall running(
+      table_, kDiffCopy,
+      {{"dir-name", "context"}, {"exclude-patterns", std::string(files::kContentTimesMark)}});
   FakeReceiver receiver(running.call());
   std::vector<fsutil::types::Stat> stats;
   WirePacket packet;
@@ -276,6 +279,25 @@ TEST_F(FileSyncService, SendsAFileThatShrankOrGrewAsItIsNow) {
   EXPECT_TRUE(running.Finish().ok());
   EXPECT_EQ(receiver.contents["shrinks"], "short");
   EXPECT_EQ(receiver.contents["grows"].size(), 2'000'000U);
+  EXPECT_EQ(sink_.notices(), std::vector<std::string>{"context: 2.00MB of 2.00MB sent"});
+}
+
+TEST_F(FileSyncService, SaysHowMuchOfTheWholeWasSent) {
+  // What is around the contents is more than they are.
+  for (int i = 0; i < 300; ++i)
+    directory_.Write(Cat("f", i), "1");
+  Offer();
+  const rpc::Metadata asked = {{"dir-name", "context"},
+                               {"exclude-patterns", std::string(files::kContentTimesMark)}};
+  RunningCall running(table_, kDiffCopy, asked);
+  FakeReceiver receiver(running.call());
+  receiver.Run();
+  EXPECT_TRUE(running.Finish().ok());
+  const std::vector<std::string> said = sink_.notices();
+  ASSERT_EQ(said.size(), 1u);
+  const std::vector<std::string_view> words = Split(said[0], ' ');
+  ASSERT_EQ(words.size(), 5u) << said[0];
+  EXPECT_EQ(words[1], words[3]);
 }
 
 TEST_F(FileSyncService, RefusesUnknownRepeatedAndDirectoryIds) {
