@@ -66,6 +66,25 @@ ResetNews Outcome(const SqlRow& reset) {
   return news;
 }
 
+/// Begins a reset unless one is under way, as `rows` have it.
+Result<bool> BeginReset(Sql& sql,
+                        const SqlRows& rows,
+                        const std::string& project,
+                        const std::string& runner,
+                        std::int64_t now) {
+  const std::int64_t seen = rows.empty() ? -1 : rows[0].Number(1);
+  const bool runs = !rows.empty() && rows[0].Number(2) == 0 && now - seen <= kResetSilence;
+  if (runs && rows[0].Text(0) != runner) return false;
+  // Of two that begin at the same moment the second one changes nothing.
+  TRY_ASSIGN(SqlRows begun,
+             sql.Run("INSERT INTO cache_resets (project, runner, seen_at, ended_at, code,"
+                     " failure, hint) VALUES ($1, $2, $3, 0, 0, '', '')"
+                     " ON CONFLICT (project) DO UPDATE SET runner = $2, seen_at = $3,"
+                     " ended_at = 0 WHERE cache_resets.seen_at = $4 RETURNING 1",
+                     {project, runner, now, seen}));
+  return !begun.empty();
+}
+
 }  // namespace
 
 Result<> AccountRecords::StoreLogin(const LoginRecord& login, std::int64_t now) {
@@ -121,20 +140,8 @@ Result<ResetNews> AccountRecords::AskReset(const std::string& project,
       TRY(sql.Run("DELETE FROM cache_resets WHERE project = $1", {project}));
       return {};
     }
-    bool silent = rows.empty() || now - rows[0].Number(1) > kResetSilence;
-    if (!silent && rows[0].Number(2) == 0 && rows[0].Text(0) != runner) {
-      news.kind = ResetNews::Kind::kUnderWay;
-      return {};
-    }
-    // Of two that begin at the same moment the second one changes nothing.
-    TRY_ASSIGN(
-        SqlRows begun,
-        sql.Run("INSERT INTO cache_resets (project, runner, seen_at, ended_at, code,"
-                " failure, hint) VALUES ($1, $2, $3, 0, 0, '', '')"
-                " ON CONFLICT (project) DO UPDATE SET runner = $2, seen_at = $3,"
-                " ended_at = 0 WHERE cache_resets.seen_at = $4 RETURNING 1",
-                {project, runner, now, rows.empty() ? std::int64_t{-1} : rows[0].Number(1)}));
-    if (begun.empty()) news.kind = ResetNews::Kind::kUnderWay;
+    TRY_ASSIGN(bool begun, BeginReset(sql, rows, project, runner, now));
+    if (!begun) news.kind = ResetNews::Kind::kUnderWay;
     return {};
   }));
   return news;

@@ -158,6 +158,7 @@ class LinkedStore final : public PostgresStore {
         if (!wanted) return {};
       }
       Result<Link> link = PostgresLink::Connect(place_);
+      const bool connected = link.has_value();
       {
         std::lock_guard lock(mutex_);
         if (link) {
@@ -168,7 +169,7 @@ class LinkedStore final : public PostgresStore {
         }
         changed_.notify_all();
       }
-      if (!link) stop.SleepFor(kDialAgain);
+      if (!connected) stop.SleepFor(kDialAgain);
     }
     return {};
   }
