@@ -131,7 +131,7 @@ Result<ResetNews> AccountRecords::AskReset(const std::string& project,
                                            const std::string& runner,
                                            std::int64_t now) {
   ResetNews news;
-  TRY(store_.Change([&](Sql& sql) -> Result<> {
+  Result<> asked = store_.Change([&](Sql& sql) -> Result<> {
     TRY_ASSIGN(SqlRows rows, sql.Run("SELECT runner, seen_at, ended_at, code, failure, hint"
                                      " FROM cache_resets WHERE project = $1",
                                      {project}));
@@ -143,7 +143,8 @@ Result<ResetNews> AccountRecords::AskReset(const std::string& project,
     TRY_ASSIGN(bool begun, BeginReset(sql, rows, project, runner, now));
     if (!begun) news.kind = ResetNews::Kind::kUnderWay;
     return {};
-  }));
+  });
+  if (!asked) return Fail(std::move(asked).error());
   return news;
 }
 
