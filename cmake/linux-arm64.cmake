@@ -10,7 +10,8 @@ set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 # The cross compiler comes with a libc of its own, which gets no security updates. -B puts the libc6-dev:arm64 of the
 # distribution before it, start files included.
 set(CMAKE_EXE_LINKER_FLAGS_INIT -B/usr/lib/aarch64-linux-gnu/)
-# The one library whose package cannot be installed for two architectures at a time: install/release unpacks it here.
-list(APPEND CMAKE_PREFIX_PATH "${CMAKE_CURRENT_LIST_DIR}/../build/debian-arm64/libyaml-cpp-dev/usr")
+# The libraries whose packages cannot be installed for two architectures at a time: install/release unpacks them here.
+list(APPEND CMAKE_PREFIX_PATH "${CMAKE_CURRENT_LIST_DIR}/../build/debian-arm64/libyaml-cpp-dev/usr"
+  "${CMAKE_CURRENT_LIST_DIR}/../build/debian-arm64/libpq-dev/usr")
 # FindOpenSSL asks pkg-config first, which would answer for this machine.
 set(ENV{PKG_CONFIG_LIBDIR} /usr/lib/aarch64-linux-gnu/pkgconfig)

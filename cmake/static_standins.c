@@ -5,7 +5,10 @@
  * and https alone and never ask for Negotiate, so these functions are not reached. Should one be reached all the
  * same, it reports failure in the way of its library, and libcurl reports that to us: no crash, no false success.
  *
- * libcurl compiled its calls against the real prototypes; a C function that takes no arguments may be called with
+ * libpq.a is the same case, in depot-pool alone: GSSAPI for logins and encryption, which the pool switches off, and LDAP for
+ * looking up service names, which it has none of.
+ *
+ * libcurl and libpq compiled their calls against the real prototypes; a C function that takes no arguments may be called with
  * some on every platform we build for, because the caller owns the argument area.
  */
 #include <stddef.h>
@@ -22,6 +25,7 @@
   void name(void) {}
 
 void* GSS_C_NT_HOSTBASED_SERVICE = NULL;
+GSS_FAILS(gss_acquire_cred)
 GSS_FAILS(gss_delete_sec_context)
 GSS_FAILS(gss_display_name)
 GSS_FAILS(gss_display_status)
@@ -29,26 +33,35 @@ GSS_FAILS(gss_import_name)
 GSS_FAILS(gss_init_sec_context)
 GSS_FAILS(gss_inquire_context)
 GSS_FAILS(gss_release_buffer)
+GSS_FAILS(gss_release_cred)
 GSS_FAILS(gss_release_name)
 GSS_FAILS(gss_unwrap)
 GSS_FAILS(gss_wrap)
+GSS_FAILS(gss_wrap_size_limit)
 
 LDAP_FAILS(ber_sockbuf_add_io)
 LDAP_FAILS(ldap_abandon_ext)
 LDAP_FAILS(ldap_get_attribute_ber)
 LDAP_FAILS(ldap_get_dn_ber)
 LDAP_FAILS(ldap_get_option)
+GIVES_NULL(ldap_first_entry)
+GIVES_NULL(ldap_get_values_len)
+GIVES_NULL(ldap_init)
 LDAP_FAILS(ldap_init_fd)
 LDAP_FAILS(ldap_parse_result)
 LDAP_FAILS(ldap_parse_sasl_bind_result)
 LDAP_FAILS(ldap_sasl_bind)
 LDAP_FAILS(ldap_search_ext)
+LDAP_FAILS(ldap_search_st)
 LDAP_FAILS(ldap_set_option)
+LDAP_FAILS(ldap_simple_bind)
 LDAP_FAILS(ldap_start_tls)
+LDAP_FAILS(ldap_unbind)
 LDAP_FAILS(ldap_unbind_ext)
 LDAP_FAILS(ldap_url_parse)
 int ldap_pvt_url_scheme2proto(void) { return -1; }
 int ldap_result(void) { return -1; }
+int ldap_count_entries(void) { return -1; }
 int ldap_msgtype(void) { return -1; }
 const char* ldap_err2string(void) { return "LDAP is not part of this program"; }
 DOES_NOTHING(ber_bvfree)
@@ -57,6 +70,7 @@ DOES_NOTHING(ber_memfree)
 DOES_NOTHING(ber_memvfree)
 DOES_NOTHING(ldap_free_urldesc)
 DOES_NOTHING(ldap_memfree)
+DOES_NOTHING(ldap_value_free_len)
 LDAP_FAILS(ldap_msgfree)
 
 GIVES_NULL(RTMP_Alloc)

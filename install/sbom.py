@@ -223,8 +223,10 @@ def declared_licence(copyright_text):
 
 def copyright_of(package):
     path = Path("/usr/share/doc", package, "copyright")
+    # One that is only unpacked has its own.
+    unpacked = Path(__file__).parents[1].glob(f"build/debian-*/{package}/{path.relative_to('/')}")
     try:
-        return path.read_text(errors="replace")
+        return next((one for one in (path, *unpacked) if one.exists()), path).read_text(errors="replace")
     except OSError as error:
         raise Incomplete(f"the licence of {package} cannot be read: {path}: {error.strerror}") from None
 

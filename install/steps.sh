@@ -82,6 +82,27 @@ install_packages() {
   step "installing ${#missing[@]} packages: ${missing[*]}" apt_get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
+# unpack_package ARCH PACKAGE: a package that cannot be installed, into build/debian-ARCH/PACKAGE, unless it is there.
+unpack_package() {
+  local place=build/debian-$1 folder
+  [ ! -e "$place/$2/DEBIAN/control" ] || return 0
+  mkdir -p "$place"
+  folder=$(mktemp -d "$place/new.XXXXXX")
+  (cd "$folder" && { apt-get download "$2:$1" || { apt-get update -qq && apt-get download "$2:$1"; }; })
+  dpkg-deb --raw-extract "$folder/$2"_*_"$1".deb "$folder/root"
+  rm -rf "${place:?}/$2"
+  mv "$folder/root" "$place/$2"
+  rm -rf "$folder"
+}
+
+# unpack_libpq [ARCH]: what the archive of libpq-dev needs when a program is linked statically. Its package cannot be installed
+# without clang and LLVM.
+unpack_libpq() {
+  local architecture=${1:-$(dpkg --print-architecture)}
+  [ -e "build/debian-$architecture/postgresql-server-dev-15/DEBIAN/control" ] ||
+    step "unpacking postgresql-server-dev-15:$architecture" unpack_package "$architecture" postgresql-server-dev-15
+}
+
 apt_get() {
   DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@"
 }

@@ -3,7 +3,7 @@
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "pool/commands.h"
-#include "pool/records/records.h"
+#include "pool/records/store.h"
 #include "pool/service/journal.h"
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
@@ -16,14 +16,14 @@ struct Listing {
   int limit = 50;
 };
 
-Result<std::unique_ptr<records::Records>> Open(const Invocation& invocation) {
+Result<records::Store> Open(const Invocation& invocation) {
   TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
-  return records::OpenRecords(known.state);
+  return records::OpenStore(known);
 }
 
 Result<Output> List(const Invocation& invocation, const Listing& wanted) {
-  TRY_ASSIGN(auto records, Open(invocation));
-  TRY_ASSIGN(auto builds, records->List(wanted.project, wanted.limit, 0));
+  TRY_ASSIGN(auto store, Open(invocation));
+  TRY_ASSIGN(auto builds, store.records->List(wanted.project, wanted.limit, 0));
   Output output;
   for (const records::BuildRecord& build : builds) {
     std::string state = records::StateName(build.state);
@@ -36,8 +36,8 @@ Result<Output> List(const Invocation& invocation, const Listing& wanted) {
 }
 
 Result<Output> CancelBuild(const Invocation& invocation, const std::string& id) {
-  TRY_ASSIGN(auto records, Open(invocation));
-  TRY_ASSIGN(bool asked, records->RequestCancel(id, service::WallClock()));
+  TRY_ASSIGN(auto store, Open(invocation));
+  TRY_ASSIGN(bool asked, store.records->RequestCancel(id, service::WallClock()));
   if (!asked) {
     return Fail(Error(ErrorCode::kNotFound, Cat("no build ", Printable(id), " is running"))
                     .WithHint("see depot-pool builds list"));

@@ -137,6 +137,7 @@ void AddCommands(CLI::App& program, Command& chosen) {
   AddToken(program, chosen);
   AddLogin(program, chosen);
   AddBuilds(program, chosen);
+  AddMigrate(program, chosen);
   AddCa(program, chosen);
   AddFront(program, chosen);
   program.add_subcommand("version", "which depot-pool this is")->callback([&chosen] {

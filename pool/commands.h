@@ -6,6 +6,7 @@
 
 #include "driver/base/environment.h"
 #include "driver/base/result.h"
+#include "pool/settings/settings.h"
 
 // The library's own name.
 namespace CLI {  // NOLINT(readability-identifier-naming)
@@ -42,6 +43,12 @@ struct CommandLine {
 Result<CommandLine> ParseCommandLine(const std::vector<std::string>& argv,
                                      const std::string& default_settings);
 
+/// Stores a new token where the settings have them: in their file, or in the database that pools
+/// share.
+Result<> StoreToken(const Invocation& invocation,
+                    const settings::Settings& known,
+                    const settings::TokenRecord& token);
+
 /// Each adds one command to the program: when the command line names it, parsing sets `chosen`,
 /// which must outlive the program.
 /// `serve`: runs until SIGTERM or SIGINT.
@@ -58,6 +65,9 @@ void AddLogin(CLI::App& program, Command& chosen);
 
 /// `builds list|cancel`.
 void AddBuilds(CLI::App& program, Command& chosen);
+
+/// `migrate`.
+void AddMigrate(CLI::App& program, Command& chosen);
 
 /// `ca show|server-certificate`.
 void AddCa(CLI::App& program, Command& chosen);

@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "pool/commands.h"
 #include "pool/identity/identity.h"
-#include "pool/records/records.h"
+#include "pool/records/store.h"
 #include "pool/service/journal.h"
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
@@ -30,9 +30,9 @@ Result<Output> Approve(const Invocation& invocation, const Approval& approval) {
                     .WithHint(Cat("add it to `users` in ", invocation.settings_file)));
   }
   TRY_ASSIGN(std::int64_t life, settings::ParseDuration(approval.expires));
-  TRY_ASSIGN(auto records, records::OpenRecords(known.state));
+  TRY_ASSIGN(auto store, records::OpenStore(known));
   std::int64_t now = service::WallClock();
-  auto login = records->FindLogin(code, now);
+  auto login = store.records->FindLogin(code, now);
   if (!login) {
     return Fail(std::move(login).error().WithHint("logins are open for ten minutes: begin anew"));
   }
@@ -45,8 +45,8 @@ Result<Output> Approve(const Invocation& invocation, const Approval& approval) {
   record.user = user;
   record.created_at = now;
   record.expires_at = now + life;
-  TRY(settings::AddTokenRecord(invocation.settings_file, record));
-  TRY(records->ApproveLogin(code, user));
+  TRY(StoreToken(invocation, known, record));
+  TRY(store.records->ApproveLogin(code, user));
   return Output{"", Cat("login ", code, " is approved: token ", record.id, " for user ", user,
                         ", expires ", settings::FormatTime(record.expires_at), '\n')};
 }

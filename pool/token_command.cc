@@ -1,10 +1,14 @@
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 
 #include "driver/base/encode.h"
 #include "driver/base/random.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "pool/commands.h"
 #include "pool/identity/identity.h"
+#include "pool/records/store.h"
 #include "pool/service/journal.h"
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
@@ -45,7 +49,7 @@ Result<Output> Create(const Invocation& invocation, const NewToken& wanted) {
     TRY_ASSIGN(std::int64_t life, settings::ParseDuration(wanted.expires));
     record.expires_at = record.created_at + life;
   }
-  TRY(settings::AddTokenRecord(invocation.settings_file, record));
+  TRY(StoreToken(invocation, known, record));
   Output output;
   output.out = Cat(token.Reveal(), '\n');
   output.err =
@@ -55,11 +59,34 @@ Result<Output> Create(const Invocation& invocation, const NewToken& wanted) {
   return output;
 }
 
+/// Those of the file, and those of the database when there is one.
+Result<std::vector<settings::TokenRecord>> AllTokens(const settings::Settings& known) {
+  if (known.store.empty()) return known.tokens;
+  TRY_ASSIGN(auto store, records::OpenStore(known));
+  TRY_ASSIGN(auto stored, store.records->Tokens());
+  return settings::JoinTokens(known.tokens, stored);
+}
+
+/// In the database, for all pools, also when the token is of the file.
+Result<> RevokeShared(const settings::Settings& known, const std::string& id) {
+  TRY_ASSIGN(auto tokens, AllTokens(known));
+  auto found = std::find_if(tokens.begin(), tokens.end(),
+                            [&](const settings::TokenRecord& token) { return token.id == id; });
+  if (found == tokens.end()) {
+    return Fail(Error(ErrorCode::kNotFound, Cat("there is no token ", Printable(id)))
+                    .WithHint("see depot-pool token list"));
+  }
+  found->revoked = true;
+  TRY_ASSIGN(auto store, records::OpenStore(known));
+  return store.records->StoreToken(*found);
+}
+
 Result<Output> ListTokens(const Invocation& invocation) {
   TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
+  TRY_ASSIGN(auto tokens, AllTokens(known));
   std::int64_t now = service::WallClock();
   Output output;
-  for (const settings::TokenRecord& record : known.tokens) {
+  for (const settings::TokenRecord& record : tokens) {
     bool expired = record.expires_at != 0 && record.expires_at <= now;
     output.out +=
         Cat(record.id, "  ",
@@ -67,17 +94,30 @@ Result<Output> ListTokens(const Invocation& invocation) {
             "  created ", settings::FormatTime(record.created_at), "  ", Ends(record.expires_at),
             record.revoked ? "  revoked" : "", expired ? "  expired" : "", '\n');
   }
-  if (known.tokens.empty()) output.err = "there are no tokens; make one: depot-pool token create\n";
+  if (tokens.empty()) output.err = "there are no tokens; make one: depot-pool token create\n";
   return output;
 }
 
 Result<Output> Revoke(const Invocation& invocation, const std::string& id) {
-  TRY(settings::RevokeTokenRecord(invocation.settings_file, id));
+  TRY_ASSIGN(settings::Settings known, settings::ReadSettings(invocation.settings_file));
+  if (known.store.empty()) {
+    TRY(settings::RevokeTokenRecord(invocation.settings_file, id));
+  } else {
+    TRY(RevokeShared(known, id));
+  }
   return Output{"",
                 Cat("token ", id, " is revoked: it opens nothing any more, and its builds end\n")};
 }
 
 }  // namespace
+
+Result<> StoreToken(const Invocation& invocation,
+                    const settings::Settings& known,
+                    const settings::TokenRecord& token) {
+  if (known.store.empty()) return settings::AddTokenRecord(invocation.settings_file, token);
+  TRY_ASSIGN(auto store, records::OpenStore(known));
+  return store.records->StoreToken(token);
+}
 
 void AddToken(CLI::App& program, Command& chosen) {
   CLI::App* token = program.add_subcommand("token", "who may build");

@@ -57,6 +57,10 @@ std::string Barred(const settings::Settings& settings,
 /// A fresh token: prefix, underscore, 43 characters of base64url over 32 random bytes.
 Secret NewToken(const std::string& prefix);
 
+/// The token that `secret` makes of a text that only its owner knows: always the same one, of the
+/// form of NewToken().
+Secret DerivedToken(const std::string& prefix, const Secret& secret, const std::string& of);
+
 /// What is stored of a token: 64 hex digits.
 std::string TokenHash(const Secret& token);
 

@@ -59,17 +59,18 @@ Statement::~Statement() {
   sqlite3_finalize(statement_);
 }
 
-Statement& Statement::With(const std::string& text) {
-  int code = sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_TRANSIENT,
-                                 SQLITE_UTF8);
-  if (prepared_ == SQLITE_OK) prepared_ = code;
-  return *this;
-}
-
-Statement& Statement::With(std::int64_t number) {
-  int code = sqlite3_bind_int64(statement_, ++bound_, number);
-  if (prepared_ == SQLITE_OK) prepared_ = code;
-  return *this;
+void Statement::WithNamed(const SqlValues& values) {
+  for (std::size_t i = 0; i < values.size() && prepared_ == SQLITE_OK; ++i) {
+    int place = sqlite3_bind_parameter_index(statement_, Cat('$', i + 1).c_str());
+    if (const auto* number = std::get_if<std::int64_t>(&values[i])) {
+      prepared_ = sqlite3_bind_int64(statement_, place, *number);
+      continue;
+    }
+    const auto* bytes = std::get_if<SqlBytes>(&values[i]);
+    const std::string& text = bytes != nullptr ? bytes->bytes : std::get<std::string>(values[i]);
+    prepared_ = sqlite3_bind_text64(statement_, place, text.data(), text.size(), SQLITE_TRANSIENT,
+                                    SQLITE_UTF8);
+  }
 }
 
 Error Statement::Failure() const {
@@ -91,15 +92,14 @@ Result<> Statement::Run() {
   }
 }
 
-std::string Statement::Text(int column) const {
-  const void* text = sqlite3_column_blob(statement_, column);
-  int size = sqlite3_column_bytes(statement_, column);
-  if (text == nullptr) return "";
-  return {static_cast<const char*>(text), static_cast<std::size_t>(size)};
-}
-
-std::int64_t Statement::Number(int column) const {
-  return sqlite3_column_int64(statement_, column);
+std::vector<std::string> Statement::Columns() const {
+  std::vector<std::string> columns;
+  for (int i = 0; i < sqlite3_column_count(statement_); ++i) {
+    const void* text = sqlite3_column_blob(statement_, i);
+    auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, i));
+    columns.emplace_back(text == nullptr ? "" : static_cast<const char*>(text), size);
+  }
+  return columns;
 }
 
 Database::Database(std::string path) : path_(std::move(path)) {}

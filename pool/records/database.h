@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "driver/base/result.h"
+#include "pool/records/sql.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -26,17 +27,16 @@ class Statement {
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
-  /// Binds the next parameter.
-  Statement& With(const std::string& text);
-  Statement& With(std::int64_t number);
+  /// Binds all parameters, which the statement calls $1, $2 ...
+  void WithNamed(const SqlValues& values);
 
   /// The next row; false after the last.
   Result<bool> Step();
   /// For statements without rows.
   Result<> Run();
 
-  std::string Text(int column) const;
-  std::int64_t Number(int column) const;
+  /// All of the row.
+  std::vector<std::string> Columns() const;
 
  private:
   Error Failure() const;
@@ -44,7 +44,6 @@ class Statement {
   sqlite3* database_;
   sqlite3_stmt* statement_ = nullptr;
   int prepared_ = 0;
-  int bound_ = 0;
 };
 
 /// The Error for the last failure of `database`: what happened to the file, and what to do.

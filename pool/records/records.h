@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "driver/base/result.h"
+#include "driver/base/secret.h"
 #include "pool/records/slots.h"
+#include "pool/records/sql.h"
+#include "pool/settings/settings.h"
 
 namespace depot::records {
 
@@ -45,14 +48,26 @@ struct LoginRecord {
   std::string code;        ///< what people type
   std::string token_hash;  ///< of the token that the approval makes valid
   std::int64_t expires_at = 0;
-  std::string user;  ///< "" = not approved yet
+  std::string user;       ///< "" = not approved yet
+  std::string id_hash{};  ///< of what its client asks for the outcome with
+  std::string network{};  ///< who began it: web::Request::network
 };
 
-/// The pool's memory, one SQLite file; several processes may have it open (the server, and
-/// `depot-pool builds`). Safe to use from several threads; a call blocks for a file operation, and
-/// for as long as OpenRecords() was told while another process has it locked. Every failure says
-/// what to do: kTimeout (locked by another process), kUnavailable (full disk, I/O), kInvalid (the
-/// file is damaged, or of a newer pool), kDenied.
+/// What is known of the emptying of a project's cache, to one who asks for it.
+struct ResetNews {
+  enum class Kind {
+    kBegin,     ///< nobody is at it: the one who has asked is to begin
+    kUnderWay,  ///< somebody is
+    kEnded,     ///< this is the outcome; it is given once
+  };
+
+  Kind kind = Kind::kBegin;
+  std::optional<Error> failure;  ///< of one that has ended
+};
+
+/// The pool's memory: a SQLite file, or a PostgreSQL that several pools share. Several processes
+/// may have it open (servers, and `depot-pool builds`). Safe to use from several threads; how long
+/// a call blocks, and what its Errors mean, is said in sql.h.
 class Records {
  public:
   virtual ~Records() = default;
@@ -99,15 +114,42 @@ class Records {
   /// The claims of the build with this number and of all later ones.
   virtual Result<std::vector<Claim>> ClaimsFrom(std::int64_t number) = 0;
 
-  /// Logins: those that have expired by `now` are forgotten with each new one.
+  /// Logins: those that have expired by `now` are forgotten with each new one. Each network may
+  /// have 10 (kUnavailable). When 1000 wait the oldest of the network that has most of them goes,
+  /// so that many together block nobody else.
   virtual Result<> StoreLogin(const LoginRecord& login, std::int64_t now) = 0;
   virtual Result<LoginRecord> FindLogin(const std::string& code, std::int64_t now) = 0;
+  virtual Result<LoginRecord> FindLoginById(const std::string& id_hash, std::int64_t now) = 0;
   virtual Result<> ApproveLogin(const std::string& code, const std::string& user) = 0;
   virtual Result<> RemoveLogin(const std::string& code) = 0;
 
-  /// Whether the file can be written at the moment.
+  /// What the tokens of logins are made with; the same as long as there are these records.
+  virtual Result<Secret> LoginSecret() = 0;
+
+  /// Asks for the emptying of a project's cache; `runner` is the caller's and nobody else's. One
+  /// that its runner has not reported for 15 s, or that `runner` itself asks for, is begun again;
+  /// an outcome is kept for 30 s.
+  virtual Result<ResetNews> AskReset(const std::string& project,
+                                     const std::string& runner,
+                                     std::int64_t now) = 0;
+
+  /// The runner's report that it is at it, or (with `ended`) how it has ended.
+  virtual Result<> ReportReset(const std::string& project,
+                               const std::string& runner,
+                               const std::optional<Result<>>& ended,
+                               std::int64_t now) = 0;
+
+  /// Tokens, where pools share them: in the order of their making. A record that is stored again
+  /// replaces the one of its id.
+  virtual Result<std::vector<settings::TokenRecord>> Tokens() = 0;
+  virtual Result<> StoreToken(const settings::TokenRecord& token) = 0;
+
+  /// Whether they can be written at the moment.
   virtual Result<> Check() = 0;
 };
+
+/// Records in tables that are there (sqlite_store.h, postgres_store.h), which must outlive them.
+std::unique_ptr<Records> MakeRecords(SqlStore& store);
 
 /// How long commands of people wait for another process, and everybody while the file is opened.
 constexpr std::chrono::milliseconds kLockPatience(5000);

@@ -2,11 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include "driver/base/result.h"
 
 /// Builds, what became of them, and who waits for which builder.
 namespace depot::records {
@@ -44,6 +47,8 @@ struct Claim {
   std::chrono::milliseconds since{0};  ///< it joined the queue then, on the clock of Slots
   std::int64_t asked_at = 0;           ///< seconds since 1970; kept by Records alone, for people
   std::int64_t granted_at = 0;         ///< the same; 0 = it waits
+
+  friend bool operator==(const Claim&, const Claim&) = default;
 };
 
 /// How much it counts that a builder has the project's cache. Either of them 0: not at all.
@@ -63,6 +68,7 @@ enum class Lack {
   kSlot,   ///< every builder is busy, or down
   kHome,   ///< a builder is free, but one with the project's cache may be soon
   kLimit,  ///< its project has as many slots as it may have
+  kStore,  ///< the database of several pools is away
 };
 
 /// The build has to wait. `first`: it has just joined the queue.
@@ -76,6 +82,14 @@ struct Waiting {
 
 /// There is no builder of that platform for that project at all.
 struct NoBuilder {};
+
+/// The database of several pools fails.
+struct NoAnswer {
+  Error error;
+};
+
+/// What a build that asks for a builder is told.
+using Answer = std::variant<Granted, Waiting, NoBuilder, NoAnswer>;
 
 /// What Expire() took away.
 struct Expired {
@@ -98,8 +112,8 @@ struct PlatformLoad {
 };
 
 /// Who has which builder, and who is next: projects take turns, and within one the order is that of
-/// asking (turns.h). Does no I/O and knows no clock: `now` is the time since any fixed moment and
-/// never goes back. Safe to use from several threads.
+/// asking (turns.h). Knows no clock: `now` is the time since any fixed moment and never goes back.
+/// Does I/O in several pools alone (shared_slots.h). Safe to use from several threads.
 class Slots {
  public:
   using Moment = std::chrono::milliseconds;
@@ -135,10 +149,10 @@ class Slots {
   virtual void Restore(const Claim& claim, Moment now) = 0;
 
   /// Gives a builder, or a place in the queue. Asking again is harmless.
-  virtual std::variant<Granted, Waiting, NoBuilder> Ask(const std::string& build,
-                                                        const std::string& platform,
-                                                        const std::string& project,
-                                                        Moment now) = 0;
+  virtual Answer Ask(const std::string& build,
+                     const std::string& platform,
+                     const std::string& project,
+                     Moment now) = 0;
 
   /// The build reports that it is alive.
   virtual void Alive(const std::string& build, const std::string& platform, Moment now) = 0;
@@ -148,6 +162,9 @@ class Slots {
 
   /// Takes away what belongs to builds that were silent for kSilence.
   virtual Expired Expire(Moment now) = 0;
+
+  /// Learns what other pools have given away; what is read below may else be 250 ms old.
+  virtual Result<> Refresh() = 0;
 
   /// Whether the build was given this builder, or one that begins with this name and a slash, and
   /// may still be on it.
@@ -171,6 +188,13 @@ class Slots {
   virtual std::map<std::string, bool> Up() const = 0;
 };
 
-std::unique_ptr<Slots> MakeSlots();
+/// Keeps claims for the time after a restart: stores each when it joins the queue, and when its
+/// build is told its builder; removes what is taken away from a build that goes on. Any thread.
+struct ClaimKeeper {
+  std::function<void(const Claim&)> store;
+  std::function<void(const Claim&)> remove;
+};
+/// The slots of a pool that is alone, in memory.
+std::unique_ptr<Slots> MakeSlots(ClaimKeeper keeper = {});
 
 }  // namespace depot::records

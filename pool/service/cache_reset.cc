@@ -9,8 +9,8 @@ namespace {
 
 constexpr std::chrono::minutes kLongestReset(8);
 
-/// An outcome that nobody has asked for within this time is of a client that went away.
-constexpr std::chrono::seconds kOutcomeKept(30);
+/// Others begin anew when they hear nothing of it for 15 s.
+constexpr std::chrono::seconds kReportEvery(4);
 
 /// PruneRequest{all: true} (BuildKit api/services/control/control.proto: bool all = 2).
 constexpr std::string_view kPruneAll = "\x10\x01";
@@ -57,29 +57,53 @@ Result<builder::Endpoint> EndpointOf(const fleet::FleetBuilder& builder,
   return endpoint;
 }
 
-std::optional<Result<>> CacheResets::Ask(const std::string& project,
-                                         const std::vector<fleet::FleetBuilder>& builders) {
-  std::lock_guard lock(mutex_);
-  auto found = resets_.find(project);
-  if (found != resets_.end()) {
-    Reset& reset = found->second;
-    if (!reset.outcome) return std::nullopt;
-    bool fresh = std::chrono::steady_clock::now() - reset.ended < kOutcomeKept;
-    std::optional<Result<>> outcome = std::move(reset.outcome);
-    resets_.erase(found);
-    if (fresh) return outcome;
+Result<std::optional<Result<>>> CacheResets::Ask(const std::string& project,
+                                                 const std::vector<fleet::FleetBuilder>& builders) {
+  {
+    std::lock_guard lock(mutex_);
+    auto found = running_.find(project);
+    if (found != running_.end() && !found->second.ended) return std::nullopt;
+    running_.erase(project);
   }
-  Reset& reset = resets_[project];
-  reset.thread = std::make_unique<TaskGroup>(Cancel::Never());
-  reset.thread->Start("cache-reset", [this, project, builders](const Cancel& cancel) -> Result<> {
+  TRY_ASSIGN(records::ResetNews news, parts_.records.AskReset(project, runner_, WallClock()));
+  if (news.kind == records::ResetNews::Kind::kEnded) {
+    std::optional<Result<>> outcome = Result<>();
+    if (news.failure) outcome = Fail(*std::move(news.failure));
+    return outcome;
+  }
+  if (news.kind == records::ResetNews::Kind::kBegin) Begin(project, builders);
+  return std::nullopt;
+}
+
+void CacheResets::Begin(const std::string& project,
+                        const std::vector<fleet::FleetBuilder>& builders) {
+  std::lock_guard lock(mutex_);
+  auto [place, added] = running_.try_emplace(project);
+  if (!added) return;
+  Reset& reset = place->second;
+  reset.threads = std::make_unique<TaskGroup>(Cancel::Never());
+  TaskGroup& threads = *reset.threads;
+  threads.Start("cache-reset", [this, &reset, &threads, project, builders](const Cancel& cancel) {
     Result<> outcome =
         Run(project, builders, cancel.WithTimeout(kLongestReset, "emptying the cache"));
+    threads.Stop(Error(ErrorCode::kCancelled, "done"));
+    Report(project, outcome);
     std::lock_guard done(mutex_);
-    resets_[project].ended = std::chrono::steady_clock::now();
-    resets_[project].outcome = std::move(outcome);
+    reset.ended = true;
+    return Result<>();
+  });
+  threads.Start("reset-reports", [this, project](const Cancel& cancel) -> Result<> {
+    while (cancel.SleepFor(kReportEvery))
+      Report(project, std::nullopt);
     return {};
   });
-  return std::nullopt;
+}
+
+void CacheResets::Report(const std::string& project, const std::optional<Result<>>& ended) {
+  Result<> reported = parts_.backlog.Do([this, project, ended] {
+    return parts_.records.ReportReset(project, runner_, ended, WallClock());
+  });
+  if (!reported) parts_.journal.Say(Cat("cache reset: ", reported.error().message()));
 }
 
 Result<> CacheResets::Run(const std::string& project,

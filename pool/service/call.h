@@ -33,6 +33,7 @@ struct Parts {
   fleet::Fleet& fleet;
   const Journal& journal;
   Metrics& metrics;
+  bool shared;  ///< there may be other pools with these records
 };
 
 /// Who asks.

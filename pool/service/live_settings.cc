@@ -22,7 +22,23 @@ LiveSettings::LiveSettings(std::string file,
       journal_(journal),
       metrics_(metrics),
       stamp_(std::move(stamp)),
+      in_file_(first.tokens),
       current_(std::make_shared<const settings::Settings>(std::move(first))) {}
+
+void LiveSettings::SetStored(std::vector<settings::TokenRecord> tokens) {
+  std::lock_guard lock(mutex_);
+  if (tokens == stored_) return;
+  stored_ = std::move(tokens);
+  settings::Settings settings = *current_;
+  settings.tokens = in_file_;
+  current_ = WithStored(std::move(settings));
+}
+
+std::shared_ptr<const settings::Settings> LiveSettings::WithStored(
+    settings::Settings settings) const {
+  settings.tokens = settings::JoinTokens(std::move(settings.tokens), stored_);
+  return std::make_shared<const settings::Settings>(std::move(settings));
+}
 
 std::shared_ptr<const settings::Settings> LiveSettings::Current() {
   std::unique_lock lock(mutex_, std::defer_lock);
@@ -54,17 +70,21 @@ void LiveSettings::Reread() {
         Cat("the changed settings are not used, those from before stay: ", read.error().message()));
     return;
   }
-  auto fresh = std::make_shared<const settings::Settings>(*std::move(read));
   std::shared_ptr<const settings::Settings> before;
+  std::shared_ptr<const settings::Settings> fresh;
   {
     std::lock_guard lock(mutex_);
+    in_file_ = read->tokens;
+    fresh = WithStored(*std::move(read));
     before = std::exchange(current_, fresh);
   }
   journal_.Say("the settings have changed");
   if (before->listen != fresh->listen || before->state != fresh->state ||
+      before->store != fresh->store || before->store_password != fresh->store_password ||
       before->tls_certificate.empty() != fresh->tls_certificate.empty() ||
       before->proxies != fresh->proxies) {
-    journal_.Say("a changed `listen`, `proxies`, `state`, or use of TLS counts after a restart");
+    journal_.Say(
+        "a changed `listen`, `proxies`, `state`, `store`, or use of TLS counts after a restart");
   }
   if (changed_) changed_(*fresh);
 }

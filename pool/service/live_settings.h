@@ -35,8 +35,14 @@ class LiveSettings {
 
   std::shared_ptr<const settings::Settings> Current();
 
+  /// The tokens that pools share, which count beside those of the file: see settings::JoinTokens().
+  void SetStored(std::vector<settings::TokenRecord> tokens);
+
  private:
   void Reread();
+
+  /// With the shared tokens added; under the lock.
+  std::shared_ptr<const settings::Settings> WithStored(settings::Settings settings) const;
 
   std::string file_;
   const Journal& journal_;
@@ -46,6 +52,8 @@ class LiveSettings {
   std::string stamp_;     ///< of what was read last, usable or not
   bool reading_ = false;  ///< one thread reads, the others wait: a revoked token may not slip by
   std::condition_variable read_;
+  std::vector<settings::TokenRecord> in_file_;
+  std::vector<settings::TokenRecord> stored_;
   std::shared_ptr<const settings::Settings> current_;
 };
 

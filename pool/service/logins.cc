@@ -1,6 +1,3 @@
-#include <algorithm>
-#include <mutex>
-
 #include "proto/depot_account.pb.h"
 
 #include "driver/base/encode.h"
@@ -14,8 +11,6 @@ namespace {
 namespace account = depot::cli::v1beta1;
 
 constexpr std::int64_t kLoginLife = 600;
-constexpr std::size_t kMostLogins = 1000;
-constexpr std::size_t kMostLoginsOfPeer = 10;
 
 /// ABCD-EFGH, without the characters that people mistake for others.
 std::string NewCode() {
@@ -30,7 +25,13 @@ std::string NewCode() {
   return code;
 }
 
-/// The token exists from the beginning, in memory; the approval puts its hash into the settings.
+/// What its client asks for the outcome with is kept as a hash.
+std::string IdHash(const std::string& id) {
+  return identity::TokenHash(Secret(id));
+}
+
+/// A login's token is made of its id, which only the client knows, and a secret of the records: so
+/// every pool that has them can give it. The approval makes it valid.
 class Logins final : public LoginService {
  public:
   explicit Logins(const Parts& parts) : parts_(parts) {}
@@ -45,89 +46,47 @@ class Logins final : public LoginService {
   }
 
  private:
-  struct Login {
-    std::string code;
-    Secret token;
-    std::int64_t expires_at = 0;
-    std::string network;  ///< who began it: web::Request::network
-  };
+  Result<Secret> TokenOf(const std::string& id) const {
+    TRY_ASSIGN(Secret secret, parts_.records.LoginSecret());
+    return identity::DerivedToken("depot_user", secret, id);
+  }
 
   Result<Reply> Start(Call& call) {
-    Login login;
-    login.code = NewCode();
-    login.token = identity::NewToken("depot_user");
-    login.expires_at = call.now + kLoginLife;
-    login.network = call.network;
     std::string id = Hex(RandomBytes(32));
-    records::LoginRecord record{login.code, identity::TokenHash(login.token), login.expires_at, ""};
-    TRY(Remember(id, std::move(login), call.now));
-    Result<> stored = parts_.records.StoreLogin(record, call.now);
-    if (!stored) {
-      Forget(id);
-      return Fail(std::move(stored).error());
-    }
-    call.decision.reason = Cat("login ", record.code, " waits for approval");
+    TRY_ASSIGN(Secret token, TokenOf(id));
+    records::LoginRecord login;
+    login.code = NewCode();
+    login.token_hash = identity::TokenHash(token);
+    login.expires_at = call.now + kLoginLife;
+    login.id_hash = IdHash(id);
+    login.network = call.network;
+    TRY(parts_.records.StoreLogin(login, call.now));
+    call.decision.reason = Cat("login ", login.code, " waits for approval");
     account::StartLoginResponse response;
     response.set_id(id);
-    response.set_approve_url(Cat(call.settings->url, "/login/", record.code));
+    response.set_approve_url(Cat(call.settings->url, "/login/", login.code));
     return response.SerializeAsString();
-  }
-
-  /// Each client may have a few that wait. When all are too many the oldest of the client that has
-  /// most of them goes, so that many clients together block nobody else.
-  Result<> Remember(const std::string& id, Login login, std::int64_t now) {
-    std::lock_guard lock(mutex_);
-    std::erase_if(logins_, [&](const auto& entry) { return entry.second.expires_at < now; });
-    std::map<std::string, std::size_t> counts;
-    for (const auto& [other, open] : logins_)
-      ++counts[open.network];
-    if (counts[login.network] >= kMostLoginsOfPeer) {
-      return Fail(Error(ErrorCode::kUnavailable, "too many logins wait for their approval")
-                      .WithHint("try again in ten minutes"));
-    }
-    if (logins_.size() >= kMostLogins) {
-      auto goes = std::max_element(logins_.begin(), logins_.end(), [&](auto& one, auto& other) {
-        std::size_t mine = counts[one.second.network];
-        std::size_t its = counts[other.second.network];
-        return mine != its ? mine < its : one.second.expires_at > other.second.expires_at;
-      });
-      logins_.erase(goes);
-    }
-    logins_[id] = std::move(login);
-    return {};
-  }
-
-  void Forget(const std::string& id) {
-    std::lock_guard lock(mutex_);
-    logins_.erase(id);
   }
 
   Result<Reply> Finish(Call& call) {
     TRY_ASSIGN(auto request, Decode<account::FinishLoginRequest>(call));
-    Login login;
-    {
-      std::lock_guard lock(mutex_);
-      auto found = logins_.find(request.id());
-      if (found != logins_.end()) login = found->second;
-    }
-    if (login.code.empty() || login.expires_at < call.now) {
+    auto login = parts_.records.FindLoginById(IdHash(request.id()), call.now);
+    if (!login && login.error().code() == ErrorCode::kNotFound) {
       return Fail(Error(ErrorCode::kNotFound, "this login is over").WithHint("begin a new one"));
     }
-    TRY_ASSIGN(records::LoginRecord record, parts_.records.FindLogin(login.code, call.now));
-    if (record.user.empty()) return web::Later{std::chrono::milliseconds(1000)};
-    Forget(request.id());
+    if (!login) return Fail(std::move(login).error());
+    if (login->user.empty()) return web::Later{std::chrono::milliseconds(1000)};
+    TRY_ASSIGN(Secret token, TokenOf(request.id()));
     TRY(parts_.backlog.Do(
-        [&records = parts_.records, code = login.code] { return records.RemoveLogin(code); }));
-    call.decision.who = record.user;
-    call.decision.reason = Cat("login ", login.code, " was approved");
+        [&records = parts_.records, code = login->code] { return records.RemoveLogin(code); }));
+    call.decision.who = login->user;
+    call.decision.reason = Cat("login ", login->code, " was approved");
     account::FinishLoginResponse response;
-    response.set_token(std::string(login.token.Reveal()));
+    response.set_token(std::string(token.Reveal()));
     return response.SerializeAsString();
   }
 
   const Parts& parts_;
-  std::mutex mutex_;
-  std::map<std::string, Login> logins_;  ///< by id, which only the client knows
 };
 
 }  // namespace

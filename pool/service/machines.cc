@@ -60,20 +60,10 @@ Error NoBuilder(const Call& call, const std::string& platform, const std::string
       .WithHint(have.empty() ? "it has none at all" : Cat("it has: ", have));
 }
 
-/// A claim that is not stored costs its place after a restart, not more: the build goes on.
-void Store(const Parts& parts, const Call& call, records::Claim claim) {
-  claim.asked_at = call.now;
-  claim.granted_at = claim.builder.empty() ? 0 : call.now;
-  Result<> stored =
-      parts.backlog.Do([&records = parts.records, claim] { return records.StoreClaim(claim); });
-  if (!stored) parts.journal.Say(Cat("queue: ", stored.error().message()));
-}
-
 Reply Pending(const Parts& parts, Call& call, const records::Waiting& waiting) {
   call.audited = waiting.first;
   call.decision.reason = Cat("waits, position ", waiting.position);
   if (waiting.first) {
-    Store(parts, call, waiting.claim);
     parts.journal.Say(Cat("build ", waiting.claim.build, " waits for ", waiting.claim.platform,
                           ", position ", waiting.position));
   }
@@ -103,7 +93,6 @@ Result<Reply> Active(const Parts& parts,
                               std::chrono::minutes(call.settings->certificate_minutes)));
   if (granted.first) {
     parts.metrics.CountGrant(granted.claim.platform, granted.claim.grounds);
-    Store(parts, call, granted.claim);
     parts.journal.Say(Cat("build ", build.id, " has ", WhyBuilder(granted.claim)));
   }
   api::GetBuildKitConnectionResponse response;
@@ -128,6 +117,7 @@ Result<Reply> GetBuildKitConnection(const Parts& parts, Call& call) {
   if (auto* granted = std::get_if<records::Granted>(&answer)) {
     return Active(parts, call, build, *granted);
   }
+  if (auto* none = std::get_if<records::NoAnswer>(&answer)) return Fail(std::move(none->error));
   return Fail(NoBuilder(call, platform, build.project));
 }
 
@@ -163,6 +153,8 @@ std::string WhyItWaits(const records::Waiting& waiting) {
                  " may be soon");
     case records::Lack::kLimit:
       return Cat("project ", waiting.claim.project, " has all the slots that it may have");
+    case records::Lack::kStore:
+      return "the pool's database cannot be reached at the moment, and nobody loses their place";
     case records::Lack::kSlot:
       break;
   }

@@ -127,6 +127,9 @@ web::Response MayBeOn(const Parts& parts, const std::string& id, const std::stri
   if (build->state != records::State::kRunning) {
     return TextPage(200, Cat("no: the build is over: ", records::StateName(build->state), '\n'));
   }
+  if (parts.slots.Holds(id, builder)) return TextPage(200, "yes\n");
+  // It may have got the builder from another pool, just now.
+  if (!parts.slots.Refresh()) return TextPage(503, "The queue cannot be read at the moment.\n");
   return parts.slots.Holds(id, builder)
              ? TextPage(200, "yes\n")
              : TextPage(200, "no: the build does not have this builder\n");
@@ -174,6 +177,9 @@ void AddPages(web::Routes& routes, const Parts& parts) {
   routes.whole[{"GET", "/healthz"}] = [health = std::make_shared<Health>(parts)](
                                           const web::Request&, const Cancel&) {
     return health->Answer();
+  };
+  routes.whole[{"GET", "/livez"}] = [](const web::Request&, const Cancel&) -> web::Answer {
+    return TextPage(200, "ok\n");
   };
   routes.whole[{"GET", "/metrics"}] = [counts = std::make_shared<Counts>(parts)](
                                           const web::Request&, const Cancel&) {

@@ -2,6 +2,8 @@
 
 #include "driver/base/text.h"
 #include "driver/http/client.h"
+#include "pool/records/shared_slots.h"
+#include "pool/records/store.h"
 #include "pool/service/call.h"
 #include "pool/service/services.h"
 #include "pool/service/upkeep.h"
@@ -43,7 +45,7 @@ class RunningPool final : public PoolServer {
   RunningPool(PoolOptions options,
               std::string stamp,
               settings::Settings settings,
-              std::unique_ptr<records::Records> records)
+              records::Store store)
       : journal_(std::move(options.audit), std::move(options.log)),
         settings_(std::move(options.settings_file),
                   std::move(stamp),
@@ -53,7 +55,7 @@ class RunningPool final : public PoolServer {
         http_(http::MakeCurlClient(
             Cat("depot-pool/", options.version), kConnectTimeout, std::move(options.system_roots))),
         gate_(identity::MakeGate(*http_)),
-        records_(std::move(records)),
+        store_(std::move(store)),
         authorities_(settings_.Current()->state) {}
 
   std::uint16_t port() const override { return server_->port(); }
@@ -66,6 +68,10 @@ class RunningPool final : public PoolServer {
     Configure(*settings);
     settings_.OnChange([this](const settings::Settings& changed) { Configure(changed); });
     TRY(Restore());
+    if (parts_.shared) {
+      TRY_ASSIGN(auto tokens, store_.records->Tokens());
+      settings_.SetStored(std::move(tokens));
+    }
     web::Routes routes;
     AddBuilds(routes, parts_);
     AddMachines(routes, parts_);
@@ -114,10 +120,36 @@ class RunningPool final : public PoolServer {
             [this](const std::string& line) { journal_.Say(line); }};
   }
 
+  std::unique_ptr<records::Slots> MakeSlots() {
+    if (store_.database != nullptr) {
+      return records::MakeSharedSlots(*store_.database,
+                                      [this](const std::string& line) { journal_.Say(line); });
+    }
+    return records::MakeSlots({[this](const records::Claim& claim) { StoreClaim(claim); },
+                               [this](const records::Claim& claim) { RemoveClaim(claim); }});
+  }
+
+  /// A claim that is not stored costs its place after a restart, not more: the build goes on.
+  void StoreClaim(records::Claim claim) {
+    claim.asked_at = WallClock();
+    claim.granted_at = claim.builder.empty() ? 0 : claim.asked_at;
+    KeepClaim([this, claim] { return store_.records->StoreClaim(claim); });
+  }
+
+  void RemoveClaim(const records::Claim& claim) {
+    KeepClaim([this, claim] { return store_.records->RemoveClaim(claim); });
+  }
+
+  void KeepClaim(Backlog::Write write) {
+    Result<> kept = backlog_.Do(std::move(write));
+    if (!kept) journal_.Say(Cat("queue: ", kept.error().message()));
+  }
+
   /// What ran before goes on, with time to report.
   Result<> Restore() {
-    TRY_ASSIGN(auto running, records_->Running());
-    TRY_ASSIGN(auto claims, records_->OpenClaims());
+    TRY(slots_->Refresh());
+    TRY_ASSIGN(auto running, store_.records->Running());
+    TRY_ASSIGN(auto claims, store_.records->OpenClaims());
     for (const records::BuildRecord& build : running)
       slots_->Begin(build.id, SteadyTime());
     for (const records::Claim& claim : claims)
@@ -131,13 +163,13 @@ class RunningPool final : public PoolServer {
   LiveSettings settings_;
   std::unique_ptr<http::HttpClient> http_;
   std::unique_ptr<identity::Gate> gate_;
-  std::unique_ptr<records::Records> records_;
+  records::Store store_;
   identity::BuilderAuthorities authorities_;
-  std::unique_ptr<records::Slots> slots_ = records::MakeSlots();
   Backlog backlog_;
+  std::unique_ptr<records::Slots> slots_ = MakeSlots();
   std::unique_ptr<fleet::Fleet> fleet_ = fleet::MakeFleet(Surroundings());
-  Parts parts_{settings_, *gate_,  authorities_, *records_, backlog_,
-               *slots_,   *fleet_, journal_,     metrics_};
+  Parts parts_{settings_, *gate_,  authorities_, *store_.records, backlog_,
+               *slots_,   *fleet_, journal_,     metrics_,        store_.database != nullptr};
   std::unique_ptr<ProjectsService> projects_ = MakeProjectsService(parts_);
   std::unique_ptr<LoginService> logins_ = MakeLoginService(parts_);
   std::unique_ptr<web::Server> server_;
@@ -149,9 +181,9 @@ class RunningPool final : public PoolServer {
 Result<std::unique_ptr<PoolServer>> StartPool(PoolOptions options) {
   std::string stamp = FileStamp(options.settings_file);
   TRY_ASSIGN(settings::Settings settings, settings::ReadSettings(options.settings_file));
-  TRY_ASSIGN(auto records, records::OpenRecords(settings.state, std::chrono::milliseconds(0)));
+  TRY_ASSIGN(auto store, records::OpenStore(settings, std::chrono::milliseconds(0)));
   auto pool = std::make_unique<RunningPool>(std::move(options), std::move(stamp),
-                                            std::move(settings), std::move(records));
+                                            std::move(settings), std::move(store));
   Result<> started = pool->Start();
   if (!started) return Fail(std::move(started).error());
   return pool;

@@ -62,7 +62,7 @@ class Projects final : public ProjectsService {
               .WithHint(Cat("the pool's administrator gives it its own: `projects: [", project,
                             "]` at a builder")));
     }
-    std::optional<Result<>> outcome = resets_.Ask(project, own);
+    TRY_ASSIGN(std::optional<Result<>> outcome, resets_.Ask(project, own));
     if (!outcome) return web::Later{std::chrono::milliseconds(500)};
     if (!*outcome) return Fail(AsFailure(outcome->error()));
     account::ResetProjectCacheResponse response;

@@ -35,7 +35,7 @@ class LoginService {
 };
 std::unique_ptr<LoginService> MakeLoginService(const Parts& parts);
 
-/// /healthz, /metrics, the page of a build and of a login, and "no" for everything else.
+/// /healthz, /livez, /metrics, the page of a build and of a login, and "no" for everything else.
 void AddPages(web::Routes& routes, const Parts& parts);
 
 /// `/`, for people with a token and a browser: the fleet's builders, queue and builds.

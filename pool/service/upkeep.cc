@@ -41,6 +41,7 @@ void Upkeep::Start(web::Server& server) {
 Result<> Upkeep::Tick(web::Server& server, const Cancel& cancel) {
   do {
     WriteBacklog();
+    if (parts_.shared) TakeTokens();
     EndBuilds(WallClock());
     ReloadTls(server);
   } while (cancel.SleepFor(kTick));
@@ -52,6 +53,12 @@ void Upkeep::WriteBacklog() {
   parts_.backlog.Flush([this](const Error& error) {
     parts_.journal.Say(Cat("a write that had waited failed: ", error.message()));
   });
+}
+
+void Upkeep::TakeTokens() {
+  auto tokens = parts_.records.Tokens();
+  // What is known stays while they cannot be read.
+  if (tokens) parts_.settings.SetStored(*std::move(tokens));
 }
 
 void Upkeep::End(const std::string& build,
@@ -82,9 +89,6 @@ void Upkeep::EndBuilds(std::int64_t now) {
     parts_.journal.Say(Cat("build ", claim.build, " lost its ",
                            claim.builder.empty() ? "place in the queue for " : "builder of ",
                            claim.platform, ": no sign of life for 60 s"));
-    Result<> removed = parts_.backlog.Do(
-        [&records = parts_.records, claim] { return records.RemoveClaim(claim); });
-    if (!removed) parts_.journal.Say(Cat("queue: ", removed.error().message()));
   }
   // A copy: those that can be written down go from the set meanwhile.
   for (const std::string& build : std::set<std::string>(lost_))

@@ -10,7 +10,8 @@
 namespace depot::service {
 
 /// What the pool does without being asked: it ends builds that are silent, cancelled or too old,
-/// and takes up renewed TLS certificates. Its thread runs from Start() to its end.
+/// takes up renewed TLS certificates, and the tokens of pools that share them. Its thread runs from
+/// Start() to its end.
 class Upkeep {
  public:
   explicit Upkeep(const Parts& parts) : parts_(parts), threads_(Cancel::Never()) {}
@@ -24,6 +25,7 @@ class Upkeep {
  private:
   Result<> Tick(web::Server& server, const Cancel& cancel);
   void WriteBacklog();
+  void TakeTokens();
   void ReloadTls(web::Server& server);
   void End(const std::string& build,
            records::State state,

@@ -68,6 +68,14 @@ void CheckProject(Fields& fields,
                    nearest.empty() ? "" : "; did you mean ", nearest, nearest.empty() ? "" : "?"));
 }
 
+/// The text of the file that a key names, without the line's end.
+Secret ReadPassword(Fields& fields, std::string_view key) {
+  const Secret content(fields.Content(fields.Path(key)));
+  Secret password(std::string(Trim(content.Reveal())));
+  if (password.empty()) fields.Wrong(key, "names an empty file");
+  return password;
+}
+
 SaveSettings ReadSave(Source& source, const Yaml& node) {
   Fields fields(source, node, "save", {"repository", "username", "password_file"});
   SaveSettings save;
@@ -81,12 +89,32 @@ SaveSettings ReadSave(Source& source, const Yaml& node) {
   if (save.username.empty() != file.empty()) {
     fields.Wrong("username", "and password_file belong together");
   }
-  if (!file.empty()) {
-    const Secret content(fields.Content(file));
-    save.password = Secret(std::string(Trim(content.Reveal())));
-    if (save.password.empty()) fields.Wrong("password_file", "names an empty file");
-  }
+  if (!file.empty()) save.password = ReadPassword(fields, "password_file");
   return save;
+}
+
+/// Whether the URL of a database has a password in it, which then is where others can read it.
+bool HasPassword(std::string_view url) {
+  const std::string_view rest = url.substr(url.find("://") + 3);
+  const std::string_view host = rest.substr(0, rest.find_first_of("/?"));
+  const std::size_t at = host.rfind('@');
+  return (at != std::string_view::npos && host.substr(0, at).find(':') != std::string_view::npos) ||
+         rest.find("password=") != std::string_view::npos;
+}
+
+void ReadStore(Fields& root, Settings& settings) {
+  settings.store = root.Text("store");
+  if (root.Has("store_password_file")) {
+    settings.store_password = ReadPassword(root, "store_password_file");
+    if (settings.store.empty()) root.Wrong("store_password_file", "needs `store` beside it");
+  }
+  if (settings.store.empty()) return;
+  if (!settings.store.starts_with("postgres://") && !settings.store.starts_with("postgresql://")) {
+    root.Wrong("store", "must be a URL: postgresql://USER@HOST/DATABASE?sslmode=verify-full");
+  } else if (HasPassword(settings.store)) {
+    root.Wrong("store",
+               "has a password in it: put it into a file that `store_password_file` names");
+  }
 }
 
 void ReadProjects(Source& source, Fields& root, Settings& settings) {
@@ -315,6 +343,7 @@ void ReadServer(Source& source, Fields& root, Settings& settings) {
   settings.state = root.Path("state");
   if (settings.state.empty())
     root.Wrong("state", "is missing: the directory for builds and the CA");
+  ReadStore(root, settings);
   settings.build_hours = root.Number("build_hours", settings.build_hours, 1, 24);
   settings.home_wait_seconds =
       root.Number("home_wait_seconds", settings.home_wait_seconds, 0, kMaxHomeWait);
@@ -329,10 +358,10 @@ Result<Settings> ParseSettings(const std::string& file, std::string_view text) {
   const Result<Yaml> yaml = ParseYaml(text);
   if (!yaml) return Fail(Error(yaml.error()).While(Printable(file)));
   Source source{file, std::nullopt};
-  Fields root(
-      source, *yaml, "settings",
-      {"listen", "url", "tls", "proxies", "state", "build_hours", "certificate_minutes",
-       "home_wait_seconds", "home_passes", "projects", "users", "builders", "oidc", "tokens"});
+  Fields root(source, *yaml, "settings",
+              {"listen", "url", "tls", "proxies", "state", "store", "store_password_file",
+               "build_hours", "certificate_minutes", "home_wait_seconds", "home_passes", "projects",
+               "users", "builders", "oidc", "tokens"});
   Settings settings;
   ReadServer(source, root, settings);
   ReadProjects(source, root, settings);

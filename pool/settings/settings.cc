@@ -16,4 +16,14 @@ const UserSettings* Settings::FindUser(const std::string& name) const {
   return found == users.end() ? nullptr : &*found;
 }
 
+std::vector<TokenRecord> JoinTokens(std::vector<TokenRecord> in_file,
+                                    const std::vector<TokenRecord>& stored) {
+  std::erase_if(in_file, [&](const TokenRecord& token) {
+    return std::any_of(stored.begin(), stored.end(),
+                       [&](const TokenRecord& other) { return other.id == token.id; });
+  });
+  in_file.insert(in_file.end(), stored.begin(), stored.end());
+  return in_file;
+}
+
 }  // namespace depot::settings

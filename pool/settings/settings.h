@@ -95,6 +95,8 @@ struct Settings {
   std::string tls_key;            ///< path
   std::set<std::string> proxies;  ///< addresses whose X-Forwarded-For counts
   std::string state;              ///< directory: builds.sqlite, the authorities
+  std::string store;              ///< URL of the database that pools share; "" = builds.sqlite
+  Secret store_password;          ///< read from `store_password_file`
   int build_hours = 6;            ///< how long a build may take, 1 to 24
   int home_wait_seconds = 30;     ///< so long the first in the queue waits for a home; 0 = never
   int home_passes = 16;           ///< so often a build may be passed by others that go home
@@ -116,6 +118,11 @@ Result<Settings> ReadSettings(const std::string& file);
 
 /// The same for a text that stands, or is to stand, in `file`.
 Result<Settings> ParseSettings(const std::string& file, std::string_view text);
+
+/// The tokens of the file and those that pools share in a database: of two with one id the shared
+/// one holds, since it is the one that can be revoked everywhere at once.
+std::vector<TokenRecord> JoinTokens(std::vector<TokenRecord> in_file,
+                                    const std::vector<TokenRecord>& stored);
 
 /// Adds a token record to the file's `tokens:` list, keeping everything else of the file byte for
 /// byte, its mode and its owner, atomically, under a lock on its directory (waits up to 10 s);

@@ -36,6 +36,7 @@ class CommandLine(PoolTest):
             "login approve CODE --user U [--expires AGE]\n",
             "builds list [--project P] [--limit N]\n",
             "builds cancel ID\n",
+            "migrate\n",
             "ca show [--builder NAME] [--state DIR]\n",
             "ca server-certificate HOST... --out DIR [--builder NAME] [--state DIR]\n",
             "front --builder NAME --pool URL --certificates DIR",

@@ -26,6 +26,7 @@ _HEAVY = {
     r"uni(case|ctype|gbrk|norm|str)\.h": "depot_unistring",
     r"crypt\.h": "depot_crypt",
     r"sqlite3": "depot_sqlite",
+    r"libpq-fe": "depot_postgres",
     r"boost/": "depot_boost",
     r"CLI/|CLI11\.hpp": "depot_cli11",
     r"google/protobuf/": "depot_protocol",

@@ -13,24 +13,35 @@
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "pool/records/database.h"
+#include "pool/records/shared_slots.h"
+#include "pool/records/store.h"
+#include "tests/unit/records/test_postgres.h"
 
 namespace depot::records {
 namespace {
 
-/// A state directory of the test's own, and records in it that can be closed and opened again.
-class RecordsTest : public ::testing::Test {
+/// Where the records of a test are.
+enum class Place { kFile, kDatabase };
+
+/// Records of the test's own that can be closed and opened again: in a state directory, or in a
+/// database.
+class RecordsTest : public ::testing::TestWithParam<Place> {
  protected:
-  RecordsTest()
+  explicit RecordsTest(Place place = Place::kFile)
       : directory_((std::filesystem::temp_directory_path() / Cat("depot-records-", RandomId()))) {
+    if (place == Place::kDatabase) settings_.store = TestPostgres::Get().Empty().url;
+    settings_.state = directory_;
     Reopen();
   }
   ~RecordsTest() override { std::filesystem::remove_all(directory_); }
 
   void Reopen() {
     records_.reset();
-    auto opened = OpenRecords(directory_);
+    store_ = {};
+    auto opened = OpenStore(settings_);
     ASSERT_TRUE(opened) << opened.error().message();
-    records_ = *std::move(opened);
+    store_ = *std::move(opened);
+    records_ = std::move(store_.records);
   }
 
   std::string File() const { return directory_ + "/builds.sqlite"; }
@@ -57,12 +68,27 @@ class RecordsTest : public ::testing::Test {
   }
 
   std::string directory_;
+  settings::Settings settings_;
+  Store store_;
   std::unique_ptr<Records> records_;
 };
 
+/// What holds wherever they are.
+class AnyRecordsTest : public RecordsTest {
+ protected:
+  AnyRecordsTest() : RecordsTest(GetParam()) {}
+};
+
+INSTANTIATE_TEST_SUITE_P(Stores,
+                         AnyRecordsTest,
+                         ::testing::Values(Place::kFile, Place::kDatabase),
+                         [](const auto& place) {
+                           return place.param == Place::kFile ? "File" : "Database";
+                         });
+
 using Ids = std::vector<std::string>;
 
-TEST_F(RecordsTest, BuildsSurviveARestart) {
+TEST_P(AnyRecordsTest, BuildsSurviveARestart) {
   BuildRecord build = Build("a");
   build.saved = true;
   build.admitted_by = "t1";
@@ -83,7 +109,7 @@ TEST_F(RecordsTest, BuildsSurviveARestart) {
   EXPECT_EQ(records_->FindByToken("").error().code(), ErrorCode::kNotFound);
 }
 
-TEST_F(RecordsTest, TheFirstOutcomeStaysUnlessTheBuildWasOnlyLost) {
+TEST_P(AnyRecordsTest, TheFirstOutcomeStaysUnlessTheBuildWasOnlyLost) {
   ASSERT_TRUE(records_->Create(Build("a")));
   EXPECT_TRUE(*records_->Finish("a", State::kLost, "", 2000));
   EXPECT_TRUE(*records_->Finish("a", State::kFailed, "exit code 1", 3000));
@@ -95,7 +121,7 @@ TEST_F(RecordsTest, TheFirstOutcomeStaysUnlessTheBuildWasOnlyLost) {
   EXPECT_EQ(found->finished_at, 3000);
 }
 
-TEST_F(RecordsTest, OnlyRunningBuildsCanBeCancelledAndTheFirstTimeCounts) {
+TEST_P(AnyRecordsTest, OnlyRunningBuildsCanBeCancelledAndTheFirstTimeCounts) {
   ASSERT_TRUE(records_->Create(Build("a")));
   EXPECT_TRUE(*records_->RequestCancel("a", 2000));
   EXPECT_TRUE(*records_->RequestCancel("a", 3000));
@@ -105,7 +131,7 @@ TEST_F(RecordsTest, OnlyRunningBuildsCanBeCancelledAndTheFirstTimeCounts) {
   EXPECT_FALSE(*records_->RequestCancel("b", 5000));
 }
 
-TEST_F(RecordsTest, ListsPagesNewestFirst) {
+TEST_P(AnyRecordsTest, ListsPagesNewestFirst) {
   for (const char* id : {"a", "b", "c", "d"})
     ASSERT_TRUE(records_->Create(Build(id, std::string(id) == "c" ? "q" : "p")));
   EXPECT_EQ(Listed("p", 2), (Ids{"d", "b"}));
@@ -180,7 +206,7 @@ TEST_F(RecordsTest, KeepsTenThousandEndedBuildsOfAProject) {
   EXPECT_LE((*records_->Count())[State::kSucceeded], 10002);
 }
 
-TEST_F(RecordsTest, LoginsAreFoundUntilTheyExpire) {
+TEST_P(AnyRecordsTest, LoginsAreFoundUntilTheyExpire) {
   ASSERT_TRUE(records_->StoreLogin({"ABCD-EFGH", "h", 1600, ""}, 1000));
   EXPECT_TRUE(records_->FindLogin("ABCD-EFGH", 1600));
   EXPECT_EQ(records_->FindLogin("ABCD-EFGH", 1601).error().code(), ErrorCode::kNotFound);
@@ -188,6 +214,111 @@ TEST_F(RecordsTest, LoginsAreFoundUntilTheyExpire) {
   EXPECT_EQ(records_->FindLogin("ABCD-EFGH", 1200)->user, "ann");
   ASSERT_TRUE(records_->RemoveLogin("ABCD-EFGH"));
   EXPECT_FALSE(records_->FindLogin("ABCD-EFGH", 1200));
+}
+
+TEST_P(AnyRecordsTest, ALoginIsFoundByWhatItsClientAsksWith) {
+  ASSERT_TRUE(records_->StoreLogin({"ABCD-EFGH", "h", 1600, "", "id", "10.0.0.1"}, 1000));
+  EXPECT_EQ(records_->FindLoginById("id", 1200)->code, "ABCD-EFGH");
+  EXPECT_EQ(records_->FindLoginById("other", 1200).error().code(), ErrorCode::kNotFound);
+  Secret secret = *records_->LoginSecret();
+  Reopen();
+  EXPECT_EQ(*records_->LoginSecret(), secret);
+  EXPECT_GE(secret.size(), 32U);
+}
+
+TEST_P(AnyRecordsTest, ANetworkHasTenLoginsAtATime) {
+  for (int i = 0; i < 10; ++i)
+    ASSERT_TRUE(records_->StoreLogin({Cat("A", i), "h", 1600, "", Cat(i), "10.0.0.1"}, 1000));
+  auto more = records_->StoreLogin({"B", "h", 1600, "", "b", "10.0.0.1"}, 1000);
+  EXPECT_EQ(more.error().code(), ErrorCode::kUnavailable);
+  EXPECT_TRUE(records_->StoreLogin({"C", "h", 1600, "", "c", "10.0.0.2"}, 1000));
+  EXPECT_TRUE(records_->StoreLogin({"D", "h", 2600, "", "d", "10.0.0.1"}, 1601));
+}
+
+TEST_P(AnyRecordsTest, TokensAreKeptAndReplaced) {
+  settings::TokenRecord token;
+  token.id = "t1";
+  token.sha256 = std::string(64, 'a');
+  token.user = "ann";
+  token.created_at = 1000;
+  token.expires_at = 2000;
+  ASSERT_TRUE(records_->StoreToken(token));
+  EXPECT_EQ(*records_->Tokens(), std::vector<settings::TokenRecord>{token});
+  token.revoked = true;
+  ASSERT_TRUE(records_->StoreToken(token));
+  Reopen();
+  EXPECT_EQ(*records_->Tokens(), std::vector<settings::TokenRecord>{token});
+}
+
+TEST_P(AnyRecordsTest, OneOfSeveralEmptiesACache) {
+  using Kind = ResetNews::Kind;
+  EXPECT_EQ(records_->AskReset("p", "me", 1000)->kind, Kind::kBegin);
+  EXPECT_EQ(records_->AskReset("p", "you", 1001)->kind, Kind::kUnderWay);
+  EXPECT_EQ(records_->AskReset("q", "you", 1001)->kind, Kind::kBegin);
+  EXPECT_EQ(records_->AskReset("p", "me", 1002)->kind, Kind::kBegin) << "it does not know of it";
+  ASSERT_TRUE(records_->ReportReset("p", "me", std::nullopt, 1015));
+  EXPECT_EQ(records_->AskReset("p", "you", 1030)->kind, Kind::kUnderWay);
+  EXPECT_EQ(records_->AskReset("p", "you", 1031)->kind, Kind::kBegin) << "me has ended";
+  ASSERT_TRUE(records_->ReportReset("p", "me", Result<>(), 1032));
+  EXPECT_EQ(records_->AskReset("p", "me", 1032)->kind, Kind::kUnderWay) << "by the other one";
+  Error failure = Error(ErrorCode::kDenied, "no").WithHint("ask");
+  ASSERT_TRUE(records_->ReportReset("p", "you", Result<>(Fail(failure)), 1040));
+  auto news = records_->AskReset("p", "me", 1041);
+  EXPECT_EQ(news->kind, Kind::kEnded);
+  ASSERT_TRUE(news->failure);
+  EXPECT_EQ(news->failure->code(), ErrorCode::kDenied);
+  EXPECT_EQ(news->failure->hint(), "ask");
+  EXPECT_EQ(records_->AskReset("p", "you", 1042)->kind, Kind::kBegin) << "it is given once";
+  ASSERT_TRUE(records_->ReportReset("p", "you", Result<>(), 1043));
+  EXPECT_EQ(records_->AskReset("p", "me", 1080)->kind, Kind::kBegin) << "nobody asked in time";
+}
+
+TEST_P(AnyRecordsTest, TextOfStrangersIsNoStatement) {
+  for (const std::string& id : {std::string("'; DROP TABLE builds; --"), std::string("a\0b", 3),
+                                std::string("\xff\xfe"), std::string(100000, 'x')}) {
+    EXPECT_EQ(records_->Find(id).error().code(), ErrorCode::kNotFound);
+    EXPECT_EQ(records_->FindLogin(id, 1).error().code(), ErrorCode::kNotFound);
+  }
+  BuildRecord build = Build("a");
+  build.creator = "M\xc3\xbcller \\ \"x\"";
+  ASSERT_TRUE(records_->Create(build));
+  EXPECT_EQ(records_->Find("a")->creator, build.creator);
+}
+
+TEST_F(RecordsTest, AreCopiedToAnEmptyDatabase) {
+  BuildRecord build = Build("a");
+  build.admitted_by = "t1";
+  ASSERT_TRUE(records_->Create(build));
+  ASSERT_TRUE(records_->Create(Build("b")));
+  ASSERT_TRUE(records_->Create(Build("ended")));
+  ASSERT_TRUE(records_->Finish("ended", State::kFailed, "exit code 1", 2000));
+  ASSERT_TRUE(records_->StoreClaim({"a", "linux/amd64", "p", 7, "one", 500}));
+  ASSERT_TRUE(records_->StoreClaim({"b", "linux/amd64", "p", 9, "", 600}));
+  ASSERT_TRUE(records_->StoreLogin({"ABCD-EFGH", "h", 1600, "", "id", "10.0.0.1"}, 1000));
+  Secret secret = *records_->LoginSecret();
+  settings_.store = TestPostgres::Get().Empty().url;
+  EXPECT_EQ(CopyFileToDatabase(settings_).error().code(), ErrorCode::kExists)
+      << "a pool has it open";
+  records_.reset();
+  auto copied = CopyFileToDatabase(settings_);
+  ASSERT_TRUE(copied) << copied.error().message();
+  EXPECT_EQ(*copied, 3);
+  EXPECT_EQ(CopyFileToDatabase(settings_).error().code(), ErrorCode::kExists);
+  Reopen();
+  EXPECT_EQ(records_->FindByToken("hash of a")->options, build.options);
+  EXPECT_EQ(records_->Find("a")->admitted_by, "t1");
+  EXPECT_EQ(records_->Find("ended")->error, "exit code 1");
+  EXPECT_EQ(records_->FindLogin("ABCD-EFGH", 1200)->id_hash, "id");
+  EXPECT_EQ(*records_->LoginSecret(), secret);
+  ASSERT_TRUE(records_->Create(Build("c")));
+  EXPECT_EQ(Listed("p", 10), (Ids{"c", "ended", "b", "a"}));
+  auto slots = MakeSharedSlots(*store_.database, [](const std::string&) {});
+  slots->Configure({{"one", "linux/amd64", 1, {}}});
+  ASSERT_TRUE(slots->Refresh());
+  EXPECT_TRUE(slots->Holds("a", "one"));
+  auto place = slots->Ask("c", "linux/amd64", "p", std::chrono::seconds(0));
+  EXPECT_EQ(std::get<Waiting>(place).position, 2);
+  EXPECT_GT(std::get<Waiting>(place).claim.ticket, 9);
 }
 
 TEST_F(RecordsTest, TheFileIsForItsOwnerAlone) {

@@ -244,6 +244,32 @@ TEST(Settings, TokensAreChecked) {
       "stands twice");
 }
 
+TEST(Settings, ADatabaseIsNamedWithoutItsPassword) {
+  const std::string url = "postgresql://pool@db/depot?sslmode=verify-full";
+  const auto settings = Read(Cat("store: \"", url, "\"\nstore_password_file: password\n"));
+  ASSERT_TRUE(settings) << settings.error().message();
+  EXPECT_EQ(settings->store, url);
+  EXPECT_EQ(settings->store_password.Reveal(), "hunter2");
+  for (const char* wrong :
+       {"postgresql://pool:hunter2@db/depot", "postgres://db/x?password=hunter2",
+        "postgres://u:hunter2@a,b/x?host=@"}) {
+    const std::string why = WhyNot(Cat("store: \"", wrong, "\"\n"));
+    EXPECT_SAYS(why, "pool.yaml: line 3: settings: store has a password in it");
+    EXPECT_EQ(why.find("hunter2"), std::string::npos) << why;
+  }
+  EXPECT_SAYS(WhyNot("store: builds.sqlite\n"), "must be a URL");
+  EXPECT_SAYS(WhyNot("store_password_file: password\n"), "needs `store`");
+}
+
+TEST(Settings, SharedTokensHoldBeforeThoseOfTheFile) {
+  TokenRecord file{"a", "1", "p", "", 1, 0, false};
+  TokenRecord revoked = file;
+  revoked.revoked = true;
+  TokenRecord other{"b", "2", "p", "", 1, 0, false};
+  EXPECT_EQ(JoinTokens({file}, {other}), (std::vector<TokenRecord>{file, other}));
+  EXPECT_EQ(JoinTokens({file}, {other, revoked}), (std::vector<TokenRecord>{other, revoked}));
+}
+
 TEST(Settings, NoMessageHoldsAPassword) {
   const std::string why = WhyNot(
       "projects:\n  - {id: p, save: {repository: x, username: u, password_file: password}}\n");

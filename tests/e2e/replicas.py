@@ -1,0 +1,118 @@
+"""Several pools on one PostgreSQL of a test's own, and clients that take them for one."""
+
+import http.client
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import connect
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Database:
+    """A PostgreSQL of the test's own on loopback, behind TLS with the certificate of the rig and a password."""
+
+    def __init__(self, rig):
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self.folder.chmod(0o755)
+        self.password = secrets.token_urlsafe(12)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        for name, mode in (("SERVER_CERT", 0o644), ("SERVER_KEY", 0o600)):
+            shutil.copy(rig[name], self.folder / name)
+            (self.folder / name).chmod(mode)
+        self.url = f"postgresql://pool@localhost:{self.port}/postgres?sslmode=verify-full&sslrootcert={rig['CACERT']}"
+        self.process = None
+        self.start()
+
+    def start(self):
+        options = ["listen_addresses=127.0.0.1", f"port={self.port}", "ssl=on"]
+        options += [f"ssl_cert_file={self.folder}/SERVER_CERT", f"ssl_key_file={self.folder}/SERVER_KEY"]
+        argv = [ROOT / "tests/rig/postgres", self.folder]
+        for option in options:
+            argv += ["-c", option]
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                argv, stdout=log, stderr=log, env={**os.environ, "POOL_PASSWORD": self.password}
+            )
+        end = time.monotonic() + 60
+        while not (self.folder / f".s.PGSQL.{self.port}").exists():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"no PostgreSQL:\n{(self.folder / 'log').read_text()}")
+            time.sleep(0.05)
+
+    def kill(self):
+        """At once, as by the death of its machine."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.folder)
+
+
+class AnyOf:
+    """A connect.Client through pools behind one address: what one cannot answer the next one is asked."""
+
+    def __init__(self, pools, token, timeout):
+        self._pools, self._timeout = list(pools), timeout
+        random.shuffle(self._pools)
+        self._client = None
+        self.token = token
+
+    @property
+    def answer_headers(self):
+        return self._client.answer_headers
+
+    def call(self, method, values=None, token=None):
+        end = time.monotonic() + 100
+        while True:
+            self._client = self._client or self._pools[0].client(self.token, self._timeout)
+            self._client.token = self.token
+            try:
+                return self._client.call(method, values, token)
+            except (OSError, http.client.HTTPException, connect.Refused) as error:
+                passing = not isinstance(error, connect.Refused) or error.code == "unavailable"
+                if not passing or time.monotonic() > end:
+                    raise
+            self.close()
+            self._pools.append(self._pools.pop(0))
+            time.sleep(0.2)
+
+    def close(self):
+        if self._client:
+            self._client.close()
+            self._client = None
+
+
+class Replicas:
+    """What simulated clients take for one pool."""
+
+    def __init__(self, pools):
+        self._pools = pools
+
+    def client(self, token="", timeout=30):
+        return AnyOf(self._pools, token, timeout)
+
+
+def share(pools, database, **settings):
+    """Makes the settings of `pools` those of pools on one database, and starts them."""
+    for pool in pools:
+        # The authorities are a secret that they share.
+        pool.settings["state"] = str(pools[0].state)
+        (pool.folder / "database-password").write_text(database.password + "\n")
+        pool.settings |= {"store": database.url, "store_password_file": "database-password", **settings}
+        pool.write()
+    for pool in pools:
+        pool.start(wait=False)
+    for pool in pools:
+        pool.wait_until_healthy()
