@@ -51,6 +51,13 @@ std::string HintOf(const std::filesystem::path& name) {
   return name.is_absolute() ? "" : "-f is relative to the working directory";
 }
 
+/// Whatever it is that gives bytes, as opposed to a folder or nothing.
+bool IsFile(const std::string& name) {
+  std::error_code error;
+  const auto status = std::filesystem::status(name, error);
+  return std::filesystem::exists(status) && !std::filesystem::is_directory(status);
+}
+
 Result<DefinitionFile> ReadOne(std::string name,
                                int standard_input,
                                disk::PipeClaims& pipes,
@@ -64,7 +71,7 @@ Result<DefinitionFile> ReadOne(std::string name,
   auto text =
       input ? disk::ReadOpenFile(standard_input, "standard input", kMostDefinitionBytes, cancel)
             : disk::ReadTyped(name, kMostDefinitionBytes, cancel);
-  if (!text && (got != 0 || S_ISDIR(status.st_mode)) && text.error().hint().empty()) {
+  if (!text && !input && text.error().hint().empty() && !IsFile(name)) {
     return Fail(std::move(text).error().WithHint(HintOf(name)));
   }
   if (!text) return Fail(std::move(text).error());
