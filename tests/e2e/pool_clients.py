@@ -134,3 +134,13 @@ class Honest:
         self._over.set()
         for thread in self._threads:
             thread.join()
+
+
+def most_at_once(lives):
+    """How many of them had a machine at the moment when most had one."""
+    moments = [(life.granted, 1) for life in lives] + [(life.ended, -1) for life in lives]
+    taken = highest = 0
+    for _, change in sorted(moments):
+        taken += change
+        highest = max(highest, taken)
+    return highest

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import connect
 from pool import FINISHED, Machine, PoolTest
-from pool_clients import simulate
+from pool_clients import most_at_once, simulate
 
 
 class Crowd(PoolTest):
@@ -38,12 +38,7 @@ class Crowd(PoolTest):
         self.assert_fair(lives)
         self.assertGreater(sum(life.asks > 1 for life in lives), 100, "hardly anybody waited")
         # At no moment more than four had a machine.
-        moments = [(life.granted, 1) for life in lives] + [(life.ended, -1) for life in lives]
-        taken = highest = 0
-        for _, change in sorted(moments):
-            taken += change
-            highest = max(highest, taken)
-        self.assertLessEqual(highest, 4)
+        self.assertLessEqual(most_at_once(lives), 4)
         self.assertEqual(set(pool.builds(token, "one").values()), {FINISHED})
 
     def test_machines_are_given_in_the_order_of_asking(self):

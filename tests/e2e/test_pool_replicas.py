@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import connect
 from pool import FINISHED, Machine, PoolTest
-from pool_clients import simulate
+from pool_clients import most_at_once, simulate
 from replicas import Database, Replicas, share
 
 
@@ -56,12 +56,7 @@ class Queue(ReplicasTest):
         lives = simulate(Replicas(pools), token, 40, hold=0.3, then=trouble)
         self.assertEqual([life.error for life in lives if life.error], [])
         # At no moment more than four had a machine.
-        moments = [(life.granted, 1) for life in lives] + [(life.ended, -1) for life in lives]
-        taken = highest = 0
-        for _, change in sorted(moments):
-            taken += change
-            highest = max(highest, taken)
-        self.assertLessEqual(highest, 4)
+        self.assertLessEqual(most_at_once(lives), 4)
         # A build that was begun while its answer was lost is begun again; all that clients know of have ended.
         statuses = list(pools[0].builds(token, "one").values())
         self.assertGreaterEqual(statuses.count(FINISHED), 40)
