@@ -174,8 +174,14 @@ class Resumed {
 
   std::optional<SolveOutcome> ExportAgain(const Failed& failed) {
     const Error& error = failed.error;
+    // A layer that is gone once more was not taken by another export: what the cache knows of it is
+    // wrong. That costs one more build, however much was lost before.
+    const bool damaged = failed.passing == Passing::kLayer &&
+                         std::exchange(layer_was_gone_, true) &&
+                         !std::exchange(without_cache_, true);
     retries_.Lost();
-    const std::optional<milliseconds> wait = retries_.Next();
+    const std::optional<milliseconds> wait =
+        damaged ? std::optional(milliseconds(0)) : retries_.Next();
     if (!wait && retries_.used() == 0) return Failed{error};
     if (!wait) {
       return Failed{Error(error).WithHint(Also(Tried(), error.hint()))};
@@ -184,21 +190,16 @@ class Resumed {
       return Failed{Error(error).WithHint(Also(
           Cat("it cannot be delivered again, since ", ready.error().message()), error.hint()))};
     }
-    Say(Cat(error.message(), "; ", HowAgain(failed.passing), " in ", ShownWait(*wait)));
-    if (!cancel_.SleepFor(*wait)) return Failed{cancel_.error()};
-    return std::nullopt;
-  }
-
-  /// A layer that is gone once more was not taken by another export: what the cache knows of it is
-  /// wrong.
-  std::string_view HowAgain(Passing passing) {
-    const bool damaged = passing == Passing::kLayer && last_ == Passing::kLayer;
-    last_ = passing;
     if (damaged) {
       request_.frontend_attrs["no-cache"] = "";
-      return "the builder's cache is damaged: building again without it";
+      solving_.sink->Say(Cat("WARNING: ", error.message(),
+                             "; the builder's cache is damaged: building again without it"));
+      return std::nullopt;
     }
-    return PushesSomething(request_) ? "pushing again" : "exporting again";
+    Say(Cat(error.message(), "; ", PushesSomething(request_) ? "pushing" : "exporting",
+            " again in ", ShownWait(*wait)));
+    if (!cancel_.SleepFor(*wait)) return Failed{cancel_.error()};
+    return std::nullopt;
   }
 
   Result<> StartOver() {
@@ -229,7 +230,8 @@ class Resumed {
   BuildRequest request_;
   std::string first_ref_;
   int tries_ = 1;
-  Passing last_ = Passing::kNo;     // why it was exported again
+  bool layer_was_gone_ = false;
+  bool without_cache_ = false;      // since the builder's is damaged
   std::optional<Standby> standby_;  // goes first: it reads the rest
 };
 
