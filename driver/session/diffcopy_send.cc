@@ -15,6 +15,7 @@
 #include "driver/files/clutter.h"
 #include "driver/session/block_pool.h"
 #include "driver/session/packets.h"
+#include "driver/session/request_pace.h"
 #include "driver/session/send_queue.h"
 
 namespace depot::session {
@@ -32,10 +33,6 @@ constexpr std::size_t kMostPackets = kDataBlock / kDataPacket + 1;
 // A large file starts a block of its own rather than to fill the last bytes of one.
 constexpr std::size_t kSmallestPiece = 16 << 10;
 constexpr std::int64_t kSequentialFrom = 1 << 20;
-// Requests trickle in one by one: where there were several, more are likely to follow.
-constexpr auto kRequestPatience = std::chrono::microseconds(500);
-// A builder that asks for more only when it has what it asked for must not be slowed down by that.
-constexpr int kSkippedWaits = 16;
 
 /// A state as one number, never 0.
 std::uint64_t NumberOf(const files::FileState& state) {
@@ -117,30 +114,15 @@ class Sender {
 
   Result<> Run(const Cancel& cancel) {
     while (true) {
-      TRY_ASSIGN(SendQueue::Work work, NextWork(cancel));
+      // What is packed does not wait for what comes next.
+      if (used_ > 0 && !queue_.HasWork()) TRY(Flush(cancel));
+      TRY_ASSIGN(SendQueue::Work work, queue_.Next(cancel));
       TRY(WriteStats(std::move(work.stats), cancel));
-      if (work.file) {
-        TRY(SendFile(*work.file, cancel));
-        ++files_;
-      } else {
-        TRY(Flush(cancel));
-      }
+      if (work.file) TRY(SendFile(*work.file, cancel));
     }
   }
 
  private:
-  Result<SendQueue::Work> NextWork(const Cancel& cancel) {
-    if (used_ == 0) return queue_.Next(cancel);
-    bool several = files_ > 1 && used_ < kDataBlock / 4;
-    if (several && waits_to_skip_ > 0) --waits_to_skip_;
-    bool wait = several && waits_to_skip_ == 0;
-    TRY_ASSIGN(
-        SendQueue::Work work,
-        queue_.NextWithin(wait ? kRequestPatience : Cancel::Clock::duration::zero(), cancel));
-    if (wait && !work.file) waits_to_skip_ = kSkippedWaits;
-    return work;
-  }
-
   Result<> SendFile(const SendQueue::File& file, const Cancel& cancel) {
     if (!file.empty) TRY(SendContent(file, cancel));
     TRY(MakeRoom(kMaxDataHeader, cancel));
@@ -281,7 +263,6 @@ class Sender {
     rpc::Bytes bytes(std::move(block_), content);
     block_ = nullptr;
     used_ = 0;
-    files_ = 0;
     return call_.WriteFramed({std::move(bytes)}, cancel);
   }
 
@@ -300,9 +281,7 @@ class Sender {
   std::shared_ptr<char[]> block_;
   std::uint64_t sent_ = 0;
   std::uint64_t contents_ = 0;
-  std::size_t used_ = 0;   ///< bytes in block_
-  std::size_t files_ = 0;  ///< that end in block_
-  int waits_to_skip_ = 0;
+  std::size_t used_ = 0;  ///< bytes in block_
 };
 
 enum class End { kFin, kPeerFailed, kFailed };
@@ -314,8 +293,11 @@ struct ReadEnd {
 
 /// Takes the builder's requests until it says how the transfer ends.
 ReadEnd ReadRequests(rpc::ServerCall& call, SendQueue& queue, const Cancel& cancel) {
+  RequestPace pace;
   while (true) {
+    const Cancel::Clock::time_point begin = Cancel::Clock::now();
     Result<std::optional<std::string>> message = call.Read(cancel);
+    const Cancel::Clock::duration waited = Cancel::Clock::now() - begin;
     if (!message) return {End::kFailed, std::move(message).error()};
     if (!*message) {
       return {End::kPeerFailed, Error(ErrorCode::kUnavailable,
@@ -330,6 +312,7 @@ ReadEnd ReadRequests(rpc::ServerCall& call, SendQueue& queue, const Cancel& canc
         return {End::kPeerFailed,
                 Error(ErrorCode::kFailed, Cat("error from receiver: ", Printable(packet->data)))};
       case PacketType::kRequest:
+        if (pace.Gathers(waited)) cancel.SleepFor(RequestPace::kGathering);
         if (Result<> asked = queue.Request(packet->id); !asked) {
           return {End::kFailed, std::move(asked).error()};
         }

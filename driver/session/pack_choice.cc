@@ -20,27 +20,30 @@ constexpr int kLongest = 64;
 
 }  // namespace
 
-void PackChoice::Sent(std::size_t size, Time begin, Time end) {
+void PackChoice::Sent(std::size_t size, std::size_t packed, Time begin, Time end) {
   size_ += size;
+  packed_ += packed;
   took_ += end - (begin - last_end_ < kLongestPause ? last_end_ : begin);
   last_end_ = end;
   if ((took_ < kSampleTime || size_ < kSampleSize) && size_ < kLargeSample) return;
   const double rate =
       static_cast<double>(size_) / std::max(std::chrono::duration<double>(took_).count(), 1e-6);
-  size_ = 0;
+  const bool shrank = static_cast<double>(packed_) * kWorthIt < static_cast<double>(size_);
+  size_ = packed_ = 0;
   took_ = {};
   ++samples_;
-  if (!WantsOther(rate)) return;
+  if (!WantsOther(rate, shrank)) return;
   packs_ = !packs_;
   other_ = rate;
   samples_ = -1;  // the first one still shows what was under way
 }
 
 /// Whether the way that gave `rate` is to be left. Also sets how long the next one is kept.
-bool PackChoice::WantsOther(double rate) {
+bool PackChoice::WantsOther(double rate, bool shrank) {
   if (samples_ <= 0) return false;
   if (packs_) {
-    if (rate > other_ * kWorthIt) {
+    // What did not shrink was faster by chance.
+    if (shrank && rate > other_ * kWorthIt) {
       patience_ = 1;
       return samples_ >= kLongest;
     }

@@ -45,14 +45,9 @@ Result<SendQueue::Work> SendQueue::Next(const Cancel& cancel) {
   return TakeWorkLocked();
 }
 
-Result<SendQueue::Work> SendQueue::NextWithin(Cancel::Clock::duration patience,
-                                              const Cancel& cancel) {
-  std::unique_lock lock(mutex_);
-  if (!HasWorkLocked() && patience.count() > 0) {
-    changed_.wait_for(lock, cancel.stop_token(), patience, [&] { return HasWorkLocked(); });
-  }
-  TRY(cancel.Check());
-  return TakeWorkLocked();
+bool SendQueue::HasWork() const {
+  std::lock_guard lock(mutex_);
+  return HasWorkLocked();
 }
 
 SendQueue::Work SendQueue::TakeWorkLocked() {

@@ -37,17 +37,17 @@ class SendQueue {
   /// Never waits: a reader that did could block the builder, and with it the sender.
   Result<> Request(std::uint32_t id);
 
-  /// What the sender does next; both empty = nothing within the time it had.
+  /// What the sender does next.
   struct Work {
-    rpc::BytesList stats;      ///< to be written first
-    std::optional<File> file;  ///< then the next file in order of the requests
+    rpc::BytesList stats;      ///< to be written first; may be empty
+    std::optional<File> file;  ///< then the next file in order of the requests, if there is one
   };
 
   /// Sender: waits until there is something to do.
   Result<Work> Next(const Cancel& cancel);
 
-  /// The same, giving up with empty Work after `patience`.
-  Result<Work> NextWithin(Cancel::Clock::duration patience, const Cancel& cancel);
+  /// Sender: whether Next() would not wait.
+  bool HasWork() const;
 
   /// Sender: only the STAT packets, without waiting.
   rpc::BytesList TakeStats();
@@ -57,7 +57,7 @@ class SendQueue {
   Work TakeWorkLocked();
   rpc::BytesList TakeStatsLocked();
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   EntryTable table_;
   std::vector<std::uint64_t> states_;  ///< File::state by number; ends with the last that has one

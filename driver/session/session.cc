@@ -76,22 +76,24 @@ class TunnelStream final : public rpc::ByteStream {
     const std::size_t size = rpc::TotalSize(message);
     if (!may_pack_ || size < kWorthPacking) return call_.Write(std::move(message), cancel);
     const Clock::time_point begin = Clock::now();
-    Result<> written = choice_.packs() ? WritePacked(std::move(message), cancel)
-                                       : call_.Write(std::move(message), cancel);
-    choice_.Sent(size, begin, Clock::now());
+    std::optional<std::string> packed;
+    if (choice_.packs()) packed = Pack(message);
+    const std::size_t left = packed ? packed->size() : size;
+    Result<> written = packed ? call_.WritePacked(*std::move(packed), cancel)
+                              : call_.Write(std::move(message), cancel);
+    choice_.Sent(size, left, begin, Clock::now());
     return written;
   }
 
   void Close() override { call_.Abort(); }
 
  private:
-  Result<> WritePacked(rpc::BytesList message, const Cancel& cancel) {
+  /// nullopt: that is not worth the builder's work.
+  std::optional<std::string> Pack(const rpc::BytesList& message) {
     if (!packer_) packer_.emplace();
     std::string packed = packer_->Pack(message);
-    if (packed.size() > rpc::TotalSize(message) / 8 * 7) {
-      return call_.Write(std::move(message), cancel);
-    }
-    return call_.WritePacked(std::move(packed), cancel);
+    if (packed.size() > rpc::TotalSize(message) / 8 * 7) return std::nullopt;
+    return packed;
   }
 
   rpc::ClientCall& call_;

@@ -18,14 +18,16 @@ struct Sender {
     std::size_t packed = 0;
     for (std::size_t sent = 0; sent < total; sent += kMessage) {
       double seconds = kMessage / link;
+      auto left = kMessage;
       if (choice.packs()) {
         packed += kMessage;
-        seconds = kMessage * shrinks_to / link + kMessage / packer;
+        left = static_cast<std::size_t>(kMessage * shrinks_to);
+        seconds = static_cast<double>(left) / link + kMessage / packer;
       }
       Wait(pause);
       const PackChoice::Time begin = now;
       Wait(seconds);
-      choice.Sent(kMessage, begin, now);
+      choice.Sent(kMessage, left, begin, now);
     }
     return static_cast<double>(packed) / static_cast<double>(total);
   }
@@ -52,6 +54,17 @@ TEST(PackChoice, NeverPacksOnAFastLink) {
 TEST(PackChoice, WhatDoesNotShrinkIsHardlyTried) {
   Sender sender{.link = 6e6, .shrinks_to = 1};
   EXPECT_LT(sender.Send(200 << 20), 0.1);
+}
+
+/// A builder that is busy with many small files has all sorts of rates.
+TEST(PackChoice, WhatDoesNotShrinkIsNotTakenForFasterByChance) {
+  Sender sender{.link = 1e6, .shrinks_to = 1};
+  double packed = 0;
+  for (int i = 0; i < 100; ++i) {
+    packed += sender.Send(2 << 20);
+    sender.link = sender.choice.packs() ? 3e6 : 1e6;
+  }
+  EXPECT_LT(packed / 100, 0.1);
 }
 
 TEST(PackChoice, ABuilderThatUnpacksTooSlowlyGetsItPlain) {
