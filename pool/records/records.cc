@@ -162,18 +162,12 @@ class SqlRecords : public AccountRecords {
 
   Result<std::vector<BuildRecord>> Builds(std::string_view which, const SqlValues& values) {
     TRY_ASSIGN(SqlRows rows, store_.Read(Cat(kSelectBuilds, which), values));
-    std::vector<BuildRecord> builds;
-    for (const SqlRow& row : rows)
-      builds.push_back(ReadBuild(row));
-    return builds;
+    return ReadEach(rows, ReadBuild);
   }
 
   Result<std::vector<Claim>> Claims(std::string_view which, const SqlValues& values) {
     TRY_ASSIGN(SqlRows rows, store_.Read(Cat(kSelectClaims, which), values));
-    std::vector<Claim> claims;
-    for (const SqlRow& row : rows)
-      claims.push_back(ReadClaim(row));
-    return claims;
+    return ReadEach(rows, ReadClaim);
   }
 
   Result<BuildRecord> FindOne(std::string_view column, const std::string& value) {
