@@ -3,6 +3,7 @@
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
 #include "pool/service/services.h"
+#include "pool/settings/durable_file.h"
 
 namespace depot::service {
 namespace {
@@ -18,7 +19,8 @@ constexpr std::int64_t kBarredObeyWithin = 10;
 
 std::string TlsStamp(const settings::Settings& settings) {
   if (settings.tls_certificate.empty()) return "";
-  return Cat(FileStamp(settings.tls_certificate), '/', FileStamp(settings.tls_key));
+  return Cat(settings::FileStamp(settings.tls_certificate), '/',
+             settings::FileStamp(settings.tls_key));
 }
 
 }  // namespace
@@ -44,6 +46,8 @@ Result<> Upkeep::Tick(web::Server& server, const Cancel& cancel) {
     if (parts_.shared) TakeTokens();
     EndBuilds(WallClock());
     ReloadTls(server);
+    for (const std::string& line : parts_.authorities.Renew())
+      parts_.journal.Say(line);
   } while (cancel.SleepFor(kTick));
   WriteBacklog();
   return {};
