@@ -43,7 +43,7 @@ class Batches {
       one->begun = true;
       batch.push_back(one->work);
     }
-    const Result<> outcome = Occupy(lock, [&] { return all(batch); });
+    Result<> outcome = Occupy(lock, [&] { return all(batch); });
     for (Entry* one : entries)
       one->outcome = outcome;
     changed_.notify_all();
