@@ -52,7 +52,7 @@ Result<Output> RunFront(const Invocation& invocation, const WantedFront& wanted)
   options.system_roots = FindSystemRoots(Variable(invocation.environment, "SSL_CERT_FILE"),
                                          Variable(invocation.environment, "SSL_CERT_DIR"));
   options.say = [&journal](std::string_view text) { journal.Say(text); };
-  TRY_ASSIGN(options.certificates, ReadCertificates(wanted.certificates));
+  options.read_certificates = [&wanted] { return ReadCertificates(wanted.certificates); };
   TRY_ASSIGN(auto front, front::StartFront(std::move(options)));
   journal.Say(Cat("builder ", wanted.builder, " is on port ", front->port()));
   WaitForStop(signals);

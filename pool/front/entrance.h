@@ -17,6 +17,8 @@ struct Certificates {
   std::string own_pem;
   Secret key_pem;
   std::string clients_pem;
+
+  friend bool operator==(const Certificates&, const Certificates&) = default;
 };
 
 /// A client that was let in.

@@ -20,7 +20,6 @@ namespace {
 
 constexpr std::chrono::seconds kConnectTimeout(5);
 constexpr std::chrono::seconds kHandshake(10);
-constexpr std::chrono::seconds kLookEvery(5);
 constexpr std::chrono::seconds kLookAgain(1);
 constexpr std::size_t kStrangers = 64;
 constexpr std::size_t kConnections = 1024;
@@ -36,13 +35,17 @@ struct Visit {
 
 class RunningFront final : public Front {
  public:
-  RunningFront(FrontOptions options, Entrance entrance, web::Listener listener)
+  RunningFront(FrontOptions options,
+               Certificates certificates,
+               Entrance entrance,
+               web::Listener listener)
       : options_(std::move(options)),
-        entrance_(std::move(entrance)),
         http_(http::MakeCurlClient(
             Cat("depot-pool/", options_.version), kConnectTimeout, options_.system_roots)),
         port_(listener.port),
-        listener_(std::move(listener.socket)) {
+        certificates_(std::move(certificates)),
+        listener_(std::move(listener.socket)),
+        entrance_(std::make_shared<const Entrance>(std::move(entrance))) {
     threads_.Start("front", [this](const Cancel& stop) { return Listen(stop); });
     threads_.Start("watch", [this](const Cancel& stop) { return Watch(stop); });
   }
@@ -64,7 +67,8 @@ class RunningFront final : public Front {
         listener_.Reset();
       } else if (Cancel::Clock::now() >= look) {
         LookAtBuilder(cancel);
-        look = Cancel::Clock::now() + kLookEvery;
+        LookAtCertificates();
+        look = Cancel::Clock::now() + options_.look_every;
       }
       if (!listener_.valid()) {
         (void)cancel.SleepFor(kLookAgain);
@@ -91,6 +95,28 @@ class RunningFront final : public Front {
       if (again) listener_ = std::move(again->socket);
       options_.say(again ? "buildkitd is up" : again.error().message());
     }
+  }
+
+  void LookAtCertificates() {
+    auto read = options_.read_certificates();
+    if (read && *read == certificates_) return refusal_.clear();
+    Result<Entrance> entrance = read ? Entrance::Open(*read) : Fail(Error(read.error()));
+    if (!entrance) {
+      const std::string why = entrance.error().message();
+      if (why == std::exchange(refusal_, why)) return;
+      return options_.say(Cat("the changed certificates are not used: ", why));
+    }
+    certificates_ = *std::move(read);
+    {
+      std::lock_guard lock(mutex_);
+      entrance_ = std::make_shared<const Entrance>(*std::move(entrance));
+    }
+    options_.say("the certificates have changed");
+  }
+
+  std::shared_ptr<const Entrance> CurrentEntrance() {
+    std::lock_guard lock(mutex_);
+    return entrance_;
   }
 
   void TakeClients() {
@@ -148,7 +174,8 @@ class RunningFront final : public Front {
     const Entrance::Check check = [&](const identity::Pass& pass) {
       return MayEnter(pass, cancel);
     };
-    auto guest = entrance_.Admit(socket.get(), check, cancel.WithTimeout(kHandshake, "no TLS"));
+    const Cancel in_time = cancel.WithTimeout(kHandshake, "no TLS");
+    auto guest = CurrentEntrance()->Admit(socket.get(), check, in_time);
     if (!guest) {
       // Who only looks whether somebody listens says nothing.
       if (guest.error().code() == ErrorCode::kDenied ||
@@ -232,12 +259,14 @@ class RunningFront final : public Front {
   }
 
   const FrontOptions options_;
-  const Entrance entrance_;
   const std::unique_ptr<http::HttpClient> http_;
   const std::uint16_t port_;
-  Fd listener_;  ///< of the listening thread; none while buildkitd is down, or after Close()
+  Certificates certificates_;  ///< those that are used; of the listening thread
+  std::string refusal_;        ///< why changed ones are not, as it was said; of that thread
+  Fd listener_;                ///< of that thread; none while buildkitd is down, or after Close()
   std::atomic<bool> closed_{false};
   std::mutex mutex_;
+  std::shared_ptr<const Entrance> entrance_;  ///< who is inside needs no more than its TLS
   std::list<std::unique_ptr<Visit>> visits_;  ///< in the order they came
   TaskGroup threads_{Cancel::Never()};        // last: ends before the rest goes
 };
@@ -245,10 +274,11 @@ class RunningFront final : public Front {
 }  // namespace
 
 Result<std::unique_ptr<Front>> StartFront(FrontOptions options) {
-  TRY_ASSIGN(Entrance entrance, Entrance::Open(options.certificates));
+  TRY_ASSIGN(Certificates certificates, options.read_certificates());
+  TRY_ASSIGN(Entrance entrance, Entrance::Open(certificates));
   TRY_ASSIGN(web::Listener listener, web::Listen(options.listen));
-  return std::make_unique<RunningFront>(std::move(options), std::move(entrance),
-                                        std::move(listener));
+  return std::make_unique<RunningFront>(std::move(options), std::move(certificates),
+                                        std::move(entrance), std::move(listener));
 }
 
 }  // namespace depot::front

@@ -30,6 +30,9 @@ constexpr std::size_t kSerialBytes = 16;
 constexpr std::chrono::seconds kClockSkew = std::chrono::minutes(5);
 constexpr std::chrono::seconds kAuthorityLife = std::chrono::days(3652);
 constexpr std::chrono::seconds kLockWait{10};
+constexpr const char* kCertificateFile = "/ca.pem";
+constexpr const char* kBuilders = "/builders";
+constexpr const char* kKeyFile = "/ca-key.pem";
 
 /// A certificate before it is signed.
 struct Profile {
@@ -240,8 +243,8 @@ bool Exists(const std::string& path) {
 }
 
 Result<std::unique_ptr<FileAuthority>> LoadOrMake(const std::string& directory) {
-  const std::string certificate_path = directory + "/ca.pem";
-  const std::string key_path = directory + "/ca-key.pem";
+  const std::string certificate_path = directory + kCertificateFile;
+  const std::string key_path = directory + kKeyFile;
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
     return Fail(SystemError(Cat("make the directory ", Printable(directory)), errno));
   }
@@ -270,6 +273,16 @@ Result<std::unique_ptr<FileAuthority>> LoadOrMake(const std::string& directory) 
   return Load(certificate_path, key_path);
 }
 
+std::string DirectoryOf(const std::string& state, const std::string& builder) {
+  return Cat(state, kBuilders, '/', builder);
+}
+
+/// Of an authority's files; "" when there are none.
+std::string StampOf(const std::string& directory) {
+  return settings::FileStamp(directory + kCertificateFile) +
+         settings::FileStamp(directory + kKeyFile);
+}
+
 /// What root makes in a directory of the pool's user is that user's.
 Result<> MakeDirectoryIn(const std::string& parent, const std::string& directory) {
   if (mkdir(directory.c_str(), 0700) != 0) {
@@ -296,22 +309,50 @@ Result<std::unique_ptr<CertificateAuthority>> OpenBuilderAuthority(const std::st
   if (!IsPassName(builder)) {
     return Fail(ErrorCode::kInvalid, Cat("a builder cannot be called \"", Printable(builder), '"'));
   }
-  const std::string builders = Cat(state, "/builders");
-  const std::string directory = Cat(builders, '/', builder);
+  const std::string builders = Cat(state, kBuilders);
+  const std::string directory = DirectoryOf(state, builder);
   TRY(MakeDirectoryIn(state, builders));
   TRY(MakeDirectoryIn(builders, directory));
   return OpenAuthority(directory);
 }
 
-Result<CertificateAuthority*> BuilderAuthorities::Of(const std::string& builder) {
+Result<std::shared_ptr<CertificateAuthority>> BuilderAuthorities::Of(const std::string& builder) {
   {
     std::lock_guard lock(mutex_);
     const auto known = open_.find(builder);
-    if (known != open_.end()) return known->second.get();
+    if (known != open_.end()) return known->second.authority;
   }
+  // Before they are read, so that a change in between is seen.
+  std::string stamp = StampOf(DirectoryOf(state_, builder));
   TRY_ASSIGN(auto authority, OpenBuilderAuthority(state_, builder));
+  if (stamp.empty()) stamp = StampOf(DirectoryOf(state_, builder));
   std::lock_guard lock(mutex_);
-  return open_.try_emplace(builder, std::move(authority)).first->second.get();
+  return open_.try_emplace(builder, Opened{std::move(authority), stamp}).first->second.authority;
+}
+
+std::vector<std::string> BuilderAuthorities::Renew() {
+  std::map<std::string, std::string> stamps;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [builder, opened] : open_)
+      stamps[builder] = opened.stamp;
+  }
+  std::vector<std::string> lines;
+  for (const auto& [builder, stamp] : stamps) {
+    const std::string directory = DirectoryOf(state_, builder);
+    std::string fresh = StampOf(directory);
+    if (fresh == stamp) continue;
+    auto loaded = Load(directory + kCertificateFile, directory + kKeyFile);
+    lines.push_back(
+        Cat("the changed authority of builder ", builder,
+            loaded ? " signs from now on"
+                   : Cat(" is not used, the one from before stays: ", loaded.error().message())));
+    std::lock_guard lock(mutex_);
+    Opened& opened = open_.at(builder);
+    opened.stamp = std::move(fresh);
+    if (loaded) opened.authority = *std::move(loaded);
+  }
+  return lines;
 }
 
 Result<IssuedCertificate> IssueServerCertificate(const std::string& directory,

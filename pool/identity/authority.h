@@ -42,18 +42,27 @@ Result<std::unique_ptr<CertificateAuthority>> OpenAuthority(const std::string& d
 Result<std::unique_ptr<CertificateAuthority>> OpenBuilderAuthority(const std::string& state,
                                                                    const std::string& builder);
 
-/// The authorities of all builders, each opened with its first use and kept from then on.
+/// The authorities of all builders, each opened with its first use and kept from then on. Safe to
+/// use from several threads.
 class BuilderAuthorities {
  public:
   explicit BuilderAuthorities(std::string state) : state_(std::move(state)) {}
 
-  /// The authority lives as long as this does. Any thread.
-  Result<CertificateAuthority*> Of(const std::string& builder);
+  Result<std::shared_ptr<CertificateAuthority>> Of(const std::string& builder);
+
+  /// Takes up those whose files have been replaced; one that cannot be used changes nothing, and
+  /// no new one is made for files that are missing. Lines for people about both, each once.
+  std::vector<std::string> Renew();
 
  private:
+  struct Opened {
+    std::shared_ptr<CertificateAuthority> authority;
+    std::string stamp;  ///< of its files
+  };
+
   const std::string state_;
   std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<CertificateAuthority>> open_;
+  std::map<std::string, Opened> open_;
 };
 
 /// A server certificate for `names` (DNS names or IP addresses) signed by the CA in DIRECTORY, for

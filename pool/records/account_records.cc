@@ -91,10 +91,7 @@ Result<> AccountRecords::StoreLogin(const LoginRecord& login, std::int64_t now) 
   return store_.Change([&](Sql& sql) -> Result<> {
     TRY(sql.Run("DELETE FROM logins WHERE expires_at < $1", {now}));
     TRY_ASSIGN(SqlRows rows, sql.Run(kSelectLogins));
-    std::vector<LoginRecord> open;
-    for (const SqlRow& row : rows)
-      open.push_back(ReadLogin(row));
-    TRY_ASSIGN(std::string goes, WhoseLoginGoes(open, login.network));
+    TRY_ASSIGN(std::string goes, WhoseLoginGoes(ReadEach(rows, ReadLogin), login.network));
     TRY(sql.Run(kRemoveLogin, {goes}));
     TRY(
         sql.Run("INSERT INTO logins (code, token_hash, expires_at, \"user\", id_hash, network)"
@@ -169,10 +166,7 @@ Result<std::vector<settings::TokenRecord>> AccountRecords::Tokens() {
   TRY_ASSIGN(SqlRows rows,
              store_.Read("SELECT id, sha256, project, \"user\", created_at, expires_at, revoked"
                          " FROM tokens ORDER BY created_at, id"));
-  std::vector<settings::TokenRecord> tokens;
-  for (const SqlRow& row : rows)
-    tokens.push_back(ReadToken(row));
-  return tokens;
+  return ReadEach(rows, ReadToken);
 }
 
 Result<> AccountRecords::StoreToken(const settings::TokenRecord& token) {

@@ -9,6 +9,12 @@ namespace depot::records {
 namespace {
 
 constexpr std::int64_t kKeptPerProject = 10000;
+
+/// A server over a network: thousands of clients ask for the same builds again and again, and the
+/// upkeep reads all of them once a second. A file is as near as memory.
+constexpr std::chrono::milliseconds kFresh(1500);
+constexpr std::chrono::milliseconds kNeverFresh(0);
+
 constexpr std::string_view kSelectClaims =
     "SELECT build, platform, claims.project, ticket, builder, turn, grounds, asked_at, granted_at"
     " FROM claims ";
@@ -50,7 +56,8 @@ Claim ReadClaim(const SqlRow& row) {
 
 class SqlRecords : public AccountRecords {
  public:
-  explicit SqlRecords(SqlStore& store) : AccountRecords(store), store_(store) {}
+  SqlRecords(SqlStore& store, std::chrono::milliseconds fresh)
+      : AccountRecords(store), store_(store), remembered_(fresh) {}
 
   Result<> Create(const BuildRecord& build) override {
     return store_.Change([&](Sql& sql) -> Result<> {
@@ -80,17 +87,17 @@ class SqlRecords : public AccountRecords {
                       State state,
                       const std::string& error,
                       std::int64_t now) override {
-    return Changes(
-        "UPDATE builds SET state = $1, error = $2, finished_at = $3"
-        " WHERE id = $4 AND state IN ($5, $6) RETURNING 1",
-        {Code(state), error, now, id, Code(State::kRunning), Code(State::kLost)});
+    return Changes(id,
+                   "UPDATE builds SET state = $1, error = $2, finished_at = $3"
+                   " WHERE id = $4 AND state IN ($5, $6) RETURNING 1",
+                   {Code(state), error, now, id, Code(State::kRunning), Code(State::kLost)});
   }
 
   Result<bool> RequestCancel(const std::string& id, std::int64_t now) override {
-    return Changes(
-        "UPDATE builds SET cancel_at = CASE cancel_at WHEN 0 THEN $1 ELSE cancel_at"
-        " END WHERE id = $2 AND state = $3 RETURNING 1",
-        {now, id, Code(State::kRunning)});
+    return Changes(id,
+                   "UPDATE builds SET cancel_at = CASE cancel_at WHEN 0 THEN $1 ELSE cancel_at"
+                   " END WHERE id = $2 AND state = $3 RETURNING 1",
+                   {now, id, Code(State::kRunning)});
   }
 
   Result<std::vector<BuildRecord>> List(const std::string& project,
@@ -104,7 +111,11 @@ class SqlRecords : public AccountRecords {
   }
 
   Result<std::vector<BuildRecord>> Running() override {
-    return Builds("WHERE state = $1 ORDER BY number", {Code(State::kRunning)});
+    const std::uint64_t begun = remembered_.Begin();
+    TRY_ASSIGN(auto builds, Builds("WHERE state = $1 ORDER BY number", {Code(State::kRunning)}));
+    for (const BuildRecord& build : builds)
+      remembered_.Keep(build, begun);
+    return builds;
   }
 
   Result<std::map<State, std::int64_t>> Count() override {
@@ -149,38 +160,37 @@ class SqlRecords : public AccountRecords {
   Result<> Check() override { return store_.Check(); }
 
  private:
-  /// Whether the statement, which ends in RETURNING, found something to change.
-  Result<bool> Changes(std::string_view sql, const SqlValues& values) {
+  /// Whether the statement, which ends in RETURNING, found something to change of the build.
+  Result<bool> Changes(const std::string& id, std::string_view sql, const SqlValues& values) {
     bool changed = false;
-    TRY(store_.Change([&](Sql& session) -> Result<> {
+    Result<> done = store_.Change([&](Sql& session) -> Result<> {
       TRY_ASSIGN(SqlRows rows, session.Run(sql, values));
       changed = !rows.empty();
       return {};
-    }));
+    });
+    // Also when it is not known whether it was done.
+    remembered_.Change(id);
+    TRY(std::move(done));
     return changed;
   }
 
   Result<std::vector<BuildRecord>> Builds(std::string_view which, const SqlValues& values) {
     TRY_ASSIGN(SqlRows rows, store_.Read(Cat(kSelectBuilds, which), values));
-    std::vector<BuildRecord> builds;
-    for (const SqlRow& row : rows)
-      builds.push_back(ReadBuild(row));
-    return builds;
+    return ReadEach(rows, ReadBuild);
   }
 
   Result<std::vector<Claim>> Claims(std::string_view which, const SqlValues& values) {
     TRY_ASSIGN(SqlRows rows, store_.Read(Cat(kSelectClaims, which), values));
-    std::vector<Claim> claims;
-    for (const SqlRow& row : rows)
-      claims.push_back(ReadClaim(row));
-    return claims;
+    return ReadEach(rows, ReadClaim);
   }
 
   Result<BuildRecord> FindOne(std::string_view column, const std::string& value) {
+    if (auto known = remembered_.Fresh(value)) return *std::move(known);
+    const std::uint64_t begun = remembered_.Begin();
     auto builds = Builds(Cat("WHERE ", column, " = $1"), {value});
     if (!builds) return remembered_.Or(value, std::move(builds).error());
     if (builds->empty()) return Fail(ErrorCode::kNotFound, "there is no such build");
-    remembered_.Keep(builds->front());
+    remembered_.Keep(builds->front(), begun);
     return std::move(builds->front());
   }
 
@@ -192,7 +202,7 @@ class SqlRecords : public AccountRecords {
 class OwnRecords final : public SqlRecords {
  public:
   explicit OwnRecords(std::unique_ptr<SqlStore> store)
-      : SqlRecords(*store), owned_(std::move(store)) {}
+      : SqlRecords(*store, kNeverFresh), owned_(std::move(store)) {}
 
  private:
   std::unique_ptr<SqlStore> owned_;
@@ -217,7 +227,7 @@ std::string StateName(State state) {
 }
 
 std::unique_ptr<Records> MakeRecords(SqlStore& store) {
-  return std::make_unique<SqlRecords>(store);
+  return std::make_unique<SqlRecords>(store, kFresh);
 }
 
 Result<std::unique_ptr<Records>> OpenRecords(const std::string& directory,

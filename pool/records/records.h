@@ -148,7 +148,8 @@ class Records {
   virtual Result<> Check() = 0;
 };
 
-/// Records in tables that are there (sqlite_store.h, postgres_store.h), which must outlive them.
+/// Records in a database that several pools share (postgres_store.h), which must outlive them. What
+/// is found of a build that runs may be 1.5 s old, as far as other pools have changed it.
 std::unique_ptr<Records> MakeRecords(SqlStore& store);
 
 /// How long commands of people wait for another process, and everybody while the file is opened.

@@ -1,6 +1,9 @@
 #include "pool/records/shared_claims.h"
 
 #include <algorithm>
+#include <array>
+#include <set>
+#include <string_view>
 
 #include "driver/base/text.h"
 
@@ -19,17 +22,35 @@ constexpr std::string_view kChanges =
     " passed, told, since FROM (SELECT " DEPOT_DATABASE_NOW
     " AS now) AS clock LEFT JOIN claims ON version > $1 AND (open = 1 OR $1 > 0)";
 
-constexpr std::string_view kKeepClaim =
-    "INSERT INTO claims (build, platform, project, ticket, builder, turn, grounds, passed, told,"
-    " since, asked_at, granted_at, last_sign, open, version) VALUES ($1, $2, $3, $4, $5, $6, $7,"
-    " $8, $9, $10, $11, $12, $13, 1, $14) ON CONFLICT (build, platform) DO UPDATE SET"
-    " project = $3, ticket = $4, builder = $5, turn = $6, grounds = $7, passed = $8, told = $9,"
-    " since = $10, asked_at = CASE WHEN claims.ticket = $4 THEN claims.asked_at ELSE $11 END,"
-    " granted_at = CASE WHEN claims.builder = $5 THEN claims.granted_at ELSE $12 END,"
-    " last_sign = $13, open = 1, version = $14";
-
-constexpr std::string_view kEndClaim =
-    "UPDATE claims SET open = 0, version = $3 WHERE build = $1 AND platform = $2 AND ticket = $4";
+/// What a transaction changes, at once: $1 to $3 are the claims that end, $4 to $13 those that are
+/// stored, where ticket 0 wants a new one; $14 is the time there. Answers with the version of all
+/// that and the tickets of what was stored, in its order.
+constexpr std::string_view kWriteClaims =
+    "WITH next AS MATERIALIZED (SELECT nextval('claim_versions') AS version),"
+    " kept AS MATERIALIZED (SELECT build, platform, project, ticket = 0 AS is_new,"
+    " CASE ticket WHEN 0 THEN nextval('claim_tickets') ELSE ticket END AS ticket, builder, turn,"
+    " grounds, passed, told, since, place FROM unnest($4::text[], $5::text[], $6::text[],"
+    " $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],"
+    " $13::bigint[]) WITH ORDINALITY AS kept (build, platform, project, ticket, builder, turn,"
+    " grounds, passed, told, since, place)),"
+    " ended AS (UPDATE claims SET open = 0, version = next.version FROM next,"
+    " unnest($1::text[], $2::text[], $3::bigint[]) AS gone (build, platform, ticket)"
+    " WHERE claims.build = gone.build AND claims.platform = gone.platform"
+    " AND claims.ticket = gone.ticket),"
+    " asked AS (UPDATE builds SET asked = 1, last_sign = $14::bigint FROM kept"
+    " WHERE kept.is_new AND builds.id = kept.build),"
+    " stored AS (INSERT INTO claims (build, platform, project, ticket, builder, turn, grounds,"
+    " passed, told, since, asked_at, granted_at, last_sign, open, version)"
+    " SELECT build, platform, project, ticket, builder, turn, grounds, passed, told, since,"
+    " $14::bigint / 1000, CASE builder WHEN '' THEN 0 ELSE $14::bigint / 1000 END, $14::bigint, 1,"
+    " next.version FROM kept, next ON CONFLICT (build, platform) DO UPDATE SET"
+    " project = excluded.project, ticket = excluded.ticket, builder = excluded.builder,"
+    " turn = excluded.turn, grounds = excluded.grounds, passed = excluded.passed,"
+    " told = excluded.told, since = excluded.since, asked_at = CASE WHEN claims.ticket ="
+    " excluded.ticket THEN claims.asked_at ELSE excluded.asked_at END, granted_at = CASE WHEN"
+    " claims.builder = excluded.builder THEN claims.granted_at ELSE excluded.granted_at END,"
+    " last_sign = excluded.last_sign, open = 1, version = excluded.version)"
+    " SELECT next.version, kept.ticket FROM next LEFT JOIN kept ON true ORDER BY kept.place";
 
 /// Silent builds: $1 is who may be silent for so long that asked already, $2 the others; $3 is how
 /// long the server has to be up.
@@ -55,17 +76,22 @@ constexpr std::string_view kSignClaims =
 
 #undef DEPOT_DATABASE_NOW
 
-/// The literal of an array (PostgreSQL manual, 8.15.2).
-std::string ArrayOf(const std::vector<std::string>& texts) {
-  std::string literal = "{";
-  for (const std::string& text : texts) {
-    literal += literal.size() > 1 ? ",\"" : "\"";
+/// A column of several rows, as the literal of an array (PostgreSQL manual, 8.15.2).
+class Column {
+ public:
+  void Add(std::string_view text) {
+    literal_ += literal_.empty() ? "\"" : ",\"";
     for (char c : text)
-      literal += c == '"' || c == '\\' ? Cat('\\', c) : Cat(c);
-    literal += '"';
+      literal_ += c == '"' || c == '\\' ? Cat('\\', c) : Cat(c);
+    literal_ += '"';
   }
-  return literal + '}';
-}
+  void Add(std::int64_t number) { literal_ += Cat(literal_.empty() ? "" : ",", number); }
+
+  std::string Literal() const { return Cat('{', literal_, '}'); }
+
+ private:
+  std::string literal_;
+};
 
 Lease ReadLease(const SqlRow& row) {
   Lease lease;
@@ -77,81 +103,81 @@ Lease ReadLease(const SqlRow& row) {
   return lease;
 }
 
-/// One row is one build's claim for a platform; its ticket may have changed, or it has ended.
-bool WasReplaced(const Lease& lease, const SqlRows& rows) {
-  return std::any_of(rows.begin(), rows.end(), [&](const SqlRow& row) {
-    return row.Text(4) == lease.claim.build && row.Text(5) == lease.claim.platform;
-  });
+/// Whose claim it is: there is one of each, whose ticket may change.
+using Owner = std::pair<std::string_view, std::string_view>;  // build, platform
+
+Owner OwnerOf(const Claim& claim) {
+  return {claim.build, claim.platform};
 }
 
-/// Writes down how `after` differs from `before`.
+/// Writes down how one state differs from another.
 class Difference {
  public:
-  Difference(Sql& sql, Slots::Moment now) : sql_(sql), now_(now) {}
+  /// Both must outlive it.
+  Difference(const SlotBook::Claims& before, SlotBook::Claims& after) : after_(after) {
+    std::set<Owner> owners;
+    for (const auto& [ticket, lease] : after) {
+      auto known = before.find(ticket);
+      if (known != before.end() && known->second == lease) continue;
+      Keep(lease, known == before.end());
+      owners.insert(OwnerOf(lease.claim));
+    }
+    for (const auto& [ticket, lease] : before) {
+      // One that is replaced needs no end of its own, and its row can be changed once only.
+      if (after.contains(ticket) || owners.contains(OwnerOf(lease.claim))) continue;
+      gone_[0].Add(lease.claim.build);
+      gone_[1].Add(lease.claim.platform);
+      gone_[2].Add(ticket);
+      any_ = true;
+    }
+  }
 
   /// The version of what was written; 0 when there is no difference.
-  Result<std::int64_t> Write(const SlotBook::Claims& before, SlotBook::Claims& after) {
-    TRY(End(before, after));
+  Result<std::int64_t> Write(Sql& sql, Slots::Moment now) {
+    if (!any_) return 0;
+    SqlValues values;
+    for (const Column& column : gone_)
+      values.emplace_back(column.Literal());
+    for (const Column& column : kept_)
+      values.emplace_back(column.Literal());
+    values.emplace_back(std::int64_t{now.count()});
+    TRY_ASSIGN(SqlRows rows, sql.Run(kWriteClaims, values));
     // New tickets are of the database: those of the book may be another pool's too.
     SlotBook::Claims fresh;
-    for (auto entry = after.begin(); entry != after.end();) {
-      auto known = before.find(entry->first);
-      const bool is_new = known == before.end();
-      if (!is_new && known->second == entry->second) {
-        ++entry;
-        continue;
-      }
-      TRY(Keep(entry->second, is_new));
-      if (!is_new) {
-        ++entry;
-        continue;
-      }
-      fresh.emplace(entry->second.claim.ticket, entry->second);
-      entry = after.erase(entry);
+    for (std::size_t i = 0; i < tickets_.size(); ++i) {
+      auto& [ticket, is_new] = tickets_[i];
+      if (!is_new) continue;
+      auto entry = after_.extract(ticket);
+      entry.key() = rows.at(i).Number(1);
+      entry.mapped().claim.ticket = entry.key();
+      fresh.insert(std::move(entry));
     }
-    after.merge(fresh);
-    return version_;
+    after_.merge(fresh);
+    return rows.at(0).Number(0);
   }
 
  private:
-  Result<> NeedVersion() {
-    if (version_ != 0) return {};
-    TRY_ASSIGN(SqlRows rows, sql_.Run("SELECT nextval('claim_versions')"));
-    version_ = rows.at(0).Number(0);
-    return {};
+  void Keep(const Lease& lease, bool is_new) {
+    const Claim& claim = lease.claim;
+    kept_[0].Add(claim.build);
+    kept_[1].Add(claim.platform);
+    kept_[2].Add(claim.project);
+    kept_[3].Add(is_new ? 0 : claim.ticket);
+    kept_[4].Add(claim.builder);
+    kept_[5].Add(claim.turn);
+    kept_[6].Add(static_cast<std::int64_t>(claim.grounds));
+    kept_[7].Add(std::int64_t{claim.passed});
+    kept_[8].Add(std::int64_t{lease.told});
+    kept_[9].Add(std::int64_t{claim.since.count()});
+    tickets_.emplace_back(claim.ticket, is_new);
+    any_ = true;
   }
 
-  Result<> End(const SlotBook::Claims& before, const SlotBook::Claims& after) {
-    for (const auto& [ticket, lease] : before) {
-      if (after.contains(ticket)) continue;
-      TRY(NeedVersion());
-      TRY(sql_.Run(kEndClaim, {lease.claim.build, lease.claim.platform, version_, ticket}));
-    }
-    return {};
-  }
-
-  Result<> Keep(Lease& lease, bool is_new) {
-    TRY(NeedVersion());
-    Claim& claim = lease.claim;
-    if (is_new) {
-      TRY_ASSIGN(SqlRows rows, sql_.Run("SELECT nextval('claim_tickets')"));
-      claim.ticket = rows.at(0).Number(0);
-      TRY(sql_.Run("UPDATE builds SET asked = 1, last_sign = $2 WHERE id = $1",
-                   {claim.build, now_.count()}));
-    }
-    std::int64_t seconds = now_.count() / 1000;
-    TRY(sql_.Run(
-        kKeepClaim,
-        {claim.build, claim.platform, claim.project, claim.ticket, claim.builder, claim.turn,
-         static_cast<std::int64_t>(claim.grounds), std::int64_t{claim.passed},
-         std::int64_t{lease.told}, std::int64_t{claim.since.count()}, seconds,
-         claim.builder.empty() ? std::int64_t{0} : seconds, std::int64_t{now_.count()}, version_}));
-    return {};
-  }
-
-  Sql& sql_;
-  const Slots::Moment now_;
-  std::int64_t version_ = 0;
+  SlotBook::Claims& after_;
+  std::array<Column, 3> gone_;
+  std::array<Column, 10> kept_;
+  std::vector<std::pair<std::int64_t, bool>> tickets_;  ///< of `kept_`; whether they are new
+  bool any_ = false;
 };
 
 std::int64_t Count(milliseconds time) {
@@ -164,7 +190,11 @@ Result<> ClaimsCopy::CatchUp(Sql& sql) {
   TRY_ASSIGN(SqlRows rows, sql.Run(kChanges, {version}));
   if (version == 0) claims.clear();
   now = milliseconds(rows.at(0).Number(0));
-  std::erase_if(claims, [&](const auto& entry) { return WasReplaced(entry.second, rows); });
+  std::set<Owner> changed;
+  for (const SqlRow& row : rows)
+    changed.insert({row.Text(4), row.Text(5)});
+  std::erase_if(claims,
+                [&](const auto& entry) { return changed.contains(OwnerOf(entry.second.claim)); });
   for (const SqlRow& row : rows) {
     version = std::max(version, row.Number(1));
     if (row.Number(2) == 1) claims[row.Number(3)] = ReadLease(row);
@@ -178,7 +208,7 @@ Result<> LockClaims(Sql& sql) {
 }
 
 Result<> WriteClaims(Sql& sql, ClaimsCopy& copy, SlotBook::Claims after) {
-  TRY_ASSIGN(std::int64_t version, Difference(sql, copy.now).Write(copy.claims, after));
+  TRY_ASSIGN(std::int64_t version, Difference(copy.claims, after).Write(sql, copy.now));
   copy.claims = std::move(after);
   copy.version = std::max(copy.version, version);
   return {};
@@ -213,14 +243,14 @@ Result<> SignsOfLife::Write(SqlStore& store) {
 
 Result<> SignsOfLife::Write(Sql& sql, const Signs& signs) {
   TRY(LockClaims(sql));
-  std::vector<std::string> builds;
-  std::vector<std::string> platforms;
+  Column builds;
+  Column platforms;
   for (const auto& [build, platform] : signs) {
-    builds.push_back(build);
-    platforms.push_back(platform);
+    builds.Add(build);
+    platforms.Add(platform);
   }
-  TRY(sql.Run(kSignBuilds, {ArrayOf(builds)}));
-  TRY(sql.Run(kSignClaims, {ArrayOf(builds), ArrayOf(platforms)}));
+  TRY(sql.Run(kSignBuilds, {builds.Literal()}));
+  TRY(sql.Run(kSignClaims, {builds.Literal(), platforms.Literal()}));
   return {};
 }
 

@@ -5,7 +5,7 @@
 
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
-#include "pool/records/one_at_a_time.h"
+#include "pool/records/batches.h"
 #include "pool/records/shared_claims.h"
 #include "pool/records/slot_book.h"
 
@@ -16,6 +16,10 @@ using std::chrono::milliseconds;
 using Moment = Slots::Moment;
 
 constexpr milliseconds kTurnPatience(2000);
+
+Moment SteadyNow() {
+  return std::chrono::duration_cast<Moment>(std::chrono::steady_clock::now().time_since_epoch());
+}
 
 /// Statements outside of a transaction.
 class StoreReader final : public Sql {
@@ -30,9 +34,23 @@ class StoreReader final : public Sql {
   SqlStore& store_;
 };
 
+/// Builders and rules of `known`, with the claims of `copy`.
+SlotBook JoinBook(const SlotBook& known, const ClaimsCopy& copy) {
+  SlotBook book;
+  book.builders = known.builders;
+  book.weights = known.weights;
+  book.limits = known.limits;
+  book.homes = known.homes;
+  book.claims = copy.claims;
+  book.next_ticket = copy.claims.empty() ? 1 : copy.claims.rbegin()->first + 1;
+  book.now = copy.now;
+  book.CountUse();
+  return book;
+}
+
 /// `book_` has the claims of the database, as they were at a version, and the builders that this
-/// pool sees; its clock is the database's. Changes of this pool take turns, so that only another
-/// pool can be in the way.
+/// pool sees; its clock is the database's. Changes of this pool wait for each other, so that only
+/// another pool can be in the way; those that have waited go together in one transaction.
 class SharedSlots final : public BookSlots {
  public:
   SharedSlots(PostgresStore& store, std::function<void(std::string)> say, SharedPace pace)
@@ -123,12 +141,13 @@ class SharedSlots final : public BookSlots {
   }
 
   Result<> Refresh() override {
-    TRY_ASSIGN(auto turn, turns_.Take(kTurnPatience));
-    ClaimsCopy copy = Known();
-    StoreReader reader(store_);
-    TRY(copy.CatchUp(reader));
-    Adopt(std::move(copy));
-    return {};
+    return batches_.DoBetween(kTurnPatience, [this]() -> Result<> {
+      ClaimsCopy copy = Known();
+      StoreReader reader(store_);
+      TRY(copy.CatchUp(reader));
+      Adopt(std::move(copy));
+      return {};
+    });
   }
 
   std::vector<Waiting> Queue() const override {
@@ -151,10 +170,6 @@ class SharedSlots final : public BookSlots {
     version_ = copy.version;
     clock_ = copy.now - SteadyNow();
     book_.now = copy.now;
-  }
-
-  static Moment SteadyNow() {
-    return std::chrono::duration_cast<Moment>(std::chrono::steady_clock::now().time_since_epoch());
   }
 
   /// How far the database's clock is ahead of the steady one here.
@@ -183,21 +198,22 @@ class SharedSlots final : public BookSlots {
   /// Does `work` on the newest state, under the lock of all pools, and writes it down. When that
   /// fails nothing has happened, here neither.
   Result<> Transact(const Work& work) {
-    TRY_ASSIGN(auto turn, turns_.Take(kTurnPatience));
+    return batches_.Do(work, kTurnPatience, [this](const auto& batch) { return DoAll(batch); });
+  }
+
+  SlotBook BookWith(const ClaimsCopy& copy) const {
+    std::lock_guard lock(mutex_);
+    return JoinBook(book_, copy);
+  }
+
+  Result<> DoAll(const Batches<Work>::Batch& batch) {
     ClaimsCopy copy = Known();
     Result<> changed = store_.Change([&](Sql& sql) -> Result<> {
       TRY(LockClaims(sql));
       TRY(copy.CatchUp(sql));
-      SlotBook book;
-      {
-        std::lock_guard lock(mutex_);
-        book = book_;
-      }
-      book.claims = copy.claims;
-      book.next_ticket = copy.claims.empty() ? 1 : copy.claims.rbegin()->first + 1;
-      book.now = copy.now;
-      book.CountUse();
-      TRY(work(book, sql));
+      SlotBook book = BookWith(copy);
+      for (const Work* work : batch)
+        TRY((*work)(book, sql));
       return WriteClaims(sql, copy, std::move(book.claims));
     });
     if (!changed) {
@@ -278,7 +294,7 @@ class SharedSlots final : public BookSlots {
   Moment clock_{0};
   std::set<std::string> over_;  ///< builds that have ended; not written down yet
   SignsOfLife signs_;
-  OneAtATime turns_;
+  Batches<Work> batches_;
   bool reached_ = true;                // of its thread
   TaskGroup thread_{Cancel::Never()};  // last: joins before the rest goes
 };

@@ -189,7 +189,18 @@ bool SlotBook::HasFree() const {
                      [](const auto& entry) { return entry.second.IsFree(); });
 }
 
+// Only a wait for a home ends by itself.
+Slots::Moment SlotBook::NextDue() const {
+  Slots::Moment next = Slots::Moment::max();
+  for (const auto& [ticket, lease] : claims) {
+    const Slots::Moment end = lease.claim.since + homes.wait;
+    if (lease.claim.builder.empty() && end > now) next = std::min(next, end);
+  }
+  return next;
+}
+
 void SlotBook::Assign() {
+  due = Slots::Moment::max();
   if (!HasFree()) return;
   ChoiceRules rules{homes, now, {}};
   std::vector<Claim> waiting;
@@ -217,6 +228,7 @@ void SlotBook::Assign() {
     for (std::int64_t passed : grant.passed)
       ++claims.at(passed).claim.passed;
   }
+  due = NextDue();
 }
 
 Lack SlotBook::LackOf(const Claim& claim) const {
@@ -315,16 +327,19 @@ std::map<std::string, bool> SlotBook::Up() const {
 void BookSlots::SetWeights(std::map<std::string, int> weights) {
   std::lock_guard lock(mutex_);
   book_.weights = std::move(weights);
+  book_.due = Moment(0);
 }
 
 void BookSlots::SetLimits(std::map<std::string, int> limits) {
   std::lock_guard lock(mutex_);
   book_.limits = std::move(limits);
+  book_.due = Moment(0);
 }
 
 void BookSlots::SetHomes(const HomeRules& rules) {
   std::lock_guard lock(mutex_);
   book_.homes = rules;
+  book_.due = Moment(0);
 }
 
 bool BookSlots::Holds(const std::string& build, const std::string& builder) const {

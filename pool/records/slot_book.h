@@ -44,6 +44,7 @@ struct SlotBook {
   Claims claims;
   std::int64_t next_ticket = 1;
   Slots::Moment now{0};  ///< the latest that was heard of
+  Slots::Moment due{0};  ///< since the last Assign() nothing has changed, or will by itself before
 
   void Configure(std::vector<BuilderSlots> wanted);
 
@@ -91,7 +92,8 @@ struct SlotBook {
   /// How many claims each builder has.
   void CountUse();
 
-  /// Gives free slots to those who are next.
+  /// Gives free slots to those who are next. Not needed again before `due`, unless something but
+  /// the time changes.
   void Assign();
 
   int PositionOf(const Claim& claim) const;
@@ -110,6 +112,7 @@ struct SlotBook {
   std::int64_t Turn(const Claim& wish) const;
   std::optional<int> Room(const Claim& claim) const;
   bool HasFree() const;
+  Slots::Moment NextDue() const;
   Lack LackOf(const Claim& claim) const;
 };
 

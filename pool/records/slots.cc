@@ -36,6 +36,7 @@ class FairSlots final : public BookSlots {
 
   void Restore(const Claim& claim, Moment now) override {
     std::lock_guard lock(mutex_);
+    book_.due = Moment(0);
     book_.builds[claim.build] = Life{true, now};
     book_.next_ticket = std::max(book_.next_ticket, claim.ticket + 1);
     auto [place, added] =
@@ -51,6 +52,7 @@ class FairSlots final : public BookSlots {
              Moment now) override {
     Answer answer = [&] {
       std::lock_guard lock(mutex_);
+      if (auto same = AskAgain(build, platform, project, now)) return *std::move(same);
       return book_.Ask(build, platform, project, now);
     }();
     if (const auto* waiting = std::get_if<Waiting>(&answer)) {
@@ -64,10 +66,7 @@ class FairSlots final : public BookSlots {
 
   void Alive(const std::string& build, const std::string& platform, Moment now) override {
     std::lock_guard lock(mutex_);
-    auto life = book_.builds.find(build);
-    if (life != book_.builds.end()) life->second.last_sign = now;
-    auto found = book_.Find(build, platform);
-    if (found != book_.claims.end()) found->second.last_sign = now;
+    Sign(build, platform, now);
   }
 
   void Release(const std::string& build) override {
@@ -87,6 +86,29 @@ class FairSlots final : public BookSlots {
   Result<> Refresh() override { return {}; }
 
  private:
+  void Sign(const std::string& build, const std::string& platform, Moment now) {
+    auto life = book_.builds.find(build);
+    if (life != book_.builds.end()) life->second.last_sign = now;
+    auto found = book_.Find(build, platform);
+    if (found != book_.claims.end()) found->second.last_sign = now;
+  }
+
+  /// What most who wait are told, without looking at all others.
+  std::optional<Answer> AskAgain(const std::string& build,
+                                 const std::string& platform,
+                                 const std::string& project,
+                                 Moment now) {
+    Claim wish;
+    wish.platform = platform;
+    wish.project = project;
+    if (now >= book_.due || !book_.IsServed(wish)) return std::nullopt;
+    auto answer = book_.AskAgain(build, platform);
+    if (!answer) return std::nullopt;
+    book_.now = now;
+    Sign(build, platform, now);
+    return answer;
+  }
+
   Expired FindExpired(Moment now) {
     std::lock_guard lock(mutex_);
     book_.now = now;

@@ -37,6 +37,16 @@ class SqlRow {
 
 using SqlRows = std::vector<SqlRow>;
 
+/// What `read` makes of each row.
+template <typename T>
+std::vector<T> ReadEach(const SqlRows& rows, T (*read)(const SqlRow&)) {
+  std::vector<T> read_rows;
+  read_rows.reserve(rows.size());
+  for (const SqlRow& row : rows)
+    read_rows.push_back(read(row));
+  return read_rows;
+}
+
 /// A connection that runs statements, as part of a transaction or each by itself. For one thread.
 class Sql {
  public:

@@ -110,7 +110,7 @@ Result<> CacheResets::Run(const std::string& project,
                           const std::vector<fleet::FleetBuilder>& builders,
                           const Cancel& cancel) {
   for (const fleet::FleetBuilder& builder : builders) {
-    TRY_ASSIGN(identity::CertificateAuthority * authority, parts_.authorities.Of(builder.source));
+    TRY_ASSIGN(auto authority, parts_.authorities.Of(builder.source));
     TRY_ASSIGN(identity::IssuedCertificate certificate,
                authority->Issue({builder.source, project, ""}, kLongestReset));
     parts_.journal.Say(Cat("emptying the cache of builder ", builder.name));

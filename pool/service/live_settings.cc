@@ -1,17 +1,9 @@
 #include "pool/service/live_settings.h"
 
-#include <sys/stat.h>
-
 #include "driver/base/text.h"
+#include "pool/settings/durable_file.h"
 
 namespace depot::service {
-
-std::string FileStamp(const std::string& path) {
-  struct stat now {};
-  if (::stat(path.c_str(), &now) != 0) return "";
-  return Cat(now.st_dev, ' ', now.st_ino, ' ', now.st_size, ' ', now.st_mtim.tv_sec, ' ',
-             now.st_mtim.tv_nsec);
-}
 
 LiveSettings::LiveSettings(std::string file,
                            std::string stamp,
@@ -43,7 +35,7 @@ std::shared_ptr<const settings::Settings> LiveSettings::WithStored(
 std::shared_ptr<const settings::Settings> LiveSettings::Current() {
   std::unique_lock lock(mutex_, std::defer_lock);
   while (true) {
-    std::string stamp = FileStamp(file_);
+    std::string stamp = settings::FileStamp(file_);
     lock.lock();
     if (!reading_ && stamp == stamp_) return current_;
     if (!reading_) {

@@ -12,9 +12,6 @@
 
 namespace depot::service {
 
-/// Tells one state of a file from the next; empty when there is none.
-std::string FileStamp(const std::string& path);
-
 /// The settings of the moment: a change of the file is noticed with the next request, so that a
 /// token that was just made or revoked counts at once. A file that cannot be used is told of once,
 /// and what was read before stays. Safe to use from several threads.

@@ -87,7 +87,7 @@ Result<Reply> Active(const Parts& parts,
   }
   call.decision.builder = builder->name;
   call.headers.emplace_back(kReasonHeader, WhyBuilder(granted.claim));
-  TRY_ASSIGN(identity::CertificateAuthority * authority, parts.authorities.Of(builder->source));
+  TRY_ASSIGN(auto authority, parts.authorities.Of(builder->source));
   TRY_ASSIGN(identity::IssuedCertificate issued,
              authority->Issue({builder->source, build.project, build.id},
                               std::chrono::minutes(call.settings->certificate_minutes)));

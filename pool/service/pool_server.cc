@@ -7,6 +7,7 @@
 #include "pool/service/call.h"
 #include "pool/service/services.h"
 #include "pool/service/upkeep.h"
+#include "pool/settings/durable_file.h"
 #include "pool/web/listener.h"
 
 namespace depot::service {
@@ -33,7 +34,7 @@ bool IsGivenAway(const fleet::FleetBuilder& builder) {
 
 Result<builder::Endpoint> WayTo(identity::BuilderAuthorities& authorities,
                                 const fleet::FleetBuilder& builder) {
-  TRY_ASSIGN(identity::CertificateAuthority * authority, authorities.Of(builder.source));
+  TRY_ASSIGN(auto authority, authorities.Of(builder.source));
   TRY_ASSIGN(identity::IssuedCertificate issued,
              authority->Issue({builder.source, kOwnProject, ""}, kOwnCertificate));
   return EndpointOf(builder, issued);
@@ -179,7 +180,7 @@ class RunningPool final : public PoolServer {
 }  // namespace
 
 Result<std::unique_ptr<PoolServer>> StartPool(PoolOptions options) {
-  std::string stamp = FileStamp(options.settings_file);
+  std::string stamp = settings::FileStamp(options.settings_file);
   TRY_ASSIGN(settings::Settings settings, settings::ReadSettings(options.settings_file));
   TRY_ASSIGN(auto store, records::OpenStore(settings, std::chrono::milliseconds(0)));
   auto pool = std::make_unique<RunningPool>(std::move(options), std::move(stamp),

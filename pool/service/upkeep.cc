@@ -3,12 +3,17 @@
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
 #include "pool/service/services.h"
+#include "pool/settings/durable_file.h"
 
 namespace depot::service {
 namespace {
 
 constexpr std::chrono::seconds kTick(1);
 constexpr std::size_t kLongestPem = 1 << 20;
+
+/// Who has not looked for so long was stopped itself (a virtual machine that was moved, a signal),
+/// and has heard nobody meanwhile.
+constexpr std::chrono::seconds kAbsence(10);
 
 /// A client has this long to obey before its build is ended for it.
 constexpr std::int64_t kObeyWithin = 60;
@@ -18,7 +23,8 @@ constexpr std::int64_t kBarredObeyWithin = 10;
 
 std::string TlsStamp(const settings::Settings& settings) {
   if (settings.tls_certificate.empty()) return "";
-  return Cat(FileStamp(settings.tls_certificate), '/', FileStamp(settings.tls_key));
+  return Cat(settings::FileStamp(settings.tls_certificate), '/',
+             settings::FileStamp(settings.tls_key));
 }
 
 }  // namespace
@@ -44,6 +50,8 @@ Result<> Upkeep::Tick(web::Server& server, const Cancel& cancel) {
     if (parts_.shared) TakeTokens();
     EndBuilds(WallClock());
     ReloadTls(server);
+    for (const std::string& line : parts_.authorities.Renew())
+      parts_.journal.Say(line);
   } while (cancel.SleepFor(kTick));
   WriteBacklog();
   return {};
@@ -82,8 +90,18 @@ void Upkeep::End(const std::string& build,
   parts_.journal.Say(Cat("build ", build, " ended by the pool: ", reason));
 }
 
+records::Expired Upkeep::TakeSilent() {
+  const records::Slots::Moment now = SteadyTime();
+  if (now - looked_ > kAbsence) {
+    nobody_silent_until_ = now + records::kSilence;
+    parts_.journal.Say("the pool was stopped for a while: all builds get the time to report");
+  }
+  looked_ = now;
+  return now < nobody_silent_until_ ? records::Expired{} : parts_.slots.Expire(now);
+}
+
 void Upkeep::EndBuilds(std::int64_t now) {
-  records::Expired expired = parts_.slots.Expire(SteadyTime());
+  records::Expired expired = TakeSilent();
   lost_.insert(expired.builds.begin(), expired.builds.end());
   for (const records::Claim& claim : expired.claims) {
     parts_.journal.Say(Cat("build ", claim.build, " lost its ",

@@ -27,6 +27,7 @@ class Upkeep {
   void WriteBacklog();
   void TakeTokens();
   void ReloadTls(web::Server& server);
+  records::Expired TakeSilent();
   void End(const std::string& build,
            records::State state,
            const std::string& reason,
@@ -34,6 +35,8 @@ class Upkeep {
 
   const Parts& parts_;
   std::set<std::string> lost_;  ///< not written down yet
+  records::Slots::Moment looked_ = SteadyTime();
+  records::Slots::Moment nobody_silent_until_{0};
   std::string tls_stamp_;
   TaskGroup threads_;
 };

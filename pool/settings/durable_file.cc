@@ -54,6 +54,13 @@ Result<> ReplaceFile(const std::string& path, std::string_view content, const Fi
   return {};
 }
 
+std::string FileStamp(const std::string& path) {
+  struct stat now {};
+  if (::stat(path.c_str(), &now) != 0) return "";
+  return Cat(now.st_dev, ' ', now.st_ino, ' ', now.st_size, ' ', now.st_mtim.tv_sec, ' ',
+             now.st_mtim.tv_nsec);
+}
+
 Result<Fd> LockDirectory(const std::string& path, const Cancel& cancel) {
   const std::string doing = Cat("lock ", Printable(path));
   Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -24,6 +24,9 @@ struct FileRights {
 /// Symlinks are replaced, not followed. One caller at a time: see LockDirectory().
 Result<> ReplaceFile(const std::string& path, std::string_view content, const FileRights& rights);
 
+/// Tells one state of a file from the next; empty when there is none.
+std::string FileStamp(const std::string& path);
+
 /// Holds an exclusive lock (flock) on the directory until the Fd goes: nothing is left behind, and
 /// whoever may read the directory may take part.
 Result<Fd> LockDirectory(const std::string& path, const Cancel& cancel);

@@ -1,5 +1,6 @@
 """Several pools on one PostgreSQL of a test's own, and clients that take them for one."""
 
+import contextlib
 import http.client
 import os
 import random
@@ -44,10 +45,17 @@ class Database:
                 argv, stdout=log, stderr=log, env={**os.environ, "POOL_PASSWORD": self.password}
             )
         end = time.monotonic() + 60
-        while not (self.folder / f".s.PGSQL.{self.port}").exists():
+        while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"no PostgreSQL:\n{(self.folder / 'log').read_text()}")
             time.sleep(0.05)
+
+    def _is_ready(self):
+        """It takes connections before that, to say that it is starting up."""
+        with contextlib.suppress(OSError):
+            lines = (self.folder / "data/postmaster.pid").read_text().splitlines()
+            return lines[0] == str(self.process.pid) and lines[-1].strip() == "ready"
+        return False
 
     def kill(self):
         """At once, as by the death of its machine."""

@@ -3,6 +3,7 @@
 import signal
 import time
 
+import connect
 import trees
 from harness import FAILURES
 from pool import CANCELED, FAILED, FINISHED, RUNNING, PoolTest, token_record
@@ -202,6 +203,18 @@ class Endings(BuildTest):
         begin = time.monotonic()
         self.build(self.small(), env=pool.variables(token, "one"))
         self.assertLess(time.monotonic() - begin, 30)
+
+    def test_a_pool_that_was_frozen_takes_nobody_for_lost(self):
+        pool = self.start_pool(slots=1)
+        client, build, _ = self.machine(pool, pool.token(project="one"))
+        pool.process.send(signal.SIGSTOP)
+        # Longer than a build may be silent.
+        time.sleep(65)
+        pool.process.send(signal.SIGCONT)
+        self.wait_until(lambda: "was stopped for a while" in pool.log(), 30, "it did not notice")
+        asked = {"build_id": build["build_id"], "platform": connect.AMD64}
+        self.assertNotIn("cancels_at", client.call("ReportBuildHealth", asked))
+        self.assertIn("active", client.call("GetBuildKitConnection", asked))
 
     def test_a_build_survives_the_death_of_the_pool(self):
         pool = self.start_pool(slots=1)

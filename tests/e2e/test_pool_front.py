@@ -134,6 +134,42 @@ class Front(PoolTest):
         self.results.append(result)
         self.assertEqual(result.rc, 0)
 
+    def test_a_build_outlasts_the_renewal_of_all_certificates(self):
+        mount = f"RUN --mount=type=cache,id={self.image_name()},target=/c"
+        lasting = self.context(
+            {"Dockerfile": f"FROM {self.rig['BASE']}\n{mount} until [ -e /c/go ]; do sleep 0.2; done\n"}
+        )
+        running = self.start_plugin("build", lasting, env=self.variables())
+        running.wait_for_output(r"RUN --mount")
+        _, _, old = self.machine(self.pool, self.token)
+        place = self.pool.folder / "front-of-first-127.0.0.1"
+        following = self.pool.folder / "next"
+        shown = self.pool.command("ca", "show", "--builder", "first", "--state", following).stdout
+        (place / "clients.pem").write_text((place / "clients.pem").read_text() + shown)
+        self.said("the certificates have changed")
+        for file in (following / "builders/first").iterdir():
+            file.rename(self.pool.state / "builders/first" / file.name)
+        self.wait_until(lambda: "signs from now on" in self.pool.log(), 30, "the pool does not take it up")
+        _, _, machine = self.machine(self.pool, self.token)
+        for one in (old, machine):
+            self.enter(one)
+        self.pool.command("ca", "server-certificate", "localhost", "--builder", "first", "--out", place)
+        self.wait_until(lambda: self.is_refused(old), 30, "the old authority is good still")
+        self.enter(machine)
+        release = f"FROM {self.rig['BASE']}\n{mount} touch /c/go\n"
+        self.build(self.context({"Dockerfile": release}), env=self.variables())
+        result = running.wait(60)
+        self.results.append(result)
+        self.assertEqual(result.rc, 0)
+        self.assertNotIn("lost the builder", result.stderr)
+
+    def is_refused(self, machine):
+        try:
+            self.enter(machine)
+        except OSError:
+            return True
+        return False
+
     def test_it_does_not_listen_while_its_builder_is_down(self):
         port = self.pool.front.port
         argv = self.pool.bridge.process.args

@@ -34,9 +34,12 @@ class FrontTest : public ::testing::Test {
     options.pool_url = pool_.Url("");
     options.version = "test";
     options.ask_every = std::chrono::milliseconds(50);
-    options.certificates.own_pem = server->certificate_pem;
-    options.certificates.key_pem = server->key_pem;
-    options.certificates.clients_pem = (*clients)->certificate_pem();
+    certificates_ = {server->certificate_pem, server->key_pem, (*clients)->certificate_pem()};
+    options.look_every = std::chrono::milliseconds(50);
+    options.read_certificates = [this]() -> Result<Certificates> {
+      std::lock_guard lock(mutex_);
+      return certificates_;
+    };
     options.say = [this](std::string_view text) {
       std::lock_guard lock(mutex_);
       log_ += Cat(text, '\n');
@@ -67,7 +70,7 @@ class FrontTest : public ::testing::Test {
 
   /// A client with a certificate of builder `of` that says `pass`.
   Result<std::unique_ptr<rpc::ByteStream>> Dial(const Pass& pass, const std::string& of = "first") {
-    TRY_ASSIGN(identity::CertificateAuthority * authority, authorities_.Of(of));
+    TRY_ASSIGN(auto authority, authorities_.Of(of));
     TRY_ASSIGN(identity::IssuedCertificate issued, authority->Issue(pass, kLife));
     return DialWith(issued);
   }
@@ -99,6 +102,7 @@ class FrontTest : public ::testing::Test {
   static constexpr std::chrono::minutes kLife{5};
   TempDir dir_;
   std::mutex mutex_;
+  Certificates certificates_;
   std::string word_ = "yes\n";
   std::string log_;
   identity::BuilderAuthorities authorities_{dir_.path()};
@@ -226,16 +230,55 @@ TEST_F(FrontTest, StrangersHoldUpNobody) {
   EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
 }
 
+TEST_F(FrontTest, CertificatesAreReplacedWhileBuildsAreInside) {
+  auto inside = Dial({"first", "p", "build1"});
+  ASSERT_EQ(Echo(inside), "ping");
+  TempDir place;
+  identity::BuilderAuthorities renewed(place.path());
+  auto next = renewed.Of("first");
+  auto issued = next ? (*next)->Issue({"first", "p", "build1"}, kLife) : Fail(next.error());
+  ASSERT_TRUE(issued);
+  auto come = [&] {
+    auto client = DialWith(*issued);
+    return Echo(client);
+  };
+  EXPECT_NE(come(), "ping");
+  {
+    std::lock_guard lock(mutex_);
+    certificates_.clients_pem += (*next)->certificate_pem();
+  }
+  EXPECT_SAYS(LogWith("the certificates have changed"), "the certificates have changed");
+  EXPECT_EQ(come(), "ping");
+  EXPECT_EQ(Try({"first", "p", "build1"}), "ping")
+      << "both are good until the old one is taken out";
+  {
+    std::lock_guard lock(mutex_);
+    log_.clear();
+    certificates_.clients_pem = "half a fi";
+  }
+  EXPECT_SAYS(LogWith("not used"),
+              "the changed certificates are not used: the authority of clients");
+  EXPECT_EQ(come(), "ping");
+  {
+    std::lock_guard lock(mutex_);
+    certificates_.clients_pem = (*next)->certificate_pem();
+  }
+  EXPECT_SAYS(LogWith("have changed"), "have changed");
+  EXPECT_EQ(come(), "ping");
+  EXPECT_NE(Try({"first", "p", "build1"}), "ping");
+  EXPECT_EQ(Echo(inside), "ping") << "who is inside stays";
+}
+
 TEST(StartFront, RefusesCertificatesThatAreNone) {
   FrontOptions options;
   options.listen = "127.0.0.1:0";
+  Certificates certificates;
+  options.read_certificates = [&]() -> Result<Certificates> { return certificates; };
   EXPECT_FALSE(StartFront(options));
   TempDir dir;
   auto server = identity::IssueServerCertificate(dir.path(), {"x"}, std::chrono::hours(1));
   ASSERT_TRUE(server);
-  options.certificates.own_pem = server->certificate_pem;
-  options.certificates.key_pem = server->key_pem;
-  options.certificates.clients_pem = "nonsense";
+  certificates = {server->certificate_pem, server->key_pem, "nonsense"};
   auto front = StartFront(options);
   ASSERT_FALSE(front);
   EXPECT_SAYS(front.error().message(), "authority of clients");

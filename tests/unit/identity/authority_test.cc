@@ -1,5 +1,6 @@
 #include "pool/identity/authority.h"
 
+#include <filesystem>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -248,6 +249,29 @@ TEST(OpenBuilderAuthority, EachBuilderHasItsOwn) {
   EXPECT_EQ((*again)->certificate_pem(), (*one)->certificate_pem());
   EXPECT_EQ(*authorities.Of("one"), *one);
   EXPECT_EQ(ModeOf(dir.path("builders/one")), 0700U);
+}
+
+TEST(BuilderAuthorities, TakeUpFilesThatWereReplaced) {
+  TempDir dir;
+  TempDir place;
+  BuilderAuthorities authorities(dir.path());
+  const auto old = authorities.Of("one");
+  const auto fresh = OpenBuilderAuthority(place.path(), "one");
+  ASSERT_TRUE(old && fresh);
+  EXPECT_TRUE(authorities.Renew().empty()) << "nothing has changed";
+  const auto move = [&](const std::string& file) {
+    std::filesystem::rename(place.path("builders/one/" + file), dir.path("builders/one/" + file));
+    return Join(authorities.Renew(), "");
+  };
+  EXPECT_NE(move("ca-key.pem").find("not used, the one from before stays"), std::string::npos);
+  EXPECT_EQ(*authorities.Of("one"), *old) << "half of it is no authority";
+  EXPECT_NE(move("ca.pem").find("signs from now on"), std::string::npos);
+  EXPECT_EQ((*authorities.Of("one"))->certificate_pem(), (*fresh)->certificate_pem());
+  EXPECT_TRUE((*old)->Issue({"one", "p", "1"}, kLife)) << "who has the old one may go on with it";
+  std::filesystem::remove_all(dir.path("builders/one"));
+  EXPECT_NE(Join(authorities.Renew(), "").find("not used"), std::string::npos);
+  EXPECT_TRUE(authorities.Renew().empty()) << "it is said once";
+  EXPECT_EQ((*authorities.Of("one"))->certificate_pem(), (*fresh)->certificate_pem());
 }
 
 TEST(OpenBuilderAuthority, StaysInItsFolder) {

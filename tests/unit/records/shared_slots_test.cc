@@ -99,6 +99,52 @@ TEST_F(SharedSlotsTest, OneQueueForAllPools) {
   EXPECT_GT(pools_[0]->records->ClaimsOf("b")->front().granted_at, 0);
 }
 
+TEST_F(SharedSlotsTest, AnEndIsKnownAtOnceToItsPoolAndSoonToOthers) {
+  Records& first = *pools_[0]->records;
+  Records& second = *pools_[1]->records;
+  const auto state = [](Records& records, const std::string& by_token) {
+    auto build = records.FindByToken(by_token);
+    EXPECT_TRUE(build);
+    return build ? StateName(build->state) : "";
+  };
+  Create("a");
+  for (Records* records : {&first, &second})
+    EXPECT_EQ(state(*records, "a"), "running");
+  ASSERT_TRUE(first.RequestCancel("a", 5));
+  EXPECT_EQ(first.Find("a")->cancel_at, 5);
+  ASSERT_TRUE(first.Finish("a", State::kFailed, "why", 6));
+  EXPECT_EQ(state(first, "a"), "failed");
+  EXPECT_EQ(first.Find("a")->error, "why");
+  for (int i = 0; i < 600 && state(second, "a") == "running"; ++i)
+    Cancel::Never().SleepFor(milliseconds(100));
+  EXPECT_EQ(state(second, "a"), "failed");
+}
+
+TEST_F(SharedSlotsTest, ClaimsThatComeTogetherGetTicketsOfTheirOwn) {
+  Configure({{"one", kPlatform, 2, {}}});
+  TaskGroup group(Cancel::Never());
+  for (int i = 0; i < 8; ++i)
+    Create(Cat("b", i));
+  for (int i = 0; i < 8; ++i) {
+    group.Start("asker", [&, i](const Cancel&) -> Result<> {
+      const std::string build = Cat("b", i);
+      Answer answer = First().Ask(build, kPlatform, "p", seconds(0));
+      while (Show(answer) != "one")
+        answer = First().Ask(build, kPlatform, "p", seconds(0));
+      First().Release(build);
+      return {};
+    });
+  }
+  EXPECT_TRUE(group.Wait());
+  ASSERT_TRUE(Second().Refresh());
+  EXPECT_EQ(Second().InUse("one"), 0);
+  EXPECT_TRUE(Second().Queue().empty());
+  std::set<std::int64_t> tickets;
+  for (int i = 0; i < 8; ++i)
+    tickets.insert(pools_[0]->records->ClaimsOf(Cat("b", i))->front().ticket);
+  EXPECT_EQ(tickets.size(), 8U);
+}
+
 TEST_F(SharedSlotsTest, APoolThatStartsKnowsAllOfIt) {
   Configure({{"one", kPlatform, 1, {}}});
   for (const char* id : {"a", "b", "c"})
