@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include <poll.h>
 #include <pthread.h>
@@ -64,6 +65,18 @@ std::string NameOf(std::uint32_t signal) {
   }
 }
 
+/// Ends the process with a last line, unless nobody reads it.
+[[noreturn]] void Leave(std::string_view what, std::string_view cause) {
+  const std::string line = Cat("ERROR: ", what, " ended at once (", cause,
+                               "): what it had begun on a builder or in a registry was not waited "
+                               "for, and may go on\n");
+  pollfd ready{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0) {
+    (void)!::write(STDERR_FILENO, line.data(), line.size());
+  }
+  ::_exit(kCancelledExitCode);
+}
+
 }  // namespace
 
 Interrupt::Interrupt(const std::string& plugin_socket, std::string_view what)
@@ -78,19 +91,21 @@ Interrupt::~Interrupt() = default;
 
 Result<> Interrupt::Watch(const Cancel& stop) {
   bool signalled = false;
+  std::string first;  // why it was cancelled
   Cancel::Clock::time_point asked{};
   while (!stop.cancelled()) {
     bool asked_to_stop = asked != Cancel::Clock::time_point{};
-    if (asked_to_stop && Cancel::Clock::now() - asked > kPatience) ::_exit(kCancelledExitCode);
+    if (asked_to_stop && Cancel::Clock::now() - asked > kPatience) {
+      Leave(what_, Cat("no end within 2.5 s of ", first));
+    }
     pollfd fds[3] = {
         {signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}, {stop.wake_fd(), POLLIN, 0}};
     if (::poll(fds, 3, asked_to_stop ? 100 : -1) < 0 && errno != EINTR) break;
     std::string cause;
     signalfd_siginfo info;
     if (fds[0].revents != 0 && ::read(signals_.get(), &info, sizeof info) == sizeof info) {
-      if (signalled) ::_exit(kCancelledExitCode);
-      signalled = true;
       cause = NameOf(info.ssi_signo);
+      if (std::exchange(signalled, true)) Leave(what_, Cat("a second signal, ", cause));
     }
     char byte;
     if (fds[1].revents != 0 && ::recv(socket_.get(), &byte, 1, MSG_DONTWAIT) <= 0) {
@@ -99,6 +114,7 @@ Result<> Interrupt::Watch(const Cancel& stop) {
     }
     if (cause.empty() || asked_to_stop) continue;
     asked = Cancel::Clock::now();
+    first = cause;
     source_.Request(Error(ErrorCode::kCancelled, Cat(what_, " cancelled (", cause, ")")));
   }
   return {};

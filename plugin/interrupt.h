@@ -11,9 +11,9 @@ namespace depot {
 
 /// Turns what a user does to stop a build into a Cancel: SIGINT, SIGTERM, SIGHUP, and the end of
 /// docker's plugin socket (docker/cli cli-plugins/socket; DOCKER_CLI_PLUGIN_SOCKET). A second
-/// signal ends the process at once; and so does, after 2.5 s, whatever has not come to its end by
-/// itself then (a resolver that hangs). Make it in main before any other thread: it blocks the
-/// signals for all threads that come after.
+/// signal ends the process at once, with a line that says so; and so does, after 2.5 s, whatever
+/// has not come to its end by itself then (a resolver that hangs). Make it in main before any other
+/// thread: it blocks the signals for all threads that come after.
 class Interrupt {
  public:
   /// `plugin_socket` may be empty or lead nowhere: then there is only the signals. `what` is said
