@@ -40,6 +40,7 @@ class RawJson {
   std::vector<Event> events_;
   std::size_t cost_ = 0;
   std::map<std::string, std::size_t> dropped_;  ///< pieces of output by vertex
+  std::size_t left_out_ = 0;                    ///< events of other kinds
   std::size_t notices_ = 0;
 };
 
