@@ -65,22 +65,13 @@ std::string NameOf(std::uint32_t signal) {
   }
 }
 
-/// Ends the process with a last line, unless nobody reads it.
-[[noreturn]] void Leave(std::string_view what, std::string_view cause) {
-  const std::string line = Cat("ERROR: ", what, " ended at once (", cause,
-                               "): what it had begun on a builder or in a registry was not waited "
-                               "for, and may go on\n");
-  pollfd ready{STDERR_FILENO, POLLOUT, 0};
-  if (::poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0) {
-    (void)!::write(STDERR_FILENO, line.data(), line.size());
-  }
-  ::_exit(kCancelledExitCode);
-}
-
 }  // namespace
 
-Interrupt::Interrupt(const std::string& plugin_socket, std::string_view what)
+Interrupt::Interrupt(const std::string& plugin_socket,
+                     std::string_view what,
+                     std::function<void(std::string_view)> last_word)
     : what_(what),
+      last_word_(std::move(last_word)),
       signals_(OpenSignals()),
       socket_(Connect(plugin_socket)),
       watcher_(Cancel::Never()) {
@@ -89,6 +80,13 @@ Interrupt::Interrupt(const std::string& plugin_socket, std::string_view what)
 
 Interrupt::~Interrupt() = default;
 
+void Interrupt::Leave(std::string_view cause) const {
+  last_word_(Cat("ERROR: ", what_, " ended at once (", cause,
+                 "): what it had begun on a builder or in a registry was not waited for, and may "
+                 "go on\n"));
+  ::_exit(kCancelledExitCode);
+}
+
 Result<> Interrupt::Watch(const Cancel& stop) {
   bool signalled = false;
   std::string first;  // why it was cancelled
@@ -96,7 +94,7 @@ Result<> Interrupt::Watch(const Cancel& stop) {
   while (!stop.cancelled()) {
     bool asked_to_stop = asked != Cancel::Clock::time_point{};
     if (asked_to_stop && Cancel::Clock::now() - asked > kPatience) {
-      Leave(what_, Cat("no end within 2.5 s of ", first));
+      Leave(Cat("no end within 2.5 s of ", first));
     }
     pollfd fds[3] = {
         {signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}, {stop.wake_fd(), POLLIN, 0}};
@@ -105,7 +103,7 @@ Result<> Interrupt::Watch(const Cancel& stop) {
     signalfd_siginfo info;
     if (fds[0].revents != 0 && ::read(signals_.get(), &info, sizeof info) == sizeof info) {
       cause = NameOf(info.ssi_signo);
-      if (std::exchange(signalled, true)) Leave(what_, Cat("a second signal, ", cause));
+      if (std::exchange(signalled, true)) Leave(Cat("a second signal, ", cause));
     }
     char byte;
     if (fds[1].revents != 0 && ::recv(socket_.get(), &byte, 1, MSG_DONTWAIT) <= 0) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -17,8 +18,11 @@ namespace depot {
 class Interrupt {
  public:
   /// `plugin_socket` may be empty or lead nowhere: then there is only the signals. `what` is said
-  /// to be cancelled: "build".
-  Interrupt(const std::string& plugin_socket, std::string_view what);
+  /// to be cancelled: "build". `last_word` gets the line in front of an end at once, on a thread
+  /// of its own, and must not wait.
+  Interrupt(const std::string& plugin_socket,
+            std::string_view what,
+            std::function<void(std::string_view)> last_word);
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
@@ -27,8 +31,10 @@ class Interrupt {
 
  private:
   Result<> Watch(const Cancel& stop);
+  [[noreturn]] void Leave(std::string_view cause) const;
 
   std::string what_;
+  std::function<void(std::string_view)> last_word_;
   CancelSource source_;
   Fd signals_;
   Fd socket_;
