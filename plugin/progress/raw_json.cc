@@ -182,10 +182,10 @@ void RawJson::Put(Event event) {
   if (const auto* notice = std::get_if<Notice>(&event)) {
     event = NoticeVertex(++notices_, notice->text);
   }
-  if (cost_ >= kMostBytes) {
+  if (cost_ >= most_bytes_) {
     const auto* log = std::get_if<VertexLog>(&event);
     if (log != nullptr && dropped_.size() < 1000) ++dropped_[log->vertex];
-    const bool too_much = log == nullptr && cost_ >= 2 * kMostBytes;
+    const bool too_much = log == nullptr && cost_ >= 2 * most_bytes_;
     if (too_much) ++left_out_;
     if (log != nullptr || too_much) return;
   }

@@ -21,6 +21,9 @@ class RawJson {
   /// Of events that wait to be taken.
   static constexpr std::size_t kMostBytes = 32 << 20;
 
+  /// `most_bytes` of output; twice as many of all.
+  explicit RawJson(std::size_t most_bytes = kMostBytes) : most_bytes_(most_bytes) {}
+
   /// Any thread.
   void Put(Event event);
 
@@ -34,6 +37,7 @@ class RawJson {
   void Close();
 
  private:
+  const std::size_t most_bytes_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;
