@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include <poll.h>
 #include <pthread.h>
@@ -66,8 +67,11 @@ std::string NameOf(std::uint32_t signal) {
 
 }  // namespace
 
-Interrupt::Interrupt(const std::string& plugin_socket, std::string_view what)
+Interrupt::Interrupt(const std::string& plugin_socket,
+                     std::string_view what,
+                     std::function<void(std::string_view)> last_word)
     : what_(what),
+      last_word_(std::move(last_word)),
       signals_(OpenSignals()),
       socket_(Connect(plugin_socket)),
       watcher_(Cancel::Never()) {
@@ -76,21 +80,30 @@ Interrupt::Interrupt(const std::string& plugin_socket, std::string_view what)
 
 Interrupt::~Interrupt() = default;
 
+void Interrupt::Leave(std::string_view cause) const {
+  last_word_(Cat("ERROR: ", what_, " ended at once (", cause,
+                 "): what it had begun on a builder or in a registry was not waited for, and may "
+                 "go on\n"));
+  ::_exit(kCancelledExitCode);
+}
+
 Result<> Interrupt::Watch(const Cancel& stop) {
   bool signalled = false;
+  std::string first;  // why it was cancelled
   Cancel::Clock::time_point asked{};
   while (!stop.cancelled()) {
     bool asked_to_stop = asked != Cancel::Clock::time_point{};
-    if (asked_to_stop && Cancel::Clock::now() - asked > kPatience) ::_exit(kCancelledExitCode);
+    if (asked_to_stop && Cancel::Clock::now() - asked > kPatience) {
+      Leave(Cat("no end within 2.5 s of ", first));
+    }
     pollfd fds[3] = {
         {signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}, {stop.wake_fd(), POLLIN, 0}};
     if (::poll(fds, 3, asked_to_stop ? 100 : -1) < 0 && errno != EINTR) break;
     std::string cause;
     signalfd_siginfo info;
     if (fds[0].revents != 0 && ::read(signals_.get(), &info, sizeof info) == sizeof info) {
-      if (signalled) ::_exit(kCancelledExitCode);
-      signalled = true;
       cause = NameOf(info.ssi_signo);
+      if (std::exchange(signalled, true)) Leave(Cat("a second signal, ", cause));
     }
     char byte;
     if (fds[1].revents != 0 && ::recv(socket_.get(), &byte, 1, MSG_DONTWAIT) <= 0) {
@@ -99,6 +112,7 @@ Result<> Interrupt::Watch(const Cancel& stop) {
     }
     if (cause.empty() || asked_to_stop) continue;
     asked = Cancel::Clock::now();
+    first = cause;
     source_.Request(Error(ErrorCode::kCancelled, Cat(what_, " cancelled (", cause, ")")));
   }
   return {};

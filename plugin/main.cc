@@ -1,5 +1,6 @@
 #include <exception>
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "driver/base/environment.h"
@@ -29,10 +30,18 @@ std::vector<std::string> CommandLineOfParent() {
   return words;
 }
 
+/// Past the terminal, in which a thread may be waiting; nothing when nobody reads at this moment.
+void SayLast(std::string_view line) {
+  pollfd ready{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) return;
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
+}
+
 Result<> RunCommand(const command::Invocation& invocation,
                     const Environment& environment,
                     Terminal& terminal) {
-  Interrupt interrupt(Variable(environment, "DOCKER_CLI_PLUGIN_SOCKET"), invocation.command->words);
+  Interrupt interrupt(Variable(environment, "DOCKER_CLI_PLUGIN_SOCKET"), invocation.command->words,
+                      SayLast);
   return invocation.command->run({invocation.globals, invocation.arguments, invocation.program,
                                   DEPOT_VERSION, environment, terminal, interrupt.cancel(),
                                   invocation.is_docker_build, invocation.is_buildx});

@@ -8,6 +8,7 @@
 #include "driver/base/text.h"
 #include "driver/disk/directory_listing.h"
 #include "driver/files/beneath.h"
+#include "driver/files/denied.h"
 #include "driver/files/entry_reader.h"
 #include "driver/files/filter.h"
 #include "driver/files/follow.h"
@@ -91,7 +92,7 @@ class Walker {
     path_.append(name.text, name.length);
     const int error = EnsureOpen(frame);
     if (error != 0) {
-      if (!IsNoFolderNow(error)) return Unreadable(path_, error);
+      if (!IsNoFolderNow(error)) return Fail(LookError("look at", path_, error, ""));
       frame.next = frame.listing.names().size();
       return {};
     }
@@ -129,7 +130,8 @@ class Walker {
     --depth_;
     if (IsNoFolderNow(error)) return {};
     // Also one that is not wanted itself: nobody can tell then what a pattern may want of it.
-    return Unreadable(path_, error);
+    return Fail(SystemError(Cat("read the directory ", Printable(path_)), error)
+                    .WithHint(filter_.HintOfUnreadable(frame.filter, path_)));
   }
 
   /// Visits the entry at path_, which is `name` in the directory of the frame below `depth`, and
@@ -154,17 +156,14 @@ class Walker {
 
   Result<bool> SendOne(Frame& parent, const char* name, FileEntry entry) {
     const int error = EnsureOpen(parent);
-    if (error != 0 && !IsNoFolderNow(error)) return Fail(SystemError(Printable(entry.path), error));
+    if (error != 0 && !IsNoFolderNow(error)) {
+      return Fail(LookError("look at", entry.path, error, ""));
+    }
     if (error != 0) return false;
     TRY_ASSIGN(const auto outcome, reader_.Read(parent.fd.get(), name, entry));
     if (outcome == EntryReader::Outcome::kVanished) return false;
     TRY(visit_(std::move(entry)));
     return true;
-  }
-
-  static Result<> Unreadable(const std::string& path, int error) {
-    return Fail(SystemError(Cat("read the directory ", Printable(path)), error)
-                    .WithHint("make it readable, or exclude it in .dockerignore"));
   }
 
   int root_;

@@ -10,8 +10,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/files/denied.h"
 
 namespace depot::files {
 namespace {
@@ -93,7 +93,7 @@ int EntryReader::ReadXattrs(int directory, const char* name, dev_t device, FileE
 Result<EntryReader::Outcome> EntryReader::Read(int directory, const char* name, FileEntry& entry) {
   const auto failed = [&](std::string_view doing, int error) -> Result<Outcome> {
     if (IsGone(error)) return Outcome::kVanished;
-    return Fail(SystemError(Cat(doing, " ", Printable(entry.path)), error));
+    return Fail(LookError(doing, entry.path, error, ", or exclude it in .dockerignore"));
   };
   struct stat st;
   if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return failed("look at", errno);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::files {
@@ -38,6 +39,19 @@ void Filter::EnterDirectory(const Directory& parent,
   const bool excluded = exclude_.MatchesDirectory(parent.exclude, path, name_at, self.exclude);
   self.wanted = included && !excluded;
   self.descend = (included || !self.include.settled) && (!excluded || !self.exclude.settled);
+}
+
+std::string Filter::HintOfUnreadable(const Directory& self, std::string_view path) const {
+  const auto [excluding, exception] = exclude_.WhyLookedInto(self.exclude, path);
+  if (!exception.empty()) {
+    return Cat("make it readable, or take \"", Printable(exception),
+               "\" out of .dockerignore: something in it may fit that");
+  }
+  if (!excluding.empty()) {
+    return Cat("make it readable, or exclude it itself in .dockerignore: \"", Printable(excluding),
+               "\" excludes what is in it, which has to be read for that");
+  }
+  return "make it readable, or exclude it in .dockerignore";
 }
 
 }  // namespace depot::files

@@ -38,6 +38,10 @@ class Filter {
                       std::size_t name_at,
                       Directory& self) const;
 
+  /// What a user can do when the directory `path`, of which EnterDirectory() made `self`, cannot be
+  /// read: why it has to be, when the ignore file seems to say otherwise.
+  std::string HintOfUnreadable(const Directory& self, std::string_view path) const;
+
  private:
   bool has_include_ = false;
   PatternSet include_;

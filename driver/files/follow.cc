@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "driver/base/fd.h"
-#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/directory_listing.h"
+#include "driver/files/denied.h"
 #include "driver/files/glob.h"
 
 namespace depot::files {
@@ -175,7 +175,7 @@ class Resolver {
   static Result<> Unreadable(const Route& route, std::size_t at, int error) {
     const auto end = route.parts.begin() + static_cast<std::ptrdiff_t>(at) + 1;
     const std::string path = Join(std::vector<std::string>(route.parts.begin(), end), "/");
-    return Fail(SystemError(Cat("look up ", Printable(path)), error));
+    return Fail(LookError("look up", path, error, ": the build asks for what is in it"));
   }
 
   int root_;

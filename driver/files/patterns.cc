@@ -13,6 +13,17 @@ std::string_view TrimSpace(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
+/// Whether it excludes what is in `path`, and not the directory itself: "dir/*".
+bool ExcludesAllIn(std::string_view pattern, std::string_view path) {
+  for (std::string_view all : {"/**", "/*"}) {
+    if (!pattern.ends_with(all)) continue;
+    const auto directory =
+        PatternSet::Compile({std::string(pattern.substr(0, pattern.size() - all.size()))});
+    return directory && directory->Matches(path);
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<PatternSet> PatternSet::Compile(const std::vector<std::string>& patterns) {
@@ -32,6 +43,7 @@ Result<PatternSet> PatternSet::Compile(const std::vector<std::string>& patterns)
     }
     auto glob = Glob::Compile(CleanPath(text));
     if (!glob) return Fail(malformed(glob.error().message()));
+    pattern.text = text;
     pattern.glob = *std::move(glob);
     set.patterns_.push_back(std::move(pattern));
   }
@@ -70,6 +82,8 @@ bool PatternSet::MatchesDirectory(const Directory& parent,
                                   Directory& self) const {
   self.settled = parent.settled;
   self.matched = parent.matched;
+  self.progress.clear();
+  self.hit.clear();
   if (parent.settled) return self.matched;
   bool matched = false;
   std::size_t last = 0;  // one more than the index of the last pattern that matched
@@ -112,6 +126,21 @@ bool PatternSet::Matches(std::string_view path) const {
     std::swap(parent, self);
     name_at = slash + 1;
   }
+}
+
+PatternSet::LookedInto PatternSet::WhyLookedInto(const Directory& self,
+                                                 std::string_view path) const {
+  LookedInto why;
+  for (std::size_t i = 0; i < self.hit.size(); ++i) {
+    const Pattern& pattern = patterns_[i];
+    if (!pattern.exception && (self.hit[i] != 0 || ExcludesAllIn(pattern.text, path))) {
+      why = {pattern.text, ""};
+    } else if (pattern.exception && !why.excluding.empty() &&
+               (self.hit[i] != 0 || self.progress[i] != 0)) {
+      why.exception = Cat('!', pattern.text);
+    }
+  }
+  return why;
 }
 
 }  // namespace depot::files

@@ -18,8 +18,8 @@ class PatternSet {
   struct Directory {
     bool matched = false;  ///< the directory itself matches the set
     bool settled = false;  ///< so does, or does not, everything below: nothing can change it
-    std::vector<Glob::Progress> progress;  ///< by pattern; unused when settled
-    std::vector<char> hit;                 ///< by pattern: it matched the directory or a parent
+    std::vector<Glob::Progress> progress;  ///< by pattern; empty when the parent was settled
+    std::vector<char> hit;  ///< by pattern: it matched the directory or a parent; the same
   };
 
   /// Blank patterns are skipped. A malformed one is kInvalid and named.
@@ -42,8 +42,19 @@ class PatternSet {
   /// Whether the set matches `path`, with all its parents considered from the root down.
   bool Matches(std::string_view path) const;
 
+  /// What the lines say of a directory that is looked into although one of them excludes it, or all
+  /// that is in it.
+  struct LookedInto {
+    std::string excluding;  ///< the last line that does so, as written; "" = none does
+    std::string exception;  ///< the line behind it that lets something in, with "!"; "" = none
+  };
+
+  /// `self` is what MatchesDirectory() made of the directory `path`. For messages: not fast.
+  LookedInto WhyLookedInto(const Directory& self, std::string_view path) const;
+
  private:
   struct Pattern {
+    std::string text;  ///< without "!"
     Glob glob;
     bool exception = false;
   };

@@ -238,7 +238,9 @@ class Sender {
       return Ours({ErrorCode::kNotFound,
                    Cat("context file ", Printable(path), " vanished while it was being sent")});
     }
-    return Ours(std::move(fd).error().While("sending the context"));
+    Error error = std::move(fd).error().While("sending the context");
+    if (error.code() != ErrorCode::kDenied) return Ours(std::move(error));
+    return Ours(std::move(error).WithHint("make it readable, or exclude it in .dockerignore"));
   }
 
   tl::unexpected<Error> Ours(Error error) {

@@ -27,6 +27,10 @@ constexpr std::string_view kMemory =
     "the step ran out of memory, or something killed it: give it less to do at a time (fewer "
     "parallel jobs), or the builder more memory";
 
+constexpr std::string_view kNoUser =
+    "the image does not know that user or group (/etc/passwd, /etc/group; FROM scratch has none): "
+    "make it in a RUN before, or give its number";
+
 constexpr std::string_view kRateLimit =
     "the registry's limit is used up; it counts by user, and by address without a login: log in, "
     "use a mirror (in GitLab the dependency proxy), or wait: Docker Hub counts the pulls of 6 "
@@ -39,7 +43,23 @@ constexpr std::string_view kOtherName =
 constexpr std::string_view kSourceDate =
     "SOURCE_DATE_EPOCH is seconds since 1970, as `git log -1 --format=%ct` prints them";
 
+constexpr std::string_view kNoTls =
+    "that registry speaks no TLS: name it in the builder's buildkitd.toml "
+    "([registry.\"HOST:PORT\"] "
+    "with http = true), or in an Engine's daemon.json (insecure-registries); a push may say "
+    "--output "
+    "type=image,push=true,registry.insecure=true";
+constexpr std::string_view kFromHint =
+    "--from names a stage, an image or a named context; what is in the context is copied without "
+    "it";
+
 constexpr Cause kCatalogue[] = {
+    // A question that an old builder does not know; why another frontend does not help comes
+    // behind.
+    {" needs BuildKit ", "which does it on older ones", kRegistry,
+     "use a builder with that BuildKit or a newer one, or let this one reach the registry of that "
+     "image (Docker Hub, or a mirror of it)"},
+
     // Registries and logins.
     {"toomanyrequests", "", kRegistry, kRateLimit},
     {"429 Too Many Requests", "", kRegistry, kRateLimit},
@@ -57,9 +77,8 @@ constexpr Cause kCatalogue[] = {
     {"no basic auth credentials", "", kLogin, kLogIn},
     {"failed to fetch oauth token", "", kLogin, kLogIn},
     {"failed to fetch anonymous token", "", kLogin, kLogIn},
-    {"server gave HTTP response to HTTPS client", "", kRegistry,
-     "that registry speaks no TLS: the builder's own configuration must name it as plain HTTP "
-     "(buildkitd.toml), and a push may say --output type=image,push=true,registry.insecure=true"},
+    {"server gave HTTP response to HTTPS client", "", kRegistry, kNoTls},
+    {"first record does not look like a TLS handshake", "", kRegistry, kNoTls},
     {"certificate signed by unknown authority", "", kRegistry,
      "the builder does not know the authority that signed that server's certificate: it belongs "
      "into the builder's own configuration (ca= in buildkitd.toml)"},
@@ -86,6 +105,9 @@ constexpr Cause kCatalogue[] = {
     // What the Dockerfile, the command line and the builder must agree on.
     {"could not be found (did you mean", "", kStep, kStageHint},
     {"target stage", "", kStep, kStageHint},
+    {"invalid stage index", "", kStep,
+     "--from=NUMBER counts the stages (FROM lines) from 0, and takes one above its own"},
+    {"failed to parse stage name", "", kStep, kFromHint},
     {"granting entitlement", "", kStep,
      "the builder's own configuration must allow it too (insecure-entitlements)"},
     {"entitlement", "", kStep, "allow it with --allow"},
@@ -104,6 +126,10 @@ constexpr Cause kCatalogue[] = {
     {"unknown instruction", "", kStep,
      "no instruction of a Dockerfile begins so: a typing error, a line that lost its \\ before it, "
      "or a file that is no Dockerfile"},
+    {"no build stage in current context", "", kStep,
+     "a stage begins with FROM: only ARG and comments may come before the first one"},
+    {"unterminated heredoc", "", kStep,
+     "the word behind << has to stand again, alone on a line, where the text ends"},
     {"base name (", "should not be blank", kStep,
      "a variable in FROM has no value: give it with --build-arg, or a default (ARG NAME=VALUE) in "
      "front of the first FROM"},
@@ -152,6 +178,10 @@ constexpr Cause kCatalogue[] = {
     {"did not complete successfully", "exit code: 126", kStep,
      "a program of this line cannot be run: is it executable (COPY --chmod=755), and for this "
      "CPU?"},
+    {"unable to find user ", "", kStep, kNoUser},
+    {"unable to find group ", "", kStep, kNoUser},
+    {"invalid user index: ", "", kStep, kNoUser},
+    {"invalid group index: ", "", kStep, kNoUser},
     {"exec format error", "", kStep,
      "the image is for another CPU than the builder's: check --platform; or a script lacks its #! "
      "line"},

@@ -11,11 +11,11 @@ namespace {
 constexpr LaterFrontend kLint = {
     "docker/dockerfile:1.8.1@sha256:"
     "e87caa74dcb7d46cd820352bfea12591f3dba3ddc4285e19c7dcd13359f7cefd",
-    "BuildKit 0.14 (Dockerfile 1.8)"};
+    "BuildKit 0.14"};
 constexpr LaterFrontend kOutline = {
     "docker/dockerfile:1.7.1@sha256:"
     "a57df69d0ea827fb7266491f2813635de6f17269be881f696fbfdf2d83dda33e",
-    "BuildKit 0.11 (Dockerfile 1.5)"};
+    "BuildKit 0.11"};
 
 }  // namespace
 
@@ -29,6 +29,19 @@ const LaterFrontend* WhoKnows(std::string_view call, const rpc::Status& status) 
   if (!unknown) return nullptr;
   if (call == "lint") return &kLint;
   return call == "outline" || call == "targets" ? &kOutline : nullptr;
+}
+
+std::string WhyNeither(std::string_view call,
+                       const LaterFrontend& later,
+                       const rpc::Status& status) {
+  // The builder names the image, digest and all, each time it says what it was doing.
+  const std::string mark = Cat(later.image, ": ");
+  std::string_view why = status.message;
+  const std::size_t at = why.rfind(mark);
+  if (at != std::string_view::npos) why.remove_prefix(at + mark.size());
+  return Cat('"', call, "\" needs ", later.version, " or newer, and ",
+             later.image.substr(0, later.image.find('@')),
+             ", which does it on older ones, cannot be had: ", why);
 }
 
 Result<std::map<std::string, std::string>> AnswerOf(const std::string& result) {

@@ -20,6 +20,11 @@ struct LaterFrontend {
 /// it; nullptr when it says something else, or when nobody is known to have it.
 const LaterFrontend* WhoKnows(std::string_view call, const rpc::Status& status);
 
+/// For people: that the builder does not know `call`, and `later` failed with `status`.
+std::string WhyNeither(std::string_view call,
+                       const LaterFrontend& later,
+                       const rpc::Status& status);
+
 /// The metadata of a frontend's result, from its wire form (gateway.proto, Result); kInvalid when
 /// that is malformed.
 Result<std::map<std::string, std::string>> AnswerOf(const std::string& result);

@@ -154,10 +154,7 @@ rpc::Status Gateway::Ask(std::string& response) {
   again.frontend_attrs["build-arg:BUILDKIT_SYNTAX"] = std::string(later->image);
   rpc::Status second = Call("Solve", EncodeGatewaySolve(again), response);
   if (second.ok()) return second;
-  return {rpc::Code::kUnimplemented,
-          Cat("this builder's BuildKit has no \"", request_.call, "\": ", later->version,
-              " has it; and the frontend image with it failed: ", second.message),
-          "", true};
+  return {rpc::Code::kUnimplemented, WhyNeither(request_.call, *later, second), "", true};
 }
 
 }  // namespace depot::solve

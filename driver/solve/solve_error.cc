@@ -83,6 +83,12 @@ void CutTransport(std::string& text) {
   }
 }
 
+/// What we gave back to the builder ourselves, it says under the name of our code.
+void CutOwnCode(std::string& text) {
+  constexpr std::string_view kCode = "Unimplemented: ";
+  if (text.starts_with(kCode)) text.erase(0, kCode.size());
+}
+
 /// BuildKit frontend/gateway/pb/exit.go; of what it does not know it says 2^32 - 1. Older ones say
 /// it in the text alone.
 int StepExitOf(std::int64_t told, std::string_view text) {
@@ -123,6 +129,7 @@ Error SolveError(const rpc::Status& status, const StepNames& names) {
   std::string text = error.message();
   const Details details = ReadDetails(status.details);
   const Cause* cause = CauseOf(text, names.LastWords(details.vertex));
+  CutOwnCode(text);
   CutTransport(text);
   CutReference(text, "failed to calculate checksum of ref ", ": ");
   CutReference(text, "failed to compute cache key", ": ");

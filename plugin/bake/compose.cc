@@ -18,11 +18,13 @@ constexpr std::string_view kExtension[] = {"cache-from",      "cache-to", "conte
                                            "no-cache-filter", "output",   "platforms", "pull",
                                            "secret",          "ssh",      "tags"};
 
-/// One line for each word of `build` that changes nothing.
-void NoteUnheeded(const std::string& service, const Yaml& build, Strings& notices) {
+/// Each word of `build` that changes nothing.
+void NoteUnheeded(const std::string& service,
+                  const std::string& target,
+                  const Yaml& build,
+                  Ignored& ignored) {
   const auto note = [&](std::string_view where, std::string_view key) {
-    notices.push_back(Cat("service ", Printable(service), ": build.", where, Printable(key),
-                          " has no effect in a bake"));
+    ignored.AddOfService(service, target, Cat("build.", where, Printable(key)));
   };
   for (const std::string_view key : kUnheeded)
     if (Said(build, key) != nullptr) note("", key);
@@ -48,7 +50,7 @@ Result<> AddService(const std::string& name,
     return Fail(ErrorCode::kInvalid, "there is neither an image nor a build");
   }
   TRY_ASSIGN(Fields fields, FieldsOfService(service, file, files));
-  NoteUnheeded(name, *service.Find("build"), into.notices);
+  NoteUnheeded(name, target, *service.Find("build"), into.ignored);
   into.groups["default"].targets.push_back(target);
   into.targets.insert_or_assign(target, std::move(fields));
   return {};

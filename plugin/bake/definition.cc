@@ -8,7 +8,6 @@
 #include "driver/base/text.h"
 #include "driver/oci/platform.h"
 #include "plugin/bake/field_values.h"
-#include "plugin/bake/ignored.h"
 #include "plugin/bake/matrix.h"
 #include "plugin/bake/variables.h"
 
@@ -56,7 +55,7 @@ class Evaluation {
     TRY(EvaluateGroups());
     TRY(EvaluateTargets());
     TRY_ASSIGN(definition_.variables, variables_.Facts(scope_));
-    NoteIgnored();
+    TRY(NoteIgnored());
     return std::move(definition_);
   }
 
@@ -64,8 +63,8 @@ class Evaluation {
   Result<> DefineFunction(const hcl::Block& block) {
     TRY(scope_.DefineFunction(block));
     TRY_ASSIGN(const hcl::Content content, block.body.Read({}));
-    ignored_.Add("function", block.labels.front(), content,
-                 {"params", "variadic_params", "result"});
+    definition_.ignored.Add("function", block.labels.front(), content,
+                            {"params", "variadic_params", "result"});
     return {};
   }
 
@@ -201,7 +200,7 @@ class Evaluation {
                                  Cat("a definition has at most ", kMostTargets, " targets")));
       }
       NameMatrix(block.labels.front(), content, names);
-      ignored_.Add("target", block.labels.front(), content, known);
+      definition_.ignored.Add("target", block.labels.front(), content, known, names);
     }
     return {};
   }
@@ -219,13 +218,13 @@ class Evaluation {
     return {};
   }
 
-  void NoteIgnored() {
-    ignored_.AddBlocksOfFiles(content_, {"variable", "function", "group", "target"});
-    variables_.AddTo(ignored_);
+  Result<> NoteIgnored() {
+    Ignored& ignored = definition_.ignored;
+    ignored.AddBlocksOfFiles(content_, {"variable", "function", "group", "target"});
+    TRY(variables_.AddTo(ignored));
     for (const auto& [name, content] : group_contents_)
-      ignored_.Add("group", name, content, {"targets", "description"});
-    for (std::string& line : ignored_.Lines())
-      definition_.notices.push_back(std::move(line));
+      ignored.Add("group", name, content, {"targets", "description"});
+    return {};
   }
 
   Definition definition_;
@@ -238,7 +237,6 @@ class Evaluation {
   hcl::Scope scope_;
   std::deque<hcl::Scope> scopes_;
   std::map<std::string, std::vector<RawTarget>> raws_;
-  Ignored ignored_;
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "driver/base/environment.h"
 #include "driver/base/result.h"
 #include "plugin/bake/fields.h"
+#include "plugin/bake/ignored.h"
 #include "plugin/hcl/document.h"
 
 namespace depot::bake {
@@ -40,7 +41,7 @@ struct Definition {
   std::map<std::string, Fields, std::less<>> targets;
   std::map<std::string, Group, std::less<>> groups;
   std::vector<VariableFact> variables;  ///< sorted by name
-  Strings notices;                      ///< one line each: what was said and has no effect
+  Ignored ignored;                      ///< what was said and has no effect
 };
 
 /// What a definition sees of its surroundings.

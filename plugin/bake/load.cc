@@ -46,7 +46,10 @@ std::string HintOf(const std::filesystem::path& name) {
   std::string_view near =
       folder ? "" : Nearest(name.filename().native(), {files.begin(), files.end()});
   if (near.empty() && usual != files.end()) near = *usual;
-  if (!near.empty()) return Cat("there is a file -f ", Printable((parent / near).string()));
+  const std::string file = Printable((parent / near).string());
+  if (!near.empty()) {
+    return folder ? Cat("name the file in it: -f ", file) : Cat("did you mean -f ", file, "?");
+  }
   if (folder) return "-f names a file";
   return name.is_absolute() ? "" : "-f is relative to the working directory";
 }

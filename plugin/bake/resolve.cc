@@ -305,6 +305,24 @@ void NameDefault(const Strings& wanted, Resolution& resolution) {
   group.targets.erase(std::unique(group.targets.begin(), group.targets.end()), group.targets.end());
 }
 
+/// What a resolution is made of.
+Ignored::Used UsedBy(const Resolution& resolution, const Definition& definition) {
+  Ignored::Used used;
+  for (const auto& [name, group] : resolution.groups)
+    used.groups.insert(name);
+  Strings open;
+  for (const auto& [name, fields] : resolution.targets)
+    open.push_back(name);
+  while (!open.empty()) {
+    const std::string name = std::move(open.back());
+    open.pop_back();
+    const auto target = definition.targets.find(name);
+    if (target == definition.targets.end() || !used.targets.insert(name).second) continue;
+    open.insert(open.end(), target->second.inherits.begin(), target->second.inherits.end());
+  }
+  return used;
+}
+
 }  // namespace
 
 std::string LinkedTarget(const std::string& context) {
@@ -336,6 +354,7 @@ Result<Resolution> Resolve(const Definition& definition,
   Links links(inheritance, definition, origin, resolution);
   for (const std::string& name : walk.targets())
     TRY(links.Follow(name));
+  resolution.notices = definition.ignored.Lines(UsedBy(resolution, definition));
   return resolution;
 }
 

@@ -17,6 +17,7 @@ struct Resolution {
   std::map<std::string, Fields> targets;
   std::map<std::string, Group> groups;  ///< those that were asked for, and "default"
   std::set<std::string> linked;         ///< of the targets, those that nobody asked for
+  Strings notices;  ///< one line each: what is said of all this, and has no effect
 };
 
 /// Where a definition is from.

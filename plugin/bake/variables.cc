@@ -176,9 +176,15 @@ Result<> Variables::Check(const hcl::Scope& scope) const {
   return {};
 }
 
-void Variables::AddTo(Ignored& ignored) const {
-  for (const auto& [name, variable] : variables_)
+Result<> Variables::AddTo(Ignored& ignored) const {
+  for (const auto& [name, variable] : variables_) {
     ignored.Add("variable", name, variable.content, {"type", "default", "description"});
+    for (const hcl::Block& block : variable.content.blocks) {
+      TRY_ASSIGN(const hcl::Content content, block.body.Read({}));
+      ignored.Add("validation of variable", name, content, {"condition", "error_message"});
+    }
+  }
+  return {};
 }
 
 Result<std::vector<VariableFact>> Variables::Facts(const hcl::Scope& scope) const {

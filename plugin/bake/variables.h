@@ -29,7 +29,7 @@ class Variables {
   Result<> Check(const hcl::Scope& scope) const;
 
   /// What the blocks say and nothing obeys.
-  void AddTo(Ignored& ignored) const;
+  Result<> AddTo(Ignored& ignored) const;
 
   /// Of the blocks, sorted by name.
   Result<std::vector<VariableFact>> Facts(const hcl::Scope& scope) const;

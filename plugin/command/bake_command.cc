@@ -254,14 +254,14 @@ Result<> Bake(const Call& call) {
                                                            : bake::ListTargets(definition, json),
                                      call.cancel);
   }
-  std::vector<std::string> notices = definition.notices;
-  for (std::string& useless : UselessVariables(*line, definition, *files))
-    notices.push_back(std::move(useless));
   TRY_ASSIGN(const bake::Overrides overrides, OverridesOf(*line, definition, variables));
   auto resolved = bake::Resolve(definition, line->targets, overrides,
                                 {remote.has_folders ? remote.url : "", line->print});
   if (!resolved) return Fail(NotFound(resolved.error(), line->targets));
   bake::Resolution& resolution = *resolved;
+  std::vector<std::string> notices = std::move(resolution.notices);
+  for (std::string& useless : UselessVariables(*line, definition, *files))
+    notices.push_back(std::move(useless));
   AddEpoch(call.environment, resolution);
   const bake::Strings remote_words = RemoteWords(remote, call.environment);
   if (line->print) {

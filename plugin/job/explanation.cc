@@ -6,6 +6,7 @@
 #include "driver/base/text.h"
 #include "driver/event/shown_bytes.h"
 #include "driver/oci/reference.h"
+#include "plugin/plan/dockerfile_names.h"
 #include "plugin/plan/ignore_file.h"
 #include "plugin/plan/missing_file.h"
 
@@ -33,16 +34,25 @@ std::string_view MissingPath(std::string_view message) {
   return path.starts_with('/') ? path : "";
 }
 
-/// What the line of the Dockerfile takes files from instead of the context; "" = it does not.
-std::string_view CopiedFrom(std::string_view excerpt) {
-  constexpr std::string_view kFrom = "--from=";
+/// The lines of the Dockerfile that failed, as one.
+std::string MarkedLines(std::string_view excerpt) {
+  constexpr std::string_view kMark = " | >>> ";
+  std::string marked;
   for (std::string_view line : Split(excerpt, '\n')) {
-    const std::size_t at = line.find(kFrom);
-    if (line.find(" | >>> ") == std::string_view::npos || at == std::string_view::npos) continue;
-    line.remove_prefix(at + kFrom.size());
-    return line.substr(0, line.find_first_of(" \t\r"));
+    const std::size_t at = line.find(kMark);
+    if (at != std::string_view::npos) marked += Cat(' ', line.substr(at + kMark.size()));
   }
-  return "";
+  return marked;
+}
+
+/// What they take files from instead of the context; "" = they do not.
+std::string CopiedFrom(std::string_view excerpt) {
+  constexpr std::string_view kFrom = "--from=";
+  const std::string line = MarkedLines(excerpt);
+  const std::size_t at = line.find(kFrom);
+  if (at == std::string::npos) return "";
+  const std::size_t begin = at + kFrom.size();
+  return line.substr(begin, line.find_first_of(" \t\r", begin) - begin);
 }
 
 std::string WhyNotFound(const Error& error, const Inputs& inputs) {
@@ -51,7 +61,13 @@ std::string WhyNotFound(const Error& error, const Inputs& inputs) {
   if (!CopiedFrom(error.excerpt()).empty()) {
     return "COPY --from takes it from that stage, image or named context, which does not have it";
   }
-  return plan::WhyMissing(path, inputs.source, inputs.trees);
+  std::string why = plan::WhyMissing(path, inputs.source, inputs.trees);
+  if (!why.empty() && MarkedLines(error.excerpt()).find(" ../") != std::string::npos) {
+    why +=
+        "; nothing above the context is in it: give the folder above as the context (and -f), or "
+        "--build-context NAME=FOLDER for COPY --from=NAME";
+  }
+  return why;
 }
 
 /// What the request holds of the user's own texts, and how large that is.
@@ -111,20 +127,60 @@ std::string_view RefusedImage(std::string_view message) {
   return "";
 }
 
+/// The name without a registry that a builder made an image of: docker.io/library/NAME; "" = none.
+std::string_view TakenForImage(std::string_view text) {
+  constexpr std::string_view kLibrary = "docker.io/library/";
+  const std::size_t at = text.find(kLibrary);
+  if (at == std::string_view::npos) return "";
+  text.remove_prefix(at + kLibrary.size());
+  return text.substr(0, text.find_first_of(":@ "));
+}
+
+/// Whether the Dockerfile has files from `name`: by COPY --from= or by RUN --mount=from=.
+bool TakesFilesFrom(std::string_view name, const Inputs& inputs) {
+  const auto tree = inputs.trees.find("dockerfile");
+  if (tree == inputs.trees.end() || name.empty()) return false;
+  const auto names = plan::NamesOfFile(*tree->second, inputs.source.filename);
+  return names && std::any_of(names->froms.begin(), names->froms.end(),
+                              [name](const auto& from) { return LowerAscii(from) == name; });
+}
+
+/// "did you mean X?" of a builder's text, or "".
+std::string_view Suggestion(std::string_view message) {
+  const std::size_t at = message.rfind("(did you mean ");
+  if (at == std::string_view::npos) return "";
+  message.remove_prefix(at + 1);
+  return message.substr(0, message.find(')'));
+}
+
+/// What the build takes for an image, and may be meant as a stage; "" = nothing.
+std::string MeantAsStage(const Error& error, const Inputs& inputs) {
+  std::string copied = CopiedFrom(error.excerpt());
+  if (!copied.empty()) return copied;
+  std::string_view name = TakenForImage(error.message());
+  if (name.empty()) name = TakenForImage(error.place().step);
+  // Of a FROM line, only the builder's own guess makes it a stage.
+  const bool stage = !Suggestion(error.message()).empty() || TakesFilesFrom(name, inputs);
+  return stage ? std::string(name) : "";
+}
+
 /// A stage that does not exist is taken for an image, which no registry has, or none gives out.
-std::string WhichStage(const Error& error, const options::BuildOptions& options) {
+std::string WhichStage(const Error& error,
+                       const options::BuildOptions& options,
+                       const Inputs& inputs) {
   const bool of_registry =
       error.at() == FailedAt::kAuthentication || error.at() == FailedAt::kRegistry;
-  const std::string_view name = CopiedFrom(error.excerpt());
-  if (!of_registry || name.empty() || name.find_first_of("/.:@$\"'") != std::string_view::npos) {
-    return "";
-  }
+  if (!of_registry) return "";
+  const std::string name = MeantAsStage(error, inputs);
+  if (name.empty() || name.find_first_of("/.:@$\"'") != std::string::npos) return "";
   const auto& contexts = options.sources.contexts;
   const bool named = std::any_of(contexts.begin(), contexts.end(),
-                                 [name](const auto& context) { return context.name == name; });
+                                 [&name](const auto& context) { return context.name == name; });
   if (named) return "";
+  const std::string_view meant = Suggestion(error.message());
   return Cat("no stage of the Dockerfile is called ", Printable(name),
-             ", so it was taken for an image");
+             ParseDecimal(name) ? " (RUN --mount takes no number)" : "",
+             ", so it was taken for an image", meant.empty() ? "" : ": ", meant);
 }
 
 std::string WhyRefused(const Error& error, const registry::Keyring& keyring, const Cancel& cancel) {
@@ -165,7 +221,7 @@ Error Explain(Error error,
   if (why.empty() && error.at() == FailedAt::kAuthentication) {
     why = WhyRefused(error, keyring, cancel);
   }
-  if (const std::string stage = WhichStage(error, options); !stage.empty()) {
+  if (const std::string stage = WhichStage(error, options, inputs); !stage.empty()) {
     if (why.empty()) why = error.hint();
     why = why.empty() ? stage : Cat(stage, "; if an image is meant: ", why);
   }

@@ -99,7 +99,8 @@ Result<Inputs> ReadInputs(const options::BuildOptions& options,
   }
   plan::VcsFacts vcs = plan::DescribeVcs(options, environment, inputs.source, cancel);
   inputs.vcs = std::move(vcs.attributes);
-  inputs.notices.insert(inputs.notices.end(), vcs.notices.begin(), vcs.notices.end());
+  for (const auto& said : {facts.notices, inputs.source.named.notices, vcs.notices})
+    inputs.notices.insert(inputs.notices.end(), said.begin(), said.end());
   TRY_ASSIGN(inputs.contexts,
              plan::PlanContextTimes(options, environment, inputs.source, inputs.trees));
   if (auto tree = inputs.trees.find("dockerfile"); tree != inputs.trees.end()) {

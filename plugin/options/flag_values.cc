@@ -45,6 +45,12 @@ bool IsHostName(std::string_view name) {
 
 Result<std::string> ParseTag(const std::string& value) {
   auto reference = ParseReference(value);
+  // `-t .`: the flag has taken the context.
+  const bool path = value.starts_with('.') || value.starts_with('/');
+  if (!reference && path) {
+    return Fail(AsUsage(reference.error(), "--tag")
+                    .WithHint(Cat("is the name missing between -t and ", Printable(value), "?")));
+  }
   if (!reference) return Fail(AsUsage(reference.error(), "--tag"));
   if (!reference->digest.empty()) {
     return Fail(Usage(Cat("--tag: \"", Printable(value), "\" has a digest; write NAME:TAG")));

@@ -108,10 +108,23 @@ class Reader {
     }
   }
 
+  /// The flags of one instruction, which come before all else.
+  void TakeFroms(const std::vector<std::string>& words, std::size_t at) {
+    constexpr std::string_view kFrom = "from=";
+    for (; at < words.size() && words[at].starts_with("--"); ++at) {
+      const std::string flag = words[at].substr(2);
+      const std::string mount = flag.starts_with("mount=") ? flag.substr(6) : "";
+      if (flag.starts_with(kFrom)) names_.froms.push_back(flag.substr(kFrom.size()));
+      for (std::string_view field : Split(mount, ','))
+        if (field.starts_with(kFrom)) names_.froms.emplace_back(field.substr(kFrom.size()));
+    }
+  }
+
   void Take(const std::vector<std::string>& words) {
     std::size_t first = 0;
     if (!words.empty() && LowerAscii(words.front()) == "onbuild") first = 1;
     if (first >= words.size()) return;
+    TakeFroms(words, first + 1);
     const std::string name = LowerAscii(words[first]);
     if (name == "arg") {
       for (std::size_t i = first + 1; i < words.size(); ++i)
@@ -146,19 +159,28 @@ std::string DidYouMean(std::string_view name, const std::vector<std::string>& na
   return near.empty() ? "" : Cat("; did you mean ", Printable(near), "?");
 }
 
+Result<std::string> ReadText(const files::FileTree& tree, const std::string& filename) {
+  TRY_ASSIGN(const Fd file, tree.Open(filename));
+  return disk::ReadOpenFile(file.get(), filename, kMaxScanned, Cancel::Never());
+}
+
 }  // namespace
 
 std::optional<DockerfileNames> NamesIn(std::string_view text) {
   return Reader(text).Run();
 }
 
+std::optional<DockerfileNames> NamesOfFile(const files::FileTree& tree,
+                                           const std::string& filename) {
+  const auto text = ReadText(tree, filename);
+  return text ? NamesIn(*text) : std::nullopt;
+}
+
 std::vector<std::string> DockerfileWarnings(const options::BuildOptions& options,
                                             const files::FileTree& tree,
                                             const std::string& filename) {
   std::vector<std::string> lines;
-  auto file = tree.Open(filename);
-  if (!file) return lines;
-  auto text = disk::ReadOpenFile(file->get(), filename, kMaxScanned, Cancel::Never());
+  const auto text = ReadText(tree, filename);
   if (!text) return lines;
   if (text->starts_with("\xff\xfe") || text->starts_with("\xfe\xff")) {
     return {Cat("WARNING: ", Printable(filename),

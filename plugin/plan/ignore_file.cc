@@ -43,9 +43,8 @@ Result<std::string> ReadIgnoreFile(
     std::error_code error;
     const std::string real = std::filesystem::canonical(known->second.directory, error).string();
     if (error) return Fail(SystemError(known->second.directory, error.value()));
-    const bool folder = std::filesystem::is_directory(std::filesystem::path(real) / name, error);
-    if (folder && name != kContextsIgnoreFile) {
-      return Fail(ErrorCode::kNotFound, "a directory is no Dockerfile's ignore file");
+    if (std::filesystem::is_directory(std::filesystem::path(real) / name, error)) {
+      return Fail(ErrorCode::kNotFound, "a directory is no ignore file");
     }
     return disk::ReadBeneath(real, name, kMaxIgnoreFile);
   }

@@ -110,7 +110,7 @@ Result<> AddLayout(const options::NamedContext& context, NamedContexts& into) {
 }
 
 Result<> AddDirectory(const options::NamedContext& context, NamedContexts& into) {
-  TRY(CheckContextDirectory(context.value));
+  TRY(CheckContextDirectory(context.value, into.notices));
   std::error_code error;
   fs::path path = fs::absolute(context.value, error).lexically_normal();
   if (error) return Fail(SystemError(Printable(context.value), error.value()));

@@ -22,6 +22,7 @@ struct NamedContexts {
   std::map<std::string, std::string> shared_names;
   /// By the name that the builder asks for, "oci:ID".
   std::map<std::string, std::shared_ptr<session::LayoutStore>> stores;
+  std::vector<std::string> notices;  ///< one line each, for the user
 };
 
 /// Looks at what each context names, as buildx does (build/opt.go, loadInputs): what is remote or

@@ -71,6 +71,14 @@ Error BadContext(const options::BuildOptions& options, const SourceFacts& facts)
   }
 }
 
+/// Asks for facts.nearest, as it would be written.
+std::string OtherFile(const options::BuildOptions& options, const SourceFacts& facts) {
+  const fs::path beside =
+      options.file.empty() ? fs::path(options.context) : fs::path(options.file) / "..";
+  return Cat("did you mean -f ", Printable((beside / facts.nearest).lexically_normal().string()),
+             "?");
+}
+
 Error MissingDockerfile(const options::BuildOptions& options, const SourceFacts& facts) {
   fs::path path = facts.dockerfile_path;
   if (!facts.directory_exists) {
@@ -87,10 +95,21 @@ Error MissingDockerfile(const options::BuildOptions& options, const SourceFacts&
         options.file.empty() ? "name the Dockerfile with -f"
                              : "-f is relative to the working directory, not to the context");
   }
-  std::string base = options.file.empty() ? options.context : options.file;
-  fs::path beside = options.file.empty() ? fs::path(base) : fs::path(base).parent_path();
-  std::string near = (beside / facts.nearest).lexically_normal().string();
-  return std::move(error).WithHint(Cat("did you mean -f ", Printable(near), "?"));
+  return std::move(error).WithHint(OtherFile(options, facts));
+}
+
+Error DirectoryAsDockerfile(const options::BuildOptions& options, const SourceFacts& facts) {
+  Error error =
+      Invalid(Cat("the Dockerfile ", Printable(facts.dockerfile_path), " is a directory"));
+  if (!facts.inside.empty()) {
+    const fs::path directory =
+        options.file.empty() ? fs::path(options.context) / kDefaultName : fs::path(options.file);
+    const std::string file = (directory / facts.inside).lexically_normal().string();
+    return std::move(error).WithHint(Cat("name the file in it: -f ", Printable(file)));
+  }
+  if (!facts.nearest.empty()) return std::move(error).WithHint(OtherFile(options, facts));
+  return std::move(error).WithHint(options.file.empty() ? "name the Dockerfile with -f"
+                                                        : "-f names a file");
 }
 
 /// The local Dockerfile at facts.dockerfile_path.
@@ -100,9 +119,7 @@ Result<> TakeLocalDockerfile(const options::BuildOptions& options,
   fs::path path = facts.dockerfile_path;
   if (facts.dockerfile == PathKind::kMissing) return Fail(MissingDockerfile(options, facts));
   if (facts.dockerfile == PathKind::kDirectory) {
-    return Fail(Invalid(Cat("the Dockerfile ", Printable(path.string()), " is a directory"))
-                    .WithHint(Cat("name the file in it: -f ",
-                                  Printable((fs::path(options.file) / kDefaultName).string()))));
+    return Fail(DirectoryAsDockerfile(options, facts));
   }
   if (!facts.dockerfile_readable) {
     return Fail(ErrorCode::kDenied, Cat("the Dockerfile ", Printable(path.string()),

@@ -28,6 +28,7 @@ struct SourceFacts {
   bool dockerfile_is_link = false;
   bool directory_exists = true;  ///< of dockerfile_path
   std::string nearest;           ///< another file beside it that may be meant; ""
+  std::string inside;            ///< of a directory: the file in it that may be meant; ""
 
   bool has_own_ignore_file = false;  ///< NAME.dockerignore is beside it: the context's is not read
 
@@ -36,7 +37,8 @@ struct SourceFacts {
   std::optional<std::string> dockerfile_text;
   std::optional<std::string> ignore_text;  ///< of NAME.dockerignore, in the same case
 
-  std::string fetched_dockerfile;  ///< what -f URL gave
+  std::string fetched_dockerfile;    ///< what -f URL gave
+  std::vector<std::string> notices;  ///< one line each, for the user
 
   /// Standard input: everything when it is a Dockerfile, the first bytes when it is an archive.
   std::string standard_input;

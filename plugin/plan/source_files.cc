@@ -123,8 +123,10 @@ disk::Bounds Beside(const disk::Bounds& bounds, const std::string& name) {
 }
 
 /// An ignore file, or nullopt when there is none. One that the builder could not have would count
-/// as none there, and what it keeps away would be sent: it is an error.
-Result<std::optional<disk::Found>> FindIgnoreFile(const disk::Bounds& bounds) {
+/// as none there, and what it keeps away would be sent: it is an error. A directory of that name,
+/// which keeps nothing away, is said in `notices`.
+Result<std::optional<disk::Found>> FindIgnoreFile(const disk::Bounds& bounds,
+                                                  std::vector<std::string>& notices) {
   const auto bad = [&](std::string_view why) {
     return Fail(Error(ErrorCode::kInvalid,
                       Cat("the ignore file ", Printable(FullPath(bounds).string()), ' ', why))
@@ -142,19 +144,15 @@ Result<std::optional<disk::Found>> FindIgnoreFile(const disk::Bounds& bounds) {
   if (!*found && IsLink(bounds)) return bad("is a symbolic link to a file that does not exist");
   if (!*found) return std::nullopt;
   const struct stat& status = (*found)->status();
-  if (S_ISDIR(status.st_mode)) return bad("is a directory");
+  if (S_ISDIR(status.st_mode)) {
+    notices.push_back(Cat(Printable(FullPath(bounds).string()),
+                          " is a directory, so no ignore file: it keeps nothing away"));
+    return std::nullopt;
+  }
   if (!S_ISREG(status.st_mode)) return bad("is not a regular file");
   if (!(*found)->readable()) return bad("cannot be read: permission denied");
   if (static_cast<std::uint64_t>(status.st_size) > kMaxDockerfile) return bad(kTooLarge);
   return found;
-}
-
-/// The Dockerfile's own one. A directory of that name is none to BuildKit: that of the context is
-/// in force.
-Result<std::optional<disk::Found>> FindOwnIgnoreFile(const disk::Bounds& bounds) {
-  const auto found = FindWithin(bounds);
-  if (found && KindOf(*found) == PathKind::kDirectory) return std::nullopt;
-  return FindIgnoreFile(bounds);
 }
 
 /// The Dockerfile, and where links may lead from it.
@@ -202,13 +200,17 @@ Result<> InspectDockerfile(Looked looked, SourceFacts& facts, const Cancel& canc
   facts.dockerfile = KindOf(found);
   facts.dockerfile_is_link = IsLink(looked.bounds);
   if (!found) return NoteMissing(looked, facts);
-  if (facts.dockerfile == PathKind::kDirectory) return {};
+  if (facts.dockerfile == PathKind::kDirectory) {
+    facts.inside = NearestFile(path / "Dockerfile");
+    facts.nearest = NearestFile(path);
+    return {};
+  }
   TRY(CheckKind(looked, *found));
   facts.dockerfile_readable = found->readable();
   if (!facts.dockerfile_readable) return {};
   const disk::Bounds beside = Beside(
       looked.bounds, Cat(fs::path(facts.dockerfile_path).filename().string(), ".dockerignore"));
-  TRY_ASSIGN(auto ignore, FindOwnIgnoreFile(beside));
+  TRY_ASSIGN(auto ignore, FindIgnoreFile(beside, facts.notices));
   facts.has_own_ignore_file = ignore.has_value();
   const bool plain = facts.dockerfile == PathKind::kFile && !facts.dockerfile_is_link;
   if (plain && !IsLink(beside)) return {};
@@ -220,11 +222,11 @@ Result<> InspectDockerfile(Looked looked, SourceFacts& facts, const Cancel& canc
 }
 
 /// That of the context, which the builder reads from it.
-Result<> CheckIgnoreFile(const std::string& context) {
+Result<> CheckIgnoreFile(const std::string& context, std::vector<std::string>& notices) {
   std::error_code error;
   const fs::path root = fs::canonical(context, error);
   if (error) return Fail(SystemError(Printable(context), error.value()));
-  TRY_ASSIGN(auto found, FindIgnoreFile({root.string(), ".dockerignore"}));
+  TRY_ASSIGN(auto found, FindIgnoreFile({root.string(), ".dockerignore"}, notices));
   if (!found || !found->by_absolute_link()) return {};
   // The context is the builder's root directory.
   return Fail(Error(ErrorCode::kInvalid,
@@ -270,11 +272,11 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
     TRY_ASSIGN(disk::Bounds bounds, disk::BoundsOf(path.string(), trees));
     TRY(InspectDockerfile({std::move(bounds), named}, facts, cancel));
   }
-  if (local && !facts.has_own_ignore_file) TRY(CheckIgnoreFile(options.context));
+  if (local && !facts.has_own_ignore_file) TRY(CheckIgnoreFile(options.context, facts.notices));
   return facts;
 }
 
-Result<> CheckContextDirectory(const std::string& path) {
+Result<> CheckContextDirectory(const std::string& path, std::vector<std::string>& notices) {
   TRY_ASSIGN(const PathKind kind, KindOfContext(path));
   if (kind == PathKind::kMissing) {
     return Fail(
@@ -285,7 +287,7 @@ Result<> CheckContextDirectory(const std::string& path) {
   if (kind != PathKind::kDirectory) {
     return Fail(ErrorCode::kInvalid, Cat(Printable(path), " is not a directory"));
   }
-  return CheckIgnoreFile(path);
+  return CheckIgnoreFile(path, notices);
 }
 
 Result<> CheckPipes(const options::BuildOptions& options,

@@ -23,8 +23,8 @@ Result<SourceFacts> InspectSource(const options::BuildOptions& options,
                                   const Cancel& cancel);
 
 /// A directory that is a context under a name: kNotFound when it is not there, kInvalid when it is
-/// something else, or has an ignore file that cannot be read.
-Result<> CheckContextDirectory(const std::string& path);
+/// something else, or has an ignore file that cannot be read. `notices` gets lines for the user.
+Result<> CheckContextDirectory(const std::string& path, std::vector<std::string>& notices);
 
 /// A pipe gives what it has once: kUsage when one is to be two of standard input as context or
 /// Dockerfile, -f, and a secret (several secrets may share one). Opens nothing.

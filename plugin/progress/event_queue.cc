@@ -10,6 +10,7 @@ constexpr std::size_t kMaxDigest = 256;
 constexpr std::size_t kMaxId = 512;
 constexpr std::size_t kMaxName = 4096;
 constexpr std::size_t kMaxError = 16 << 10;
+constexpr std::size_t kMaxShortError = 200;
 constexpr std::size_t kMaxSource = 256 << 10;
 constexpr std::size_t kMaxDetails = 20;
 constexpr std::size_t kMaxRanges = 100;
@@ -113,7 +114,28 @@ EventBatch EventQueue::Take() {
     }
   }
   vertices_.swap(held);
+  TakeKeptEnds(batch);
+  RememberOpen(batch);
   return batch;
+}
+
+void EventQueue::TakeKeptEnds(EventBatch& batch) {
+  for (auto kept = kept_ends_.begin(); kept != kept_ends_.end();) {
+    const auto at = kept++;
+    if (logs_.contains(at->first)) continue;
+    batch.ends.push_back(std::move(at->second));
+    kept_ends_.erase(at);
+  }
+}
+
+void EventQueue::RememberOpen(const EventBatch& batch) {
+  const auto cost = [](const Vertex& vertex) { return kItemCost + vertex.digest.size(); };
+  for (const Vertex& vertex : batch.vertices) {
+    const bool fits = !vertex.completed && open_cost_ <= kMaxKeyedBytes;
+    if (fits && open_.insert(vertex.digest).second) open_cost_ += cost(vertex);
+  }
+  for (const Vertex& vertex : batch.ends)
+    if (open_.erase(vertex.digest) != 0) open_cost_ -= cost(vertex);
 }
 
 void EventQueue::Close() {
@@ -134,7 +156,7 @@ void EventQueue::Put(Vertex&& vertex) {
       found != vertex_index_.end() &&
       (!vertices_[found->second].started || vertices_[found->second].started == vertex.started);
   if (!replaces && vertex_cost_ > kMaxKeyedBytes) {
-    overflow_ = true;
+    overflow_ = !KeepEnd(vertex) || overflow_;
     return;
   }
   vertex_cost_ += CostOf(vertex);
@@ -146,6 +168,21 @@ void EventQueue::Put(Vertex&& vertex) {
   }
   vertex_index_[vertex.digest] = vertices_.size();
   vertices_.push_back(std::move(vertex));
+}
+
+/// False when it is no end of an open step.
+bool EventQueue::KeepEnd(Vertex& vertex) {
+  if (!vertex.completed || !open_.contains(vertex.digest)) return false;
+  Vertex& kept = kept_ends_[vertex.digest];
+  kept = Vertex();
+  kept.cached = vertex.cached;
+  kept.started = vertex.started;
+  kept.completed = vertex.completed;
+  // The end of an error says what kind it is.
+  const std::size_t length = std::min(vertex.error.size(), kMaxShortError);
+  kept.error = vertex.error.substr(vertex.error.size() - length);
+  kept.digest = std::move(vertex.digest);
+  return true;
 }
 
 void EventQueue::Put(VertexStatus&& status) {
@@ -280,7 +317,7 @@ std::size_t EventQueue::TakeLogsOf(const std::string& digest,
 
 bool EventQueue::empty() const {
   return vertices_.empty() && statuses_.empty() && logs_.empty() && warnings_.empty() &&
-         notices_.empty() && !overflow_;
+         notices_.empty() && kept_ends_.empty() && !overflow_;
 }
 
 }  // namespace depot

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,13 +39,14 @@ struct EventBatch {
 /// Between the build's threads and the display's: never waits for a terminal, and holds a bounded
 /// number of bytes whatever the builder sends. Repeated news of one vertex or status replace each
 /// other. When logs come faster than they are shown, the oldest lines of the loudest vertices go,
-/// and a chunk says how many.
+/// and a chunk says how many. When steps do, new ones go, but the ends of those that were taken
+/// stay, in short: nothing that is shown as running has ended unseen.
 class EventQueue : public EventSink {
  public:
   using Clock = std::chrono::steady_clock;
 
   static constexpr std::size_t kMaxLogBytes = 12 << 20;
-  static constexpr std::size_t kMaxKeyedBytes = 8 << 20;  ///< vertices; statuses the same
+  static constexpr std::size_t kMaxKeyedBytes = 8 << 20;  ///< vertices; statuses, open ones too
   static constexpr std::size_t kSliceBytes = 1 << 20;     ///< of logs, in one Take()
   static constexpr std::size_t kMaxTexts = 1000;          ///< warnings; notices the same
 
@@ -70,6 +72,9 @@ class EventQueue : public EventSink {
   };
 
   void Put(Vertex&& vertex);
+  bool KeepEnd(Vertex& vertex);
+  void TakeKeptEnds(EventBatch& batch);
+  void RememberOpen(const EventBatch& batch);
   void Put(VertexStatus&& status);
   void Put(VertexLog&& log);
   void Put(VertexWarning&& warning);
@@ -89,6 +94,9 @@ class EventQueue : public EventSink {
   std::vector<Vertex> vertices_;  ///< in order of arrival; at most one per digest and start
   std::map<std::string, std::size_t> vertex_index_;
   std::size_t vertex_cost_ = 0;
+  std::set<std::string> open_;  ///< digests that were taken without an end
+  std::size_t open_cost_ = 0;
+  std::map<std::string, Vertex> kept_ends_;  ///< of open ones, for which vertices_ had no room
   std::vector<VertexStatus> statuses_;
   std::map<std::pair<std::string, std::string>, std::size_t> status_index_;
   std::size_t status_cost_ = 0;

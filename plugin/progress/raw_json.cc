@@ -165,22 +165,29 @@ std::string Status::Line() const {
   return object.size() == 0 ? "" : Cat(object.Dump(), '\n');
 }
 
+/// A line of ours, as a step that begins and ends at once.
+Vertex NoticeVertex(std::size_t number, std::string text) {
+  Vertex vertex;
+  vertex.digest = Cat("notice:", number);
+  vertex.name = std::move(text);
+  vertex.started = vertex.completed = Now();
+  return vertex;
+}
+
 }  // namespace
 
 void RawJson::Put(Event event) {
   std::lock_guard lock(mutex_);
   if (closed_) return;
   if (const auto* notice = std::get_if<Notice>(&event)) {
-    Vertex vertex;
-    vertex.digest = Cat("notice:", ++notices_);
-    vertex.name = notice->text;
-    vertex.started = vertex.completed = Now();
-    event = std::move(vertex);
+    event = NoticeVertex(++notices_, notice->text);
   }
-  if (cost_ >= kMostBytes) {
+  if (cost_ >= most_bytes_) {
     const auto* log = std::get_if<VertexLog>(&event);
     if (log != nullptr && dropped_.size() < 1000) ++dropped_[log->vertex];
-    if (log != nullptr || cost_ >= 2 * kMostBytes) return;
+    const bool too_much = log == nullptr && cost_ >= 2 * most_bytes_;
+    if (too_much) ++left_out_;
+    if (log != nullptr || too_much) return;
   }
   cost_ += EventCost(event);
   events_.push_back(std::move(event));
@@ -201,6 +208,10 @@ std::string RawJson::Take() {
     events.swap(events_);
     dropped.swap(dropped_);
     cost_ = 0;
+    if (left_out_ > 0) {
+      events.push_back(NoticeVertex(++notices_, Cat(left_out_, " events of the builder left out")));
+    }
+    left_out_ = 0;
   }
   Status status;
   for (const Event& event : events)

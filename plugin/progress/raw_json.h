@@ -21,6 +21,9 @@ class RawJson {
   /// Of events that wait to be taken.
   static constexpr std::size_t kMostBytes = 32 << 20;
 
+  /// `most_bytes` of output; twice as many of all.
+  explicit RawJson(std::size_t most_bytes = kMostBytes) : most_bytes_(most_bytes) {}
+
   /// Any thread.
   void Put(Event event);
 
@@ -34,12 +37,14 @@ class RawJson {
   void Close();
 
  private:
+  const std::size_t most_bytes_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;
   std::vector<Event> events_;
   std::size_t cost_ = 0;
   std::map<std::string, std::size_t> dropped_;  ///< pieces of output by vertex
+  std::size_t left_out_ = 0;                    ///< events of other kinds
   std::size_t notices_ = 0;
 };
 

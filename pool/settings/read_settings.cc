@@ -166,14 +166,14 @@ void ReadDiscovery(Fields& fields, BuilderSettings& builder) {
   }
   builder.discover = fields.Text(fields.Has("srv") ? "srv" : "discover");
   if (fields.Has("discover")) {
-    const std::size_t colon = builder.discover.rfind(':');
-    if (!IsHostAndPort(builder.discover, 1) || builder.discover.starts_with('[')) {
+    const HostPort parts = SplitHostPort(builder.discover);
+    const auto port = parts.port ? ParsePort(*parts.port) : std::nullopt;
+    if (!port || parts.brackets || !IsHostAndPort(builder.discover, 1)) {
       fields.Wrong("discover", "must be NAME:PORT, a name for DNS");
       return;
     }
-    builder.discover_port = static_cast<std::uint16_t>(
-        *ParseDecimal(std::string_view(builder.discover).substr(colon + 1)));
-    builder.discover.resize(colon);
+    builder.discover_port = *port;
+    builder.discover.resize(parts.host.size());
   } else if (builder.discover.find_first_of(":/@ ") != std::string::npos) {
     fields.Wrong("srv", "must be _SERVICE._tcp.NAME, a name for DNS");
   }

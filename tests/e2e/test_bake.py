@@ -414,7 +414,7 @@ class BakeAlone(EndToEnd):
     def test_what_is_missing_says_where_it_may_be(self):
         folder = self.folder_of('target "app" {}\n', name="release.hcl")
         for args, said in (
-            (["-f", "relaese.hcl"], "there is a file -f release.hcl"),
+            (["-f", "relaese.hcl"], "did you mean -f release.hcl?"),
             (["-f", "docker-bake.hcl"], "-f is relative to the working directory"),
             (["-f", "."], "-f names a file"),
             (["release.hcl"], "release.hcl is a file: give it by -f"),

@@ -118,6 +118,8 @@ class Questions(CallTest):
                 result = self.build(f"--call={method}", self.file(CLEAN), check=113, **where)
                 self.assertIn(version, result.stderr)
                 self.assertIn("docker/dockerfile:1.", result.stderr)
+                self.assertIn("hint: use a builder with that BuildKit or a newer one", result.stderr)
+                self.assertNotIn("Unimplemented", result.stderr)
                 self.assertEqual(result.stdout, "")
 
 

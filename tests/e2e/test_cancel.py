@@ -88,7 +88,10 @@ class Steps(CancelTest):
         running.send(signal.SIGINT)
         time.sleep(0.2)
         self.assertIsNone(running.process.poll(), "still telling the builder")
-        self.cancel(running, signal.SIGTERM, within=0.5)
+        result = self.cancel(running, signal.SIGTERM, within=0.5)
+        said = [line for line in result.stderr.splitlines() if "ended at once" in line]
+        self.assertEqual(len(said), 1, str(result))
+        self.assertRegex(said[0], r"^ERROR: build ended at once \(a second signal, SIGTERM\): .* may go on$")
         bridge.thaw()
         self.assert_step_ends(step)
 

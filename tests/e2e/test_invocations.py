@@ -75,6 +75,11 @@ _IGNORES = [
         "-o {out}/o -f ctx/d/own ctx",
         files={**_IGNORED, "d/own": "FROM scratch\nCOPY . /\n", "d/own.dockerignore": "d\n"},
     ),
+    Case(
+        "-o {out}/o ctx",
+        files={**_IGNORED, ".dockerignore/a.txt": "a.txt\n"},
+        ours=(r"ctx/\.dockerignore is a directory, so no ignore file: it keeps nothing away",),
+    ),
     Case("ctx", files={**_IGNORED, ".dockerignore": "[a-\n"}, says=(r"\[a-",)),
     Case("ctx", files={".dockerignore": "word\n"}, says=("word", "not found")),
 ]
@@ -524,7 +529,7 @@ _CHOSEN = [
 ]
 # BuildKit 0.8 gives folders around what is copied the time of the copy: what `COPY .` makes cannot be compared.
 _INPUTS = [
-    *_IGNORES[6:],
+    *_IGNORES[7:],
     *_FILES[1:3],
     *_FILES[9:10],
     *_STDIN[2:5],

@@ -99,9 +99,9 @@ TEST(Compose, WhatChangesNothingIsSaid) {
   const Baking baking = Compose(
       "services: {s: {build: {context: ., privileged: true, x-bake: {tags: a, call: check}}}, "
       "t: {build: .}}");
-  const auto definition = LoadDefinition(baking.files, {baking.environment});
-  ASSERT_TRUE(definition) << definition.error().message();
-  EXPECT_EQ(definition->notices, (Strings{"service s: build.privileged has no effect in a bake",
+  const auto resolution = ResolveBaking(baking);
+  ASSERT_TRUE(resolution) << resolution.error().message();
+  EXPECT_EQ(resolution->notices, (Strings{"service s: build.privileged has no effect in a bake",
                                           "service s: build.x-bake.call has no effect in a bake"}));
 }
 

@@ -296,6 +296,68 @@ TEST(DirectoryTree, AnUnreadableDirectoryIsAnErrorOnlyWhenSomethingInItMayBeWant
   chmod(tree.At("closed").c_str(), 0755);
 }
 
+/// What a user without privileges is told of a walk that fails; "" = it does not.
+std::string HintOfWalk(const TemporaryTree& tree, const TreeFilter& filter) {
+  int ends[2];
+  if (pipe(ends) != 0) return "no pipe";
+  const Fd from(ends[0]);
+  Fd to(ends[1]);
+  (void)AsNobody([&] {
+    const auto opened = OpenDirectoryTree(tree.root());
+    if (!opened) return 90;
+    const auto walked = (*opened)->Walk(
+        filter, [](const FileEntry&) { return Result<>(); }, Cancel::Never());
+    const std::string hint = walked ? "" : walked.error().hint();
+    return write(to.get(), hint.data(), hint.size()) < 0 ? 91 : 0;
+  });
+  to.Reset();
+  return ReadFd(from);
+}
+
+TEST(DirectoryTree, TheHintOfAnUnreadableDirectorySaysWhichLineWantsIt) {
+  TemporaryTree tree;
+  tree.File("sec/deep/x");
+  chmod(tree.root().c_str(), 0755);
+  chmod(tree.At("sec").c_str(), 0);
+  const auto hint = [&](std::vector<std::string> exclude) {
+    return HintOfWalk(tree, {{}, std::move(exclude), {}});
+  };
+  EXPECT_EQ(hint({}), "make it readable, or exclude it in .dockerignore");
+  EXPECT_EQ(hint({"!sec/x", "*.md"}), "make it readable, or exclude it in .dockerignore");
+  for (const char* line : {"!sec/x", "!sec/*/x", "!**/x"}) {
+    for (const char* before : {"sec", "sec/*", "*", "s?c/**"})
+      EXPECT_NE(hint({before, line, "*.md"}).find(Cat("take \"", line, "\" out")),
+                std::string::npos)
+          << before << ' ' << line << ": " << hint({before, line});
+  }
+  EXPECT_NE(hint({"*", "!sec"}).find("take \"!sec\" out"), std::string::npos);
+  for (const char* line : {"sec/*", "sec/**", "s*/*", "**/*/**"})
+    EXPECT_NE(hint({line, "other/*"}).find(Cat("\"", line, "\" excludes what is in it")),
+              std::string::npos)
+        << hint({line});
+  chmod(tree.At("sec").c_str(), 0755);
+  chmod(tree.At("sec/deep").c_str(), 0);
+  EXPECT_NE(hint({"sec/deep/*"}).find("\"sec/deep/*\" excludes"), std::string::npos);
+  EXPECT_EQ(hint({"sec/deep"}), "");
+  chmod(tree.At("sec/deep").c_str(), 0755);
+}
+
+TEST(DirectoryTree, TheHintOfALookThatIsDeniedNamesTheDirectory) {
+  TemporaryTree tree;
+  tree.File("sec/x");
+  chmod(tree.root().c_str(), 0755);
+  chmod(tree.At("sec").c_str(), 0744);
+  EXPECT_EQ(HintOfWalk(tree, {}),
+            "let this user read and enter sec (chmod +rx), or exclude it in .dockerignore");
+  for (const char* wanted : {"sec/x", "sec/x/y"})
+    EXPECT_EQ(HintOfWalk(tree, {{}, {}, {wanted}}),
+              "let this user read and enter sec (chmod +rx): the build asks for what is in it");
+  chmod(tree.At("sec").c_str(), 0711);
+  EXPECT_EQ(HintOfWalk(tree, {{}, {}, {"sec/*"}}),
+            "let this user read and enter sec (chmod +rx): the build asks for what is in it");
+  chmod(tree.At("sec").c_str(), 0755);
+}
+
 TEST(DirectoryTree, OpensOnlyRegularFilesBelowTheRoot) {
   TemporaryTree outside;
   outside.File("secret", "outside");

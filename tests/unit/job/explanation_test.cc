@@ -59,6 +59,15 @@ TEST_F(ExplanationTest, AMissingFileHasANeighbourInEveryBuildKitsWords) {
   }
 }
 
+TEST_F(ExplanationTest, WhatLiesAboveTheContextIsSaidToBeNoPartOfIt) {
+  const auto of = [&](const char* line) {
+    return HintFor(Error(ErrorCode::kFailed, R"("/none": not found)")
+                       .WithExcerpt(Cat("Dockerfile:2\n   2 | >>> ", line, "\n")));
+  };
+  EXPECT_NE(of("COPY ../none /").find("; nothing above the context is in it"), std::string::npos);
+  EXPECT_EQ(of("COPY a/../none /").find("above"), std::string::npos);
+}
+
 TEST_F(ExplanationTest, AnIgnoredFileNamesTheLineThatDoesIt) {
   tree_.File("context/.dockerignore", "# all\n*\n!other\n");
   EXPECT_EQ(HintForMissing(R"("/word": not found)"),
@@ -138,6 +147,42 @@ TEST_F(ExplanationTest, AStageThatDoesNotExistIsNoLogin) {
       "as before");
   options_.sources.contexts.push_back({"nostage", "docker-image://a"});
   EXPECT_EQ(of("COPY --from=nostage /a /", unreachable), "can the builder reach that registry?");
+}
+
+TEST_F(ExplanationTest, AStageThatAMountWantsOrTheBuilderGuessesIsNamedToo) {
+  tree_.File("dockerfiles/Dockerfile", "FROM a AS made\nRUN --mount=from=maid,target=/x true\n");
+  auto opened = files::OpenDirectoryTree(tree_.At("dockerfiles"));
+  ASSERT_TRUE(opened);
+  inputs_.trees["dockerfile"] = *std::move(opened);
+  const auto of = [&](const std::string& name, const std::string& guess) {
+    return HintFor(Error(ErrorCode::kFailed,
+                         Cat("build failed: ", name, ": failed to resolve source metadata for ",
+                             "docker.io/library/", name, ":latest: no route", guess))
+                       .WithHint("as before")
+                       .At(FailedAt::kRegistry));
+  };
+  EXPECT_EQ(of("maid", ""),
+            "no stage of the Dockerfile is called maid, so it was taken for an image; if an image "
+            "is meant: as before");
+  EXPECT_EQ(of("maid", " (did you mean made?)"),
+            "no stage of the Dockerfile is called maid, so it was taken for an image: did you mean "
+            "made?; if an image is meant: as before");
+  EXPECT_EQ(of("mad", " (did you mean made?)"),
+            "no stage of the Dockerfile is called mad, so it was taken for an image: did you mean "
+            "made?; if an image is meant: as before");
+  for (const char* image : {"a", "mai", "maid2", "x"})
+    EXPECT_EQ(of(image, ""), "as before") << image;
+  tree_.File("dockerfiles/Dockerfile", "FROM a\nRUN --mount=type=bind,from=3 true\n");
+  EXPECT_EQ(of("3", ""),
+            "no stage of the Dockerfile is called 3 (RUN --mount takes no number), so it was taken "
+            "for an image; if an image is meant: as before");
+  // As an Engine says it, without the name; the step has it.
+  EXPECT_NE(
+      HintFor(Error(ErrorCode::kDenied, "pull access denied")
+                  .WithPlace({"[internal] load metadata for docker.io/library/3:latest", "", ""})
+                  .At(FailedAt::kAuthentication))
+          .find("called 3"),
+      std::string::npos);
 }
 
 TEST_F(ExplanationTest, OnlyALoginIsExplainedByCredentials) {

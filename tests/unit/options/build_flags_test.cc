@@ -193,6 +193,7 @@ TEST(BuildFlags, HelpFitsATerminalAndShowsOnlyWhatWorks) {
 }
 
 TEST(BuildFlags, TagsAreCheckedAtOnce) {
+  EXPECT_EQ(Refusal({"-t", "."}).hint(), "is the name missing between -t and .?");
   Error upper = Refusal({"-t", "UPPER", "."});
   EXPECT_NE(upper.message().find("must be lowercase"), std::string::npos) << upper.message();
   EXPECT_TRUE(upper.message().starts_with("--tag: ")) << upper.message();

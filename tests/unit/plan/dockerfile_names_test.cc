@@ -15,6 +15,14 @@ DockerfileNames Of(std::string_view text) {
   return names.value_or(DockerfileNames());
 }
 
+TEST(DockerfileNames, WhatFilesAreTakenFrom) {
+  const DockerfileNames names =
+      Of("FROM a AS b\nCOPY --link --from=made /x /\nRUN --mount=type=bind,from=base,target=/x \\\n"
+         "  --mount=target=/y,from=3 echo --from=no\nONBUILD COPY --from=later a b\n"
+         "RUN echo --mount=from=none\n");
+  EXPECT_EQ(names.froms, (Names{"made", "base", "3", "later"}));
+}
+
 TEST(DockerfileNames, StagesAndArgs) {
   const DockerfileNames names =
       Of("# syntax=docker/dockerfile:1\n"

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "driver/base/subprocess.h"
+#include "driver/base/text.h"
+#include "plugin/plan/ignore_file.h"
 
 namespace depot::plan {
 namespace {
@@ -146,13 +148,6 @@ TEST_F(SourceFiles, IgnoreFilesThatCannotBeHadAreErrors) {
     fails("is a symbolic link to ../outside");
     fs::create_symlink("nowhere", path);
     fails("does not exist");
-    fs::create_directory(path);
-    if (name == ".dockerignore") {
-      fails("is a directory");
-    } else {
-      EXPECT_TRUE(Decide(Options("ctx"))) << "there that of the context is in force";
-      fs::remove(path);
-    }
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
     fails("is not a regular file");
     Put("ctx/" + name, "");
@@ -167,6 +162,43 @@ TEST_F(SourceFiles, IgnoreFilesThatCannotBeHadAreErrors) {
   EXPECT_FALSE(Decide(Options("ctx")));
   Put("ctx/Dockerfile.dockerignore", "*");
   EXPECT_TRUE(Decide(Options("ctx"))) << "it is not read beside the Dockerfile's own";
+}
+
+TEST_F(SourceFiles, ADirectoryInThePlaceOfAnIgnoreFileIsSaidAndKeepsNothingAway) {
+  Put("ctx/Dockerfile", "FROM a");
+  for (const std::string name : {".dockerignore", "Dockerfile.dockerignore"}) {
+    const fs::path path = root_ / "ctx" / name;
+    fs::create_directory(path);
+    const auto facts = InspectSource(Options("ctx"), -1, Cancel::Never());
+    ASSERT_TRUE(facts) << facts.error().message();
+    ASSERT_EQ(facts->notices.size(), 1u) << name;
+    EXPECT_EQ(facts->notices[0], Cat(path.string(),
+                                     " is a directory, so no ignore file: it keeps "
+                                     "nothing away"));
+    std::vector<std::string> notices;
+    EXPECT_TRUE(CheckContextDirectory("ctx", notices));
+    EXPECT_EQ(notices.size(), name == ".dockerignore" ? 1u : 0u) << "a named context";
+    const auto source = Decide(Options("ctx"));
+    ASSERT_TRUE(source);
+    const auto trees = OpenTrees(*source);
+    ASSERT_TRUE(trees);
+    EXPECT_EQ(IgnoreFileInForce(*source, *trees).name, "");
+    EXPECT_TRUE(IgnoreFileInForce(*source, *trees).readable);
+    fs::remove(path);
+  }
+}
+
+TEST_F(SourceFiles, ADirectoryNamedDockerfileNamesWhatMayBeMeant) {
+  fs::create_directories(root_ / "ctx/Dockerfile");
+  const auto hint = [&] {
+    auto source = Decide(Options("ctx"));
+    return source ? "" : source.error().hint();
+  };
+  EXPECT_EQ(hint(), "name the Dockerfile with -f");
+  Put("ctx/app.Dockerfile", "FROM a");
+  EXPECT_EQ(hint(), "did you mean -f ctx/app.Dockerfile?");
+  Put("ctx/Dockerfile/Dockerfile.prod", "FROM a");
+  EXPECT_EQ(hint(), "name the file in it: -f ctx/Dockerfile/Dockerfile.prod");
 }
 
 TEST_F(SourceFiles, APipeIsReadOnlyWhenItIsNamed) {

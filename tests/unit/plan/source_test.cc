@@ -186,9 +186,20 @@ TEST(Source, DockerfileInAMissingDirectoryNamesTheDirectory) {
 TEST(Source, DockerfileOfTheWrongKindSaysWhatItIs) {
   SourceFacts facts = LocalFacts();
   facts.dockerfile = PathKind::kDirectory;
+  facts.inside = "Dockerfile";
+  facts.nearest = "other.Dockerfile";
   Error directory = Refusal(Options(".", "docker"), facts);
   EXPECT_EQ(directory.message(), "the Dockerfile /home/u/app/Dockerfile is a directory");
   EXPECT_EQ(directory.hint(), "name the file in it: -f docker/Dockerfile");
+  EXPECT_EQ(Refusal(Options("ctx"), facts).hint(),
+            "name the file in it: -f ctx/Dockerfile/Dockerfile");
+  facts.inside.clear();
+  EXPECT_EQ(Refusal(Options("ctx"), facts).hint(), "did you mean -f ctx/other.Dockerfile?");
+  for (const char* named : {"a/docker", "a/docker/"})
+    EXPECT_EQ(Refusal(Options(".", named), facts).hint(), "did you mean -f a/other.Dockerfile?");
+  facts.nearest.clear();
+  EXPECT_EQ(Refusal(Options("."), facts).hint(), "name the Dockerfile with -f");
+  EXPECT_EQ(Refusal(Options(".", "a"), facts).hint(), "-f names a file");
   facts.dockerfile = PathKind::kMissing;
   facts.dockerfile_is_link = true;
   EXPECT_EQ(Refusal(Options("."), facts).message(),

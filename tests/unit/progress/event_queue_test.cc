@@ -118,6 +118,47 @@ TEST(EventQueue, AFloodDropsItsOwnOldestLinesAndNothingElse) {
   EXPECT_GE(vertices, 1u);
 }
 
+/// What fills a queue with steps that nobody has seen.
+void Flood(EventQueue& queue) {
+  for (int i = 0; i < 50'000; ++i)
+    queue.Emit(Running(Cat("flood", i), 1));
+}
+
+TEST(EventQueue, AFullOneKeepsTheEndsOfTheStepsThatWereTaken) {
+  EventQueue queue;
+  constexpr int kSteps = 10'000;
+  for (int i = 0; i < kSteps; ++i)
+    queue.Emit(Running(Cat("known", i), 1));
+  EXPECT_FALSE(queue.Take().overflow);
+  Flood(queue);
+  for (int i = 0; i < kSteps; ++i)
+    queue.Emit(Ended(Cat("known", i), 1, 2));
+  EventBatch batch = queue.Take();
+  EXPECT_TRUE(batch.overflow);
+  EXPECT_EQ(batch.ends.size(), static_cast<std::size_t>(kSteps));
+  Flood(queue);
+  queue.Emit(Ended("known1", 1, 2));
+  EXPECT_TRUE(queue.Take().ends.empty()) << "it had ended before";
+}
+
+TEST(EventQueue, AFullOneKeepsAnEndInShortAndBehindTheLogs) {
+  EventQueue queue;
+  queue.Emit(Running("known", 1));
+  queue.Emit(VertexLog{"known", {}, 1, std::string(EventQueue::kSliceBytes * 2, 'x') + "\n"});
+  EXPECT_EQ(queue.Take().vertices.size(), 1u);
+  Flood(queue);
+  Vertex end = Ended("known", 1, 2);
+  end.name = std::string(4000, 'n');
+  end.error = std::string(16'000, 'e') + ": context canceled";
+  queue.Emit(end);
+  EXPECT_TRUE(queue.Take().ends.empty());
+  const EventBatch last = queue.Take();
+  ASSERT_EQ(last.ends.size(), 1u);
+  EXPECT_LT(last.ends[0].error.size() + last.ends[0].name.size(), 300u);
+  EXPECT_TRUE(last.ends[0].error.ends_with("e: context canceled"));
+  EXPECT_EQ(last.ends[0].completed, end.completed);
+}
+
 TEST(EventQueue, IsBoundedAgainstAHostileBuilder) {
   EventQueue queue;
   const std::string big(20'000, 'n');
@@ -146,6 +187,26 @@ TEST(EventQueue, IsBoundedAgainstAHostileBuilder) {
     bytes += notice.size();
   EXPECT_LT(bytes, 32u << 20);
   EXPECT_LE(batch.warnings.size(), EventQueue::kMaxTexts);
+}
+
+TEST(EventQueue, WhatItRemembersOfOpenStepsIsBounded) {
+  EventQueue queue;
+  constexpr int kSteps = 120'000;
+  constexpr int kTakes = 5;
+  int next = 0;
+  for (int takes = 0; takes < kTakes; ++takes, (void)queue.Take())
+    for (const int end = next + kSteps / kTakes; next < end; ++next)
+      queue.Emit(Running(Cat("known", next), 1));
+  Flood(queue);
+  for (int i = 0; i < kSteps; ++i) {
+    Vertex end = Ended(Cat("known", i), 1, 2);
+    end.error = std::string(1000, 'e');
+    queue.Emit(std::move(end));
+  }
+  const EventBatch batch = queue.Take();
+  EXPECT_TRUE(batch.overflow);
+  EXPECT_GT(batch.ends.size(), 10'000u);
+  EXPECT_LT(batch.ends.size(), 100'000u);
 }
 
 TEST(EventQueue, WaitHoldsTheRateButNotAtTheEnd) {

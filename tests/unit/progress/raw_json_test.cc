@@ -65,5 +65,19 @@ TEST(RawJson, OutputThatNobodyTakesIsBounded) {
   EXPECT_FALSE(raw.Wait());
 }
 
+TEST(RawJson, WhatIsNoOutputIsBoundedAndCounted) {
+  RawJson raw(32 << 10);
+  VertexWarning warning;
+  warning.source = std::string(1 << 10, 'x');
+  for (int i = 0; i < 70; ++i)
+    raw.Put(warning);
+  const Json line = *Json::Parse(raw.Take());
+  EXPECT_EQ(line["warnings"].size(), 52u);
+  EXPECT_EQ(line["vertexes"].size(), 1u);
+  EXPECT_EQ(line["vertexes"][0]["name"].AsString(), "18 events of the builder left out");
+  raw.Put(warning);
+  EXPECT_EQ((*Json::Parse(raw.Take()))["vertexes"].size(), 0u);
+}
+
 }  // namespace
 }  // namespace depot

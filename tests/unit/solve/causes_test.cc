@@ -61,6 +61,15 @@ constexpr Recorded kRecorded[] = {
      "quota"},
     {"target stage \"nope\" could not be found (did you mean one?)", "--target"},
     {"target stage nope could not be found", "--target"},
+    {"invalid stage index 3", "from 0"},
+    {"failed to parse stage name \"/etc\": invalid reference format", "without it"},
+    {"failed to do request: Head \"https://r/v2/\": tls: first record does not look like a TLS "
+     "handshake",
+     "http = true"},
+    {"\"lint\" needs BuildKit 0.14 or newer, and docker/dockerfile:1.8.1, which does it on older "
+     "ones, cannot be had: failed to do request: Head \"https://registry-1.docker.io/v2/\": 429 "
+     "Too Many Requests",
+     "use a builder with that BuildKit"},
     {"granting entitlement network.host is not allowed by build daemon configuration",
      "insecure-entitlements"},
     {"network.host is not allowed: entitlement", "--allow"},
@@ -70,6 +79,12 @@ constexpr Recorded kRecorded[] = {
     {"dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)",
      "typing error"},
     {"base name (${X}) should not be blank", "--build-arg"},
+    {"no build stage in current context", "begins with FROM"},
+    {"unterminated heredoc", "alone on a line"},
+    {"process \"/bin/sh -c true\" did not complete successfully: unable to find user nobody2: no "
+     "matching entries in passwd file",
+     "give its number"},
+    {"invalid user index: -1", "give its number"},
     {"failed to parse platform a/b/c/d/e", "linux/amd64"},
     {"circular dependency detected on stage: a", "circle"},
     {"secret s: not found", "--secret"},

@@ -164,6 +164,12 @@ TEST(SolveError, TheHintFitsThePlaceNotTheWords) {
   }
 }
 
+TEST(SolveError, WhatWeSaidOurselvesIsNotShownUnderItsCode) {
+  EXPECT_EQ(
+      SolveError({rpc::Code::kUnimplemented, "Unimplemented: this builder is old", ""}).message(),
+      "build failed: this builder is old");
+}
+
 TEST(SolveError, ThePathOfTheTextThroughTheTransportIsNotShown) {
   Error error = SolveError(
       {rpc::Code::kUnknown,

@@ -1,0 +1,27 @@
+#include "driver/solve/frontend_call.h"
+
+#include <gtest/gtest.h>
+
+#include "driver/base/text.h"
+
+namespace depot::solve {
+namespace {
+
+TEST(FrontendCall, AQuestionThatNobodyAnswersIsOneShortLine) {
+  const rpc::Status unknown{rpc::Code::kUnknown, "unsupported request frontend.lint", ""};
+  const LaterFrontend* later = WhoKnows("lint", unknown);
+  ASSERT_NE(later, nullptr);
+  EXPECT_EQ(WhoKnows("lint", {rpc::Code::kUnknown, "it broke", ""}), nullptr);
+  const std::string text =
+      Cat("failed with build-arg:BUILDKIT_SYNTAX = ", later->image,
+          ": failed to resolve source metadata for docker.io/", later->image,
+          ": failed to do request: Head \"https://registry-1.docker.io/v2/\": no such host");
+  EXPECT_EQ(WhyNeither("lint", *later, {rpc::Code::kUnknown, text, ""}),
+            "\"lint\" needs BuildKit 0.14 or newer, and docker/dockerfile:1.8.1, which does it on "
+            "older ones, cannot be had: failed to do request: Head "
+            "\"https://registry-1.docker.io/v2/\": no such host");
+  EXPECT_TRUE(WhyNeither("lint", *later, {rpc::Code::kUnknown, "x", ""}).ends_with("had: x"));
+}
+
+}  // namespace
+}  // namespace depot::solve
