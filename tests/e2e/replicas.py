@@ -18,9 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Database:
-    """A PostgreSQL of the test's own on loopback, behind TLS with the certificate of the rig and a password."""
+    """A PostgreSQL of the test's own, behind TLS with the certificate of the rig and a password: on loopback, or on all addresses of
+    the network namespace that the words `inside` lead into.
+    """
 
-    def __init__(self, rig):
+    def __init__(self, rig, inside=()):
+        self._inside = list(inside)
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self.folder.chmod(0o755)
         self.password = secrets.token_urlsafe(12)
@@ -34,9 +37,9 @@ class Database:
         self.start()
 
     def start(self):
-        options = ["listen_addresses=127.0.0.1", f"port={self.port}", "ssl=on"]
+        options = ["listen_addresses=" + ("*" if self._inside else "127.0.0.1"), f"port={self.port}", "ssl=on"]
         options += [f"ssl_cert_file={self.folder}/SERVER_CERT", f"ssl_key_file={self.folder}/SERVER_KEY"]
-        argv = [ROOT / "tests/rig/postgres", self.folder]
+        argv = [*self._inside, ROOT / "tests/rig/postgres", self.folder]
         for option in options:
             argv += ["-c", option]
         with open(self.folder / "log", "ab") as log:
@@ -48,6 +51,12 @@ class Database:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"no PostgreSQL:\n{(self.folder / 'log').read_text()}")
             time.sleep(0.05)
+
+    def query(self, text):
+        """The rows of an answer, asked on the machine itself; each is a list of texts."""
+        argv = ["psql", "--no-psqlrc", "-qAtX", "-F", "\t", "-h", self.folder, "-p", str(self.port), "-U", "pool", "-c", text, "postgres"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+        return [line.split("\t") for line in done.stdout.splitlines()]
 
     def kill(self):
         """At once, as by the death of its machine."""
