@@ -1,6 +1,8 @@
 """Several pools on one PostgreSQL of a test's own, and clients that take them for one."""
 
+import contextlib
 import http.client
+import itertools
 import os
 import random
 import secrets
@@ -11,8 +13,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import connect
+from links import Link
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +51,8 @@ class Database:
                 argv, stdout=log, stderr=log, env={**os.environ, "POOL_PASSWORD": self.password}
             )
         end = time.monotonic() + 60
-        while not (self.folder / f".s.PGSQL.{self.port}").exists():
+        ready = ["pg_isready", "--quiet", "--host", self.folder, "--port", str(self.port)]
+        while subprocess.run(ready, check=False).returncode:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"no PostgreSQL:\n{(self.folder / 'log').read_text()}")
             time.sleep(0.05)
@@ -111,6 +116,22 @@ class Replicas:
 
     def client(self, token="", timeout=30):
         return AnyOf(self._pools, token, timeout)
+
+
+class OneAddress(Link):
+    """A port of localhost whose connections go to the pools in turn; those that are gone are left out."""
+
+    def __init__(self, pools):
+        self._next = itertools.cycle([("localhost", urlsplit(pool.url).port) for pool in pools])
+        self._count = len(pools)
+        super().__init__(pools[0].url)
+        self.url = self.url.replace("tcp://127.0.0.1", "https://localhost")
+
+    def _connect(self):
+        for _ in range(self._count):
+            with contextlib.suppress(ConnectionRefusedError):
+                return socket.create_connection(next(self._next))
+        raise ConnectionRefusedError
 
 
 def share(pools, database, **settings):
