@@ -11,8 +11,9 @@ struct Times {
   std::chrono::milliseconds login_cut{
       20'000};  ///< a proxy that cuts this wait lets it last so long
   std::chrono::milliseconds first_wait{1'000};  ///< before a second try; up to four times as long
-  /// After this no call is tried again, and no Retry-After longer than this is waited for.
-  std::chrono::milliseconds trying{15'000};
+  /// After this no call is tried again, and no Retry-After longer than this is waited for. Longer
+  /// than a connection may take that nobody answers, so that there is another one.
+  std::chrono::milliseconds trying{25'000};
 
   std::chrono::milliseconds health_every{5'000};
   std::chrono::milliseconds health_silence{30'000};  ///< failing for longer is said
