@@ -146,16 +146,17 @@ class MachineDriver final : public builder::Driver {
   }
 
   /// A build that was answered once has a place in the queue, or a machine, and does not lose it
-  /// while the API is away: it asks on.
+  /// while the API is away: it asks on. So does one that may have it, since nobody answered.
   Result<Machine> WaitForMachine(const Platform& kind, Step& step, const Cancel& cancel) {
     std::string said;
     auto heard = Cancel::Clock::now();
     while (true) {
       auto got = build_->api.GetMachine(build_->created, kind, cancel);
       if (!got) {
-        const bool on = answered_ && IsAway(got.error().code()) &&
-                        Cancel::Clock::now() < heard + build_->times.api_away;
-        if (!on) return Fail(std::move(got).error());
+        const ErrorCode code = got.error().code();
+        const bool away = code == ErrorCode::kTimeout || (answered_ && IsAway(code));
+        if (!away || Cancel::Clock::now() >= heard + build_->times.api_away)
+          return Fail(std::move(got).error());
         said = Cat(got.error().message(), "; asking again, the place in the queue is kept");
         step.Log(said);
         if (!cancel.SleepFor(build_->times.connect_again)) return Fail(cancel.error());

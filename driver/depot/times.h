@@ -22,7 +22,8 @@ struct Times {
   std::chrono::milliseconds connecting{300'000};  ///< for a machine to answer
   std::chrono::milliseconds connect_again{1'000};
   std::chrono::milliseconds machine_fresh{60'000};  ///< then it is asked for again, if not reached
-  std::chrono::milliseconds api_away{180'000};  ///< so long a build that has a place in the queue asks on
+  std::chrono::milliseconds api_away{
+      180'000};  ///< so long a build that has a place in the queue asks on
   std::chrono::milliseconds finish{10'000};
   std::chrono::milliseconds finish_cancelled{2'000};
 };

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from harness import RIG_FOLDER
+from images import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,26 +63,26 @@ class Swarm:
         argv = ["nsenter", "--net", "--target", self._outside, "ip", "link", "set", "wire", state]
         subprocess.run(argv, check=True, timeout=30)
 
-    def nodes(self):
-        """{name: (its state, its availability)}"""
-        rows = self.docker("a", "node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.Availability}}").splitlines()
-        return {name: (state, availability) for name, state, availability in map(str.split, rows)}
+    def state_of(self, node):
+        """"ready" or "down", as the manager sees it."""
+        return next(one["Status"]["State"] for one in self._request("/nodes") if one["Description"]["Hostname"] == node)
 
     def tasks(self, service):
-        """What runs of a service, or still runs although it shall not: [(node, slot, state, desired state)]."""
-        tasks = json.loads(self._request(f"/tasks?filters=%7B%22service%22%3A%5B%22{service}%22%5D%7D"))
-        names = {node["ID"]: node["Description"]["Hostname"] for node in json.loads(self._request("/nodes"))}
-        rows = [
-            (names.get(task.get("NodeID"), ""), task.get("Slot", 0), task["Status"]["State"], task["DesiredState"])
-            for task in tasks
-        ]
-        return [row for row in rows if row[2] in ("running", "starting", "preparing", "ready") or row[3] == "running"]
+        """{task: (node, state, desired state)} of what a service has to run, or still runs."""
+        names = {node["ID"]: node["Description"]["Hostname"] for node in self._request("/nodes")}
+        services = {one["ID"]: one["Spec"]["Name"] for one in self._request("/services")}
+        return {
+            task["ID"]: (names.get(task.get("NodeID"), ""), task["Status"]["State"], task["DesiredState"])
+            for task in self._request("/tasks")
+            if services.get(task["ServiceID"]) == service and "running" in (task["Status"]["State"], task["DesiredState"])
+        }
 
-    def container(self, service):
-        """(node, container) of a task of a service that runs, on `b` if there is one."""
+    def kill_one(self, service):
+        """Kills a container of the service without warning, on `b` if there is one."""
         for node in "ba":
             if found := self.docker(node, "ps", "--quiet", "--filter", f"name=^{service}[.]").split():
-                return node, found[0]
+                self.docker(node, "kill", "--signal", "KILL", found[0])
+                return
         raise AssertionError(f"nothing runs of {service}")
 
     def close(self):
@@ -90,6 +91,4 @@ class Swarm:
         self._process.stdout.close()
 
     def _request(self, path):
-        import images
-
-        return images.Engine(self.socket("a")).request("GET", path)[1]
+        return json.loads(Engine(self.socket("a")).request("GET", path)[1])

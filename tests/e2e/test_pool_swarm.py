@@ -12,9 +12,9 @@ from pool import PoolTest
 from replicas import Database
 from swarm import ROOT, Swarm
 
-# How long the database is away, the link is cut for at least, and a build takes. docs/fleet.md says with which others it was run.
+# Seconds that the database is away, and that a build takes. docs/fleet.md says with which others it was run.
 _AWAY = float(os.environ.get("DEPOT_SWARM_AWAY", "5"))
-_BUILD = float(os.environ.get("DEPOT_SWARM_BUILD", "5"))
+_BUILD = float(os.environ.get("DEPOT_SWARM_BUILD", "3"))
 _WAVE = 5
 # With an end: what has not happened by then never will.
 _PATIENCE = 60 + _AWAY + _BUILD
@@ -39,15 +39,15 @@ class OnSwarm(PoolTest):
         self.database = Database(self.rig, self.inside[:2])
         self.addCleanup(self.database.close)
         self.running = []
-        self.told = []
+        self.begin = time.monotonic()
         self.start_pools()
         self.start_builders()
 
     def tell(self):
         """What Swarm's tasks said, when the test has failed."""
-        if not self._outcome.success:
+        if self._outcome.result.errors or self._outcome.result.failures:
             for service in ("depot_pool", "builders"):
-                print(self.swarm.docker("a", "service", "logs", "--tail", "40", service, output=subprocess.STDOUT))
+                print(self.swarm.docker("a", "service", "logs", "--timestamps", service, output=subprocess.STDOUT))
 
     def make_folder(self, name):
         place = self.folder / name
@@ -110,31 +110,39 @@ class OnSwarm(PoolTest):
         )  # fmt: skip
         self.wait_for_builders(2)
 
-    def ask(self, path):
-        """A page of some replica, or "" when there is none."""
-        argv = [*self.inside, "curl", "--silent", "--max-time", "5", "--cacert", self.ca_file, f"https://pool:8443{path}"]
-        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    def ask(self, path, *options):
+        """A page of some replica, or "" when it does not answer."""
+        argv = [*self.inside, "curl", "--silent", "--fail", "--max-time", "5", "--cacert", self.ca_file, *options]
+        return subprocess.run([*argv, f"https://pool:8443{path}"], capture_output=True, text=True, check=False).stdout
 
-    def wait_for_builders(self, count, seconds=_PATIENCE):
-        self.wait_until(
-            lambda: len(re.findall(r'(?m)^depot_pool_builder_up{.*} 1$', self.ask("/metrics"))) == count,
-            seconds,
-            f"not {count} builders: {self.swarm.tasks('builders')}",
-        )
+    def wait_for_pools(self):
+        """Until both replicas run, and answer where the clients are."""
+        self.wait_for_tasks("depot_pool", 2)
 
-    def wait_for_tasks(self, service, *wanted):
-        """Until the tasks of a service are on these nodes, a letter each, and no others are left."""
+        def answer():
+            found = subprocess.run([*self.inside, "getent", "ahostsv4", "pool"], capture_output=True, text=True, check=False).stdout
+            places = {line.split()[0] for line in found.splitlines()}
+            return len(places) == 2 and all(self.ask("/healthz", "--resolve", f"pool:8443:{place}") for place in places)
+
+        self.wait_until(answer, _PATIENCE, "the pools do not answer")
+
+    def wait_for_builders(self, count):
+        """Until Swarm runs so many, and some replica sees all of them up."""
+        self.wait_for_tasks("builders", count)
+        up = r"(?m)^depot_pool_builder_up{.*} 1$"
+        self.wait_until(lambda: len(re.findall(up, self.ask("/metrics"))) == count, _PATIENCE, f"not {count} builders are up")
+
+    def wait_for_tasks(self, service, count, nodes="ab", but=()):
+        """Until a service has so many tasks, all of which run, on these nodes, and none is one of `but`."""
         def are():
             tasks = self.swarm.tasks(service)
-            self.last = tasks
-            return sorted(node for node, _, *states in tasks if states == ["running", "running"]) == sorted(wanted) and len(
-                tasks
-            ) == len(wanted)
+            run = all(node in nodes and state == desired == "running" for node, state, desired in tasks.values())
+            return run and len(tasks) == count and not set(but) & set(tasks)
 
-        self.wait_until(are, _PATIENCE, f"{service} is not on {wanted}: {getattr(self, 'last', '')}")
+        self.wait_until(are, _PATIENCE, f"{service} has not {count} tasks on {nodes}")
 
     def start_wave(self, event):
-        """More builds, and a line of what was under way when `event` came."""
+        """More builds, which the pool has taken on, and a line of what is under way when `event` comes."""
         for _ in range(_WAVE):
             name = f"{len(self.running)}"
             files = {"Dockerfile": f'FROM scratch\nCOPY busybox name /\nRUN --network=none ["/busybox", "sleep", "{_BUILD}"]\n', "name": name + self.image_name()}
@@ -143,17 +151,87 @@ class OnSwarm(PoolTest):
             env = {"DEPOT_API_URL": "https://pool:8443", "SSL_CERT_FILE": self.ca_file, "DEPOT_TOKEN": self.token, "DEPOT_PROJECT_ID": "app"}
             argv = [*self.inside, self._plugin(), "build", "--progress=plain", "--lost-after=10s", "-o", "type=cacheonly", context]
             self.running.append(self._start(argv, None, None, env, None, None))
+        for one in self.running[-_WAVE:]:
+            one.wait_for_output("the build's page", _PATIENCE)
         under_way = sum(one.process.poll() is None for one in self.running)
-        self.told.append(f"{time.monotonic() - self.begin:5.1f} s: {event}: {len(self.running)} begun, {under_way} under way")
-        print(self.told[-1], flush=True)
+        self.tell_count(f"{event}: {len(self.running)} begun, {under_way} under way")
+
+    def tell_count(self, text):
+        print(f"{time.monotonic() - self.begin:6.1f} s  {text}", flush=True)
+
+    def watch_order(self):
+        """Has the database write down, with each builder that is given, how many waited longer for one, and how many have that builder."""
+        self.database.query(
+            "CREATE TABLE given (build text, passed bigint, sharing bigint);"
+            " CREATE FUNCTION given() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO given SELECT NEW.build,"
+            " (SELECT count(*) FROM claims WHERE open = 1 AND builder = '' AND ticket < NEW.ticket),"
+            " (SELECT count(*) FROM claims WHERE open = 1 AND builder = NEW.builder); RETURN NULL; END $$;"
+        )
+        # At the end of its transaction, which is what others see.
+        for event, old in (("INSERT", ""), ("UPDATE", " AND OLD.builder <> NEW.builder")):
+            self.database.query(
+                f"CREATE CONSTRAINT TRIGGER given_by_{event} AFTER {event} ON claims DEFERRABLE INITIALLY DEFERRED"
+                f" FOR EACH ROW WHEN (NEW.open = 1 AND NEW.builder <> ''{old}) EXECUTE FUNCTION given()"
+            )
+
+    def scale(self, count):
+        self.swarm.docker("a", "service", "scale", "--detach", f"builders={count}")
+        self.wait_for_builders(count)
+
+    def kill_one(self, service, count):
+        before = self.swarm.tasks(service)
+        self.swarm.kill_one(service)
+        self.wait_until(lambda: set(before) - set(self.swarm.tasks(service)), _PATIENCE, f"{service} lives")
+        self.wait_for_tasks(service, count)
+        self.wait_for_pools()
+
+    def cut_the_link(self):
+        """Long enough for Swarm to run on `a` what it had on `b`, where that goes on as well."""
+        self.swarm.link("down")
+        self.wait_until(lambda: self.swarm.state_of("b") == "down", _PATIENCE, "the node b is not missed")
+        replaced = ("a", "running", "running")
+        self.wait_until(
+            lambda: list(self.swarm.tasks("builders").values()).count(replaced) == 5, _PATIENCE, "nothing takes the place of b"
+        )
+        self.swarm.link("up")
+        self.wait_until(lambda: self.swarm.state_of("b") == "ready", _PATIENCE, "the node b is not back")
+        self.wait_for_pools()
+        self.wait_for_builders(5)
+
+    def drain(self, node, other):
+        self.swarm.docker("a", "node", "update", "--availability", "drain", node)
+        self.wait_for_tasks("builders", 5, nodes=other)
+        self.wait_for_builders(5)
+        self.swarm.docker("a", "node", "update", "--availability", "active", node)
+        self.wait_for_pools()
+
+    def stop_the_database(self):
+        self.database.kill()
+        time.sleep(_AWAY)
+        self.database.start()
+        self.wait_for_pools()
 
     def test_no_build_is_lost_hung_or_overtaken(self):
-        self.begin = time.monotonic()
-        self.start_wave("two builders")
-        self.start_wave("five builders")
-        self.swarm.docker("a", "service", "scale", "--detach", "builders=5")
-        self.wait_for_builders(5)
-        for one in self.running:
-            self._finish(one, None, 200)
-        for one in self.running: print(one.result().rc, one.result().seconds, one.stderr()[-300:])
-        print(self.ask("/metrics"))
+        self.watch_order()
+        events = {
+            "two builders": lambda: None,
+            "scaled to five": lambda: self.scale(5),
+            "a builder killed": lambda: self.kill_one("builders", 5),
+            "the link cut": self.cut_the_link,
+            "a node drained": lambda: self.drain("a", "b"),
+            "a pool killed": lambda: self.kill_one("depot_pool", 2),
+            "the database stopped": self.stop_the_database,
+            "scaled to two": lambda: self.scale(2),
+        }
+        for event, happen in events.items():
+            self.start_wave(event)
+            happen()
+        codes = collections.Counter(one.wait(_PATIENCE + len(self.running) * _BUILD).rc for one in self.running)
+        again = sum("connecting again" in one.stderr() for one in self.running)
+        states = dict(self.database.query("SELECT state, count(*) FROM builds GROUP BY state"))
+        ((given, passed, sharing),) = self.database.query("SELECT count(*), sum(passed), max(sharing) FROM given")
+        self.tell_count(f"exit codes {dict(codes)}, {again} connected again; builds by state {states}")
+        self.tell_count(f"{given} builders given, {passed} times before somebody who had waited longer, at most {sharing} builds on one")
+        failed = [one.result() for one in self.running if one.process.returncode]
+        self.assertEqual(codes, {0: len(events) * _WAVE}, "\n".join(map(str, failed)))
+        self.assertEqual((passed, sharing), ("0", "1"))

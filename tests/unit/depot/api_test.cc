@@ -307,7 +307,8 @@ TEST_F(DepotApi, AConnectionThatNobodyAnswersIsTriedAgain) {
     fill.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     ::connect(fill.back().get(), address, size);
   }
-  client_ = http::MakeCurlClient("docker-depot/test", std::chrono::seconds(1), FindSystemRoots("", ""));
+  client_ =
+      http::MakeCurlClient("docker-depot/test", std::chrono::seconds(1), FindSystemRoots("", ""));
   Connect(test::ShortTimes(), Cat("http://127.0.0.1:", ntohs(at.sin_port)));
   const Error error = FailureOfList();
   EXPECT_EQ(error.code(), ErrorCode::kTimeout);
