@@ -78,6 +78,22 @@ class Manifests(PoolTest):
         self.assertEqual(good.count("name: GOMEMLIMIT"), 2)
         self.assertNotIn("sum(", good)
 
+    def test_a_pool_reads_authorities_as_kubernetes_mounts_them(self):
+        """Files of root, for the group of the pod; not for everybody."""
+        pool = self.make_pool()
+        program = self.folder / "depot-pool"
+        shutil.copy(os.environ["DEPOT_POOL"], program)
+        for path in (self.folder, pool.folder, pool.state):
+            path.chmod(0o755)
+        key = pool.state / "ca-key.pem"
+        os.chown(key, 0, 64372)
+        argv = ["setpriv", "--reuid=64372", "--regid=64372", "--clear-groups", program, "ca", "show", "--state", pool.state]
+        for mode, code in ((0o440, 0), (0o444, 1)):
+            key.chmod(mode)
+            done = subprocess.run(argv, cwd="/", capture_output=True, text=True, timeout=30)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn("can be read by others", done.stderr)
+
     def test_the_settings_that_are_shipped_are_settings(self):
         """And what stands in queries and dashboards are metrics of this pool."""
         for engine in ("kubernetes", "swarm"):
