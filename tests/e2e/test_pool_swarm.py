@@ -149,7 +149,7 @@ class OnSwarm(PoolTest):
             context = self.context(files)
             shutil.copy(self.rig["BUSYBOX"], context)
             env = {"DEPOT_API_URL": "https://pool:8443", "SSL_CERT_FILE": self.ca_file, "DEPOT_TOKEN": self.token, "DEPOT_PROJECT_ID": "app"}
-            argv = [*self.inside, self._plugin(), "build", "--progress=plain", "--lost-after=10s", "-o", "type=cacheonly", context]
+            argv = ["setpriv", "--pdeathsig", "KILL", *self.inside, self._plugin(), "build", "--progress=plain", "--lost-after=10s", "-o", "type=cacheonly", context]
             self.running.append(self._start(argv, None, None, env, None, None))
         for one in self.running[-_WAVE:]:
             one.wait_for_output("the build's page", _PATIENCE)
