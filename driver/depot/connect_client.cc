@@ -123,8 +123,10 @@ class Exchange {
     }
     Failure failure{error};
     failure.reason = error.message();
-    failure.may_pass = error.code() == ErrorCode::kUnavailable;
     failure.undone = !connected_;
+    // Of several pools behind one name, the machine of one may be gone.
+    const bool unanswered = error.code() == ErrorCode::kTimeout && !connected_ && !silent;
+    failure.may_pass = error.code() == ErrorCode::kUnavailable || unanswered;
     failure.error = std::move(error).While(asked_.method);
     return failure;
   }

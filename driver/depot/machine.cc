@@ -1,5 +1,6 @@
 #include "driver/depot/machine.h"
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <vector>
@@ -99,6 +100,11 @@ bool MayComeUp(ErrorCode code) {
          code == ErrorCode::kNotFound;
 }
 
+/// It restarts, or the way there is cut.
+bool IsAway(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout;
+}
+
 class MachineDriver final : public builder::Driver {
  public:
   MachineDriver(std::shared_ptr<BuildRecord> build, StepReports& reports)
@@ -139,10 +145,26 @@ class MachineDriver final : public builder::Driver {
     return step.Finish(WaitForMachine(kind, step, cancel));
   }
 
+  /// A build that was answered once has a place in the queue, or a machine, and does not lose it
+  /// while the API is away: it asks on. So does one that may have it, since nobody answered.
   Result<Machine> WaitForMachine(const Platform& kind, Step& step, const Cancel& cancel) {
     std::string said;
+    auto heard = Cancel::Clock::now();
     while (true) {
-      TRY_ASSIGN(auto answer, build_->api.GetMachine(build_->created, kind, cancel));
+      auto got = build_->api.GetMachine(build_->created, kind, cancel);
+      if (!got) {
+        const ErrorCode code = got.error().code();
+        const bool away = code == ErrorCode::kTimeout || (answered_ && IsAway(code));
+        if (!away || Cancel::Clock::now() >= heard + build_->times.api_away)
+          return Fail(std::move(got).error());
+        said = Cat(got.error().message(), "; asking again, the place in the queue is kept");
+        step.Log(said);
+        if (!cancel.SleepFor(build_->times.connect_again)) return Fail(cancel.error());
+        continue;
+      }
+      answered_ = true;
+      heard = Cancel::Clock::now();
+      auto& answer = *got;
       if (auto* machine = std::get_if<Machine>(&answer)) {
         if (!machine->reason.empty()) step.Log(Printable(machine->reason.substr(0, 300)));
         return std::move(*machine);
@@ -233,8 +255,7 @@ class MachineDriver final : public builder::Driver {
                      const Cancel& cancel) {
     auto answer = build_->api.GetMachine(build_->created, kind, cancel);
     if (!answer) {
-      const ErrorCode code = answer.error().code();
-      if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout) return true;
+      if (IsAway(answer.error().code())) return true;
       return Fail(std::move(answer).error());
     }
     const auto* machine = std::get_if<Machine>(&*answer);
@@ -246,6 +267,7 @@ class MachineDriver final : public builder::Driver {
 
   const std::shared_ptr<BuildRecord> build_;
   StepReports& reports_;
+  std::atomic<bool> answered_{false};  ///< the API has, to this build
 };
 
 Error Unusable(std::string_view what) {

@@ -11,8 +11,9 @@ struct Times {
   std::chrono::milliseconds login_cut{
       20'000};  ///< a proxy that cuts this wait lets it last so long
   std::chrono::milliseconds first_wait{1'000};  ///< before a second try; up to four times as long
-  /// After this no call is tried again, and no Retry-After longer than this is waited for.
-  std::chrono::milliseconds trying{15'000};
+  /// After this no call is tried again, and no Retry-After longer than this is waited for. Longer
+  /// than a connection may take that nobody answers, so that there is another one.
+  std::chrono::milliseconds trying{25'000};
 
   std::chrono::milliseconds health_every{5'000};
   std::chrono::milliseconds health_silence{30'000};  ///< failing for longer is said
@@ -21,6 +22,8 @@ struct Times {
   std::chrono::milliseconds connecting{300'000};  ///< for a machine to answer
   std::chrono::milliseconds connect_again{1'000};
   std::chrono::milliseconds machine_fresh{60'000};  ///< then it is asked for again, if not reached
+  std::chrono::milliseconds api_away{
+      180'000};  ///< so long a build that has a place in the queue asks on
   std::chrono::milliseconds finish{10'000};
   std::chrono::milliseconds finish_cancelled{2'000};
 };

@@ -34,7 +34,8 @@ class CertificateAuthority {
 };
 
 /// Opens DIRECTORY/ca.pem and ca-key.pem, or makes them (P-256, ten years, path length 0) when
-/// neither is there; the key has mode 0600, and one that others can read is refused.
+/// neither is there; the key has mode 0600, and one that others can read is refused, but for one of
+/// root's that this process may read by its own group alone.
 Result<std::unique_ptr<CertificateAuthority>> OpenAuthority(const std::string& directory);
 
 /// The authority of one builder, in STATE/builders/BUILDER, in the same way. A builder that trusts

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import os
 import random
 import secrets
@@ -12,16 +13,21 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import connect
+from links import Link
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 class Database:
-    """A PostgreSQL of the test's own on loopback, behind TLS with the certificate of the rig and a password."""
+    """A PostgreSQL of the test's own, behind TLS with the certificate of the rig and a password: on loopback, or on all addresses of
+    the network namespace that the words `inside` lead into.
+    """
 
-    def __init__(self, rig):
+    def __init__(self, rig, inside=()):
+        self._inside = list(inside)
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self.folder.chmod(0o755)
         self.password = secrets.token_urlsafe(12)
@@ -35,9 +41,9 @@ class Database:
         self.start()
 
     def start(self):
-        options = ["listen_addresses=127.0.0.1", f"port={self.port}", "ssl=on"]
+        options = ["listen_addresses=" + ("*" if self._inside else "127.0.0.1"), f"port={self.port}", "ssl=on"]
         options += [f"ssl_cert_file={self.folder}/SERVER_CERT", f"ssl_key_file={self.folder}/SERVER_KEY"]
-        argv = [ROOT / "tests/rig/postgres", self.folder]
+        argv = [*self._inside, ROOT / "tests/rig/postgres", self.folder]
         for option in options:
             argv += ["-c", option]
         with open(self.folder / "log", "ab") as log:
@@ -56,6 +62,12 @@ class Database:
             lines = (self.folder / "data/postmaster.pid").read_text().splitlines()
             return lines[0] == str(self.process.pid) and lines[-1].strip() == "ready"
         return False
+
+    def query(self, text):
+        """The rows of an answer, asked on the machine itself; each is a list of texts."""
+        argv = ["psql", "--no-psqlrc", "-qAtX", "-F", "\t", "-h", self.folder, "-p", str(self.port), "-U", "pool", "-c", text, "postgres"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+        return [line.split("\t") for line in done.stdout.splitlines()]
 
     def kill(self):
         """At once, as by the death of its machine."""
@@ -110,6 +122,22 @@ class Replicas:
 
     def client(self, token="", timeout=30):
         return AnyOf(self._pools, token, timeout)
+
+
+class OneAddress(Link):
+    """A port of localhost whose connections go to the pools in turn; those that are gone are left out."""
+
+    def __init__(self, pools):
+        self._next = itertools.cycle([("localhost", urlsplit(pool.url).port) for pool in pools])
+        self._count = len(pools)
+        super().__init__(pools[0].url)
+        self.url = self.url.replace("tcp://127.0.0.1", "https://localhost")
+
+    def _connect(self):
+        for _ in range(self._count):
+            with contextlib.suppress(ConnectionRefusedError):
+                return socket.create_connection(next(self._next))
+        raise ConnectionRefusedError
 
 
 def share(pools, database, **settings):

@@ -1,6 +1,7 @@
 """The files of install/ for Kubernetes, Swarm and Grafana, checked offline: no cluster runs here. docs/fleet.md says what that shows."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,9 +20,13 @@ import packages  # noqa: E402
 
 
 class Manifests(PoolTest):
-    def rendered(self, name):
-        """What kustomize makes of a folder, as text."""
-        argv = [packages.kustomize(), "build", _INSTALL / "kubernetes" / name]
+    def rendered(self, name, *components):
+        """What kustomize makes of a folder, with components of it, as text."""
+        place = self.folder / f"{name}-{len(components)}"
+        place.mkdir()
+        folders = [os.path.relpath(_INSTALL / "kubernetes" / one, place) for one in (name, *components)]
+        (place / "kustomization.yaml").write_text(f"resources: {json.dumps(folders[:1])}\ncomponents: {json.dumps(folders[1:])}\n")
+        argv = [packages.kustomize(), "build", place]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return done.stdout
@@ -43,19 +48,26 @@ class Manifests(PoolTest):
 
     def test_kubernetes_objects_are_what_their_models_say(self):
         texts = {name: self.rendered(name) for name in ("privileged", "rootless", "certificates")}
+        texts["replicas"] = self.rendered("privileged", "replicas")
         # Beside them one with two mistakes, of which each check sees one: nothing else may be wrong.
         good = texts["privileged"]
         wrong = good.replace("periodSeconds: 2\n", "periodSecond: 2\n")
         wrong = re.sub(r"(?m)^( +)maxUnavailable: 1$", r"\1maxUnavailable: 1\n\1minAvailable: []", wrong)
         code, said = self.check(*texts.values(), wrong)
         self.assertEqual(code, 1)
-        self.assertRegex(said, r"3.yaml: PodDisruptionBudget builders-amd64: .*minAvailable must be")
+        self.assertRegex(said, r"4.yaml: PodDisruptionBudget builders-amd64: .*minAvailable must be")
         self.assertRegex(said, r"periodSecond\W+ does not exist in type 'IProbe'")
         for line in said.splitlines():
-            self.assertRegex(line, r"^$|^(\S*/)?3\.yaml(\.ts)?[:(]|^  ")
+            self.assertRegex(line, r"^$|^(\S*/)?4\.yaml(\.ts)?[:(]|^  ")
         self.assertNotIn("privileged: true", texts["rootless"])
         self.assertNotIn("livenessProbe", good)
+        several = texts["replicas"]
+        self.assertNotIn("claimName: depot-pool-state", several)
+        self.assertNotIn("type: Recreate", several)
+        self.assertIn("path: /livez", several)
         for arch in ("amd64", "arm64"):
+            # Where each replica looks for who signs for the builders.
+            self.assertIn(f"path: state/builders/{arch}/ca-key.pem", several)
             # One name in all: the pool finds pods of a service whose port has a name.
             self.assertIn(f"serviceName: builders-{arch}", good)
             self.assertIn(f"secretName: builders-{arch}", good)
@@ -65,6 +77,22 @@ class Manifests(PoolTest):
         self.assertEqual(good.count("terminationGracePeriodSeconds: 21600"), 2)
         self.assertEqual(good.count("name: GOMEMLIMIT"), 2)
         self.assertNotIn("sum(", good)
+
+    def test_a_pool_reads_authorities_as_kubernetes_mounts_them(self):
+        """Files of root, for the group of the pod; not for everybody."""
+        pool = self.make_pool()
+        program = self.folder / "depot-pool"
+        shutil.copy(os.environ["DEPOT_POOL"], program)
+        for path in (self.folder, pool.folder, pool.state):
+            path.chmod(0o755)
+        key = pool.state / "ca-key.pem"
+        os.chown(key, 0, 64372)
+        argv = ["setpriv", "--reuid=64372", "--regid=64372", "--clear-groups", program, "ca", "show", "--state", pool.state]
+        for mode, code in ((0o440, 0), (0o444, 1)):
+            key.chmod(mode)
+            done = subprocess.run(argv, cwd="/", capture_output=True, text=True, timeout=30)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn("can be read by others", done.stderr)
 
     def test_the_settings_that_are_shipped_are_settings(self):
         """And what stands in queries and dashboards are metrics of this pool."""
@@ -87,11 +115,14 @@ class Manifests(PoolTest):
     def test_compose_and_stack_files_are_read(self):
         compose = self.rig["COMPOSE"]
         env = {"PATH": "/usr/bin:/bin", "SOURCE": "amd64", "VERSION": "1"}
-        for name in ("swarm/builder.yaml", "swarm/stack.yaml", "pool/compose.yaml"):
-            argv = [compose, "--file", _INSTALL / name, "config", "--format", "json"]
+        for name in ("swarm/builder.yaml", "swarm/stack.yaml", "swarm/stack.yaml swarm/replicas.yaml", "pool/compose.yaml"):
+            files = [word for one in name.split() for word in ("--file", _INSTALL / one)]
+            argv = [compose, *files, "config", "--format", "json"]
             done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=env)
             self.assertEqual(done.returncode, 0, done.stderr)
             read = json.loads(done.stdout)
+            if name.endswith("replicas.yaml"):
+                self.assertEqual(read["services"]["pool"]["deploy"]["replicas"], 2)
             if name == "swarm/builder.yaml":
                 self.assertEqual(read["services"]["front"]["networks"]["fleet"]["aliases"], ["builders-amd64"])
                 self.assertIn("discover: builders-amd64:8372", (_INSTALL / "swarm/pool.yaml").read_text())

@@ -9,17 +9,20 @@ from urllib.parse import urlsplit
 import connect
 from pool import FINISHED, Machine, PoolTest
 from pool_clients import most_at_once, simulate
-from replicas import Database, Replicas, share
+from replicas import Database, OneAddress, Replicas, share
 
 
 class ReplicasTest(PoolTest):
-    def start_replicas(self, count, slots=2, **settings):
-        """So many pools on one database, in `self.database`; their builder is one that nobody talks to."""
-        machine = Machine()
-        self.addCleanup(machine.close)
+    def start_replicas(self, count, slots=2, real=False, **settings):
+        """So many pools on one database, in `self.database`; their builder is one that nobody talks to, unless it is to be `real`."""
+        pools = [self.make_pool() for _ in range(count)]
+        if real:
+            machine = self.bridge(client_ca=pools[0].clients_of("first"))
+        else:
+            machine = Machine()
+            self.addCleanup(machine.close)
         self.database = Database(self.rig)
         self.addCleanup(self.database.close)
-        pools = [self.make_pool() for _ in range(count)]
         for pool in pools:
             pool.add_builder("first", machine.url, slots=slots)
         share(pools, self.database, **settings)
@@ -112,6 +115,28 @@ class Queue(ReplicasTest):
         pool.wait_until_healthy()
         self.assertEqual(self.ask(pool, *has), 0)
         self.assertEqual(self.ask(pool, *waits), 1)
+
+
+class Official(ReplicasTest):
+    def test_the_official_client_builds_through_replicas_behind_one_address(self):
+        pools = self.start_replicas(2, real=True)
+        token = pools[0].token(project="one")
+        address = OneAddress(pools)
+        self.addCleanup(address.close)
+        env = {**pools[0].variables(token, "one"), "DEPOT_API_URL": address.url}
+        for alive in (pools, pools[1:]):
+            dockerfile = f"FROM {self.rig['BASE']}\nRUN echo {self.image_name()} >/proof\n"
+            before = [len(pool.audit()) for pool in alive]
+            # Each of its builds has a connection of its own or more: at least one of a few goes to each pool.
+            for number in range(2):
+                context = self.context({"Dockerfile": dockerfile + f"RUN : {number}\n"})
+                self.run_official("build", "--output", f"type=local,dest=out{number}", context, env=env)
+                self.assertTrue((self.work / f"out{number}/proof").exists())
+            for pool, count in zip(alive, before, strict=True):
+                self.assertGreater(len(pool.audit()), count, "a pool was not asked")
+            if pools[0] in alive:
+                pools[0].kill()
+        self.assertEqual(list(pools[1].builds(token, "one").values()), [FINISHED] * 4)
 
 
 class Identity(ReplicasTest):

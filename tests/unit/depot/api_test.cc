@@ -3,6 +3,8 @@
 #include <atomic>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "proto/depot.pb.h"
 #include "proto/depot_account.pb.h"
@@ -287,6 +289,30 @@ TEST_F(DepotApi, ASilentApiIsAClearFailureAfterOneAttempt) {
   EXPECT_EQ(error.code(), ErrorCode::kTimeout);
   EXPECT_NE(error.message().find("no answer within 1 s"), std::string::npos) << error.message();
   EXPECT_EQ(server_.seen().size(), 1U);
+}
+
+TEST_F(DepotApi, AConnectionThatNobodyAnswersIsTriedAgain) {
+  // Once its queue is full the system drops what else comes, as for a machine that is gone.
+  const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  auto* address = reinterpret_cast<sockaddr*>(&at);
+  ASSERT_EQ(::bind(listener.get(), address, size), 0);
+  ASSERT_EQ(::listen(listener.get(), 0), 0);
+  ASSERT_EQ(::getsockname(listener.get(), address, &size), 0);
+  std::vector<Fd> fill;
+  for (int i = 0; i < 4; ++i) {
+    fill.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    ::connect(fill.back().get(), address, size);
+  }
+  client_ =
+      http::MakeCurlClient("docker-depot/test", std::chrono::seconds(1), FindSystemRoots("", ""));
+  Connect(test::ShortTimes(), Cat("http://127.0.0.1:", ntohs(at.sin_port)));
+  const Error error = FailureOfList();
+  EXPECT_EQ(error.code(), ErrorCode::kTimeout);
+  EXPECT_EQ(said_.all().size(), 3U) << said_.text();
 }
 
 TEST_F(DepotApi, ACancelEndsTheWaitBetweenTriesAtOnce) {

@@ -418,6 +418,43 @@ TEST_F(HostedBuildTest, AMachineThatIsNotReachedIsAskedForAgain) {
   EXPECT_GE(asked, 2);
 }
 
+TEST_F(HostedBuildTest, AnApiThatIsAwayLosesNoPlaceInTheQueue) {
+  cli::GetBuildKitConnectionResponse wait;
+  cli::GetBuildKitConnectionResponse active;
+  wait.mutable_pending()->set_wait_ms(10);
+  active.mutable_active()->set_endpoint(machine_.url());
+  std::atomic<int> asked{0};
+  server_.On("GetBuildKitConnection", [&](Connection& c, const SeenRequest&) {
+    const int number = asked++;
+    if (number == 0) return Answer(c, wait.SerializeAsString());
+    if (number < 10) return test::Refuse(c, 503, "unavailable", "the database is away");
+    Answer(c, active.SerializeAsString());
+  });
+  machine_.Listen();
+  auto build = Hold();
+  auto builder = Acquire(*build);
+  ASSERT_TRUE(builder) << builder.error().message();
+  EXPECT_EQ(asked, 11);
+  EXPECT_NE(Logs().find("the place in the queue is kept"), std::string::npos) << Logs();
+}
+
+TEST_F(HostedBuildTest, AnApiThatStaysAwayIsNotAskedForEver) {
+  cli::GetBuildKitConnectionResponse wait;
+  wait.mutable_pending()->set_wait_ms(10);
+  std::atomic<int> asked{0};
+  server_.On("GetBuildKitConnection", [&](Connection& c, const SeenRequest&) {
+    if (asked++ == 0) return Answer(c, wait.SerializeAsString());
+    test::Refuse(c, 503, "unavailable", "the database is away");
+  });
+  Times times = test::ShortTimes();
+  times.api_away = milliseconds(300);
+  auto build = Hold(times);
+  auto builder = Acquire(*build);
+  ASSERT_FALSE(builder);
+  EXPECT_NE(builder.error().message().find("the database is away"), std::string::npos);
+  EXPECT_GT(asked, 5);
+}
+
 TEST_F(HostedBuildTest, AMachineThatRefusesIsAskedForAgainAndAnotherOneWaitedFor) {
   cli::GetBuildKitConnectionResponse dead;
   cli::GetBuildKitConnectionResponse wait;
