@@ -4,7 +4,7 @@
 
 #include "tests/unit/bake/baking.h"
 
-namespace depot::bake {
+namespace depot::bake::ignored_test {
 namespace {
 
 Strings NoticesOf(const Baking& baking) {
@@ -42,4 +42,4 @@ TEST(Ignored, WhatMeansSomethingIsNot) {
 }
 
 }  // namespace
-}  // namespace depot::bake
+}  // namespace depot::bake::ignored_test

@@ -12,7 +12,7 @@
 
 #include "driver/base/subprocess.h"
 
-namespace depot::plan {
+namespace depot::plan::source_files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -292,4 +292,4 @@ TEST_F(SourceFiles, TreesOpenUnderTheirNames) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::source_files_test

@@ -4,7 +4,7 @@
 
 #include "driver/base/json.h"
 
-namespace depot {
+namespace depot::raw_json_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -66,4 +66,4 @@ TEST(RawJson, OutputThatNobodyTakesIsBounded) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::raw_json_test
