@@ -6,7 +6,7 @@
 #include "tests/unit/bake/baking.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::bake {
+namespace depot::bake::compose_test {
 namespace {
 
 TEST(Compose, ServicesWithABuildAreTargetsOfGroupDefault) {
@@ -124,4 +124,4 @@ TEST(Compose, WhatMayBeReadElsewhereIsAskedOnlyForWhatLiesThere) {
 }
 
 }  // namespace
-}  // namespace depot::bake
+}  // namespace depot::bake::compose_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::bake {
+namespace depot::bake::entries_test {
 namespace {
 
 TEST(Entries, CachesAreNamesOrAttributes) {
@@ -46,4 +46,4 @@ TEST(Entries, OfEqualOnesTheLastEntryOfTheListTakesThePlace) {
 }
 
 }  // namespace
-}  // namespace depot::bake
+}  // namespace depot::bake::entries_test

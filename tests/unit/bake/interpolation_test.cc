@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::bake {
+namespace depot::bake::interpolation_test {
 namespace {
 
 std::optional<std::string> LookUp(const std::string& name) {
@@ -65,4 +65,4 @@ TEST(Dotenv, NamesTheLine) {
 }
 
 }  // namespace
-}  // namespace depot::bake
+}  // namespace depot::bake::interpolation_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/bake/baking.h"
 
-namespace depot::bake {
+namespace depot::bake::resolve_test {
 namespace {
 
 struct ResolveCase {
@@ -144,4 +144,4 @@ TEST(Resolve, ContextsAreWhereTheDefinitionIs) {
 }
 
 }  // namespace
-}  // namespace depot::bake
+}  // namespace depot::bake::resolve_test

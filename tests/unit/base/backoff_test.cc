@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::backoff_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -41,4 +41,4 @@ TEST(BackoffTest, WhatThePeerAsksForIsKeptWithinBounds) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::backoff_test

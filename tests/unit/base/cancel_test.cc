@@ -8,7 +8,7 @@
 #include "driver/base/fd.h"
 #include "driver/base/task_group.h"
 
-namespace depot {
+namespace depot::cancel_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -201,4 +201,4 @@ TEST_F(WaitForFdTest, ChildOfACancelledParentWakesUp) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::cancel_test

@@ -6,7 +6,7 @@
 
 #include "driver/base/result.h"
 
-namespace depot {
+namespace depot::error_test {
 namespace {
 
 TEST(Error, ContextsReadFromTheOutsideIn) {
@@ -59,4 +59,4 @@ TEST(Result, TryPassesValuesAndErrorsOn) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::error_test

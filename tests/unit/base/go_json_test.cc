@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::go_json_test {
 namespace {
 
 std::string GoString(std::string_view text) {
@@ -42,4 +42,4 @@ TEST(GoJson, MembersHaveTheOrderOfTheTypeOrOfTheirBytes) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::go_json_test

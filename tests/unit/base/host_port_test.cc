@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::host_port_test {
 namespace {
 
 TEST(HostPort, IsSplitAtTheColonThatIsOutsideOfBrackets) {
@@ -48,4 +48,4 @@ TEST(HostPort, IsJoinedAsItWasSplit) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::host_port_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::json_test {
 namespace {
 
 Json Parsed(std::string_view text) {
@@ -113,4 +113,4 @@ TEST(Json, InvalidUtf8IsReplacedWhenPrinted) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::json_test

@@ -6,7 +6,7 @@
 
 #include "driver/base/task_group.h"
 
-namespace depot {
+namespace depot::one_at_a_time_test {
 namespace {
 
 TEST(OneAtATime, LetsOneThroughAfterTheOther) {
@@ -37,4 +37,4 @@ TEST(OneAtATime, WhoWaitsCanBeCancelled) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::one_at_a_time_test

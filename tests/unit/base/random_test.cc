@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::random_test {
 namespace {
 
 TEST(RandomBytes, GivesAsManyAsAskedFor) {
@@ -37,4 +37,4 @@ TEST(RandomId, DoesNotRepeatAndFavoursNoDigit) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::random_test

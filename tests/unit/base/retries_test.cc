@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::retries_test {
 namespace {
 
 using std::chrono::seconds;
@@ -48,4 +48,4 @@ TEST(RetriesTest, WhatHeldForLongerThanTheTimeIsCountedAnew) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::retries_test

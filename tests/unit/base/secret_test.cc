@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::secret_test {
 namespace {
 
 TEST(Secret, PrintsAsStars) {
@@ -48,4 +48,4 @@ TEST(Secret, WipesItsMemory) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::secret_test

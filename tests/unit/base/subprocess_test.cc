@@ -10,7 +10,7 @@
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 
-namespace depot {
+namespace depot::subprocess_test {
 namespace {
 
 Result<SubprocessOutput> Shell(const std::string& script, std::string_view input = "") {
@@ -150,4 +150,4 @@ TEST_F(Subprocess, ChildInheritsNothingOfOurs) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::subprocess_test

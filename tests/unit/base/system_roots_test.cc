@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace depot {
+namespace depot::system_roots_test {
 namespace {
 
 TEST(SystemRoots, AreWhatTheVariablesSayEvenWhenItIsNotThere) {
@@ -41,4 +41,4 @@ TEST(SystemRoots, HintWithoutAnyNamesThePlaces) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::system_roots_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::tab_columns_test {
 namespace {
 
 TEST(TabColumns, CellsAboveEachOtherAreOfOneWidth) {
@@ -20,4 +20,4 @@ TEST(TabColumns, WithTabs) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::tab_columns_test

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
-namespace depot {
+namespace depot::task_group_test {
 namespace {
 
 constexpr std::chrono::seconds kNotSoon{20};
@@ -161,4 +161,4 @@ TEST(TaskGroup, NamesItsThreads) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::task_group_test

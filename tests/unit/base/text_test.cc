@@ -5,7 +5,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/shown.h"
 
-namespace depot {
+namespace depot::text_test {
 namespace {
 
 using Parts = std::vector<std::string_view>;
@@ -207,4 +207,4 @@ TEST(PrintableOutput, LeavesOutWhatDeceives) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::text_test

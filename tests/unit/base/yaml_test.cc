@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::yaml_test {
 namespace {
 
 TEST(Yaml, ReadsMapsListsAndTextsWithTheirLines) {
@@ -46,4 +46,4 @@ TEST(Yaml, RefusesEndlessNesting) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::yaml_test

@@ -9,7 +9,7 @@
 #include "driver/event/sink.h"
 #include "driver/rpc/server.h"
 
-namespace depot::builder {
+namespace depot::builder::connect_test {
 namespace {
 
 class SilentSink final : public EventSink {
@@ -155,4 +155,4 @@ TEST_F(HoldTest, AReconnectThatFailsLeavesTheLeaseToTryAgain) {
 }
 
 }  // namespace
-}  // namespace depot::builder
+}  // namespace depot::builder::connect_test

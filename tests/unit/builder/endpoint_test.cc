@@ -10,7 +10,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/text.h"
 
-namespace depot::builder {
+namespace depot::builder::endpoint_test {
 namespace {
 
 using Environment = std::map<std::string, std::string>;
@@ -179,4 +179,4 @@ TEST_F(EndpointTest, KeyMaterialNeverShowsInAnError) {
 }
 
 }  // namespace
-}  // namespace depot::builder
+}  // namespace depot::builder::endpoint_test

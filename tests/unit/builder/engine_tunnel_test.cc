@@ -12,7 +12,7 @@
 #include "driver/docker/engine.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::builder {
+namespace depot::builder::engine_tunnel_test {
 namespace {
 
 /// An `ssh` in PATH that is what a test makes of it.
@@ -81,4 +81,4 @@ TEST_F(EngineTunnelTest, OthersNeedNone) {
 }
 
 }  // namespace
-}  // namespace depot::builder
+}  // namespace depot::builder::engine_tunnel_test

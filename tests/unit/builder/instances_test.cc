@@ -6,7 +6,7 @@
 #include "driver/oci/digest.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::builder {
+namespace depot::builder::instances_test {
 namespace {
 
 class InstancesTest : public ::testing::Test {
@@ -206,4 +206,4 @@ TEST_F(InstancesTest, WhatCannotBeUsedIsAnErrorAndNeverPassedOver) {
 }
 
 }  // namespace
-}  // namespace depot::builder
+}  // namespace depot::builder::instances_test

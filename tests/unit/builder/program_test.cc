@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "driver/builder/engine_driver.h"
 
-namespace depot::builder {
+namespace depot::builder::program_test {
 namespace {
 
 std::string CommandOf(const std::string& url) {
@@ -110,4 +110,4 @@ TEST(ProgramTest, AProgramThatIsMissingIsSaidWithWhatToDo) {
 }
 
 }  // namespace
-}  // namespace depot::builder
+}  // namespace depot::builder::program_test

@@ -6,7 +6,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::choice {
+namespace depot::choice::choose_test {
 namespace {
 
 const Platform kArm64{"linux", "arm64", ""};
@@ -291,4 +291,4 @@ TEST(HostedSites, OneMachineOfEachKindOrTheOneThatIsForced) {
 }
 
 }  // namespace
-}  // namespace depot::choice
+}  // namespace depot::choice::choose_test

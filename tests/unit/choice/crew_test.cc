@@ -9,7 +9,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/session/recording_sink.h"
 
-namespace depot::choice {
+namespace depot::choice::crew_test {
 namespace {
 
 using session::RecordingSink;
@@ -222,4 +222,4 @@ TEST(Crew, ACancelEndsTheWaitForAnothersAcquire) {
 }
 
 }  // namespace
-}  // namespace depot::choice
+}  // namespace depot::choice::crew_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::choice {
+namespace depot::choice::node_id_test {
 namespace {
 
 TEST(NodeId, ASecretOfTheProjectGivesTheSameInEveryJobAndTellsNothing) {
@@ -34,4 +34,4 @@ TEST(NodeId, APlaceThatCannotBeWrittenIsNoReasonNotToBuild) {
 }
 
 }  // namespace
-}  // namespace depot::choice
+}  // namespace depot::choice::node_id_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::choice {
+namespace depot::choice::placement_test {
 namespace {
 
 const Platform kAmd64{"linux", "amd64", ""};
@@ -102,4 +102,4 @@ TEST(NativePart, LeavesOutWhatBuildKitEmulates) {
 }
 
 }  // namespace
-}  // namespace depot::choice
+}  // namespace depot::choice::placement_test

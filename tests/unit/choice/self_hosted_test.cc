@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::choice {
+namespace depot::choice::self_hosted_test {
 namespace {
 
 const Platform kAmd64{"linux", "amd64", ""};
@@ -74,4 +74,4 @@ TEST(SelfHosted, BuildPlatformLeavesTheMachineThatWasNamedForIt) {
 }
 
 }  // namespace
-}  // namespace depot::choice
+}  // namespace depot::choice::self_hosted_test

@@ -4,7 +4,7 @@
 
 #include "plugin/command/figures_text.h"
 
-namespace depot::command {
+namespace depot::command::cache_filter_test {
 namespace {
 
 TEST(CacheFilter, InTheWordsOfBuildKit) {
@@ -38,4 +38,4 @@ TEST(FiguresText, AsGoUnitsHasThem) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot::command::cache_filter_test

@@ -5,7 +5,7 @@
 #include "plugin/command/account.h"
 #include "plugin/command/listing.h"
 
-namespace depot::command {
+namespace depot::command::command_line_test {
 namespace {
 
 /// A command with every kind of flag that several of them share.
@@ -66,4 +66,4 @@ TEST_F(CommandLineTest, UnknownWordsNameTheNearest) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot::command::command_line_test

@@ -7,7 +7,7 @@
 #include "plugin/command/help_command.h"
 #include "tests/unit/progress/standard_streams.h"
 
-namespace depot::command {
+namespace depot::command::commands_test {
 namespace {
 
 /// What a command prints on standard output.
@@ -91,4 +91,4 @@ TEST(Commands, WordsThatBeginSeveral) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot::command::commands_test

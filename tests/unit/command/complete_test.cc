@@ -4,7 +4,7 @@
 
 #include "plugin/progress/terminal.h"
 
-namespace depot::command {
+namespace depot::command::complete_test {
 namespace {
 
 std::string Answer(std::vector<std::string> words, bool descriptions = false) {
@@ -61,4 +61,4 @@ TEST(Complete, EveryCommandTellsItsFlags) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot::command::complete_test

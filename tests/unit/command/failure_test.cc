@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::command {
+namespace depot::command::failure_test {
 namespace {
 
 int At(FailedAt at) {
@@ -44,4 +44,4 @@ TEST(ExitCode, OfAStepThatIsToBePassedOn) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot::command::failure_test

@@ -4,7 +4,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::command {
+namespace depot::command::go_template_test {
 namespace {
 
 std::string Filled(std::string_view text, std::string_view data) {
@@ -69,4 +69,4 @@ TEST(GoTemplate, DataCanDoNothingToATerminal) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot::command::go_template_test

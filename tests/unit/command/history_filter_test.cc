@@ -4,7 +4,7 @@
 
 #include "plugin/command/history_records.h"
 
-namespace depot::command {
+namespace depot::command::history_filter_test {
 namespace {
 
 constexpr std::time_t kNow = 1'700'000'000;
@@ -94,4 +94,4 @@ TEST(HistoryRecords, TimesAndSpans) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot::command::history_filter_test

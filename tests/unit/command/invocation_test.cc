@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "plugin/command/help_command.h"
 
-namespace depot::command {
+namespace depot::command::invocation_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -260,4 +260,4 @@ TEST(Invocation, RootHelpFitsATerminal) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot::command::invocation_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::command {
+namespace depot::command::listing_test {
 namespace {
 
 Listing Two() {
@@ -47,4 +47,4 @@ TEST(Listing, TimesAreInUtcAndNoTimeIsNoText) {
 }
 
 }  // namespace
-}  // namespace depot::command
+}  // namespace depot::command::listing_test

@@ -8,7 +8,7 @@
 
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::deliver {
+namespace depot::deliver::build_record_test {
 namespace {
 
 class BuildRecordTest : public testing::Test {
@@ -64,4 +64,4 @@ TEST(BuildRefOf, ABuilderWithoutANameHasOurs) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::build_record_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::deliver {
+namespace depot::deliver::call_answer_test {
 namespace {
 
 using Metadata = std::map<std::string, std::string>;
@@ -103,4 +103,4 @@ TEST(CallAnswer, AStatusIsAFailure) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::call_answer_test

@@ -7,7 +7,7 @@
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 
-namespace depot::deliver {
+namespace depot::deliver::described_image_test {
 namespace {
 
 /// Contents by their digests.
@@ -161,4 +161,4 @@ TEST_F(DescribedImageTest, TheTopIsWhatNothingElseLists) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::described_image_test

@@ -8,7 +8,7 @@
 #include "tests/unit/deliver/known_engine.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::deliver {
+namespace depot::deliver::engine_holdings_test {
 namespace {
 
 /// An image of layers that are called by `blobs`, with these diff ids.
@@ -167,4 +167,4 @@ TEST_F(HoldingsTest, AnEngineOnWhichEveryQuestionFailsIsAnError) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::engine_holdings_test

@@ -7,7 +7,7 @@
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 
-namespace depot::deliver {
+namespace depot::deliver::join_platforms_test {
 namespace {
 
 const Platform kAmd64{"linux", "amd64", ""};
@@ -103,4 +103,4 @@ TEST(JoinPlatforms, AnnotationsOfTheIndexAndAroundIt) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::join_platforms_test

@@ -9,7 +9,7 @@
 #include "plugin/deliver/tar_archive.h"
 #include "tests/unit/deliver/archives.h"
 
-namespace depot::deliver {
+namespace depot::deliver::merge_archives_test {
 namespace {
 
 const Platform kAmd64{"linux", "amd64", ""};
@@ -293,4 +293,4 @@ TEST(MergeImageArchives, APartWithoutItsPlatformIsRefused) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::merge_archives_test

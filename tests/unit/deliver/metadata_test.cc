@@ -5,7 +5,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
 
-namespace depot::deliver {
+namespace depot::deliver::metadata_test {
 namespace {
 
 TEST(Metadata, ObjectsAreEmbeddedAndTextStaysText) {
@@ -43,4 +43,4 @@ TEST(Metadata, TheImageIdIsTheOneThatTheStoreKnows) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::metadata_test

@@ -5,7 +5,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
 
-namespace depot::deliver {
+namespace depot::deliver::provenance_test {
 namespace {
 
 constexpr std::string_view kVersion02 = "https://slsa.dev/provenance/v0.2";
@@ -85,4 +85,4 @@ TEST(Provenance, WhatIsNoObjectIsRefused) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::provenance_test

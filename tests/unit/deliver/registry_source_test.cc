@@ -6,7 +6,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/registry/registry_server.h"
 
-namespace depot::deliver {
+namespace depot::deliver::registry_source_test {
 namespace {
 
 const Platform kAmd64{"linux", "amd64", ""};
@@ -142,4 +142,4 @@ TEST_F(RegistrySourceTest, AReaderThatNobodyReadsEnds) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::registry_source_test

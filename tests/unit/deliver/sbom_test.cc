@@ -15,7 +15,7 @@
 #include "tests/unit/files/temporary_tree.h"
 #include "tests/unit/registry/registry_server.h"
 
-namespace depot::deliver {
+namespace depot::deliver::sbom_test {
 namespace {
 
 const Platform kAmd64{"linux", "amd64", ""};
@@ -416,4 +416,4 @@ TEST_F(SbomsTest, NothingButGarbageIsAnError) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::sbom_test

@@ -6,7 +6,7 @@
 
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::deliver {
+namespace depot::deliver::stream_targets_test {
 namespace {
 
 class NoSink final : public EventSink {
@@ -148,4 +148,4 @@ TEST(StartOver, IsLostWithTheFirstByteThatOthersSee) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::stream_targets_test

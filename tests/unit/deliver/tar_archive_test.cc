@@ -2,7 +2,7 @@
 
 #include "tests/unit/deliver/archives.h"
 
-namespace depot::deliver {
+namespace depot::deliver::tar_archive_test {
 namespace {
 
 struct Read {
@@ -204,4 +204,4 @@ TEST(TarArchive, ReadContentIsBounded) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::tar_archive_test

@@ -5,7 +5,7 @@
 #include "driver/base/encode.h"
 #include "tests/unit/session/recording_sink.h"
 
-namespace depot::deliver {
+namespace depot::deliver::warning_log_test {
 namespace {
 
 VertexWarning Warning() {
@@ -51,4 +51,4 @@ TEST(WarningLog, AStrangersAreBounded) {
 }
 
 }  // namespace
-}  // namespace depot::deliver
+}  // namespace depot::deliver::warning_log_test

@@ -13,7 +13,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/depot/fake_api.h"
 
-namespace depot::api {
+namespace depot::api::api_test {
 namespace {
 
 namespace cli = ::depot::cli::v1;
@@ -554,4 +554,4 @@ TEST_F(DepotApi, TheAddressMustKeepTheTokenSecret) {
 }
 
 }  // namespace
-}  // namespace depot::api
+}  // namespace depot::api::api_test

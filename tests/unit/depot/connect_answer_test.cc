@@ -4,7 +4,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::api {
+namespace depot::api::connect_answer_test {
 namespace {
 
 TEST(ConnectAnswer, TokenThatATypeEchoesIsNotShown) {
@@ -40,4 +40,4 @@ TEST(ConnectAnswer, AFirewallsWebPageIsNoVerdictAboutTheToken) {
 }
 
 }  // namespace
-}  // namespace depot::api
+}  // namespace depot::api::connect_answer_test

@@ -14,7 +14,7 @@
 #include "tests/unit/depot/fake_api.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::api {
+namespace depot::api::hosted_build_test {
 namespace {
 
 namespace cli = ::depot::cli::v1;
@@ -574,4 +574,4 @@ TEST(MachinePlatform, IsTheOneThatRunsItNatively) {
 }
 
 }  // namespace
-}  // namespace depot::api
+}  // namespace depot::api::hosted_build_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/http/certificates.h"
 
-namespace depot::api {
+namespace depot::api::project_test {
 namespace {
 
 class ProjectTest : public testing::Test {
@@ -105,4 +105,4 @@ TEST_F(ProjectTest, InitDoesNotReplaceAFileUnlessToldTo) {
 }
 
 }  // namespace
-}  // namespace depot::api
+}  // namespace depot::api::project_test

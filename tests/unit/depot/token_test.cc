@@ -8,7 +8,7 @@
 #include "tests/unit/depot/fake_api.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::api {
+namespace depot::api::token_test {
 namespace {
 
 using test::Connection;
@@ -171,4 +171,4 @@ TEST_F(LoginFileTest, RemovingTheOnlyKeyLeavesAnEmptyFile) {
 }
 
 }  // namespace
-}  // namespace depot::api
+}  // namespace depot::api::token_test

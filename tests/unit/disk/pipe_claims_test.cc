@@ -10,7 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/disk/temporary_folder.h"
 
-namespace depot::disk {
+namespace depot::disk::pipe_claims_test {
 namespace {
 
 TEST(PipeClaims, APipeIsForOneAndAllElseForAll) {
@@ -40,4 +40,4 @@ TEST(PipeClaims, APipeIsForOneAndAllElseForAll) {
 }
 
 }  // namespace
-}  // namespace depot::disk
+}  // namespace depot::disk::pipe_claims_test

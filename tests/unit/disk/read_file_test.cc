@@ -10,7 +10,7 @@
 #include "driver/base/fd.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::disk {
+namespace depot::disk::read_file_test {
 namespace {
 
 TEST(ReadWholeFile, ReadsUpToTheLimit) {
@@ -66,4 +66,4 @@ TEST(ReadFileIfThere, WhatIsNotThereIsNoError) {
 }
 
 }  // namespace
-}  // namespace depot::disk
+}  // namespace depot::disk::read_file_test

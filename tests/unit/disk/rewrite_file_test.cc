@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-namespace depot::disk {
+namespace depot::disk::rewrite_file_test {
 namespace {
 
 class RewriteFileTest : public testing::Test {
@@ -55,4 +55,4 @@ TEST_F(RewriteFileTest, RefusesWhatIsNoFile) {
 }
 
 }  // namespace
-}  // namespace depot::disk
+}  // namespace depot::disk::rewrite_file_test

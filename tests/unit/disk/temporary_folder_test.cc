@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-namespace depot::disk {
+namespace depot::disk::temporary_folder_test {
 namespace {
 
 TEST(TemporaryFolder, IsItsOwnersAndGoesWithWhatIsInIt) {
@@ -33,4 +33,4 @@ TEST(TemporaryFolder, SaysWhereItCannotBe) {
 }
 
 }  // namespace
-}  // namespace depot::disk
+}  // namespace depot::disk::temporary_folder_test

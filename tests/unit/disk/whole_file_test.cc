@@ -11,7 +11,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::disk {
+namespace depot::disk::whole_file_test {
 namespace {
 
 #define EXPECT_OK(expression)                                      \
@@ -220,4 +220,4 @@ TEST(WholeFile, AClosedDirectoryIsFoundOutBeforehand) {
 }
 
 }  // namespace
-}  // namespace depot::disk
+}  // namespace depot::disk::whole_file_test

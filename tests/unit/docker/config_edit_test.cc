@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::docker {
+namespace depot::docker::config_edit_test {
 namespace {
 
 std::string With(std::string_view text) {
@@ -91,4 +91,4 @@ TEST(ConfigEdit, WhatIsNoConfigIsRefusedWithoutItsText) {
 }
 
 }  // namespace
-}  // namespace depot::docker
+}  // namespace depot::docker::config_edit_test

@@ -7,7 +7,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::docker {
+namespace depot::docker::config_file_test {
 namespace {
 
 using test::TempDir;
@@ -163,4 +163,4 @@ TEST(AuthConfig, PathInsteadOfJsonIsExplained) {
 }
 
 }  // namespace
-}  // namespace depot::docker
+}  // namespace depot::docker::config_file_test

@@ -6,7 +6,7 @@
 #include "driver/oci/digest.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::docker {
+namespace depot::docker::contexts_test {
 namespace {
 
 using test::TempDir;
@@ -259,4 +259,4 @@ TEST(EngineHost, IsTakenApart) {
 }
 
 }  // namespace
-}  // namespace depot::docker
+}  // namespace depot::docker::contexts_test

@@ -11,7 +11,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::docker {
+namespace depot::docker::credential_store_test {
 namespace {
 
 using registry::Credential;
@@ -480,4 +480,4 @@ TEST(AuthOrder, FollowsTheVariableThenGitlabThenDocker) {
 }
 
 }  // namespace
-}  // namespace depot::docker
+}  // namespace depot::docker::credential_store_test

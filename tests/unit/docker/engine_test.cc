@@ -11,7 +11,7 @@
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/http/test_server.h"
 
-namespace depot::docker {
+namespace depot::docker::engine_test {
 namespace {
 
 using test::Connection;
@@ -468,4 +468,4 @@ TEST(MakeEngine, RefusesAddressesItCannotUse) {
 }
 
 }  // namespace
-}  // namespace depot::docker
+}  // namespace depot::docker::engine_test

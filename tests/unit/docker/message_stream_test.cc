@@ -6,7 +6,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::docker {
+namespace depot::docker::message_stream_test {
 namespace {
 
 TEST(EngineMessageStream, UnderstandsObjectsCutAndJoinedAnywhere) {
@@ -48,4 +48,4 @@ TEST(EngineMessageStream, ErrorsHaveALengthThatCanBeRead) {
 }
 
 }  // namespace
-}  // namespace depot::docker
+}  // namespace depot::docker::message_stream_test

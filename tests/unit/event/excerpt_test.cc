@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::excerpt_test {
 namespace {
 
 constexpr std::string_view kFile = "FROM a\nRUN one\nRUN two\nRUN three\nRUN four\nRUN five\n";
@@ -59,4 +59,4 @@ TEST(SourceExcerpt, IsBoundedAndLinear) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::excerpt_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::labelled_sink_test {
 namespace {
 
 struct Collect final : EventSink {
@@ -53,4 +53,4 @@ TEST(LabelledSink, NoticesPassUnchanged) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::labelled_sink_test

@@ -4,7 +4,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot {
+namespace depot::masking_sink_test {
 namespace {
 
 /// What came through, as one text.
@@ -91,4 +91,4 @@ TEST(Masks, KnowsTheLinesOfAKeyAndLeavesShortWordsAlone) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::masking_sink_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::patience_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -75,4 +75,4 @@ TEST(Patience, StopsWithItsParent) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::patience_test

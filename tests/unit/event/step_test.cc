@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::step_test {
 namespace {
 
 class RecordingSink : public EventSink {
@@ -91,4 +91,4 @@ TEST(Step, LogLinesEndInANewline) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::step_test

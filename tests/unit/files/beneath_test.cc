@@ -6,7 +6,7 @@
 
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::files {
+namespace depot::files::beneath_test {
 namespace {
 
 TEST(PathDefect, NamesWhatIsWrong) {
@@ -49,4 +49,4 @@ TEST(OpenBeneath, TheStepwiseWayRefusesWhatOpenat2Refuses) {
 }
 
 }  // namespace
-}  // namespace depot::files
+}  // namespace depot::files::beneath_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::files {
+namespace depot::files::clutter_test {
 namespace {
 
 class ClutterTest : public testing::Test {
@@ -64,4 +64,4 @@ TEST_F(ClutterTest, NamesTheLargest) {
 }
 
 }  // namespace
-}  // namespace depot::files
+}  // namespace depot::files::clutter_test

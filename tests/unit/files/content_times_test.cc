@@ -9,7 +9,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::files {
+namespace depot::files::content_times_test {
 namespace {
 
 /// Names a content by itself, and knows what it is told to know.
@@ -157,4 +157,4 @@ TEST_F(ContentTimesTest, TimesAreOfThisCentury) {
 }
 
 }  // namespace
-}  // namespace depot::files
+}  // namespace depot::files::content_times_test

@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::files {
+namespace depot::files::follow_test {
 namespace {
 
 using Paths = std::vector<std::string>;
@@ -120,4 +120,4 @@ TEST(FollowPaths, StopWhenCancelled) {
 }
 
 }  // namespace
-}  // namespace depot::files
+}  // namespace depot::files::follow_test

@@ -8,7 +8,7 @@
 #include "driver/files/tree_writer.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::files {
+namespace depot::files::lookup_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -160,4 +160,4 @@ TEST_F(LookupTest, FilesBelowADirectoryAreReadWithoutLeavingIt) {
 }
 
 }  // namespace
-}  // namespace depot::files
+}  // namespace depot::files::lookup_test

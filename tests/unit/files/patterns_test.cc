@@ -8,7 +8,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::files {
+namespace depot::files::patterns_test {
 namespace {
 
 PatternSet MustCompile(const std::vector<std::string>& patterns) {
@@ -344,4 +344,4 @@ TEST(Patterns, IncrementalMatchingAgreesWithTheObviousOne) {
 }
 
 }  // namespace
-}  // namespace depot::files
+}  // namespace depot::files::patterns_test

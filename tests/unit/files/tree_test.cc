@@ -17,7 +17,7 @@
 #include "driver/files/patterns.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::files {
+namespace depot::files::tree_test {
 namespace {
 
 using Paths = std::vector<std::string>;
@@ -627,4 +627,4 @@ TEST(ComparedTree, FilesInMemoryDoNotChange) {
 }
 
 }  // namespace
-}  // namespace depot::files
+}  // namespace depot::files::tree_test

@@ -13,7 +13,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::files {
+namespace depot::files::tree_writer_test {
 namespace {
 
 FileEntry Entry(const std::string& path, unsigned mode, const std::string& linkname = "") {
@@ -465,4 +465,4 @@ TEST(SubTreeWriter, TheFolderIsNeverASymlinkElsewhere) {
 }
 
 }  // namespace
-}  // namespace depot::files
+}  // namespace depot::files::tree_writer_test

@@ -4,7 +4,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::fleet {
+namespace depot::fleet::lookup_test {
 namespace {
 
 std::string Short(int number) {
@@ -107,4 +107,4 @@ TEST(Lookup, AnAddressStandsForItself) {
 }
 
 }  // namespace
-}  // namespace depot::fleet
+}  // namespace depot::fleet::lookup_test

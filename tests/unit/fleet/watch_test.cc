@@ -16,7 +16,7 @@
 #include "driver/rpc/server.h"
 #include "pool/fleet/fleet.h"
 
-namespace depot::fleet {
+namespace depot::fleet::watch_test {
 namespace {
 
 /// BuildKit as far as a pool asks it before it gives it away, on a loopback port.
@@ -215,4 +215,4 @@ TEST_F(FleetTest, AListedBuilderThatTakesConnectionsIsUpWhoeverItIs) {
 }
 
 }  // namespace
-}  // namespace depot::fleet
+}  // namespace depot::fleet::watch_test

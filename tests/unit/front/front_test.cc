@@ -10,7 +10,7 @@
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/http/test_server.h"
 
-namespace depot::front {
+namespace depot::front::front_test {
 namespace {
 
 using identity::Pass;
@@ -285,4 +285,4 @@ TEST(StartFront, RefusesCertificatesThatAreNone) {
 }
 
 }  // namespace
-}  // namespace depot::front
+}  // namespace depot::front::front_test

@@ -7,7 +7,7 @@
 
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::git {
+namespace depot::git::checkout_test {
 namespace {
 
 const std::string kOne(40, 'a');
@@ -171,4 +171,4 @@ TEST(SourceUrl, HasNoUser) {
 }
 
 }  // namespace
-}  // namespace depot::git
+}  // namespace depot::git::checkout_test

@@ -6,7 +6,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::git {
+namespace depot::git::config_test {
 namespace {
 
 /// Every variable as section|subsection|name|value, then the error.
@@ -53,4 +53,4 @@ TEST(ReadConfig, WhatIsMalformedIsNamedByItsLine) {
 }
 
 }  // namespace
-}  // namespace depot::git
+}  // namespace depot::git::config_test

@@ -9,7 +9,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::git {
+namespace depot::git::index_test {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
@@ -208,4 +208,4 @@ TEST(BlobTest, NamesAreGits) {
 }
 
 }  // namespace
-}  // namespace depot::git
+}  // namespace depot::git::index_test

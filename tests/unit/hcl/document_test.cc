@@ -8,7 +8,7 @@
 
 #include "tests/unit/hcl/evaluated.h"
 
-namespace depot::hcl {
+namespace depot::hcl::document_test {
 namespace {
 
 std::string ParseError(const std::string& text, Syntax syntax = Syntax::kNative) {
@@ -147,4 +147,4 @@ TEST(Document, IsBounded) {
 }
 
 }  // namespace
-}  // namespace depot::hcl
+}  // namespace depot::hcl::document_test

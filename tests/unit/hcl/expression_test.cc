@@ -6,7 +6,7 @@
 
 #include "tests/unit/hcl/evaluated.h"
 
-namespace depot::hcl {
+namespace depot::hcl::expression_test {
 namespace {
 
 using Table = std::vector<std::pair<std::string, std::string>>;
@@ -201,4 +201,4 @@ TEST(Expression, IsBounded) {
 }
 
 }  // namespace
-}  // namespace depot::hcl
+}  // namespace depot::hcl::expression_test

@@ -6,7 +6,7 @@
 
 #include "tests/unit/hcl/evaluated.h"
 
-namespace depot::hcl {
+namespace depot::hcl::function_test {
 namespace {
 
 using Table = std::vector<std::pair<std::string, std::string>>;
@@ -258,4 +258,4 @@ TEST(Function, HomeIsWhatTheScopeSays) {
 }
 
 }  // namespace
-}  // namespace depot::hcl
+}  // namespace depot::hcl::function_test

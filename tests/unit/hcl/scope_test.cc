@@ -5,7 +5,7 @@
 
 #include "tests/unit/hcl/evaluated.h"
 
-namespace depot::hcl {
+namespace depot::hcl::scope_test {
 namespace {
 
 /// A scope of the attributes and functions of a text.
@@ -149,4 +149,4 @@ TEST(Scope, TypesAreExpressions) {
 }
 
 }  // namespace
-}  // namespace depot::hcl
+}  // namespace depot::hcl::scope_test

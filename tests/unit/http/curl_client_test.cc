@@ -9,7 +9,7 @@
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/http/test_server.h"
 
-namespace depot::http {
+namespace depot::http::curl_client_test {
 namespace {
 
 using test::Connection;
@@ -586,4 +586,4 @@ TEST(Encoding, FollowsRfc3986AndTheFormRules) {
 }
 
 }  // namespace
-}  // namespace depot::http
+}  // namespace depot::http::curl_client_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::http {
+namespace depot::http::url_test {
 namespace {
 
 TEST(Url, IsTakenApart) {
@@ -60,4 +60,4 @@ TEST(Url, IsSafeWhenEncryptedOrOnThisMachine) {
 }
 
 }  // namespace
-}  // namespace depot::http
+}  // namespace depot::http::url_test

@@ -12,7 +12,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::identity {
+namespace depot::identity::authority_test {
 namespace {
 
 using test::TempDir;
@@ -356,4 +356,4 @@ TEST(IssueServerCertificate, RefusesNamesThatAreNone) {
 }
 
 }  // namespace
-}  // namespace depot::identity
+}  // namespace depot::identity::authority_test

@@ -7,7 +7,7 @@
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/identity/test_issuer.h"
 
-namespace depot::identity {
+namespace depot::identity::gate_test {
 namespace {
 
 using test::Base64Url;
@@ -376,4 +376,4 @@ TEST_F(GateTest, WeakAndUnfitKeysAreRefused) {
 }
 
 }  // namespace
-}  // namespace depot::identity
+}  // namespace depot::identity::gate_test

@@ -11,7 +11,7 @@
 #include "tests/unit/http/test_server.h"
 #include "tests/unit/identity/test_issuer.h"
 
-namespace depot::identity {
+namespace depot::identity::issuer_keys_test {
 namespace {
 
 using test::Connection;
@@ -268,4 +268,4 @@ TEST_F(IssuerKeysTest, AFileIsReadAgainWhenItChanges) {
 }
 
 }  // namespace
-}  // namespace depot::identity
+}  // namespace depot::identity::issuer_keys_test

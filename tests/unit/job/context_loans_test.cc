@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::job {
+namespace depot::job::context_loans_test {
 namespace {
 
 using Strings = std::map<std::string, std::string>;
@@ -93,4 +93,4 @@ TEST_F(ContextLoansTest, ACancelEndsTheWait) {
 }
 
 }  // namespace
-}  // namespace depot::job
+}  // namespace depot::job::context_loans_test

@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::job {
+namespace depot::job::explanation_test {
 namespace {
 
 /// The credential of everybody, or none.
@@ -217,4 +217,4 @@ TEST_F(ExplanationTest, WhatTheUserEndedIsNotExplained) {
 }
 
 }  // namespace
-}  // namespace depot::job
+}  // namespace depot::job::explanation_test

@@ -6,7 +6,7 @@
 
 #include "driver/base/task_group.h"
 
-namespace depot::job {
+namespace depot::job::filter_agreement_test {
 namespace {
 
 using Paths = std::set<std::string>;
@@ -148,4 +148,4 @@ TEST_F(FilterAgreementTest, WhoWasNotWaitedForGoesByItself) {
 }
 
 }  // namespace
-}  // namespace depot::job
+}  // namespace depot::job::filter_agreement_test

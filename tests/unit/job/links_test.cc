@@ -4,7 +4,7 @@
 
 #include "driver/base/task_group.h"
 
-namespace depot::job {
+namespace depot::job::links_test {
 namespace {
 
 TEST(LinkBoard, AResultIsAwaited) {
@@ -40,4 +40,4 @@ TEST(LinkBoard, AnotherBuilderHasNoResult) {
 }
 
 }  // namespace
-}  // namespace depot::job
+}  // namespace depot::job::links_test

@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/session/recording_sink.h"
 
-namespace depot::job {
+namespace depot::job::patient_client_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -95,4 +95,4 @@ TEST(PatientClient, AWaitForASingleAnswerIsBoundedByWhoAsked) {
 }
 
 }  // namespace
-}  // namespace depot::job
+}  // namespace depot::job::patient_client_test

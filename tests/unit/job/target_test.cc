@@ -11,7 +11,7 @@
 #include "tests/unit/job/fake_buildkit.h"
 #include "tests/unit/session/recording_sink.h"
 
-namespace depot::job {
+namespace depot::job::target_test {
 namespace {
 
 using session::RecordingSink;
@@ -184,4 +184,4 @@ TEST_F(TargetTest, WhatIsWrongOnThisMachineIsSaidBeforeAnythingIsConnected) {
 }
 
 }  // namespace
-}  // namespace depot::job
+}  // namespace depot::job::target_test

@@ -4,7 +4,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot {
+namespace depot::descriptor_test {
 namespace {
 
 const std::string kDigest = Cat("sha256:", std::string(64, 'a'));
@@ -71,4 +71,4 @@ TEST(AttestedDigest, OnlyOfAttestationManifests) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::descriptor_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::digest_test {
 namespace {
 
 TEST(Digest, AgreesWithTheStandardsExamples) {
@@ -33,4 +33,4 @@ TEST(Digest, KnowsItsForm) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::digest_test

@@ -6,7 +6,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot {
+namespace depot::manifest_test {
 namespace {
 
 const std::string kDigest = Cat("sha256:", std::string(64, 'a'));
@@ -76,4 +76,4 @@ TEST(OwnMediaType, IsWhatTheContentSays) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::manifest_test

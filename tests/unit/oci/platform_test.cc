@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::platform_test {
 namespace {
 
 TEST(Platform, IsNormalised) {
@@ -65,4 +65,4 @@ TEST(Platform, RefusesWrongFormsAndOneWordThatNobodyKnows) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::platform_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::reference_test {
 namespace {
 
 const std::string kDigest = "sha256:" + std::string(64, 'a');
@@ -76,4 +76,4 @@ TEST(Reference, FamiliarFormIsShort) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::reference_test

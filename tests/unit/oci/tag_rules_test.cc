@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::tag_rules_test {
 namespace {
 
 using Annotations = std::map<std::string, std::string>;
@@ -47,4 +47,4 @@ TEST(TagRules, StrangersWordsAreNoPipeline) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::tag_rules_test

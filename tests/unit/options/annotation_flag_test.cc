@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::options {
+namespace depot::options::annotation_flag_test {
 namespace {
 
 /// As BuildKit's exporters are told.
@@ -76,4 +76,4 @@ TEST(AnnotationOfAttribute, ReadsWhatExportersRead) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::annotation_flag_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::options {
+namespace depot::options::attest_flags_test {
 namespace {
 
 using Attrs = std::map<std::string, std::string>;
@@ -90,4 +90,4 @@ TEST(AttestFlags, TypeMustBeSaidOnce) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::attest_flags_test

@@ -6,7 +6,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::options {
+namespace depot::options::build_flags_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -426,4 +426,4 @@ TEST(BuildFlags, LoadIsWantedByFlagOrByOutput) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::build_flags_test

@@ -4,7 +4,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::options {
+namespace depot::options::cache_flags_test {
 namespace {
 
 using Attributes = std::map<std::string, std::string>;
@@ -108,4 +108,4 @@ TEST(CacheFlags, NoMessageHasACredential) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::cache_flags_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::options {
+namespace depot::options::call_flags_test {
 namespace {
 
 FrontendCall Call(std::string_view text) {
@@ -49,4 +49,4 @@ TEST(CallFlags, SeveritiesOfLint) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::call_flags_test

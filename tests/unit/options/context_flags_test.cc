@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::options {
+namespace depot::options::context_flags_test {
 namespace {
 
 TEST(ContextFlags, Words) {
@@ -37,4 +37,4 @@ TEST(ContextFlags, ModesAreGitsOrTheFiles) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::context_flags_test

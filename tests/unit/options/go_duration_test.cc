@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::options {
+namespace depot::options::go_duration_test {
 namespace {
 
 TEST(GoDuration, IsReadAsGoDoes) {
@@ -13,4 +13,4 @@ TEST(GoDuration, IsReadAsGoDoes) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::go_duration_test

@@ -4,7 +4,7 @@
 
 #include "plugin/options/build_flags.h"
 
-namespace depot::options {
+namespace depot::options::limit_flags_test {
 namespace {
 
 using Attributes = std::map<std::string, std::string>;
@@ -73,4 +73,4 @@ TEST(LimitFlags, ResourcesHaveTheirOldNamesToo) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::limit_flags_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::options {
+namespace depot::options::output_flag_test {
 namespace {
 
 Output Parse(std::string_view text) {
@@ -110,4 +110,4 @@ TEST(OutputFlag, AnotherEngineIsChosenElsewhere) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::output_flag_test

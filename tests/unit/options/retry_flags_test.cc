@@ -4,7 +4,7 @@
 
 #include "plugin/options/build_flags.h"
 
-namespace depot::options {
+namespace depot::options::retry_flags_test {
 namespace {
 
 using std::chrono::minutes;
@@ -68,4 +68,4 @@ TEST(RetryFlags, WhatIsNoNumberOrDurationIsRefused) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::retry_flags_test

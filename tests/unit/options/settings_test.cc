@@ -6,7 +6,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::options {
+namespace depot::options::settings_test {
 namespace {
 
 std::vector<std::string> Lines(const Environment& environment) {
@@ -86,4 +86,4 @@ TEST(Settings, TheProgressVariableReplacesAutoOnly) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::settings_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::options {
+namespace depot::options::source_flags_test {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -58,4 +58,4 @@ TEST(SourceFlags, ContextsHaveNamesOfImages) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::source_flags_test

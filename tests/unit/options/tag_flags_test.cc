@@ -4,7 +4,7 @@
 
 #include "plugin/options/build_flags.h"
 
-namespace depot::options {
+namespace depot::options::tag_flags_test {
 namespace {
 
 Result<BuildOptions> Parsed(std::vector<std::string> words) {
@@ -82,4 +82,4 @@ TEST(TagFlags, NothingIsTaggedByACall) {
 }
 
 }  // namespace
-}  // namespace depot::options
+}  // namespace depot::options::tag_flags_test

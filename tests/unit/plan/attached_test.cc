@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::plan {
+namespace depot::plan::attached_test {
 namespace {
 
 const std::string kDefault = "mode=min,inline-only=true";
@@ -46,4 +46,4 @@ TEST(DescribeProvenance, OfWhatWasAskedFor) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::attached_test

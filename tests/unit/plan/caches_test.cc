@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "plugin/options/build_flags.h"
 
-namespace depot::plan {
+namespace depot::plan::caches_test {
 namespace {
 
 using Attributes = std::map<std::string, std::string>;
@@ -127,4 +127,4 @@ TEST(CacheTime, IsAPositiveNumberOfSeconds) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::caches_test

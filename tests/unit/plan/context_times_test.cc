@@ -7,7 +7,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::plan {
+namespace depot::plan::context_times_test {
 namespace {
 
 using options::ContextTimes;
@@ -113,4 +113,4 @@ TEST_F(ContextTimesPlanTest, AQuestionToTheFrontendNeedsNone) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::context_times_test

@@ -4,7 +4,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::plan {
+namespace depot::plan::dockerfile_names_test {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -85,4 +85,4 @@ TEST(DockerfileNames, WhatTheDockerfileDoesNotHaveIsALineWithTheNearestName) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::dockerfile_names_test

@@ -5,7 +5,7 @@
 #include "plugin/plan/source_files.h"
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::plan {
+namespace depot::plan::dockerfile_text_test {
 namespace {
 
 class DockerfileTextTest : public testing::Test {
@@ -68,4 +68,4 @@ TEST_F(DockerfileTextTest, OnlyWhereTheFrontendTakesIt) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::dockerfile_text_test

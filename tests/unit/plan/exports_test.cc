@@ -4,7 +4,7 @@
 
 #include "plugin/options/build_flags.h"
 
-namespace depot::plan {
+namespace depot::plan::exports_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -588,4 +588,4 @@ TEST(InsecureRegistries, AreThoseOfOutputsThatSaySo) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::exports_test

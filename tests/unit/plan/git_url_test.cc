@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::plan {
+namespace depot::plan::git_url_test {
 namespace {
 
 TEST(GitUrl, IsWhatBuildKitTakesForOne) {
@@ -31,4 +31,4 @@ TEST(GitUrl, KnowsSshAndQueries) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::git_url_test

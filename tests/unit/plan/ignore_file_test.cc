@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::plan {
+namespace depot::plan::ignore_file_test {
 namespace {
 
 std::map<std::string, std::unique_ptr<files::FileTree>> Trees(const std::string& ignore,
@@ -59,4 +59,4 @@ TEST(IgnoreFile, TenThousandLinesAreNoWork) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::ignore_file_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::plan {
+namespace depot::plan::job_token_test {
 namespace {
 
 Environment Job() {
@@ -60,4 +60,4 @@ TEST(JobToken, GivesWayToSecrets) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::job_token_test

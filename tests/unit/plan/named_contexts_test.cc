@@ -9,7 +9,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::plan {
+namespace depot::plan::named_contexts_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -104,4 +104,4 @@ TEST_F(NamedContextsTest, LayoutsWithoutTheImageSaySo) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::named_contexts_test

@@ -6,7 +6,7 @@
 
 #include "plugin/options/build_flags.h"
 
-namespace depot::plan {
+namespace depot::plan::plan_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -403,4 +403,4 @@ TEST(Plan, AnUploadedContextIsAtTheAddressThatTheSessionGave) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::plan_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::plan {
+namespace depot::plan::policy_test {
 namespace {
 
 class PolicyTest : public ::testing::Test {
@@ -54,4 +54,4 @@ TEST_F(PolicyTest, TheJsonPolicyIsReadOrTheBuildEnds) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::policy_test

@@ -14,7 +14,7 @@
 #include "driver/base/text.h"
 #include "plugin/plan/ignore_file.h"
 
-namespace depot::plan {
+namespace depot::plan::source_files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -324,4 +324,4 @@ TEST_F(SourceFiles, TreesOpenUnderTheirNames) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::source_files_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::plan {
+namespace depot::plan::source_test {
 namespace {
 
 using options::BuildOptions;
@@ -253,4 +253,4 @@ TEST(Source, KnowsArchivesByTheirFirstBytes) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::source_test

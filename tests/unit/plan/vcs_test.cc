@@ -6,7 +6,7 @@
 
 #include "tests/unit/files/temporary_tree.h"
 
-namespace depot::plan {
+namespace depot::plan::vcs_test {
 namespace {
 
 const std::string kRevision(40, 'a');
@@ -131,4 +131,4 @@ TEST_F(VcsTest, NothingOfWhatIsNotLocal) {
 }
 
 }  // namespace
-}  // namespace depot::plan
+}  // namespace depot::plan::vcs_test

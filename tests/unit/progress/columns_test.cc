@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::columns_test {
 namespace {
 
 TEST(Columns, CountsCells) {
@@ -34,4 +34,4 @@ TEST(FitColumns, EndsColours) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::columns_test

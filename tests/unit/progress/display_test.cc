@@ -14,7 +14,7 @@
 #include "driver/event/step.h"
 #include "tests/unit/progress/standard_streams.h"
 
-namespace depot {
+namespace depot::display_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -217,4 +217,4 @@ TEST(Display, SurvivesAFloodInBoundedMemory) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::display_test

@@ -8,7 +8,7 @@
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 
-namespace depot {
+namespace depot::event_queue_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -261,4 +261,4 @@ TEST(EventQueue, AFloodOfWarningsIsCountedNotAddedUpEachTime) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::event_queue_test

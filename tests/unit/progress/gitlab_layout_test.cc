@@ -9,7 +9,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/progress/event_player.h"
 
-namespace depot {
+namespace depot::gitlab_layout_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -169,4 +169,4 @@ TEST(GitlabLayout, CancelledInTheMiddle) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::gitlab_layout_test

@@ -12,7 +12,7 @@
 #include "plugin/progress/tty_layout.h"
 #include "tests/unit/progress/event_player.h"
 
-namespace depot {
+namespace depot::layouts_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -345,4 +345,4 @@ TEST(Layouts, StepsThatAllRunAtOnceCostLittle) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::layouts_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::log_filter_test {
 namespace {
 
 using Lines = std::vector<std::string>;
@@ -115,4 +115,4 @@ TEST(LogFilter, TextInAnyScriptStaysAndWhatReordersItGoes) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::log_filter_test

@@ -7,7 +7,7 @@
 #include "plugin/progress/closing.h"
 #include "tests/unit/progress/event_player.h"
 
-namespace depot {
+namespace depot::plain_layout_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -340,4 +340,4 @@ TEST(WarningSummary, ListsEachWarningOnce) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::plain_layout_test

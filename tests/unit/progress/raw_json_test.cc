@@ -4,7 +4,7 @@
 
 #include "driver/base/json.h"
 
-namespace depot {
+namespace depot::raw_json_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -80,4 +80,4 @@ TEST(RawJson, WhatIsNoOutputIsBoundedAndCounted) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::raw_json_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::screen_test {
 namespace {
 
 TEST(Screen, DrawsOverWhatChangedAlone) {
@@ -37,4 +37,4 @@ TEST(Screen, WhatIsOfUncertainWidthCannotWrap) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::screen_test

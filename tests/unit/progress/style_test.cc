@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot {
+namespace depot::style_test {
 namespace {
 
 struct Read {
@@ -56,4 +56,4 @@ TEST(Style, NamesAreWholeUnlessTheyAreToBeCut) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::style_test

@@ -9,7 +9,7 @@
 #include "driver/base/task_group.h"
 #include "tests/unit/progress/standard_streams.h"
 
-namespace depot {
+namespace depot::terminal_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -151,4 +151,4 @@ TEST(Terminal, AResultThatCannotBeWrittenIsAnError) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::terminal_test

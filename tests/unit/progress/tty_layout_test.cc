@@ -8,7 +8,7 @@
 #include "plugin/progress/columns.h"
 #include "tests/unit/progress/event_player.h"
 
-namespace depot {
+namespace depot::tty_layout_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -178,4 +178,4 @@ TEST(TtyLayout, ManyStepsCostLittle) {
 }
 
 }  // namespace
-}  // namespace depot
+}  // namespace depot::tty_layout_test

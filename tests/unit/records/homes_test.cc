@@ -12,7 +12,7 @@
 #include "pool/records/slots.h"
 #include "pool/records/turns.h"
 
-namespace depot::records {
+namespace depot::records::homes_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -191,4 +191,4 @@ TEST(Homes, TheNameOfACacheCountsNotThatOfItsPlace) {
 }
 
 }  // namespace
-}  // namespace depot::records
+}  // namespace depot::records::homes_test

@@ -17,7 +17,7 @@
 #include "pool/records/store.h"
 #include "tests/unit/records/test_postgres.h"
 
-namespace depot::records {
+namespace depot::records::records_test {
 namespace {
 
 /// Where the records of a test are.
@@ -445,4 +445,4 @@ TEST_F(RecordsTest, ManyThreadsAndASecondProcessWriteAtOnce) {
 }
 
 }  // namespace
-}  // namespace depot::records
+}  // namespace depot::records::records_test

@@ -7,7 +7,7 @@
 #include "pool/records/records.h"
 #include "tests/unit/records/test_postgres.h"
 
-namespace depot::records {
+namespace depot::records::shared_slots_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -338,4 +338,4 @@ TEST(PostgresUrls, SayWhetherTheyAreSafe) {
 }
 
 }  // namespace
-}  // namespace depot::records
+}  // namespace depot::records::shared_slots_test

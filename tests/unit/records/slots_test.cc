@@ -8,7 +8,7 @@
 #include "driver/base/text.h"
 #include "pool/records/turns.h"
 
-namespace depot::records {
+namespace depot::records::slots_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -522,4 +522,4 @@ TEST_F(SlotsTest, TwoHundredClientsAreAllServedInOrder) {
 }
 
 }  // namespace
-}  // namespace depot::records
+}  // namespace depot::records::slots_test

@@ -6,7 +6,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::records {
+namespace depot::records::turns_test {
 namespace {
 
 constexpr const char* kAmd64 = "linux/amd64";
@@ -115,4 +115,4 @@ TEST(Turns, ABuilderThatIsDownFullOrForOthersIsNotChosen) {
 }
 
 }  // namespace
-}  // namespace depot::records
+}  // namespace depot::records::turns_test

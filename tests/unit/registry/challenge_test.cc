@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::registry {
+namespace depot::registry::challenge_test {
 namespace {
 
 TEST(ParseChallenges, ReadsTheParametersOfABearerChallenge) {
@@ -41,4 +41,4 @@ TEST(ParseChallenges, SkipsWhatIsMalformed) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::challenge_test

@@ -6,7 +6,7 @@
 #include "driver/registry/copy.h"
 #include "tests/unit/registry/registry_server.h"
 
-namespace depot::registry {
+namespace depot::registry::combine_test {
 namespace {
 
 using test::Connection;
@@ -91,4 +91,4 @@ TEST_F(CombineTest, AnIndexThatNestsForEverIsNotCopied) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::combine_test

@@ -6,7 +6,7 @@
 #include "driver/oci/digest.h"
 #include "driver/oci/manifest.h"
 
-namespace depot::registry {
+namespace depot::registry::index_test {
 namespace {
 
 const Platform kAmd64{"linux", "amd64", ""};
@@ -145,4 +145,4 @@ TEST(Flatten, RefusesAnIndexInAnIndexAndWhatIsNone) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::index_test

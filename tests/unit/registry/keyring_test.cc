@@ -11,7 +11,7 @@
 #include "driver/registry/repository.h"
 #include "tests/unit/http/test_server.h"
 
-namespace depot::registry {
+namespace depot::registry::keyring_test {
 namespace {
 
 using test::Connection;
@@ -366,4 +366,4 @@ TEST_F(TokenLife, IsToldFromNowOn) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::keyring_test

@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 
-namespace depot::registry {
+namespace depot::registry::merge_index_test {
 namespace {
 
 using Annotations = std::map<std::string, std::string>;
@@ -130,4 +130,4 @@ TEST(MergeIndex, WhoKnewOursMayReplaceIt) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::merge_index_test

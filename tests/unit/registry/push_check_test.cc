@@ -6,7 +6,7 @@
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/registry/registry_server.h"
 
-namespace depot::registry {
+namespace depot::registry::push_check_test {
 namespace {
 
 using test::Connection;
@@ -244,4 +244,4 @@ TEST(PushCheck, ServerThatIsNotTrustedHasRefusedNobody) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::push_check_test

@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/registry/registry_server.h"
 
-namespace depot::registry {
+namespace depot::registry::push_index_test {
 namespace {
 
 using test::Connection;
@@ -162,4 +162,4 @@ INSTANTIATE_TEST_SUITE_P(Registries,
                          NameOf);
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::push_index_test

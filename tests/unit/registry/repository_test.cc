@@ -11,7 +11,7 @@
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/registry/registry_server.h"
 
-namespace depot::registry {
+namespace depot::registry::repository_test {
 namespace {
 
 using test::Connection;
@@ -517,4 +517,4 @@ TEST(Repository, PlatformComesFromTheConfig) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::repository_test

@@ -7,7 +7,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/text.h"
 
-namespace depot::registry {
+namespace depot::registry::scope_test {
 namespace {
 
 Secret Jwt(const std::string& payload) {
@@ -67,4 +67,4 @@ TEST(MayPush, IsWhatTheAccessClaimSays) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::scope_test

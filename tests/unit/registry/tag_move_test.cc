@@ -6,7 +6,7 @@
 #include "driver/registry/merge_index.h"
 #include "tests/unit/registry/registry_server.h"
 
-namespace depot::registry {
+namespace depot::registry::tag_move_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -269,4 +269,4 @@ TEST_F(TagMoveTest, WhatCannotBeMergedWithIsLeftAlone) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::tag_move_test

@@ -9,7 +9,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/http/test_server.h"
 
-namespace depot::registry {
+namespace depot::registry::token_test {
 namespace {
 
 using test::Connection;
@@ -251,4 +251,4 @@ TEST_F(TokenTest, PlainHttpIsFineWithoutACredentialAndOnThisMachine) {
 }
 
 }  // namespace
-}  // namespace depot::registry
+}  // namespace depot::registry::token_test

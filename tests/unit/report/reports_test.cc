@@ -7,7 +7,7 @@
 #include "plugin/report/dotenv.h"
 #include "plugin/report/timeline_page.h"
 
-namespace depot::report {
+namespace depot::report::reports_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -120,4 +120,4 @@ TEST(Timeline, IsBounded) {
 }
 
 }  // namespace
-}  // namespace depot::report
+}  // namespace depot::report::reports_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::rpc {
+namespace depot::rpc::batch_size_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -70,4 +70,4 @@ TEST(BatchSize, FollowsTheLink) {
 }
 
 }  // namespace
-}  // namespace depot::rpc
+}  // namespace depot::rpc::batch_size_test

@@ -13,7 +13,7 @@
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/rpc/loopback.h"
 
-namespace depot::rpc {
+namespace depot::rpc::dial_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -238,4 +238,4 @@ TEST_F(UpgradeToH2cTest, APeerThatClosesIsInvalid) {
 }
 
 }  // namespace
-}  // namespace depot::rpc
+}  // namespace depot::rpc::dial_test

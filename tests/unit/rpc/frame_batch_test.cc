@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::rpc {
+namespace depot::rpc::frame_batch_test {
 namespace {
 
 std::string Text(const BytesList& list) {
@@ -74,4 +74,4 @@ TEST(FrameBatch, TakesACopyLargerThanItsArena) {
 }
 
 }  // namespace
-}  // namespace depot::rpc
+}  // namespace depot::rpc::frame_batch_test

@@ -11,7 +11,7 @@
 #include "driver/rpc/server.h"
 #include "tests/unit/rpc/loopback.h"
 
-namespace depot::rpc {
+namespace depot::rpc::grpc_test {
 namespace {
 
 /// A client channel and a server on both ends of a real socket.
@@ -367,4 +367,4 @@ TEST_F(ChannelTest, AFloodOfPingsEndsTheConnection) {
 }
 
 }  // namespace
-}  // namespace depot::rpc
+}  // namespace depot::rpc::grpc_test

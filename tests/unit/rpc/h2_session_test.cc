@@ -9,7 +9,7 @@
 #include "driver/rpc/server.h"
 #include "tests/unit/rpc/session_pair.h"
 
-namespace depot::rpc {
+namespace depot::rpc::h2_session_test {
 namespace {
 
 using test::SessionPair;
@@ -279,4 +279,4 @@ TEST(H2Session, APeerThatAsksAndDoesNotReadIsLeft) {
 }
 
 }  // namespace
-}  // namespace depot::rpc
+}  // namespace depot::rpc::h2_session_test

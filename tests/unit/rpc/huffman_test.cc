@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nghttp2/nghttp2.h>
 
-namespace depot::rpc {
+namespace depot::rpc::huffman_test {
 namespace {
 
 /// A header value as nghttp2 packs it: eight times each of these bytes, behind a text that is
@@ -51,4 +51,4 @@ TEST(Huffman, WhatIsDamaged) {
 }
 
 }  // namespace
-}  // namespace depot::rpc
+}  // namespace depot::rpc::huffman_test

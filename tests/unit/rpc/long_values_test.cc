@@ -6,7 +6,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/rpc/session_pair.h"
 
-namespace depot::rpc {
+namespace depot::rpc::long_values_test {
 namespace {
 
 using test::SessionPair;
@@ -165,4 +165,4 @@ TEST(LongValues, WhatInterruptsABlockIsRefused) {
 }
 
 }  // namespace
-}  // namespace depot::rpc
+}  // namespace depot::rpc::long_values_test

@@ -7,7 +7,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/rpc/loopback.h"
 
-namespace depot::rpc {
+namespace depot::rpc::process_stream_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -127,4 +127,4 @@ TEST(ProcessStream, TheProgramAndWhatItHasStartedGoWithTheStream) {
 }
 
 }  // namespace
-}  // namespace depot::rpc
+}  // namespace depot::rpc::process_stream_test

@@ -12,7 +12,7 @@
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/rpc/loopback.h"
 
-namespace depot::rpc {
+namespace depot::rpc::tls_stream_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -416,4 +416,4 @@ TEST_P(TlsHandshake, OptionsThatCannotWorkAreRefusedBeforehand) {
 }
 
 }  // namespace
-}  // namespace depot::rpc
+}  // namespace depot::rpc::tls_stream_test

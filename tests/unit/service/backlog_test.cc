@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::service {
+namespace depot::service::backlog_test {
 namespace {
 
 /// A backlog whose records can be locked.
@@ -60,4 +60,4 @@ TEST_F(BacklogTest, IsBounded) {
 }
 
 }  // namespace
-}  // namespace depot::service
+}  // namespace depot::service::backlog_test

@@ -7,7 +7,7 @@
 #include "pool/service/pool_server.h"
 #include "tests/unit/service/test_pool.h"
 
-namespace depot::service {
+namespace depot::service::board_test {
 namespace {
 
 namespace api = depot::cli::v1;
@@ -175,4 +175,4 @@ TEST_F(BoardTest, ATokenHasSoManyVisitsAndTheOldestGoes) {
 }
 
 }  // namespace
-}  // namespace depot::service
+}  // namespace depot::service::board_test

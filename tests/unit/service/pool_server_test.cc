@@ -13,7 +13,7 @@
 #include "tests/unit/service/test_pool.h"
 #include "tests/unit/web/raw_client.h"
 
-namespace depot::service {
+namespace depot::service::pool_server_test {
 namespace {
 
 namespace api = depot::cli::v1;
@@ -507,4 +507,4 @@ TEST_F(Builds, OpenLoginsAreBounded) {
 }
 
 }  // namespace
-}  // namespace depot::service
+}  // namespace depot::service::pool_server_test

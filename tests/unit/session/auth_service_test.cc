@@ -10,7 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/session/services.h"
 
-namespace depot::session {
+namespace depot::session::auth_service_test {
 namespace {
 
 const std::string kAuth = "/moby.filesync.v1.Auth/";
@@ -288,4 +288,4 @@ TEST_F(AuthService, RefusesMalformedRequests) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::auth_service_test

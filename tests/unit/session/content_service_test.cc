@@ -12,7 +12,7 @@
 #include "driver/oci/digest.h"
 #include "driver/session/layout_store.h"
 
-namespace depot::session {
+namespace depot::session::content_service_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -364,4 +364,4 @@ TEST_F(ContentServiceTest, GarbageIsRefused) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::content_service_test

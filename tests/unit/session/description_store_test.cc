@@ -5,7 +5,7 @@
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 
-namespace depot::session {
+namespace depot::session::description_store_test {
 namespace {
 
 BlobInfo Announced(const std::string& kind, const std::string& content) {
@@ -69,4 +69,4 @@ TEST(DescriptionStore, GivesNothingToABuilder) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::description_store_test

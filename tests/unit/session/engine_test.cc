@@ -12,7 +12,7 @@
 #include "driver/session/packets.h"
 #include "driver/session/services.h"
 
-namespace depot::session {
+namespace depot::session::engine_test {
 namespace {
 
 /// Serves a table over one end of a socket pair; `channel` is the builder's end.
@@ -149,4 +149,4 @@ TEST_F(SessionOverASocket, ReceivesATree) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::engine_test

@@ -6,7 +6,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::session {
+namespace depot::session::entry_table_test {
 namespace {
 
 using Kind = EntryTable::Kind;
@@ -77,4 +77,4 @@ TEST(EntryTable, FindsNothingInAnEmptyTable) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::entry_table_test

@@ -13,7 +13,7 @@
 #include "driver/session/diffcopy_receive.h"
 #include "driver/session/services.h"
 
-namespace depot::session {
+namespace depot::session::file_send_service_test {
 namespace {
 
 using Packet = FakeSender::Packet;
@@ -491,4 +491,4 @@ TEST_F(FileSendService, AnEngineThatIsGoneIsOurFaultNotTheBuilders) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::file_send_service_test

@@ -15,7 +15,7 @@
 #include "driver/session/diffcopy_send.h"
 #include "driver/session/services.h"
 
-namespace depot::session {
+namespace depot::session::file_sync_service_test {
 namespace {
 
 const std::string kDiffCopy = "/moby.filesync.v1.FileSync/DiffCopy";
@@ -388,4 +388,4 @@ TEST_F(FileSyncService, SurvivesRandomPackets) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::file_sync_service_test

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-namespace depot::session {
+namespace depot::session::go_mode_test {
 namespace {
 
 TEST(GoMode, RoundTripsEveryKindAndSpecialBit) {
@@ -34,4 +34,4 @@ TEST(GoMode, RefusesWhatIsNoKindOfFile) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::go_mode_test

@@ -5,7 +5,7 @@
 
 #include "driver/session/services.h"
 
-namespace depot::session {
+namespace depot::session::health_service_test {
 namespace {
 
 TEST(HealthService, AlwaysServes) {
@@ -19,4 +19,4 @@ TEST(HealthService, AlwaysServes) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::health_service_test

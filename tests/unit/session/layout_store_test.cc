@@ -10,7 +10,7 @@
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 
-namespace depot::session {
+namespace depot::session::layout_store_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -166,4 +166,4 @@ TEST(LayoutStore, BlobsAreNotWrittenThroughALink) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::layout_store_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::session {
+namespace depot::session::pack_choice_test {
 namespace {
 
 /// A link and a packer, each with its bytes per second; sends messages as a tunnel would.
@@ -101,4 +101,4 @@ TEST(PackChoice, PausesSayNothingOfTheLink) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::pack_choice_test

@@ -9,7 +9,7 @@
 #include "proto/control.pb.h"
 #include "proto/fsutil.pb.h"
 
-namespace depot::session {
+namespace depot::session::packets_test {
 namespace {
 
 /// Takes the gRPC prefix off and lets protobuf's own parser read the rest.
@@ -182,4 +182,4 @@ TEST(Packets, NamesAndNumbersThatNoFileHasAreRefused) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::packets_test

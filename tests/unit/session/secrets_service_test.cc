@@ -14,7 +14,7 @@
 #include "driver/base/text.h"
 #include "driver/session/services.h"
 
-namespace depot::session {
+namespace depot::session::secrets_service_test {
 namespace {
 
 class SecretsService : public ::testing::Test {
@@ -224,4 +224,4 @@ TEST_F(SecretsService, StopsWaitingForAPipeWhenCancelled) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::secrets_service_test

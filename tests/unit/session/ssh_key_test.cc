@@ -11,7 +11,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/text.h"
 
-namespace depot::session {
+namespace depot::session::ssh_key_test {
 namespace {
 
 /// Keys that the real ssh-keygen makes, and its word on what we sign.
@@ -97,4 +97,4 @@ TEST_F(SshKeys, SaysThatAKeyIsDamaged) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::ssh_key_test

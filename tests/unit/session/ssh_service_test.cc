@@ -20,7 +20,7 @@
 #include "driver/session/packets.h"
 #include "driver/session/ssh_wire.h"
 
-namespace depot::session {
+namespace depot::session::ssh_service_test {
 namespace {
 
 using namespace std::string_literals;
@@ -233,4 +233,4 @@ TEST_F(SshService, ASilentAgentEndsWithTheBuild) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::ssh_service_test

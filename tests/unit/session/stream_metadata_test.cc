@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::session {
+namespace depot::session::stream_metadata_test {
 namespace {
 
 using Values = std::vector<std::string>;
@@ -33,4 +33,4 @@ TEST(StreamMetadata, RefusesMalformedEscapes) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::stream_metadata_test

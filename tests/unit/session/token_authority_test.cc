@@ -5,7 +5,7 @@
 
 #include "driver/base/encode.h"
 
-namespace depot::session {
+namespace depot::session::token_authority_test {
 namespace {
 
 bool Verifies(const std::string& public_key, const std::string& signed_payload) {
@@ -53,4 +53,4 @@ TEST(TokenAuthority, HasTheKeysThatOtherToolsCompute) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::token_authority_test

@@ -8,7 +8,7 @@
 #include "driver/base/fd.h"
 #include "driver/session/services.h"
 
-namespace depot::session {
+namespace depot::session::upload_service_test {
 namespace {
 
 const std::string kPull = "/moby.upload.v1.Upload/Pull";
@@ -135,4 +135,4 @@ TEST_F(UploadService, InputThatCannotBeReadIsOurFault) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::upload_service_test

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <zstd.h>
 
-namespace depot::session {
+namespace depot::session::zstd_reader_test {
 namespace {
 
 std::string Packed(const std::string& text) {
@@ -61,4 +61,4 @@ TEST(ZstdReader, SaysWhatIsDamaged) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::zstd_reader_test

@@ -17,7 +17,7 @@
 #include "pool/settings/settings.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::settings {
+namespace depot::settings::edit_tokens_test {
 namespace {
 
 using test::TempDir;
@@ -278,4 +278,4 @@ TEST(LockDirectory, OneAtATime) {
 }
 
 }  // namespace
-}  // namespace depot::settings
+}  // namespace depot::settings::edit_tokens_test

@@ -9,7 +9,7 @@
 #include "pool/settings/timestamp.h"
 #include "tests/unit/http/certificates.h"
 
-namespace depot::settings {
+namespace depot::settings::settings_test {
 namespace {
 
 using test::TempDir;
@@ -308,4 +308,4 @@ TEST(ParseDuration, IsDaysHoursOrMinutes) {
 }
 
 }  // namespace
-}  // namespace depot::settings
+}  // namespace depot::settings::settings_test

@@ -6,7 +6,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::solve {
+namespace depot::solve::causes_test {
 namespace {
 
 struct Recorded {
@@ -160,4 +160,4 @@ TEST(FindCause, DoesNotLookIntoTheCommandOfAStep) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::causes_test

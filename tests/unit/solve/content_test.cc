@@ -15,7 +15,7 @@
 #include "driver/rpc/server.h"
 #include "driver/solve/blob_reader.h"
 
-namespace depot::solve {
+namespace depot::solve::content_test {
 namespace {
 
 namespace content = containerd::services::content::v1;
@@ -413,4 +413,4 @@ TEST_F(ContentTest, WhatEachExporterMadeIsRecorded) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::content_test

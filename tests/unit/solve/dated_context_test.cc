@@ -7,7 +7,7 @@
 #include "driver/base/text.h"
 #include "driver/oci/digest.h"
 
-namespace depot::solve {
+namespace depot::solve::dated_context_test {
 namespace {
 
 namespace gateway = moby::buildkit::v1::frontend;
@@ -157,4 +157,4 @@ TEST(DatedContextTest, AFrontendThatTakesNoInputsIsFound) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::dated_context_test

@@ -8,7 +8,7 @@
 #include "driver/oci/digest.h"
 #include "driver/solve/wire.h"
 
-namespace depot::solve {
+namespace depot::solve::dockerfile_input_test {
 namespace {
 
 struct MadeFile {
@@ -75,4 +75,4 @@ TEST(DockerfileInputTest, IsInTheCallOfABuildAndNotOfAQuestion) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::dockerfile_input_test

@@ -8,7 +8,7 @@
 #include "driver/base/task_group.h"
 #include "driver/rpc/channel.h"
 
-namespace depot::solve {
+namespace depot::solve::fan_out_test {
 namespace {
 
 class NoSink final : public EventSink {
@@ -160,4 +160,4 @@ TEST_F(SolveAllTest, WhatWentWrongAtTheOtherBuilderWhileItWasStoppedIsNotReporte
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::fan_out_test

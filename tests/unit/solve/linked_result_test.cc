@@ -6,7 +6,7 @@
 
 #include "driver/solve/dated_context.h"
 
-namespace depot::solve {
+namespace depot::solve::linked_result_test {
 namespace {
 
 namespace wire = moby::buildkit::v1::frontend;
@@ -50,4 +50,4 @@ TEST(LinkedResult, OneWithoutFilesIsAnEmptyInput) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::linked_result_test

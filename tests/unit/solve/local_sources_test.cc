@@ -4,7 +4,7 @@
 
 #include "proto/gateway.pb.h"
 
-namespace depot::solve {
+namespace depot::solve::local_sources_test {
 namespace {
 
 namespace gateway = moby::buildkit::v1::frontend;
@@ -68,4 +68,4 @@ TEST(LocalSourcesTest, WhatIsSharedHasItsOwnPathsAndKey) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::local_sources_test

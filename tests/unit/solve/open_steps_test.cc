@@ -6,7 +6,7 @@
 
 #include "driver/event/step.h"
 
-namespace depot::solve {
+namespace depot::solve::open_steps_test {
 namespace {
 
 using std::chrono::hours;
@@ -73,4 +73,4 @@ TEST(OpenSteps, WhatWasLostIsShownAsCancelled) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::open_steps_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::solve {
+namespace depot::solve::push_failure_test {
 namespace {
 
 BuildRequest Pushing() {
@@ -92,4 +92,4 @@ TEST(PushFailure, WhatIsNoPushIsNone) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::push_failure_test

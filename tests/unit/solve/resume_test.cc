@@ -14,7 +14,7 @@
 #include "driver/base/text.h"
 #include "driver/rpc/channel.h"
 
-namespace depot::solve {
+namespace depot::solve::resume_test {
 namespace {
 
 namespace control = moby::buildkit::v1;
@@ -429,4 +429,4 @@ TEST_F(ResumeTest, ACancelEndsItWhileItConnects) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::resume_test

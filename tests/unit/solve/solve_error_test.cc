@@ -7,7 +7,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/text.h"
 
-namespace depot::solve {
+namespace depot::solve::solve_error_test {
 namespace {
 
 /// Without a step that failed.
@@ -179,4 +179,4 @@ TEST(SolveError, ThePathOfTheTextThroughTheTransportIsNotShown) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::solve_error_test

@@ -10,7 +10,7 @@
 #include "driver/base/task_group.h"
 #include "driver/rpc/channel.h"
 
-namespace depot::solve {
+namespace depot::solve::solve_test {
 namespace {
 
 namespace control = moby::buildkit::v1;
@@ -256,4 +256,4 @@ TEST_F(SolveTest, ABuilderThatWasLostBeforeTheExportHasPushedNothing) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::solve_test

@@ -4,7 +4,7 @@
 
 #include "proto/control.pb.h"
 
-namespace depot::solve {
+namespace depot::solve::source_policy_test {
 namespace {
 
 TEST(SourcePolicy, IsTheSameOnTheWire) {
@@ -54,4 +54,4 @@ TEST(SourcePolicy, ATypoNamesTheNearest) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::source_policy_test

@@ -7,7 +7,7 @@
 #include "proto/control.pb.h"
 #include "proto/gateway.pb.h"
 
-namespace depot::solve {
+namespace depot::solve::wire_test {
 namespace {
 
 namespace control = moby::buildkit::v1;
@@ -138,4 +138,4 @@ TEST(EncodeSolve, WithoutCachesNothingIsSaidOfThem) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::wire_test

@@ -5,7 +5,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
 
-namespace depot::web {
+namespace depot::web::connect_test {
 namespace {
 
 using namespace std::string_literals;
@@ -186,4 +186,4 @@ TEST_F(ConnectMessages, EndWithTheTakersError) {
 }
 
 }  // namespace
-}  // namespace depot::web
+}  // namespace depot::web::connect_test

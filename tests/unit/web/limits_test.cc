@@ -8,7 +8,7 @@
 #include "pool/web/server.h"
 #include "tests/unit/web/raw_client.h"
 
-namespace depot::web {
+namespace depot::web::limits_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -334,4 +334,4 @@ TEST(WebLimits, AClientThatFloodsWhileItWaitsIsClosed) {
 }
 
 }  // namespace
-}  // namespace depot::web
+}  // namespace depot::web::limits_test

@@ -8,7 +8,7 @@
 #include "driver/base/text.h"
 #include "tests/unit/web/raw_client.h"
 
-namespace depot::web {
+namespace depot::web::server_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -363,4 +363,4 @@ TEST(WebServer, SaysWhyItCannotListen) {
 }
 
 }  // namespace
-}  // namespace depot::web
+}  // namespace depot::web::server_test

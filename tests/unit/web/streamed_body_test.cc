@@ -6,7 +6,7 @@
 #include "pool/web/server.h"
 #include "tests/unit/web/raw_client.h"
 
-namespace depot::web {
+namespace depot::web::streamed_body_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -184,4 +184,4 @@ TEST_F(StreamedBody, MustNotPauseTooLong) {
 }
 
 }  // namespace
-}  // namespace depot::web
+}  // namespace depot::web::streamed_body_test

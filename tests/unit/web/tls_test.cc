@@ -7,7 +7,7 @@
 #include "tests/unit/http/certificates.h"
 #include "tests/unit/web/raw_client.h"
 
-namespace depot::web {
+namespace depot::web::tls_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -164,4 +164,4 @@ TEST_F(WebTls, AnswersATooLongBodyBeforeItCloses) {
 }
 
 }  // namespace
-}  // namespace depot::web
+}  // namespace depot::web::tls_test
