@@ -51,17 +51,12 @@ class Database:
                 argv, stdout=log, stderr=log, env={**os.environ, "POOL_PASSWORD": self.password}
             )
         end = time.monotonic() + 60
-        while not self._is_ready():
+        # It takes connections before that, to say that it is starting up.
+        ready = ["pg_isready", "--quiet", "--host", self.folder, "--port", str(self.port)]
+        while subprocess.run(ready, check=False).returncode:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"no PostgreSQL:\n{(self.folder / 'log').read_text()}")
             time.sleep(0.05)
-
-    def _is_ready(self):
-        """It takes connections before that, to say that it is starting up."""
-        with contextlib.suppress(OSError):
-            lines = (self.folder / "data/postmaster.pid").read_text().splitlines()
-            return lines[0] == str(self.process.pid) and lines[-1].strip() == "ready"
-        return False
 
     def query(self, text):
         """The rows of an answer, asked on the machine itself; each is a list of texts."""

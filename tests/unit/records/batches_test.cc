@@ -10,7 +10,7 @@
 
 #include "driver/base/task_group.h"
 
-namespace depot::records {
+namespace depot::records::batches_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -122,4 +122,4 @@ TEST(Batches, WhoHasWaitedTooLongIsNotDone) {
 }
 
 }  // namespace
-}  // namespace depot::records
+}  // namespace depot::records::batches_test

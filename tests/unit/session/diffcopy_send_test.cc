@@ -11,7 +11,7 @@
 #include "fake_receiver.h"
 #include "temporary_directory.h"
 
-namespace depot::session {
+namespace depot::session::diffcopy_send_test {
 namespace {
 
 /// A builder that asks for both of two files before the first of them is sent, and says FIN when it
@@ -171,4 +171,4 @@ TEST_F(GrowingFile, ThatIsBoundToItsContentEndsTheTransferAndIsDistrusted) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::diffcopy_send_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace depot::session {
+namespace depot::session::request_pace_test {
 namespace {
 
 using std::chrono::microseconds;
@@ -56,4 +56,4 @@ TEST(RequestPace, ATrickleIsFoundAgainAfterThat) {
 }
 
 }  // namespace
-}  // namespace depot::session
+}  // namespace depot::session::request_pace_test

@@ -4,7 +4,7 @@
 
 #include "driver/base/text.h"
 
-namespace depot::solve {
+namespace depot::solve::frontend_call_test {
 namespace {
 
 TEST(FrontendCall, AQuestionThatNobodyAnswersIsOneShortLine) {
@@ -24,4 +24,4 @@ TEST(FrontendCall, AQuestionThatNobodyAnswersIsOneShortLine) {
 }
 
 }  // namespace
-}  // namespace depot::solve
+}  // namespace depot::solve::frontend_call_test
