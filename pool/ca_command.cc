@@ -1,4 +1,5 @@
 #include <cerrno>
+#include <filesystem>
 
 #include <CLI/CLI.hpp>
 #include <sys/stat.h>
@@ -53,9 +54,9 @@ Result<Output> ServerCertificate(const Invocation& invocation, const WantedFile&
              identity::IssueServerCertificate(state, wanted.names, kServerLife));
   TRY_ASSIGN(auto authority, identity::OpenAuthority(state));
   const std::string& directory = wanted.directory;
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
-    return Fail(SystemError(Cat("make ", directory), errno));
-  }
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) return Fail(SystemError(Cat("make ", directory), error.value()));
   TRY(disk::WriteWholeFile(Cat(directory, "/server-key.pem"), issued.key_pem.Reveal()));
   TRY(WriteOpen(Cat(directory, "/server.pem"), issued.certificate_pem));
   TRY(WriteOpen(Cat(directory, "/ca.pem"), authority->certificate_pem()));

@@ -44,7 +44,7 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& argv,
                                      const std::string& default_settings);
 
 /// Stores a new token where the settings have them: in their file, or in the database that pools
-/// share.
+/// share. When it returns, every pool that reads the one or the other knows the token.
 Result<> StoreToken(const Invocation& invocation,
                     const settings::Settings& known,
                     const settings::TokenRecord& token);

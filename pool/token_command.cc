@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <chrono>
 
 #include <CLI/CLI.hpp>
 
+#include "driver/base/cancel.h"
 #include "driver/base/encode.h"
 #include "driver/base/random.h"
 #include "driver/base/shown.h"
@@ -10,11 +12,15 @@
 #include "pool/identity/identity.h"
 #include "pool/records/store.h"
 #include "pool/service/journal.h"
+#include "pool/service/upkeep.h"
 #include "pool/settings/settings.h"
 #include "pool/settings/timestamp.h"
 
 namespace depot {
 namespace {
+
+/// What a pool needs to read the tokens once more.
+constexpr std::chrono::milliseconds kReading(1000);
 
 struct NewToken {
   std::string project, user, expires;
@@ -116,7 +122,9 @@ Result<> StoreToken(const Invocation& invocation,
                     const settings::TokenRecord& token) {
   if (known.store.empty()) return settings::AddTokenRecord(invocation.settings_file, token);
   TRY_ASSIGN(auto store, records::OpenStore(known));
-  return store.records->StoreToken(token);
+  TRY(store.records->StoreToken(token));
+  Cancel::Never().SleepFor(service::Upkeep::kTick + kReading);
+  return {};
 }
 
 void AddToken(CLI::App& program, Command& chosen) {

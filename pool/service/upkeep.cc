@@ -8,7 +8,6 @@
 namespace depot::service {
 namespace {
 
-constexpr std::chrono::seconds kTick(1);
 constexpr std::size_t kLongestPem = 1 << 20;
 
 /// Who has not looked for so long was stopped itself (a virtual machine that was moved, a signal),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <set>
 #include <string>
 
@@ -14,6 +15,8 @@ namespace depot::service {
 /// Start() to its end.
 class Upkeep {
  public:
+  static constexpr std::chrono::seconds kTick{1};
+
   explicit Upkeep(const Parts& parts) : parts_(parts), threads_(Cancel::Never()) {}
 
   /// Call once. `server` must outlive it.
