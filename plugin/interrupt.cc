@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include <poll.h>
@@ -20,6 +21,8 @@ namespace {
 
 constexpr int kCancelledExitCode = 130;
 constexpr std::chrono::milliseconds kPatience(2500);
+/// One that comes sooner is the same: timeout(1) signals its child, and then the child's group.
+constexpr std::chrono::milliseconds kSameSignal(100);
 
 Fd OpenSignals() {
   sigset_t set;
@@ -88,7 +91,7 @@ void Interrupt::Leave(std::string_view cause) const {
 }
 
 Result<> Interrupt::Watch(const Cancel& stop) {
-  bool signalled = false;
+  std::optional<Cancel::Clock::time_point> signalled;
   std::string first;  // why it was cancelled
   Cancel::Clock::time_point asked{};
   while (!stop.cancelled()) {
@@ -103,7 +106,9 @@ Result<> Interrupt::Watch(const Cancel& stop) {
     signalfd_siginfo info;
     if (fds[0].revents != 0 && ::read(signals_.get(), &info, sizeof info) == sizeof info) {
       cause = NameOf(info.ssi_signo);
-      if (std::exchange(signalled, true)) Leave(Cat("a second signal, ", cause));
+      const Cancel::Clock::time_point now = Cancel::Clock::now();
+      if (!signalled) signalled = now;
+      if (now - *signalled > kSameSignal) Leave(Cat("a second signal, ", cause));
     }
     char byte;
     if (fds[1].revents != 0 && ::recv(socket_.get(), &byte, 1, MSG_DONTWAIT) <= 0) {

@@ -43,7 +43,7 @@ std::string WhyMissing(std::string_view path,
   const IgnoreRule* rule = DecidingRule(ignore, clean);
   if (rule != nullptr && !rule->pattern.starts_with('!')) {
     return Cat("line ", rule->line, " of ", Printable(ignore.name),
-               " excludes it: ", Printable(rule->pattern), "; a line below it lets it in: !",
+               " excludes it: ", Printable(rule->pattern), "; add a line below it: !",
                Printable(clean));
   }
   const fs::path whole = fs::path(context->second.directory) / clean;

@@ -95,6 +95,15 @@ class Steps(CancelTest):
         bridge.thaw()
         self.assert_step_ends(step)
 
+    def test_timeout_signals_twice(self):
+        # timeout(1) signals its child, and then the group that the child is in.
+        running, step = self.start_step(builder="tls")
+        running.send(signal.SIGTERM)
+        time.sleep(0.01)
+        result = self.cancel(running, signal.SIGTERM)
+        self.assertNotIn("ended at once", result.stderr)
+        self.assert_step_ends(step)
+
     def test_killed(self):
         # Nothing can be said then; but the builder sees the connection end.
         running, step = self.start_step(builder="tls")

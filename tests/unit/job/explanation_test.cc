@@ -71,7 +71,7 @@ TEST_F(ExplanationTest, WhatLiesAboveTheContextIsSaidToBeNoPartOfIt) {
 TEST_F(ExplanationTest, AnIgnoredFileNamesTheLineThatDoesIt) {
   tree_.File("context/.dockerignore", "# all\n*\n!other\n");
   EXPECT_EQ(HintForMissing(R"("/word": not found)"),
-            "line 2 of .dockerignore excludes it: *; a line below it lets it in: !word");
+            "line 2 of .dockerignore excludes it: *; add a line below it: !word");
 }
 
 TEST_F(ExplanationTest, TheIgnoreFileOfTheDockerfileCountsFirst) {
@@ -80,9 +80,8 @@ TEST_F(ExplanationTest, TheIgnoreFileOfTheDockerfileCountsFirst) {
   auto opened = files::OpenDirectoryTree(tree_.At("dockerfiles"));
   ASSERT_TRUE(opened);
   inputs_.trees["dockerfile"] = *std::move(opened);
-  EXPECT_EQ(
-      HintForMissing(R"("/word": not found)"),
-      "line 1 of Dockerfile.dockerignore excludes it: word; a line below it lets it in: !word");
+  EXPECT_EQ(HintForMissing(R"("/word": not found)"),
+            "line 1 of Dockerfile.dockerignore excludes it: word; add a line below it: !word");
 }
 
 TEST_F(ExplanationTest, WhatIsCopiedFromElsewhereIsNotLookedForHere) {
