@@ -145,7 +145,13 @@ Result<Choice> Choose(const ChoiceFacts& facts, http::HttpClient& client, const 
   }
   TRY_ASSIGN(auto named, builder::BuilderOfEnvironment(instances, cancel));
   if (named) return ChooseInstance(std::move(named->instance), named->said_by, facts);
-  return ChooseEngine("", facts);
+  TRY_ASSIGN(Choice engine, ChooseEngine("", facts));
+  if (!Variable(facts.environment, "DEPOT_API_URL").empty()) {
+    engine.warnings.emplace_back(
+        "DEPOT_API_URL has no effect: there is no token. Set DEPOT_TOKEN; in GitLab, jobs of "
+        "unprotected branches do not get a protected variable");
+  }
+  return engine;
 }
 
 /// Flags of the Depot API beside another builder; that a variable means nothing needs no word.

@@ -57,6 +57,17 @@ TEST_F(ChooseTest, NothingSaidMeansTheEngine) {
             "building on the Docker Engine at unix:///run/docker.sock (context remote)");
 }
 
+TEST_F(ChooseTest, AnApiWithoutATokenIsNotPassedOverInSilence) {
+  environment_["DEPOT_API_URL"] = "https://pool.example";
+  environment_["DEPOT_TOKEN"] = "";
+  Choice choice = Good();
+  EXPECT_TRUE(choice.engine);
+  ASSERT_EQ(choice.warnings.size(), 1u);
+  EXPECT_TRUE(choice.warnings[0].starts_with("DEPOT_API_URL has no effect: there is no token."));
+  environment_["DEPOT_BUILDER"] = "tcp://b:1";
+  EXPECT_TRUE(Good().warnings.empty());
+}
+
 TEST_F(ChooseTest, AnEngineThatIsWronglyNamedMattersOnlyWhenItIsMeant) {
   engine_ = Fail(ErrorCode::kInvalid, "no such context");
   EXPECT_EQ(Bad().message(), "no such context");
