@@ -116,7 +116,7 @@ FAULTS = {
     "401": _registry("PUT", "/blobs/uploads/", faulty_registry.answer(401, "UNAUTHORIZED")),
     "429": _registry("PUT", "/blobs/uploads/", faulty_registry.answer(429, "TOOMANYREQUESTS", {"Retry-After": "1"})),
     "500": _registry("PUT", "/blobs/uploads/", faulty_registry.answer(500)),
-    "cut": _registry("PUT", "/blobs/uploads/", faulty_registry.cut_in_body(_SIZE // 4)),
+    "cut": _registry("PUT", "/blobs/uploads/", faulty_registry.cut_in_body()),
     "starved": Fault(prepare=lambda trial: trial.starve()),
     "engine": Fault(prepare=lambda trial: trial.load_into_newest(), strike=lambda trial: trial.restart_newest()),
     # Of the API, in whose table the names of the registry's are taken.

@@ -56,11 +56,11 @@ def cut_after():
     return fault
 
 
-def cut_in_body(size):
-    """The connection ends in the middle of the request's body, when `size` bytes of it have come."""
+def cut_in_body():
+    """The connection ends when half of the request's body has come."""
 
     def fault(request):
-        request.rfile.read(size)
+        request.rfile.read(int(request.headers["Content-Length"]) // 2)
         request.cut()
 
     fault.before_the_body = True
