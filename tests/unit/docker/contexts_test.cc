@@ -71,6 +71,17 @@ TEST_F(Contexts, HostAndContextTogetherAreAUsageError) {
   EXPECT_EQ(endpoint.error().code(), ErrorCode::kUsage);
 }
 
+TEST_F(Contexts, WhatAnAddressLeavesOutIsWhatDockerTakes) {
+  for (const auto& [host, whole] :
+       {std::pair("tcp://", "tcp://localhost:2375"), std::pair("tcp://:7", "tcp://localhost:7"),
+        std::pair(":7", "tcp://localhost:7"), std::pair("unix://", "unix:///var/run/docker.sock"),
+        std::pair(" unix:// ", "unix:///var/run/docker.sock"),
+        std::pair(" ", "unix:///var/run/docker.sock")}) {
+    environment_["DOCKER_HOST"] = host;
+    EXPECT_EQ(Resolved(), Cat("default ", whole)) << host;
+  }
+}
+
 TEST_F(Contexts, EmptyVariablesDoNotCount) {
   environment_ = {{"DOCKER_HOST", ""}, {"DOCKER_CONTEXT", ""}, {"DOCKER_TLS_VERIFY", ""}};
   EXPECT_EQ(Resolved(), "default unix:///var/run/docker.sock");
