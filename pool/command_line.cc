@@ -33,8 +33,10 @@ std::string UsageOf(const CLI::App& app) {
   for (bool positional : {true, false}) {
     for (const CLI::Option* option : app.get_options(IsShown)) {
       if (option->get_positional() != positional) continue;
-      std::string text = positional ? option->get_name(true)
-                                    : Cat(option->get_name(), ' ', option->get_type_name());
+      std::string text = option->get_name(positional);
+      // A switch has none.
+      const std::string type = positional ? "" : option->get_type_name();
+      if (!type.empty()) text += Cat(' ', type);
       if (option->get_expected_max() > 1) text += "...";
       usage += option->get_required() ? Cat(' ', text) : Cat(" [", text, ']');
     }

@@ -1,5 +1,6 @@
 #include "driver/builder/engine_driver.h"
 
+#include "driver/base/hints.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/builder/connect.h"
@@ -27,7 +28,7 @@ Result<std::unique_ptr<rpc::ByteStream>> DialEngine(const docker::EngineEndpoint
   if (!stream) {
     std::string hint = docker::HintForUnreachable(endpoint, stream.error());
     return Fail(std::move(stream).error().WithHint(
-        Cat(hint, "; --builder names a remote builder instead")));
+        JoinHints(hint, "--builder names a remote builder instead")));
   }
   auto upgraded = rpc::UpgradeToH2c(*std::move(stream), "/grpc", endpoint.headers, cancel);
   if (!upgraded && upgraded.error().code() == ErrorCode::kUnsupported) {

@@ -18,6 +18,9 @@ namespace cli = ::depot::cli::v1;
 namespace account = ::depot::cli::v1beta1;
 using std::chrono::milliseconds;
 
+/// What of a reason that an answer gives is shown.
+constexpr std::size_t kLongestReason = 300;
+
 constexpr std::string_view kBuilds = "/depot.cli.v1.BuildService/";
 constexpr std::string_view kLogins = "/depot.cli.v1beta1.LoginService/";
 constexpr std::string_view kProjects = "/depot.cli.v1beta1.ProjectsService/";
@@ -210,18 +213,20 @@ class ApiClient final : public Api {
     return ReadMachine(answer, note);
   }
 
-  Result<std::optional<std::int64_t>> ReportHealth(const CreatedBuild& build,
-                                                   const Platform& platform,
-                                                   const Cancel& cancel) override {
+  Result<std::optional<CancelOrder>> ReportHealth(const CreatedBuild& build,
+                                                  const Platform& platform,
+                                                  const Cancel& cancel) override {
     cli::ReportBuildHealthRequest request;
     request.set_build_id(build.id);
     TRY_ASSIGN(cli::BuilderPlatform number, PlatformNumber(platform));
     request.set_platform(number);
-    TRY_ASSIGN(auto answer,
-               (Ask<cli::ReportBuildHealthResponse>(kBuilds, "ReportBuildHealth", request,
-                                                    By(build), {Retry::kNever, cancel})));
-    if (!answer.has_cancels_at()) return std::optional<std::int64_t>();
-    return std::optional(answer.cancels_at().seconds());
+    PoolNote note;
+    Manner manner{Retry::kNever, cancel, &note};
+    TRY_ASSIGN(auto answer, (Ask<cli::ReportBuildHealthResponse>(kBuilds, "ReportBuildHealth",
+                                                                 request, By(build), manner)));
+    if (!answer.has_cancels_at()) return std::optional<CancelOrder>();
+    return std::optional(CancelOrder{answer.cancels_at().seconds(),
+                                     Printable(note.barred.substr(0, kLongestReason))});
   }
 
   Result<> ReportSteps(const CreatedBuild& build,

@@ -12,6 +12,7 @@
 
 #include "driver/base/cancel.h"
 #include "driver/base/secret.h"
+#include "driver/depot/cancel_order.h"
 #include "driver/http/client.h"
 #include "driver/oci/platform.h"
 
@@ -116,8 +117,7 @@ struct PullInfo {
 
 /// A device login that waits for its approval.
 struct Login {
-  std::string id;
-  std::string approve_url;
+  std::string id, approve_url;
 };
 
 /// Work that the API shows as steps of the build: what this program did before and after BuildKit.
@@ -157,10 +157,10 @@ class Api {
   virtual Result<std::variant<Pending, Machine>> GetMachine(const CreatedBuild& build,
                                                             const Platform& platform,
                                                             const Cancel& cancel) = 0;
-  /// The machine is still used. A time (seconds since 1970): the API cancels the build then. Once.
-  virtual Result<std::optional<std::int64_t>> ReportHealth(const CreatedBuild& build,
-                                                           const Platform& platform,
-                                                           const Cancel& cancel) = 0;
+  /// The machine is still used. Once.
+  virtual Result<std::optional<CancelOrder>> ReportHealth(const CreatedBuild& build,
+                                                          const Platform& platform,
+                                                          const Cancel& cancel) = 0;
   /// One client stream with one message. One attempt.
   virtual Result<> ReportSteps(const CreatedBuild& build,
                                const std::vector<ReportedStep>& steps,

@@ -16,6 +16,7 @@ struct Failure {
   std::string reason = {};  ///< the same for a line that says that it is tried again
   bool may_pass = false;    ///< trying again may help
   bool undone = false;      ///< the API surely did nothing
+  bool silent = false;      ///< there was no answer in the time of the try
   std::optional<std::chrono::seconds> retry_after = {};
 };
 

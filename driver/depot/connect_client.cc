@@ -59,7 +59,8 @@ class Exchange {
     if (!answer) return tl::unexpected(Lost(std::move(answer).error(), cancel));
     if (auto failure = CheckAnswer(asked_, *answer, kUnaryType)) return Unexpected(failure);
     if (call.note != nullptr) {
-      *call.note = {answer->Header("depot-pool-queue"), answer->Header("depot-pool-reason")};
+      *call.note = {answer->Header("depot-pool-queue"), answer->Header("depot-pool-reason"),
+                    answer->Header("depot-pool-barred")};
     }
     return std::move(answer->body);
   }
@@ -127,6 +128,7 @@ class Exchange {
     // Of several pools behind one name, the machine of one may be gone.
     const bool unanswered = error.code() == ErrorCode::kTimeout && !connected_ && !silent;
     failure.may_pass = error.code() == ErrorCode::kUnavailable || unanswered;
+    failure.silent = silent;
     failure.error = std::move(error).While(asked_.method);
     return failure;
   }
@@ -136,9 +138,20 @@ class Exchange {
   bool connected_ = false;
 };
 
+/// How long one try may take. What has to be told before `cancel` ends keeps half of the time for
+/// a try on a new connection: a kept one may be dead, and nobody has heard of it.
+milliseconds PatienceOf(Retry retry, int failed, milliseconds usual, const Cancel& cancel) {
+  const auto end = cancel.deadline();
+  if (retry != Retry::kUntilCancelled || failed > 1 || !end) return usual;
+  const auto left = std::chrono::ceil<milliseconds>(*end - Cancel::Clock::now());
+  return std::min(usual, left / 2);
+}
+
 /// How long to wait before the next try; nullopt when there is to be none.
 std::optional<milliseconds> NextWait(
     Retry retry, const Failure& failure, int failed, const Backoff& backoff, const Times& times) {
+  // It was waited for already.
+  if (failure.silent && retry == Retry::kUntilCancelled) return milliseconds(0);
   if (!failure.may_pass || retry == Retry::kNever) return std::nullopt;
   if (retry == Retry::kUndone && !failure.undone) return std::nullopt;
   if (retry != Retry::kUntilCancelled && failed > kTries) return std::nullopt;
@@ -191,13 +204,14 @@ Result<std::string> ConnectClient::Run(Kind kind,
                                        const Call& call,
                                        const Caller& caller,
                                        const Cancel& cancel) {
-  const milliseconds patience = kind == Kind::kServerStream ? times_.login : times_.attempt;
+  const milliseconds usual = kind == Kind::kServerStream ? times_.login : times_.attempt;
   const Backoff backoff = WaitsOf(call, times_, cancel);
   std::optional<Error> last;
   for (int failed = 1;; ++failed) {
     Exchange attempt(call, caller, base_);
     // A proxy would see what is meant for this machine.
     attempt.request().transport.use_proxy = !loopback_;
+    const milliseconds patience = PatienceOf(call.retry, failed, usual, cancel);
     const Cancel bounded =
         cancel.WithTimeout(patience, Cat("no answer within ", Seconds(patience)));
     Exchange::Outcome outcome =
@@ -213,8 +227,9 @@ Result<std::string> ConnectClient::Run(Kind kind,
     const Failure& failure = outcome.error();
     const auto wait = NextWait(call.retry, failure, failed, backoff, times_);
     if (!wait) return Fail(failure.error);
-    last = failure.error;
-    say_(Cat(failure.reason, ": trying again in ", Seconds(*wait),
+    if (!failure.silent) last = failure.error;
+    say_(Cat(failure.reason, ": trying again ", wait->count() == 0 ? "at once" : "in ",
+             wait->count() == 0 ? "" : Seconds(*wait),
              call.retry == Retry::kUntilCancelled ? std::string()
                                                   : Cat(" (", failed, " of ", kTries, ")")));
     if (!cancel.SleepFor(*wait)) return Fail(cancel.error());

@@ -28,6 +28,7 @@ enum class Retry {
 struct PoolNote {
   std::string queue;   ///< the place in its queue
   std::string reason;  ///< why it is this machine, or none yet; for people
+  std::string barred;  ///< why the build has lost the right to go on; for people
 };
 
 /// One RPC with one message each way.

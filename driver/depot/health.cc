@@ -26,7 +26,7 @@ void HealthReports::WhenCancelled(std::function<void(const Error&)> act) {
 Result<> HealthReports::Run(const Cancel& stop) {
   Cancel::Clock::time_point last = Cancel::Clock::now();
   bool said = false;
-  std::optional<std::int64_t> cancels_at;
+  std::optional<CancelOrder> order;
   do {
     auto answer = build_->api.ReportHealth(build_->created, platform_, stop);
     if (stop.cancelled()) break;
@@ -35,7 +35,7 @@ Result<> HealthReports::Run(const Cancel& stop) {
       if (said) build_->sink.Say("the Depot API hears again that this build is alive");
       said = false;
       last = Cancel::Clock::now();
-      cancels_at = *answer;
+      order = *answer;
     } else if (!said && silence >= build_->times.health_silence) {
       said = true;
       build_->sink.Say(
@@ -43,19 +43,23 @@ Result<> HealthReports::Run(const Cancel& stop) {
               std::chrono::duration_cast<std::chrono::seconds>(silence).count(),
               " s that this build is alive, and may end it: ", answer.error().message()));
     }
-    if (cancels_at && *cancels_at <= SecondsNow()) {
-      CancelBuild();
+    if (order && order->at <= SecondsNow()) {
+      CancelBuild(*order);
       break;
     }
   } while (stop.SleepFor(build_->times.health_every));
   return {};
 }
 
-void HealthReports::CancelBuild() {
+void HealthReports::CancelBuild(const CancelOrder& order) {
   build_->cancelled_by_api = true;
+  const bool barred = !order.barred.empty();
   std::lock_guard lock(mutex_);
-  cancelled_ = Error(ErrorCode::kFailed, "the Depot API cancelled the build")
-                   .WithHint("somebody ended it there, or its token is no longer good");
+  cancelled_ = Error(ErrorCode::kFailed,
+                     Cat("the Depot API cancelled the build", barred ? ": " : "", order.barred))
+                   .WithHint(barred ? "the next build needs another token"
+                                    : "somebody ended it there, or its token is no longer good")
+                   .At(barred ? FailedAt::kAuthentication : FailedAt::kUnsaid);
   if (act_) act_(*cancelled_);
 }
 

@@ -25,7 +25,7 @@ class HealthReports {
 
  private:
   Result<> Run(const Cancel& stop);
-  void CancelBuild();
+  void CancelBuild(const CancelOrder& order);
 
   const std::shared_ptr<BuildRecord> build_;
   const Platform platform_;

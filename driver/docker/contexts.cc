@@ -97,9 +97,17 @@ bool TakesTls(const EngineEndpoint& endpoint) {
   return endpoint.host.starts_with("tcp://");
 }
 
-/// Fills in what may be left out: the scheme and the port.
+/// Fills in what may be left out, as docker does (docker/cli opts/hosts.go, ParseHost): the scheme,
+/// the host, the port, and the path of the socket.
 Result<> CompleteHost(EngineEndpoint& endpoint) {
-  if (endpoint.host.find("://") == std::string::npos) endpoint.host = "tcp://" + endpoint.host;
+  constexpr std::string_view kTcp = "tcp://";
+  std::string& host = endpoint.host;
+  if (host.find("://") == std::string::npos) host.insert(0, kTcp);
+  if (host == "unix://") host = kDefaultSocket;
+  const bool tcp = host.starts_with(kTcp);
+  if (tcp && (host.size() == kTcp.size() || host[kTcp.size()] == ':')) {
+    host.insert(kTcp.size(), "localhost");
+  }
   TRY_ASSIGN(EngineAddress address, ParseEngineHost(endpoint));
   if (!address.socket_path.empty() || !address.ssh.empty()) return {};
   endpoint.host = Cat("tcp://", JoinHostPort(address.address, std::to_string(address.port)));
@@ -113,7 +121,7 @@ Result<EngineEndpoint> ResolveDefault(const EngineFlags& flags,
   endpoint.context_name = kDefaultContext;
   endpoint.verify = flags.tls_verify || !Variable(environment, "DOCKER_TLS_VERIFY").empty();
   endpoint.tls = endpoint.verify || flags.tls || !Variable(environment, "DOCKER_TLS").empty();
-  endpoint.host = flags.host.empty() ? Variable(environment, "DOCKER_HOST") : flags.host;
+  endpoint.host = Trim(flags.host.empty() ? Variable(environment, "DOCKER_HOST") : flags.host);
   if (endpoint.host.empty()) endpoint.host = endpoint.tls ? "tcp://localhost" : kDefaultSocket;
   TRY(CompleteHost(endpoint));
   if (!TakesTls(endpoint)) endpoint.tls = false;

@@ -8,11 +8,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "driver/base/encode.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/http/client.h"
 #include "driver/http/curl_failure.h"
+#include "driver/http/curl_headers.h"
 #include "driver/http/url.h"
 
 namespace depot::http {
@@ -28,10 +28,6 @@ struct MultiDeleter {
 struct EasyDeleter {
   void operator()(CURL* easy) const { ::curl_easy_cleanup(easy); }
 };
-struct ListDeleter {
-  void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
-};
-using HeaderList = std::unique_ptr<curl_slist, ListDeleter>;
 
 /// One request at a time. The connections live in `multi`, so a slot that served a host before is
 /// the best one to serve it again.
@@ -193,64 +189,6 @@ class Transfer {
   bool paused_ = false;
 };
 
-class HeaderBuilder {
- public:
-  void Add(const std::string& name, std::string_view value) {
-    std::string line = value.empty() ? Cat(name, ';') : Cat(name, ": ", value);
-    Append(line);
-  }
-  /// Keeps libcurl from adding a header of its own accord.
-  void Omit(const std::string& name) { Append(Cat(name, ':')); }
-  HeaderList Take() { return std::move(list_); }
-
- private:
-  void Append(const std::string& line) {
-    curl_slist* longer = ::curl_slist_append(list_.get(), line.c_str());
-    if (longer == nullptr) return;
-    (void)list_.release();
-    list_.reset(longer);
-  }
-  HeaderList list_;
-};
-
-Result<> CheckHeader(std::string_view name, std::string_view value) {
-  constexpr std::string_view kBreaks("\r\n\0", 3);
-  if (!name.empty() && name.find_first_of(kBreaks) == std::string_view::npos &&
-      name.find_first_of(": ") == std::string_view::npos &&
-      value.find_first_of(kBreaks) == std::string_view::npos) {
-    return {};
-  }
-  return Fail(ErrorCode::kInvalid,
-              Cat("the value of the HTTP header ", Printable(name), " contains a line break"));
-}
-
-Result<HeaderList> MakeHeaders(const Request& request) {
-  HeaderBuilder headers;
-  bool has_type = false;
-  for (const auto& [name, value] : request.headers) {
-    TRY(CheckHeader(name, value));
-    has_type = has_type || LowerAscii(name) == "content-type";
-    headers.Add(name, value);
-  }
-  for (const auto& [name, value] : request.secret_headers) {
-    TRY(CheckHeader(name, value.Reveal()));
-    headers.Add(name, value.Reveal());
-  }
-  if (request.bearer) {
-    TRY(CheckHeader("Authorization", request.bearer->Reveal()));
-    headers.Add("Authorization", Cat("Bearer ", request.bearer->Reveal()));
-  }
-  if (request.basic_auth) {
-    const auto& [user, password] = *request.basic_auth;
-    headers.Add("Authorization", Cat("Basic ", Base64(Cat(user, ':', password.Reveal()))));
-  }
-  if (!has_type) headers.Omit("Content-Type");
-  // Waiting for "100 Continue" costs a second with servers that do not know it.
-  headers.Omit("Expect");
-  if (request.body_source) headers.Add("Transfer-Encoding", "chunked");
-  return headers.Take();
-}
-
 void SetBody(CURL* easy, const Request& request, Transfer& transfer) {
   if (request.body_source) {
     ::curl_easy_setopt(easy, CURLOPT_POST, 1L);
@@ -394,7 +332,12 @@ class CurlClient final : public HttpClient {
     }();
     // Forgets pointers into this call, and every secret.
     ::curl_easy_reset(slot->easy.get());
-    if (result) KeepSlot(std::move(slot));
+    if (result) {
+      KeepSlot(std::move(slot));
+    } else {
+      // What cut this connection, a gateway that restarts or a name that moves, cut the others.
+      ForgetSlots(origin);
+    }
     return result;
   }
 
@@ -478,6 +421,15 @@ class CurlClient final : public HttpClient {
     if (idle_.size() <= kMaxIdle) return;
     oldest = std::move(idle_.front());
     idle_.erase(idle_.begin());
+  }
+
+  void ForgetSlots(const std::string& origin) {
+    std::vector<std::unique_ptr<Slot>> dead;  // closed after the lock is given back
+    std::lock_guard lock(mutex_);
+    auto other = [&](const std::unique_ptr<Slot>& slot) { return slot->origin != origin; };
+    auto same = std::stable_partition(idle_.begin(), idle_.end(), other);
+    std::move(same, idle_.end(), std::back_inserter(dead));
+    idle_.erase(same, idle_.end());
   }
 
   std::string user_agent_;

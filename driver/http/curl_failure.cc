@@ -35,6 +35,11 @@ Error Unreachable(const CurlFailure& failure) {
 
 Error TlsRefusal(const CurlFailure& failure) {
   Error error(ErrorCode::kDenied, Cat("TLS with ", failure.peer, " failed: ", Cause(failure)));
+  // What is no TLS record has no version either (OpenSSL ssl/record).
+  if (failure.text.find("wrong version number") != std::string::npos) {
+    return std::move(error).WithHint(
+        "what listens there speaks no TLS: plain HTTP, or it is another service");
+  }
   bool untrusted =
       failure.code == CURLE_PEER_FAILED_VERIFICATION || failure.code == CURLE_SSL_CACERT_BADFILE;
   return untrusted ? std::move(error).WithHint(failure.roots_hint) : error;

@@ -4,6 +4,7 @@
 #include <array>
 #include <ctime>
 
+#include "driver/base/hints.h"
 #include "driver/base/json.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -125,7 +126,11 @@ Result<http::Response> SendTo(http::HttpClient& client,
   Result<http::Response> response = client.Send(request, cancel);
   if (response || response.error().code() != ErrorCode::kDenied) return response;
   const Error& error = response.error();
-  return Fail(Error(ErrorCode::kFailed, error.message()).WithHint(error.hint()));
+  std::string hint = error.hint();
+  if (hint.find("plain HTTP") != std::string::npos) {
+    hint = JoinHints(hint, "with registries, plain HTTP is spoken on this machine alone");
+  }
+  return Fail(Error(ErrorCode::kFailed, error.message()).WithHint(std::move(hint)));
 }
 
 std::string LoginCommand(const std::string& host) {

@@ -114,11 +114,14 @@ class Sender {
 
   Result<> Run(const Cancel& cancel) {
     while (true) {
-      // What is packed does not wait for what comes next.
-      if (used_ > 0 && !queue_.HasWork()) TRY(Flush(cancel));
-      TRY_ASSIGN(SendQueue::Work work, queue_.Next(cancel));
-      TRY(WriteStats(std::move(work.stats), cancel));
-      if (work.file) TRY(SendFile(*work.file, cancel));
+      std::optional<SendQueue::Work> work = queue_.Take();
+      if (!work) {
+        // What is packed does not wait for what comes next.
+        if (used_ > 0) TRY(Flush(cancel));
+        TRY_ASSIGN(work, queue_.Next(cancel));
+      }
+      TRY(WriteStats(std::move(work->stats), cancel));
+      if (work->file) TRY(SendFile(*work->file, cancel));
     }
   }
 

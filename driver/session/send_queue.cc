@@ -45,9 +45,10 @@ Result<SendQueue::Work> SendQueue::Next(const Cancel& cancel) {
   return TakeWorkLocked();
 }
 
-bool SendQueue::HasWork() const {
+std::optional<SendQueue::Work> SendQueue::Take() {
   std::lock_guard lock(mutex_);
-  return HasWorkLocked();
+  if (!HasWorkLocked()) return std::nullopt;
+  return TakeWorkLocked();
 }
 
 SendQueue::Work SendQueue::TakeWorkLocked() {

@@ -43,11 +43,11 @@ class SendQueue {
     std::optional<File> file;  ///< then the next file in order of the requests, if there is one
   };
 
+  /// Sender: what there is to do at once; nullopt = nothing.
+  std::optional<Work> Take();
+
   /// Sender: waits until there is something to do.
   Result<Work> Next(const Cancel& cancel);
-
-  /// Sender: whether Next() would not wait.
-  bool HasWork() const;
 
   /// Sender: only the STAT packets, without waiting.
   rpc::BytesList TakeStats();
@@ -57,7 +57,7 @@ class SendQueue {
   Work TakeWorkLocked();
   rpc::BytesList TakeStatsLocked();
 
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable_any changed_;
   EntryTable table_;
   std::vector<std::uint64_t> states_;  ///< File::state by number; ends with the last that has one

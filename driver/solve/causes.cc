@@ -45,10 +45,13 @@ constexpr std::string_view kSourceDate =
 
 constexpr std::string_view kNoTls =
     "that registry speaks no TLS: name it in the builder's buildkitd.toml "
-    "([registry.\"HOST:PORT\"] "
-    "with http = true), or in an Engine's daemon.json (insecure-registries); a push may say "
-    "--output "
-    "type=image,push=true,registry.insecure=true";
+    "([registry.\"HOST:PORT\"] with http = true), or in an Engine's daemon.json "
+    "(insecure-registries)";
+constexpr std::string_view kNoTlsOfPush =
+    "that registry speaks no TLS: say --output type=image,push=true,registry.insecure=true, or "
+    "name "
+    "it in the builder's buildkitd.toml ([registry.\"HOST:PORT\"] with http = true), or in an "
+    "Engine's daemon.json (insecure-registries)";
 constexpr std::string_view kFromHint =
     "--from names a stage, an image or a named context; what is in the context is copied without "
     "it";
@@ -56,7 +59,7 @@ constexpr std::string_view kFromHint =
 constexpr Cause kCatalogue[] = {
     // A question that an old builder does not know; why another frontend does not help comes
     // behind.
-    {" needs BuildKit ", "which does it on older ones", kRegistry,
+    {" needs BuildKit ", "which does it on older ones", kStep,
      "use a builder with that BuildKit or a newer one, or let this one reach the registry of that "
      "image (Docker Hub, or a mirror of it)"},
 
@@ -77,6 +80,8 @@ constexpr Cause kCatalogue[] = {
     {"no basic auth credentials", "", kLogin, kLogIn},
     {"failed to fetch oauth token", "", kLogin, kLogIn},
     {"failed to fetch anonymous token", "", kLogin, kLogIn},
+    {"failed to push", "server gave HTTP response to HTTPS client", kRegistry, kNoTlsOfPush},
+    {"failed to push", "first record does not look like a TLS handshake", kRegistry, kNoTlsOfPush},
     {"server gave HTTP response to HTTPS client", "", kRegistry, kNoTls},
     {"first record does not look like a TLS handshake", "", kRegistry, kNoTls},
     {"certificate signed by unknown authority", "", kRegistry,

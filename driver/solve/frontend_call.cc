@@ -11,11 +11,11 @@ namespace {
 constexpr LaterFrontend kLint = {
     "docker/dockerfile:1.8.1@sha256:"
     "e87caa74dcb7d46cd820352bfea12591f3dba3ddc4285e19c7dcd13359f7cefd",
-    "BuildKit 0.14"};
+    "BuildKit 0.14 (Docker 27)"};
 constexpr LaterFrontend kOutline = {
     "docker/dockerfile:1.7.1@sha256:"
     "a57df69d0ea827fb7266491f2813635de6f17269be881f696fbfdf2d83dda33e",
-    "BuildKit 0.11"};
+    "BuildKit 0.11 (Docker 24)"};
 
 }  // namespace
 
@@ -31,6 +31,10 @@ const LaterFrontend* WhoKnows(std::string_view call, const rpc::Status& status) 
   return call == "outline" || call == "targets" ? &kOutline : nullptr;
 }
 
+std::string ShownCall(std::string_view call) {
+  return call == "lint" ? "a check of the Dockerfile (--check, --lint)" : Cat("--call=", call);
+}
+
 std::string WhyNeither(std::string_view call,
                        const LaterFrontend& later,
                        const rpc::Status& status) {
@@ -39,7 +43,7 @@ std::string WhyNeither(std::string_view call,
   std::string_view why = status.message;
   const std::size_t at = why.rfind(mark);
   if (at != std::string_view::npos) why.remove_prefix(at + mark.size());
-  return Cat('"', call, "\" needs ", later.version, " or newer, and ",
+  return Cat(ShownCall(call), " needs ", later.version, " or newer; this builder is older, and ",
              later.image.substr(0, later.image.find('@')),
              ", which does it on older ones, cannot be had: ", why);
 }

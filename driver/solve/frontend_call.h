@@ -20,6 +20,9 @@ struct LaterFrontend {
 /// it; nullptr when it says something else, or when nobody is known to have it.
 const LaterFrontend* WhoKnows(std::string_view call, const rpc::Status& status);
 
+/// For people: what asks `call`, in the words of the command line.
+std::string ShownCall(std::string_view call);
+
 /// For people: that the builder does not know `call`, and `later` failed with `status`.
 std::string WhyNeither(std::string_view call,
                        const LaterFrontend& later,

@@ -148,7 +148,7 @@ rpc::Status Gateway::Ask(std::string& response) {
   if (status.ok() || request_.call.empty()) return status;
   const LaterFrontend* later = WhoKnows(request_.call, status);
   if (later == nullptr) return status;
-  sink_.Say(Cat("this builder's frontend has no \"", request_.call, "\", so ", later->image,
+  sink_.Say(Cat("this builder is too old for ", ShownCall(request_.call), ", so ", later->image,
                 " is asked"));
   BuildRequest again = request_;
   again.frontend_attrs["build-arg:BUILDKIT_SYNTAX"] = std::string(later->image);

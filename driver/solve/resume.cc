@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "driver/base/hints.h"
 #include "driver/base/random.h"
 #include "driver/base/text.h"
 #include "driver/solve/content.h"
@@ -28,10 +29,6 @@ constexpr seconds kRecordPatience(10);
 /// so; a name may be missing while its machine is replaced.
 bool ConnectingMayPass(ErrorCode code) {
   return IsLoss(code) || code == ErrorCode::kNotFound;
-}
-
-std::string Also(const std::string& first, const std::string& hint) {
-  return hint.empty() ? first : Cat(first, "; ", hint);
 }
 
 class Resumed {
@@ -128,7 +125,7 @@ class Resumed {
       return end;
     }
     if (Result<> ready = StartOver(); !ready) {
-      return Lost{Error(lost).WithHint(Also(
+      return Lost{Error(lost).WithHint(JoinHints(
                       Cat("it cannot begin again, since ", ready.error().message()), lost.hint())),
                   request_.ref};
     }
@@ -184,10 +181,10 @@ class Resumed {
         damaged ? std::optional(milliseconds(0)) : retries_.Next();
     if (!wait && retries_.used() == 0) return Failed{error};
     if (!wait) {
-      return Failed{Error(error).WithHint(Also(Tried(), error.hint()))};
+      return Failed{Error(error).WithHint(JoinHints(Tried(), error.hint()))};
     }
     if (Result<> ready = StartOver(); !ready) {
-      return Failed{Error(error).WithHint(Also(
+      return Failed{Error(error).WithHint(JoinHints(
           Cat("it cannot be delivered again, since ", ready.error().message()), error.hint()))};
     }
     if (damaged) {
@@ -220,7 +217,7 @@ class Resumed {
     if (retries_.used() == 0) return lost;
     std::string tried = Tried();
     if (why.message() != lost.message()) tried += Cat(", at last: ", why.message());
-    return Error(lost).WithHint(Also(tried, lost.hint()));
+    return Error(lost).WithHint(JoinHints(tried, lost.hint()));
   }
 
   const Solving& solving_;

@@ -1,7 +1,5 @@
 #include "plugin/command/failure.h"
 
-#include <cctype>
-
 #include "driver/base/text.h"
 
 namespace depot::command {
@@ -17,18 +15,6 @@ constexpr int kRegistry = 113;
 constexpr int kEngine = 114;
 constexpr int kUsage = 125;
 constexpr int kCancelled = 130;
-
-/// Hints of several places are joined by "; ", which does not go behind a question.
-std::string Sentences(std::string hint) {
-  constexpr std::string_view kJoint = "?; ";
-  for (std::size_t at = hint.find(kJoint); at != std::string::npos; at = hint.find(kJoint, at)) {
-    hint.erase(at + 1, 1);
-    at += 2;
-    if (at < hint.size())
-      hint[at] = static_cast<char>(std::toupper(static_cast<unsigned char>(hint[at])));
-  }
-  return hint;
-}
 
 }  // namespace
 
@@ -67,7 +53,7 @@ std::string FailureText(const Error& error) {
                 '\n');
   }
   if (!error.original().empty()) text += Cat("original: ", error.original(), '\n');
-  if (!error.hint().empty()) text += Cat("hint: ", Sentences(error.hint()), '\n');
+  if (!error.hint().empty()) text += Cat("hint: ", error.hint(), '\n');
   return text;
 }
 

@@ -1,5 +1,6 @@
 #include "plugin/command/pull_command.h"
 
+#include "driver/base/hints.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/docker/engine.h"
@@ -113,7 +114,7 @@ class Pull {
     if (token || token.error().code() != ErrorCode::kDenied) return token;
     const std::string hint = token.error().hint();
     return Fail(std::move(token).error().WithHint(
-        Cat(hint, "; an image of a registry, by its name, comes with docker pull")));
+        JoinHints(hint, "an image of a registry, by its name, comes with docker pull")));
   }
 
   /// A classic store knows layers that were built or loaded by their content alone, and would fetch

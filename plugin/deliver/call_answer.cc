@@ -41,10 +41,14 @@ Result<std::string> JsonText(const std::string& json) {
   return Lines(json);
 }
 
-/// The text for people; a frontend that has only JSON is shown by that.
-Result<std::string> Text(const Metadata& metadata) {
+/// The text for people; a frontend that has only JSON is shown by that. An outline with nothing in
+/// it has no text, but is an answer.
+Result<std::string> Text(const std::string& method, const Metadata& metadata) {
   std::string text = Lines(PartOf(metadata, "result.txt"));
   if (!text.empty()) return text;
+  if (method == "outline" && metadata.contains("result.txt")) {
+    return std::string("The target takes no build argument, secret, SSH agent or cache.\n");
+  }
   return JsonText(PartOf(metadata, "result.json"));
 }
 
@@ -101,7 +105,7 @@ Result<> ShowLint(const Metadata& metadata,
   if (json) {
     TRY_ASSIGN(answer.text, JsonText(found));
   } else if (answer.warnings > 0) {
-    TRY_ASSIGN(const std::string text, Text(metadata));
+    TRY_ASSIGN(const std::string text, Text("lint", metadata));
     answer.text = answer.warnings == 1
                       ? std::string("Check complete, 1 warning has been found!\n")
                       : Cat("Check complete, ", answer.warnings, " warnings have been found!\n");
@@ -142,7 +146,7 @@ Result<CallAnswer> ShowAnswer(const options::FrontendCall& call,
   } else if (call.json) {
     TRY_ASSIGN(answer.text, JsonText(PartOf(metadata, "result.json")));
   } else {
-    TRY_ASSIGN(answer.text, Text(metadata));
+    TRY_ASSIGN(answer.text, Text(call.method, metadata));
   }
   if (!answer.failure) answer.failure = Status(call, metadata, answer.warnings);
   return answer;

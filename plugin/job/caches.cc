@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "driver/base/hints.h"
 #include "driver/base/random.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
@@ -59,15 +60,13 @@ std::string Names(const solve::CacheEntry& target, const std::vector<PlatformBui
 }
 
 Error Told(const Error& error, const plan::CacheTarget& target, const std::string& time) {
-  std::string hint = error.hint();
-  if (!hint.empty()) hint += "; ";
   // It has not.
   constexpr std::string_view kBuildFailed = "build failed: ";
   std::string_view why = error.message();
   if (why.starts_with(kBuildFailed)) why.remove_prefix(kBuildFailed.size());
   return Error(error.code(), Cat("the build is done, but its cache could not be written to ",
                                  plan::ShownCache(target.entry), " (", time, "): ", why))
-      .WithHint(hint + "with ignore-error=true in --cache-to this is a warning")
+      .WithHint(JoinHints(error.hint(), "with ignore-error=true in --cache-to this is a warning"))
       .At(error.at());
 }
 

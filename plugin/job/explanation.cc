@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/base/hints.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/event/shown_bytes.h"
@@ -63,9 +64,10 @@ std::string WhyNotFound(const Error& error, const Inputs& inputs) {
   }
   std::string why = plan::WhyMissing(path, inputs.source, inputs.trees);
   if (!why.empty() && MarkedLines(error.excerpt()).find(" ../") != std::string::npos) {
-    why +=
-        "; nothing above the context is in it: give the folder above as the context (and -f), or "
-        "--build-context NAME=FOLDER for COPY --from=NAME";
+    why = JoinHints(
+        why,
+        "nothing above the context is in it: give the folder above as the context (and -f), or "
+        "--build-context NAME=FOLDER for COPY --from=NAME");
   }
   return why;
 }
@@ -127,60 +129,105 @@ std::string_view RefusedImage(std::string_view message) {
   return "";
 }
 
-/// The name without a registry that a builder made an image of: docker.io/library/NAME; "" = none.
+/// The name without a registry and a tag that a builder made an image of,
+/// docker.io/library/NAME:latest; "" = none.
 std::string_view TakenForImage(std::string_view text) {
   constexpr std::string_view kLibrary = "docker.io/library/";
+  constexpr std::string_view kAdded = ":latest";
   const std::size_t at = text.find(kLibrary);
   if (at == std::string_view::npos) return "";
   text.remove_prefix(at + kLibrary.size());
-  return text.substr(0, text.find_first_of(":@ "));
+  const std::size_t end = std::min(text.find_first_of(":@ "), text.size());
+  const std::string_view rest = text.substr(end);
+  const bool tagged = rest.starts_with(':') && !rest.starts_with(": ");
+  return tagged && !rest.starts_with(kAdded) ? "" : text.substr(0, end);
 }
 
-/// Whether the Dockerfile has files from `name`: by COPY --from= or by RUN --mount=from=.
-bool TakesFilesFrom(std::string_view name, const Inputs& inputs) {
-  const auto tree = inputs.trees.find("dockerfile");
-  if (tree == inputs.trees.end() || name.empty()) return false;
-  const auto names = plan::NamesOfFile(*tree->second, inputs.source.filename);
-  return names && std::any_of(names->froms.begin(), names->froms.end(),
-                              [name](const auto& from) { return LowerAscii(from) == name; });
-}
-
-/// "did you mean X?" of a builder's text, or "".
+/// "X" of a builder's "(did you mean X?)", or "".
 std::string_view Suggestion(std::string_view message) {
-  const std::size_t at = message.rfind("(did you mean ");
+  constexpr std::string_view kGuess = "(did you mean ";
+  const std::size_t at = message.rfind(kGuess);
   if (at == std::string_view::npos) return "";
-  message.remove_prefix(at + 1);
-  return message.substr(0, message.find(')'));
+  message.remove_prefix(at + kGuess.size());
+  return message.substr(0, message.find('?'));
 }
 
-/// What the build takes for an image, and may be meant as a stage; "" = nothing.
-std::string MeantAsStage(const Error& error, const Inputs& inputs) {
-  std::string copied = CopiedFrom(error.excerpt());
-  if (!copied.empty()) return copied;
-  std::string_view name = TakenForImage(error.message());
-  if (name.empty()) name = TakenForImage(error.place().step);
-  // Of a FROM line, only the builder's own guess makes it a stage.
-  const bool stage = !Suggestion(error.message()).empty() || TakesFilesFrom(name, inputs);
-  return stage ? std::string(name) : "";
+plan::DockerfileNames NamesInDockerfile(const Inputs& inputs) {
+  const auto tree = inputs.trees.find("dockerfile");
+  if (tree == inputs.trees.end()) return {};
+  return plan::NamesOfFile(*tree->second, inputs.source.filename).value_or(plan::DockerfileNames());
+}
+
+/// What was taken for an image, and may be meant as a stage.
+struct MissingStage {
+  std::string name;    ///< "" = nothing
+  std::string near;    ///< the stage that may be meant; ""
+  bool taken = false;  ///< the Dockerfile has files from it, so that it need not be an image
+};
+
+MissingStage MeantAsStage(const Error& error, const Inputs& inputs) {
+  const plan::DockerfileNames names = NamesInDockerfile(inputs);
+  MissingStage missing;
+  missing.name = CopiedFrom(error.excerpt());
+  missing.taken = !missing.name.empty();
+  if (!missing.taken) {
+    missing.name = TakenForImage(error.message());
+    if (missing.name.empty()) missing.name = TakenForImage(error.place().step);
+    missing.taken =
+        std::any_of(names.froms.begin(), names.froms.end(),
+                    [&](const std::string& from) { return LowerAscii(from) == missing.name; });
+  }
+  missing.near = Suggestion(error.message());
+  if (missing.near.empty() && !missing.name.empty()) {
+    const std::string lower = LowerAscii(missing.name);
+    missing.near = Nearest(lower, {names.stages.begin(), names.stages.end()});
+    // Then it is no stage that was missed.
+    if (missing.near == lower) return {};
+  }
+  // Of a FROM line, only a stage with nearly its name makes it one.
+  return missing.taken || !missing.near.empty() ? missing : MissingStage();
 }
 
 /// A stage that does not exist is taken for an image, which no registry has, or none gives out.
-std::string WhichStage(const Error& error,
-                       const options::BuildOptions& options,
-                       const Inputs& inputs) {
+MissingStage FindMissingStage(const Error& error,
+                              const options::BuildOptions& options,
+                              const Inputs& inputs) {
   const bool of_registry =
       error.at() == FailedAt::kAuthentication || error.at() == FailedAt::kRegistry;
-  if (!of_registry) return "";
-  const std::string name = MeantAsStage(error, inputs);
-  if (name.empty() || name.find_first_of("/.:@$\"'") != std::string::npos) return "";
+  if (!of_registry) return {};
+  MissingStage missing = MeantAsStage(error, inputs);
+  if (missing.name.find_first_of("/.:@$\"'") != std::string::npos) return {};
   const auto& contexts = options.sources.contexts;
   const bool named = std::any_of(contexts.begin(), contexts.end(),
-                                 [&name](const auto& context) { return context.name == name; });
-  if (named) return "";
-  const std::string_view meant = Suggestion(error.message());
-  return Cat("no stage of the Dockerfile is called ", Printable(name),
-             ParseDecimal(name) ? " (RUN --mount takes no number)" : "",
-             ", so it was taken for an image", meant.empty() ? "" : ": ", meant);
+                                 [&](const auto& context) { return context.name == missing.name; });
+  return named ? MissingStage() : missing;
+}
+
+std::string WhichStage(const MissingStage& missing) {
+  return Cat("no stage of the Dockerfile is called ", Printable(missing.name),
+             ParseDecimal(missing.name) ? " (RUN --mount takes no number)" : "",
+             ", so it was taken for an image",
+             missing.near.empty() ? "" : Cat(": did you mean ", Printable(missing.near), '?'));
+}
+
+/// Whether it is the Dockerfile that is wrong, and not the registry, which would be asked again in
+/// vain: it says that it has no such image, or a stage is called nearly so.
+bool IsOfTheDockerfile(const MissingStage& missing, std::string_view message) {
+  if (!missing.near.empty()) return true;
+  for (std::string_view sign :
+       {"not found", "does not exist", "manifest unknown", "name unknown"}) {
+    if (missing.taken && message.find(sign) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+/// The same failure, of the build.
+Error AsOfTheBuild(const Error& error) {
+  return Error(error.code(), error.message())
+      .WithHint(error.hint())
+      .WithExcerpt(error.excerpt())
+      .WithOriginal(error.original())
+      .WithPlace(error.place());
 }
 
 std::string WhyRefused(const Error& error, const registry::Keyring& keyring, const Cancel& cancel) {
@@ -221,9 +268,11 @@ Error Explain(Error error,
   if (why.empty() && error.at() == FailedAt::kAuthentication) {
     why = WhyRefused(error, keyring, cancel);
   }
-  if (const std::string stage = WhichStage(error, options, inputs); !stage.empty()) {
+  const MissingStage stage = FindMissingStage(error, options, inputs);
+  if (!stage.name.empty()) {
     if (why.empty()) why = error.hint();
-    why = why.empty() ? stage : Cat(stage, "; if an image is meant: ", why);
+    why = JoinHints(WhichStage(stage), why.empty() ? "" : Cat("if an image is meant: ", why));
+    if (IsOfTheDockerfile(stage, error.message())) error = AsOfTheBuild(error);
   }
   return why.empty() ? error : std::move(error).WithHint(std::move(why));
 }

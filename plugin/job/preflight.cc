@@ -1,5 +1,6 @@
 #include "plugin/job/preflight.h"
 
+#include "driver/base/hints.h"
 #include "driver/base/text.h"
 
 namespace depot::job {
@@ -12,11 +13,9 @@ constexpr std::chrono::seconds kAbandonPatience(3);
 constexpr std::string_view kEscape = "--no-preflight skips this check";
 
 Error Refused(const std::string& name, const Error& why) {
-  std::string hint(kEscape);
-  if (!why.hint().empty()) hint = Cat(why.hint(), "; ", kEscape);
   return Error(why)
       .While(Cat("pushing to ", name, " will not be allowed"))
-      .WithHint(std::move(hint))
+      .WithHint(JoinHints(why.hint(), kEscape))
       .At(FailedAt::kRegistry);
 }
 

@@ -146,13 +146,12 @@ Result<std::string> TypeOf(const std::vector<Attribute>& attributes) {
   return type->value;
 }
 
-/// A lone field is a path, as for buildx, unless it is plainly meant as an attribute.
+/// A lone field is a path, "dest=x" too, as for buildx; unless it is plainly meant to say a type.
 bool IsPath(std::string_view value) {
-  std::string_view key = value.substr(0, value.find('='));
-  if (key.size() == value.size()) return value.find_first_of(",\"") == std::string_view::npos;
-  static const Words keys = {"type", "dest", "name", "push"};
-  bool alone = value.find_first_of(",\"") == std::string_view::npos;
-  return alone && Nearest(LowerAscii(Trim(key)), keys).empty();
+  if (value.find_first_of(",\"") != std::string_view::npos) return false;
+  const std::size_t sign = value.find('=');
+  if (sign == std::string_view::npos) return true;
+  return Nearest(LowerAscii(Trim(value.substr(0, sign))), {"type"}).empty();
 }
 
 }  // namespace

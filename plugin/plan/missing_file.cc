@@ -1,5 +1,6 @@
 #include "plugin/plan/missing_file.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -15,19 +16,34 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostBeside = 1000;
 
-/// Another name beside it that may be meant.
-std::string Neighbour(const fs::path& missing) {
+/// The name in `folder` that `wanted` may mean: itself, in another case, or with a typing error.
+std::string NameIn(const fs::path& folder, const std::string& wanted) {
   std::vector<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator at(missing.parent_path(), error), end;
+  for (fs::directory_iterator at(folder, error), end;
        !error && at != end && names.size() < kMostBeside; at.increment(error)) {
     names.push_back(at->path().filename().string());
   }
-  const std::string wanted = missing.filename().string();
-  for (const std::string& name : names) {
-    if (LowerAscii(name) == LowerAscii(wanted)) return name;
+  const auto fits = [&](const auto& same) {
+    const auto found = std::find_if(names.begin(), names.end(), same);
+    return found == names.end() ? std::string() : *found;
+  };
+  std::string name = fits([&](const std::string& one) { return one == wanted; });
+  if (name.empty()) {
+    name = fits([&](const std::string& one) { return LowerAscii(one) == LowerAscii(wanted); });
   }
-  return std::string(Nearest(wanted, {names.begin(), names.end()}));
+  return name.empty() ? std::string(Nearest(wanted, {names.begin(), names.end()})) : name;
+}
+
+/// The path below `root` that `missing` may mean, any of its folders included; "" = none.
+std::string MeantPath(const fs::path& root, const std::string& missing) {
+  fs::path meant;
+  for (const fs::path& part : fs::path(missing)) {
+    const std::string name = NameIn(root / meant, part.string());
+    if (name.empty()) return "";
+    meant /= name;
+  }
+  return meant.string();
 }
 
 }  // namespace
@@ -49,14 +65,10 @@ std::string WhyMissing(std::string_view path,
   const fs::path whole = fs::path(context->second.directory) / clean;
   std::error_code error;
   if (fs::symlink_status(whole, error).type() != fs::file_type::not_found) return "";
-  std::string why = Cat("there is no ", Printable(clean), " in the build context ",
-                        Printable(context->second.directory));
-  const std::string near = Neighbour(whole);
-  if (!near.empty()) {
-    why += Cat("; did you mean ",
-               Printable((fs::path(clean).parent_path() / near).lexically_normal().string()), "?");
-  }
-  return why;
+  const std::string why = Cat("there is no ", Printable(clean), " in the build context ",
+                              Printable(context->second.directory));
+  const std::string meant = MeantPath(context->second.directory, clean);
+  return meant.empty() ? why : Cat(why, "; did you mean ", Printable(meant), "?");
 }
 
 std::string WhichPatternIsMalformed(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -147,24 +148,30 @@ std::string HowLong(const Error* error, Elapsed took) {
 }
 
 std::string Summary(const Trace& trace) {
-  std::size_t steps = 0;
-  std::size_t cached = 0;
+  // By name: a build that is tried again, for its push or its builder, has the same steps again,
+  // and finds in the cache what it ran before.
+  std::map<std::string_view, bool> cached_always;
+  std::size_t seen = 0;
   std::vector<const TraceNode*> slowest;
   Results results;
   for (std::size_t i = 0; i < trace.size(); ++i) {
     const TraceNode& node = trace.node(i);
     if (node.hidden || !node.started) continue;
-    ++steps;
-    if (node.cached && node.completed) ++cached;
+    ++seen;
+    const bool from_cache = node.cached && node.completed;
+    bool& always = cached_always.try_emplace(node.name, true).first->second;
+    always = always && from_cache;
     if (node.elapsed >= kSlow) slowest.push_back(&node);
     for (const TraceStatus& status : node.statuses)
       Count(status, node, results);
   }
-  if (steps < 2) return "";
+  if (seen < 2) return "";
+  const auto cached = std::count_if(cached_always.begin(), cached_always.end(),
+                                    [](const auto& step) { return step.second; });
   std::int64_t context = 0;
   for (const auto& [transfer, bytes] : results.contexts)
     context += bytes;
-  return Cat("    steps    ", steps, ", of which ", cached, " cached\n",
+  return Cat("    steps    ", cached_always.size(), ", of which ", cached, " cached\n",
              Rows("slowest", Slowest(std::move(slowest))), Moved("context", context),
              Moved("result", results.received), Moved("load", results.loaded),
              Rows("pushed", results.pushed_here.empty() ? results.pushed : results.pushed_here),

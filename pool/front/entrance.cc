@@ -1,5 +1,7 @@
 #include "pool/front/entrance.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include <openssl/err.h>
@@ -8,6 +10,7 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 
 namespace depot::front {
@@ -60,6 +63,26 @@ int ChooseH2(SSL*,
       SSL_select_next_proto(&found, chosen_size, kH2, sizeof kH2, offered, offered_size);
   *chosen = found;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/// What a client says that does not trust the certificate it was shown; nullopt when it did not say
+/// anything like that. Leaves the queue of OpenSSL as it is.
+std::optional<Error> DistrustOf(SSL* tls) {
+  constexpr int kOfCertificates[] = {
+      SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,     SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+      SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,
+      SSL_R_TLSV1_ALERT_UNKNOWN_CA,
+  };
+  const unsigned long error = ERR_peek_error();
+  const bool said = std::find(std::begin(kOfCertificates), std::end(kOfCertificates),
+                              ERR_GET_REASON(error)) != std::end(kOfCertificates);
+  if (!said) return std::nullopt;
+  const char* name = SSL_get_servername(tls, TLSEXT_NAMETYPE_host_name);
+  return Error(
+      ErrorCode::kInvalid,
+      Cat("it does not trust our certificate for ",
+          name == nullptr ? "this address" : Printable(name), " (", ERR_reason_error_string(error),
+          "): server.pem has to name what `builders` of the pool calls this builder"));
 }
 
 Result<> TrustClients(SSL_CTX* context, const std::string& pem) {
@@ -121,6 +144,7 @@ Result<Guest> Entrance::Admit(int socket, const Check& check, const Cancel& canc
       continue;
     }
     if (visitor.refusal) return Fail(*std::move(visitor.refusal));
+    if (auto distrust = DistrustOf(tls)) return Fail(*std::move(distrust));
     return Fail(ErrorCode::kUnavailable, Cat("no TLS handshake: ", TakeOpenSslReason()));
   }
   SSL_set_app_data(tls, nullptr);

@@ -178,9 +178,11 @@ class RunningFront final : public Front {
     auto guest = CurrentEntrance()->Admit(socket.get(), check, in_time);
     if (!guest) {
       // Who only looks whether somebody listens says nothing.
-      if (guest.error().code() == ErrorCode::kDenied ||
-          guest.error().code() == ErrorCode::kFailed) {
-        options_.say(Cat("refused ", peer, ": ", guest.error().message()));
+      const Error& why = guest.error();
+      if (why.code() == ErrorCode::kDenied || why.code() == ErrorCode::kFailed) {
+        options_.say(Cat("refused ", peer, ": ", why.message()));
+      } else if (why.code() == ErrorCode::kInvalid) {
+        options_.say(Cat(peer, " turned away: ", why.message()));
       }
       return;
     }
@@ -191,7 +193,8 @@ class RunningFront final : public Front {
                                            : " has too many connections"));
     auto builder = rpc::DialUnix(options_.socket, cancel.WithTimeout(kConnectTimeout, "no answer"));
     if (!builder) return options_.say(builder.error().message());
-    options_.say(Cat(who, " of project ", pass.project, " comes in from ", peer));
+    const std::string project = pass.build.empty() ? "" : Cat(" of project ", pass.project);
+    options_.say(Cat(who, project, " comes in from ", peer));
     CopyBothWays(guest->tls.get(), socket.get(), builder->get(), cancel);
     options_.say(Cat(who, " goes", cancel.cancelled() ? Cat(": ", cancel.error().message()) : ""));
   }

@@ -10,6 +10,7 @@
 #include "driver/base/encode.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "pool/records/connect_failure.h"
 
 namespace depot::records {
 namespace {
@@ -94,14 +95,6 @@ void ReadRows(const PGresult& result, SqlRows& rows) {
   }
 }
 
-Error CannotConnect(PGconn* connection) {
-  std::string text = OneLine(connection == nullptr ? "no memory" : PQerrorMessage(connection));
-  return Error(ErrorCode::kTimeout, Cat("the database cannot be reached: ", text))
-      .WithHint(
-          "`store` in the settings says where it is; a password comes from "
-          "`store_password_file`, PGPASSWORD or ~/.pgpass");
-}
-
 }  // namespace
 
 Result<> CheckPostgresUrl(const std::string& url) {
@@ -149,7 +142,9 @@ Result<std::unique_ptr<PostgresLink>> PostgresLink::Connect(const PostgresPlace&
   PGconn* connection = PQconnectdbParams(names.data(), values.data(), 1);
   if (connection == nullptr || PQstatus(connection) != CONNECTION_OK ||
       PQsetnonblocking(connection, 1) != 0) {
-    Error error = CannotConnect(connection);
+    Error error =
+        ConnectFailure(OneLine(connection == nullptr ? "no memory" : PQerrorMessage(connection)),
+                       !password.empty());
     PQfinish(connection);
     return Fail(std::move(error));
   }

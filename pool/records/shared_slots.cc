@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "driver/base/steady_time.h"
 #include "driver/base/task_group.h"
 #include "driver/base/text.h"
 #include "pool/records/batches.h"
@@ -16,10 +17,6 @@ using std::chrono::milliseconds;
 using Moment = Slots::Moment;
 
 constexpr milliseconds kTurnPatience(2000);
-
-Moment SteadyNow() {
-  return std::chrono::duration_cast<Moment>(std::chrono::steady_clock::now().time_since_epoch());
-}
 
 /// Statements outside of a transaction.
 class StoreReader final : public Sql {
@@ -168,7 +165,7 @@ class SharedSlots final : public BookSlots {
     book_.claims = std::move(copy.claims);
     book_.CountUse();
     version_ = copy.version;
-    clock_ = copy.now - SteadyNow();
+    clock_ = copy.now - SteadyTime();
     book_.now = copy.now;
   }
 
@@ -261,7 +258,7 @@ class SharedSlots final : public BookSlots {
     {
       std::lock_guard lock(mutex_);
       trial = book_;
-      trial.now = clock_ + SteadyNow();
+      trial.now = clock_ + SteadyTime();
       before = book_.claims;
     }
     settle(trial);

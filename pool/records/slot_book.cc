@@ -237,7 +237,7 @@ Lack SlotBook::LackOf(const Claim& claim) const {
   bool free = std::any_of(builders.begin(), builders.end(), [&](const auto& entry) {
     return entry.second.IsFree() && entry.second.Serves(claim);
   });
-  return free ? Lack::kHome : Lack::kSlot;
+  return free && HomesCount(homes) ? Lack::kHome : Lack::kSlot;
 }
 
 Waiting SlotBook::WaitAt(const Claim& claim, int position) const {

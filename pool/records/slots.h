@@ -29,7 +29,7 @@ struct BuilderSlots {
 /// Why a claim has the builder that it has.
 enum class Grounds {
   kTurn,    ///< it was next; or it has none
-  kHome,    ///< the builder is a home of its project: it has the project's cache
+  kHome,    ///< the builder is a home of its project: the project's cache is kept there
   kPassed,  ///< it was passed as often as may be, and took what was free
   kWaited,  ///< no home came free in time, and it took what was free
 };
@@ -66,7 +66,7 @@ struct Granted {
 /// What a build waits for.
 enum class Lack {
   kSlot,   ///< every builder is busy, or down
-  kHome,   ///< a builder is free, but one with the project's cache may be soon
+  kHome,   ///< a builder is free, but a home of the project, with its cache, may be soon
   kLimit,  ///< its project has as many slots as it may have
   kStore,  ///< the database of several pools is away
 };

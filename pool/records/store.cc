@@ -94,7 +94,14 @@ Result<Store> OpenStore(const settings::Settings& settings, std::chrono::millise
 Result<std::int64_t> CopyFileToDatabase(const settings::Settings& settings) {
   struct stat file {};
   const std::string path = Cat(settings.state, "/builds.sqlite");
-  if (::stat(path.c_str(), &file) != 0) return Fail(SystemError(Cat("open ", path), errno));
+  if (::stat(path.c_str(), &file) != 0) {
+    Error error = SystemError(Cat("open ", path), errno);
+    if (error.code() != ErrorCode::kNotFound) return Fail(std::move(error));
+    return Fail(
+        std::move(error).WithHint("a new pool needs no `migrate`: start it, and it makes its "
+                                  "tables; an old one's records are "
+                                  "in its `state` folder, so run this where that is, as its user"));
+  }
   TRY(CheckSqliteIsClosed(settings.state));
   TRY_ASSIGN(auto from, OpenSqliteStore(settings.state, kLockPatience));
   TRY_ASSIGN(auto to, OpenPostgresStore({settings.store, settings.store_password}));

@@ -43,8 +43,7 @@ class Dealer {
         room_(rules.room) {}
 
   std::vector<Grant> Deal() {
-    const bool homes = homes_.wait.count() > 0 && homes_.passes > 0;
-    while (homes ? NextWithHomes() : NextInTurn()) {
+    while (HomesCount(homes_) ? NextWithHomes() : NextInTurn()) {
     }
     return std::move(grants_);
   }

@@ -46,6 +46,11 @@ struct BuilderUse {
   bool Serves(const Claim& claim) const;
 };
 
+/// Whether it counts at all.
+inline bool HomesCount(const HomeRules& rules) {
+  return rules.wait.count() > 0 && rules.passes > 0;
+}
+
 /// What Choose() gives.
 struct Grant {
   std::int64_t ticket = 0;

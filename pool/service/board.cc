@@ -10,6 +10,7 @@
 #include "driver/base/json.h"
 #include "driver/base/random.h"
 #include "driver/base/shown.h"
+#include "driver/base/steady_time.h"
 #include "driver/base/text.h"
 #include "pool/service/board_page.h"
 #include "pool/service/services.h"

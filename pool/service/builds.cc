@@ -4,6 +4,7 @@
 
 #include "driver/base/random.h"
 #include "driver/base/shown.h"
+#include "driver/base/steady_time.h"
 #include "driver/base/text.h"
 #include "pool/service/saved_image.h"
 #include "pool/service/services.h"

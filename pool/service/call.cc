@@ -280,9 +280,4 @@ Result<std::string> OpenProject(Call& call, const std::string& project) {
   return project;
 }
 
-records::Slots::Moment SteadyTime() {
-  return std::chrono::duration_cast<records::Slots::Moment>(
-      std::chrono::steady_clock::now().time_since_epoch());
-}
-
 }  // namespace depot::service

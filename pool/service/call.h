@@ -106,9 +106,6 @@ Result<records::BuildRecord> OpenBuild(const Parts& parts, Call& call, const std
 /// `project`, or the only one that opens when it is "". kDenied names what opens.
 Result<std::string> OpenProject(Call& call, const std::string& project);
 
-/// The time since some fixed moment, for records::Slots.
-records::Slots::Moment SteadyTime();
-
 /// Build tokens begin with this.
 constexpr const char* kBuildTokenPrefix = "depot_build";
 

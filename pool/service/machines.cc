@@ -3,6 +3,7 @@
 
 #include "proto/depot.pb.h"
 
+#include "driver/base/steady_time.h"
 #include "driver/base/text.h"
 #include "pool/service/services.h"
 
@@ -13,6 +14,9 @@ namespace api = depot::cli::v1;
 
 /// Beside the machine or the place in the queue: why, for people.
 constexpr const char* kReasonHeader = "Depot-Pool-Reason";
+
+/// Beside the order to cancel: why the build has lost the right to go on, for people.
+constexpr const char* kBarredHeader = "Depot-Pool-Barred";
 
 using records::BuildRecord;
 using records::State;
@@ -31,11 +35,12 @@ Error IsOver(const BuildRecord& build) {
 }
 
 Result<> CheckRuns(const BuildRecord& build, const Call& call) {
-  if (build.state != State::kRunning) return Fail(IsOver(build));
+  // First: it may be over because of that.
   std::string barred = identity::Barred(*call.settings, build.admitted_by, build.project);
   if (!barred.empty()) {
-    return Fail(ErrorCode::kFailed, Cat("build ", build.id, " may not go on: ", barred));
+    return Fail(ErrorCode::kDenied, Cat("build ", build.id, " may not go on: ", barred));
   }
+  if (build.state != State::kRunning) return Fail(IsOver(build));
   if (build.cancel_at != 0) {
     return Fail(ErrorCode::kFailed,
                 Cat("build ", build.id, " was cancelled by the pool's administrator"));
@@ -140,7 +145,11 @@ Result<Reply> ReportBuildHealth(const Parts& parts, Call& call) {
   call.audited = cancel != 0;
   call.decision.reason = cancel != 0 ? "told to cancel" : "";
   api::ReportBuildHealthResponse response;
-  if (cancel != 0) response.mutable_cancels_at()->set_seconds(cancel);
+  if (cancel != 0) {
+    response.mutable_cancels_at()->set_seconds(cancel);
+    std::string barred = identity::Barred(*call.settings, build.admitted_by, build.project);
+    if (!barred.empty()) call.headers.emplace_back(kBarredHeader, std::move(barred));
+  }
   return response.SerializeAsString();
 }
 
@@ -149,8 +158,8 @@ Result<Reply> ReportBuildHealth(const Parts& parts, Call& call) {
 std::string WhyItWaits(const records::Waiting& waiting) {
   switch (waiting.lack) {
     case records::Lack::kHome:
-      return Cat("a builder is free, one that has the cache of project ", waiting.claim.project,
-                 " may be soon");
+      return Cat("a builder is free, a home of project ", waiting.claim.project,
+                 ", where its cache is kept, may be soon");
     case records::Lack::kLimit:
       return Cat("project ", waiting.claim.project, " has all the slots that it may have");
     case records::Lack::kStore:
@@ -165,7 +174,7 @@ std::string WhyBuilder(const records::Claim& claim) {
   std::string builder = Cat("builder ", claim.builder);
   switch (claim.grounds) {
     case records::Grounds::kHome:
-      return Cat(builder, ", a home of project ", claim.project, ": its cache lies there");
+      return Cat(builder, ", a home of project ", claim.project, ": its cache is kept there");
     case records::Grounds::kPassed:
       return Cat(builder, ", no home of project ", claim.project, ": the build was passed ",
                  claim.passed == 0 ? "" : Cat(claim.passed, " times "), "by others already");

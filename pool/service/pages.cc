@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "driver/base/shown.h"
+#include "driver/base/steady_time.h"
 #include "driver/base/text.h"
 #include "pool/service/services.h"
 #include "pool/settings/timestamp.h"

@@ -1,5 +1,6 @@
 #include "pool/service/pool_server.h"
 
+#include "driver/base/steady_time.h"
 #include "driver/base/text.h"
 #include "driver/http/client.h"
 #include "pool/records/shared_slots.h"

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "driver/base/steady_time.h"
 #include "driver/base/task_group.h"
 #include "pool/service/call.h"
 #include "pool/web/server.h"

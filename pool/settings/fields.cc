@@ -105,17 +105,17 @@ std::string Fields::Path(std::string_view key) {
   return path.empty() ? "" : source_.Resolve(path);
 }
 
-std::string Fields::Content(const std::string& path) {
-  Result<std::string> content = disk::ReadWholeFile(path, kMaxNamedFile, Cancel::Never());
+std::string Fields::Content(std::string_view key) {
+  Result<std::string> content = disk::ReadWholeFile(Path(key), kMaxNamedFile, Cancel::Never());
   if (content) return *std::move(content);
-  source_.Wrong(node_.line, Cat(where_, ": ", content.error().message()));
+  Wrong(key, Cat("names a file that cannot be read: ", content.error().message()));
   return "";
 }
 
 std::string Fields::Certificates(std::string_view key) {
   std::string pem = Text(key);
   if (pem.empty()) return "";
-  if (pem.find("-----BEGIN") == std::string::npos) pem = Content(source_.Resolve(pem));
+  if (pem.find("-----BEGIN") == std::string::npos) pem = Content(key);
   // A key that lies in the same file would be handed out with the certificate.
   if (pem.find("PRIVATE KEY-----") != std::string::npos) {
     Wrong(key, "holds a private key: name a file with certificates alone");

@@ -49,7 +49,7 @@ class Fields {
   bool Flag(std::string_view key);
   std::int64_t Time(std::string_view key);         ///< seconds since 1970; 0 = absent
   std::string Path(std::string_view key);          ///< resolved; "" = absent
-  std::string Content(const std::string& path);    ///< of a file that the map names, at most 1 MiB
+  std::string Content(std::string_view key);       ///< of the file that it names, at most 1 MiB
   std::string Certificates(std::string_view key);  ///< PEM text, or a path to it; "" = absent
 
   std::vector<std::string> Texts(std::string_view key);

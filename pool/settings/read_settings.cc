@@ -70,7 +70,7 @@ void CheckProject(Fields& fields,
 
 /// The text of the file that a key names, without the line's end.
 Secret ReadPassword(Fields& fields, std::string_view key) {
-  const Secret content(fields.Content(fields.Path(key)));
+  const Secret content(fields.Content(key));
   Secret password(std::string(Trim(content.Reveal())));
   if (password.empty()) fields.Wrong(key, "names an empty file");
   return password;

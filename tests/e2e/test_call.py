@@ -115,8 +115,8 @@ class Questions(CallTest):
             ("outline", {"engine": "oldest"}, "BuildKit 0.11"),
         ):
             with self.subTest(method=method):
-                result = self.build(f"--call={method}", self.file(CLEAN), check=113, **where)
-                self.assertIn(version, result.stderr)
+                result = self.build(f"--call={method}", self.file(CLEAN), check=1, **where)
+                self.assertRegex(result.stderr, f"ERROR: build failed: .*--(check|call=outline).* needs {version}")
                 self.assertIn("docker/dockerfile:1.", result.stderr)
                 self.assertIn("hint: use a builder with that BuildKit or a newer one", result.stderr)
                 self.assertNotIn("Unimplemented", result.stderr)
@@ -162,7 +162,7 @@ class Checks(CallTest):
 
     def test_lint_that_cannot_be_done_is_no_silence(self):
         args = ("--lint", self.file(CLEAN))
-        result = self.build(*args, builder="tls", check=113)
+        result = self.build(*args, builder="tls", check=1)
         self.assertIn("BuildKit 0.14", result.stderr)
         result = self.build(*args, "--lint-fail-on=none", builder="tls")
         self.assertRegex(result.stderr, "WARNING: --lint: .*BuildKit 0.14")

@@ -39,7 +39,7 @@ class CommandLine(PoolTest):
             "migrate\n",
             "ca show [--builder NAME] [--state DIR]\n",
             "ca server-certificate HOST... --out DIR [--builder NAME] [--state DIR]\n",
-            "front --builder NAME --pool URL --certificates DIR",
+            "front --builder NAME --pool URL --certificates DIR [--listen ADDRESS:PORT] [--socket PATH] [--drain]\n",
             "version\n",
             "DEPOT_POOL_CONFIG",
             "/etc/depot-pool/pool.yaml",

@@ -78,7 +78,7 @@ class Fleet(PoolTest):
         env = pool.variables(pool.token(project="one"), "one")
         context = self.context({"Dockerfile": _STEP})
         built = self.build("--output", "type=local,dest=out", context, env=env)
-        self.assertIn(f"builder {one}, a home of project one: its cache lies there", built.stderr)
+        self.assertIn(f"builder {one}, a home of project one: its cache is kept there", built.stderr)
         (build,) = re.findall(r"/builds/([a-z0-9]{26})", built.stderr)[:1]
         self.assertIn(f"linux/amd64  builder {one}, a home of", pool.get(f"/builds/{build}")[1])
 

@@ -107,6 +107,7 @@ class Front(PoolTest):
             self.results.append(result)
             self.assertIn(result.rc, FAILURES)
         self.assertRegex(result.stderr, "revoked")
+        self.assertEqual(result.rc, 112, "no builder would be a reason to try again")
         self.assert_step_ends(step)
         self.build(self.small(), env=self.pool.variables(other, "one"))
         statuses = self.pool.builds(other, "one")

@@ -29,15 +29,6 @@ TEST(ExitCode, TheFirstWhoKnowsWhereItFailedIsBelieved) {
   EXPECT_EQ(ExitCode(error), 112);
 }
 
-TEST(FailureText, AHintThatEndsInAQuestionIsFollowedByASentence) {
-  const auto hint = [](const char* text) {
-    return FailureText(Error(ErrorCode::kFailed, "x").WithHint(text));
-  };
-  EXPECT_EQ(hint("is it there?; with y it is z; or is it?; "),
-            "ERROR: x\nhint: is it there? With y it is z; or is it? \n");
-  EXPECT_EQ(hint("a; b?"), "ERROR: x\nhint: a; b?\n");
-}
-
 TEST(ExitCode, OfAStepThatIsToBePassedOn) {
   EXPECT_EQ(ExitCode(Error(ErrorCode::kFailed, "x").WithStepExit(42)), 42);
   EXPECT_EQ(ExitCode(Error(ErrorCode::kCancelled, "x").WithStepExit(42)), 130);

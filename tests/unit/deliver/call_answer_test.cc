@@ -24,6 +24,9 @@ TEST(CallAnswer, TextForPeopleAndJsonForPrograms) {
   EXPECT_EQ(Shown({"outline", false, false}, metadata).text, "A 1\n\nB 2\n");
   EXPECT_EQ(Shown({"outline", true, false}, metadata).text, "{\n  \"a\": 1\n}\n");
   EXPECT_EQ(Shown({"x", false, false}, {{"result.json", "[]"}}).text, "[]\n");
+  // As a builder answers where there is nothing to list.
+  EXPECT_EQ(Shown({"outline", false, false}, {{"result.json", "{}"}, {"result.txt", ""}}).text,
+            "The target takes no build argument, secret, SSH agent or cache.\n");
   EXPECT_FALSE(ShowAnswer({"outline", false, false}, {}, ""));
   EXPECT_FALSE(ShowAnswer({"outline", true, false}, {{"result.txt", "x"}}, ""));
   EXPECT_FALSE(ShowAnswer({"outline", true, false}, {{"result.json", "{"}}, ""));

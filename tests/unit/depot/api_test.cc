@@ -417,8 +417,9 @@ TEST_F(DepotApi, AHealthReportIsOneAttempt) {
   server_.On("ReportBuildHealth",
              [&](Connection& c, const SeenRequest&) { Answer(c, answer.SerializeAsString()); });
   auto health = api_->ReportHealth(build_, {"linux", "amd64", ""}, Cancel::Never());
-  ASSERT_TRUE(health);
-  EXPECT_EQ(*health, 77);
+  ASSERT_TRUE(health && *health);
+  EXPECT_EQ((*health)->at, 77);
+  EXPECT_EQ((*health)->barred, "");
 }
 
 TEST_F(DepotApi, StepsGoAsOneEnvelopeOfAClientStream) {

@@ -308,6 +308,40 @@ TEST_F(HostedBuildTest, ABuildThatTheApiCancelsWaitsForNoMachine) {
   EXPECT_EQ(builder.error().message(), "the Depot API cancelled the build");
 }
 
+TEST_F(HostedBuildTest, ATokenThatIsRevokedInTheQueueIsALoginAndNoLackOfBuilders) {
+  cli::GetBuildKitConnectionResponse pending;
+  pending.mutable_pending()->set_wait_ms(30'000);
+  HandOut(pending);
+  cli::ReportBuildHealthResponse cancels;
+  cancels.mutable_cancels_at()->set_seconds(1);
+  server_.On("ReportBuildHealth", [&](Connection& c, const SeenRequest&) {
+    c.Reply(200, cancels.SerializeAsString(),
+            "Content-Type: application/proto\r\n"
+            "Depot-Pool-Barred: the token shop was revoked\r\n");
+  });
+  auto build = Hold();
+  auto builder = Acquire(*build);
+  ASSERT_FALSE(builder);
+  EXPECT_EQ(builder.error().message(),
+            "the Depot API cancelled the build: the token shop was revoked");
+  EXPECT_EQ(builder.error().at(), FailedAt::kAuthentication);
+}
+
+TEST_F(HostedBuildTest, TheEndIsToldOnANewConnectionWhenTheKeptOneIsDead) {
+  std::atomic<int> asked = 0;
+  server_.On("FinishBuild", [&](Connection& c, const SeenRequest&) {
+    if (++asked == 1) return c.StaySilent();
+    Answer(c, "");
+  });
+  Times times = test::ShortTimes();
+  times.finish = milliseconds(2'000);
+  auto build = Hold(times);
+  EXPECT_TRUE(build->Finish(nullptr));
+  EXPECT_EQ(asked, 2);
+  EXPECT_NE(said_.text().find("no answer within 1 s: trying again at once"), std::string::npos)
+      << said_.text();
+}
+
 TEST_F(HostedBuildTest, ACancelIsToldAtOnceWhateverElseIsGoingOn) {
   auto build = Hold();
   user_.Request(Error(ErrorCode::kCancelled, "build cancelled (SIGTERM)"));

@@ -71,6 +71,17 @@ TEST_F(Contexts, HostAndContextTogetherAreAUsageError) {
   EXPECT_EQ(endpoint.error().code(), ErrorCode::kUsage);
 }
 
+TEST_F(Contexts, WhatAnAddressLeavesOutIsWhatDockerTakes) {
+  for (const auto& [host, whole] :
+       {std::pair("tcp://", "tcp://localhost:2375"), std::pair("tcp://:7", "tcp://localhost:7"),
+        std::pair(":7", "tcp://localhost:7"), std::pair("unix://", "unix:///var/run/docker.sock"),
+        std::pair(" unix:// ", "unix:///var/run/docker.sock"),
+        std::pair(" ", "unix:///var/run/docker.sock")}) {
+    environment_["DOCKER_HOST"] = host;
+    EXPECT_EQ(Resolved(), Cat("default ", whole)) << host;
+  }
+}
+
 TEST_F(Contexts, EmptyVariablesDoNotCount) {
   environment_ = {{"DOCKER_HOST", ""}, {"DOCKER_CONTEXT", ""}, {"DOCKER_TLS_VERIFY", ""}};
   EXPECT_EQ(Resolved(), "default unix:///var/run/docker.sock");
@@ -234,9 +245,8 @@ TEST_F(Contexts, HostsAreCompletedOrRefused) {
     flags_.host = given;
     EXPECT_EQ(Resolved(), expected) << given;
   }
-  for (const char* host :
-       {"tcp://", "tcp://:1", "tcp://h:0", "tcp://h:70000", "tcp://h:x", "tcp://h:1/path",
-        "tcp://u:p@h:1", "tcp://h h:1", "unix://relative", "unix://", "tcp://[::1"}) {
+  for (const char* host : {"tcp://h:0", "tcp://h:70000", "tcp://h:x", "tcp://h:1/path",
+                           "tcp://u:p@h:1", "tcp://h h:1", "unix://relative", "tcp://[::1"}) {
     flags_.host = host;
     Result<EngineEndpoint> endpoint = Resolve();
     ASSERT_FALSE(endpoint) << host;

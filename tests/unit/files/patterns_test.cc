@@ -1,6 +1,5 @@
 #include "driver/files/patterns.h"
 
-#include <chrono>
 #include <functional>
 #include <random>
 
@@ -208,9 +207,8 @@ TEST(Patterns, HostileOnesCostNoMoreThanTheirLengthTimesTheName) {
   std::string path = name;
   for (int i = 0; i < 10; ++i)
     path += "/a/" + name;
-  const auto start = std::chrono::steady_clock::now();
+  // One that tries all ways to give the stars their share would have 2^100 of them.
   EXPECT_FALSE(set.Matches(path));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
 }
 
 TEST(Patterns, MoreThanSixtyFourPartsWork) {

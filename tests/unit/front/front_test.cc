@@ -74,9 +74,10 @@ class FrontTest : public ::testing::Test {
     TRY_ASSIGN(identity::IssuedCertificate issued, authority->Issue(pass, kLife));
     return DialWith(issued);
   }
-  Result<std::unique_ptr<rpc::ByteStream>> DialWith(const identity::IssuedCertificate& issued) {
+  Result<std::unique_ptr<rpc::ByteStream>> DialWith(const identity::IssuedCertificate& issued,
+                                                    const std::string& name = "localhost") {
     rpc::TlsOptions tls;
-    tls.server_name = "localhost";
+    tls.server_name = name;
     tls.ca_pem = dir_.Read("ca.pem");
     tls.certificate_pem = issued.certificate_pem;
     tls.key_pem = issued.key_pem;
@@ -141,6 +142,16 @@ TEST_F(FrontTest, RefusesCertificatesOfOthers) {
   EXPECT_LOGGED("the certificate is for builder second");
 }
 
+TEST_F(FrontTest, SaysWhyAClientDoesNotTrustIt) {
+  auto authority = authorities_.Of("first");
+  ASSERT_TRUE(authority);
+  auto issued = (*authority)->Issue({"first", "p", "build1"}, kLife);
+  ASSERT_TRUE(issued);
+  auto client = DialWith(*issued, "builder.test");
+  EXPECT_SAYS(Echo(client), "builder.test");
+  EXPECT_LOGGED("127.0.0.1 turned away: it does not trust our certificate for builder.test (");
+}
+
 TEST_F(FrontTest, ACertificateOpensConnectionsInItsTimeAndEndsNone) {
   auto issued =
       (*authorities_.Of("first"))->Issue({"first", "p", "build1"}, std::chrono::seconds(2));
@@ -161,7 +172,7 @@ TEST_F(FrontTest, ACertificateOpensConnectionsInItsTimeAndEndsNone) {
 TEST_F(FrontTest, ThePoolItselfNeedsNoWordOfThePool) {
   Say("");
   EXPECT_EQ(Try({"first", "p", ""}), "ping");
-  EXPECT_LOGGED("the pool of project p comes in");
+  EXPECT_LOGGED("the pool comes in from 127.0.0.1");
 }
 
 TEST_F(FrontTest, CutsOffABuildThatIsOver) {

@@ -107,6 +107,41 @@ TEST_F(CurlClient, EveryStatusIsAResponseAndRedirectsAreNotFollowed) {
   EXPECT_EQ(server.connections(), 1) << "connections are kept";
 }
 
+TEST_F(CurlClient, AfterAFailureNoneOfTheKeptConnectionsIsTrusted) {
+  constexpr int kKept = 2;
+  std::atomic<int> here = 0;
+  std::atomic<bool> cut = false;
+  TestServer server([&](Connection& connection) {
+    const bool old = !cut;
+    SeenRequest request;
+    while (connection.ReadHead(request)) {
+      if (old && cut) return connection.StaySilent();
+      // Both are there at once, so that two connections are kept.
+      for (++here; !cut && here < kKept;)
+        connection.cancel().SleepFor(std::chrono::milliseconds(1));
+      connection.Reply(200, "x");
+    }
+  });
+  TaskGroup group(Cancel::Never());
+  for (int i = 0; i < kKept; ++i) {
+    group.Start("get", [&](const Cancel&) -> Result<> {
+      EXPECT_TRUE(Get(server.Url()));
+      return {};
+    });
+  }
+  EXPECT_TRUE(group.Wait());
+  EXPECT_EQ(server.connections(), kKept);
+  cut = true;
+  Request request;
+  request.url = server.Url();
+  const auto send = [&](std::chrono::milliseconds patience) {
+    return client_->Send(request, Cancel::Never().WithTimeout(patience, "no answer"));
+  };
+  EXPECT_FALSE(send(std::chrono::milliseconds(200))) << "on a connection that was cut";
+  EXPECT_TRUE(send(std::chrono::seconds(30))) << "on a new one";
+  EXPECT_EQ(server.connections(), kKept + 1);
+}
+
 TEST_F(CurlClient, PostWithoutBodyHasNoContentType) {
   TestServer server(TestServer::Always(Echo));
   Request request;
@@ -577,6 +612,8 @@ TEST_F(CurlClientTls, PlainServerIsNamedInTheError) {
   Result<Response> response = Get(Cat("https://127.0.0.1:", server.port()));
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code(), ErrorCode::kDenied);
+  EXPECT_NE(response.error().hint().find("plain HTTP"), std::string::npos)
+      << response.error().message() << response.error().hint();
 }
 
 TEST(Encoding, FollowsRfc3986AndTheFormRules) {

@@ -59,6 +59,21 @@ TEST_F(ExplanationTest, AMissingFileHasANeighbourInEveryBuildKitsWords) {
   }
 }
 
+TEST_F(ExplanationTest, AFolderInAnotherCaseOrWithATypingErrorIsFound) {
+  tree_.File("context/src/Main/main.go", "x");
+  const auto meant = [&](const std::string& path) {
+    const std::string hint = HintForMissing(Cat('"', path, "\": not found"));
+    const std::size_t at = hint.find("; did you mean ");
+    return at == std::string::npos ? "" : hint.substr(at + 15);
+  };
+  EXPECT_EQ(meant("/Src/Main/main.go"), "src/Main/main.go?");
+  EXPECT_EQ(meant("/SRC/main/Main.go"), "src/Main/main.go?");
+  EXPECT_EQ(meant("/scr/Main/main.goo"), "src/Main/main.go?") << "one letter for another";
+  EXPECT_EQ(meant("/Src"), "src?");
+  EXPECT_EQ(meant("/Src/nothing"), "") << "that folder has it neither";
+  EXPECT_EQ(meant("/word/main.go"), "") << "a file is no folder";
+}
+
 TEST_F(ExplanationTest, WhatLiesAboveTheContextIsSaidToBeNoPartOfIt) {
   const auto of = [&](const char* line) {
     return HintFor(Error(ErrorCode::kFailed, R"("/none": not found)")
@@ -165,11 +180,11 @@ TEST_F(ExplanationTest, AStageThatAMountWantsOrTheBuilderGuessesIsNamedToo) {
             "is meant: as before");
   EXPECT_EQ(of("maid", " (did you mean made?)"),
             "no stage of the Dockerfile is called maid, so it was taken for an image: did you mean "
-            "made?; if an image is meant: as before");
+            "made? If an image is meant: as before");
   EXPECT_EQ(of("mad", " (did you mean made?)"),
             "no stage of the Dockerfile is called mad, so it was taken for an image: did you mean "
-            "made?; if an image is meant: as before");
-  for (const char* image : {"a", "mai", "maid2", "x"})
+            "made? If an image is meant: as before");
+  for (const char* image : {"a", "mai", "maid2", "x", "made:2"})
     EXPECT_EQ(of(image, ""), "as before") << image;
   tree_.File("dockerfiles/Dockerfile", "FROM a\nRUN --mount=type=bind,from=3 true\n");
   EXPECT_EQ(of("3", ""),
@@ -182,6 +197,33 @@ TEST_F(ExplanationTest, AStageThatAMountWantsOrTheBuilderGuessesIsNamedToo) {
                   .At(FailedAt::kAuthentication))
           .find("called 3"),
       std::string::npos);
+}
+
+TEST_F(ExplanationTest, AStageThatDoesNotExistIsTheDockerfilesFault) {
+  tree_.File("dockerfiles/Dockerfile", "FROM a AS builder\nCOPY --from=bulder /x /\nFROM bilder\n");
+  auto opened = files::OpenDirectoryTree(tree_.At("dockerfiles"));
+  ASSERT_TRUE(opened);
+  inputs_.trees["dockerfile"] = *std::move(opened);
+  const auto of = [&](const std::string& image, const std::string& why) {
+    return Explain(Error(ErrorCode::kFailed, Cat("docker.io/library/", image, ": ", why))
+                       .WithExcerpt(image == "none" ? "   2 | >>> COPY --from=none /a /\n" : "")
+                       .WithPlace({"a step", "", ""})
+                       .At(FailedAt::kRegistry),
+                   options_, inputs_, keyring_, Cancel::Never());
+  };
+  for (const char* near : {"bulder", "bilder:latest", "bilder"}) {
+    const Error error = of(near, "no route");
+    EXPECT_EQ(error.at(), FailedAt::kUnsaid) << near;
+    EXPECT_NE(error.hint().find("did you mean builder?"), std::string::npos) << error.hint();
+    EXPECT_EQ(error.place().step, "a step");
+  }
+  EXPECT_EQ(of("none", "no route").at(), FailedAt::kRegistry) << "it may be an image";
+  EXPECT_EQ(of("none", "pull access denied, repository does not exist").at(), FailedAt::kUnsaid);
+  for (const char* image : {"bilder:2", "builder", "alpine"}) {
+    const Error error = of(image, "not found");
+    EXPECT_EQ(error.at(), FailedAt::kRegistry) << image;
+    EXPECT_EQ(error.hint(), "") << image;
+  }
 }
 
 TEST_F(ExplanationTest, OnlyALoginIsExplainedByCredentials) {

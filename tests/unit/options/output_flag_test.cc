@@ -69,10 +69,17 @@ TEST(OutputFlag, UnknownTypesAndAttributesNameTheNearest) {
 }
 
 TEST(OutputFlag, TypeMustBeSaid) {
-  EXPECT_EQ(Refusal("dest=out"), "--output: type is missing");
-  EXPECT_EQ(Refusal("dst=out"), "--output: type is missing");
+  EXPECT_EQ(Refusal("tpye=local"), "--output: type is missing");
+  EXPECT_EQ(Refusal("Type=local"), "--output: type is missing");
   EXPECT_EQ(Refusal("dest=out,name=x"), "--output: type is missing");
   EXPECT_EQ(Refusal("out,dir"), "--output: \"out\" must be a key=value pair");
+}
+
+TEST(OutputFlag, ALoneFieldIsAFolderAsForBuildx) {
+  for (const char* folder : {"dest=x", "name=x", "push=true", "a=b=c", "=x"}) {
+    EXPECT_EQ(Parse(folder).type, "local") << folder;
+    EXPECT_EQ(Parse(folder).dest, folder);
+  }
 }
 
 TEST(OutputFlag, EmptyIsAnError) {

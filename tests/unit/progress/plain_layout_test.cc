@@ -293,6 +293,28 @@ TEST(Summary, CountsATransferThatSeveralTargetsReportOnce) {
       << Summary(play.trace());
 }
 
+TEST(Summary, CountsAStepOfABuildThatIsTriedAgainOnce) {
+  Player play;
+  for (const std::string attempt : {"1", "2", "3"}) {
+    play.Begin("run" + attempt, 0, "[2/2] RUN make");
+    Vertex run;
+    run.digest = "run" + attempt;
+    run.name = "[2/2] RUN make";
+    run.started = run.completed = play.At(1);
+    run.cached = attempt != "1";
+    play.Put(run);
+    Vertex base = run;
+    base.digest = "base" + attempt;
+    base.name = "[1/2] FROM base";
+    base.cached = true;
+    play.Put(base);
+    play.Begin("push" + attempt, 1, "exporting to image").End("push" + attempt, 2, "refused");
+  }
+  play.Show();
+  EXPECT_NE(Summary(play.trace()).find("    steps    3, of which 1 cached\n"), std::string::npos)
+      << Summary(play.trace());
+}
+
 TEST(Summary, OfManyTheFirstAreNamed) {
   Player play;
   play.Begin("a", 0, "one").Begin("b", 0, "exporting to image");

@@ -299,6 +299,10 @@ TEST_F(RecordsTest, AreCopiedToAnEmptyDatabase) {
   settings_.store = TestPostgres::Get().Empty().url;
   EXPECT_EQ(CopyFileToDatabase(settings_).error().code(), ErrorCode::kExists)
       << "a pool has it open";
+  settings::Settings new_pool = settings_;
+  new_pool.state += "/new";
+  EXPECT_NE(CopyFileToDatabase(new_pool).error().hint().find("needs no `migrate`"),
+            std::string::npos);
   records_.reset();
   auto copied = CopyFileToDatabase(settings_);
   ASSERT_TRUE(copied) << copied.error().message();

@@ -294,6 +294,16 @@ TEST_F(HomesTest, AHomeThatIsDownIsNone) {
   EXPECT_EQ(GroundsOf("b"), Grounds::kHome);
 }
 
+TEST_F(HomesTest, WhereHomesDoNotCountNobodyWaitsForOne) {
+  slots_->SetHomes({seconds(0), 16});
+  for (const char* build : {"a", "b", "c"})
+    Ask(build);
+  EXPECT_EQ(Ask("d"), "waits:1");
+  slots_->Release("a");
+  EXPECT_EQ(slots_->Queue().at(0).lack, Lack::kSlot) << "it has not asked since";
+  EXPECT_EQ(Ask("d"), home_);
+}
+
 TEST_F(HomesTest, EitherZeroIsTheOrderOfTheQueueAlone) {
   for (const HomeRules& rules : {HomeRules{seconds(0), 16}, HomeRules{seconds(30), 0}}) {
     slots_->SetHomes(rules);

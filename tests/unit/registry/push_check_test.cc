@@ -243,5 +243,19 @@ TEST(PushCheck, ServerThatIsNotTrustedHasRefusedNobody) {
   EXPECT_FALSE(response.error().hint().empty());
 }
 
+TEST(PushCheck, ARegistryInPlainHttpIsKnownByItsAnswer) {
+  test::TestServer server{[](Connection& connection) {
+    connection.Write("HTTP/1.0 400 Bad Request\r\n\r\nClient sent TLS");
+  }};
+  auto client = Client();
+  http::Request request;
+  request.url = Cat("https://127.0.0.1:", server.port(), "/v2/");
+  Result<http::Response> response = SendTo(*client, request, Cancel::Never());
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().hint(),
+            "what listens there speaks no TLS: plain HTTP, or it is another service; with "
+            "registries, plain HTTP is spoken on this machine alone");
+}
+
 }  // namespace
 }  // namespace depot::registry::push_check_test

@@ -255,13 +255,17 @@ TEST_F(Builds, ARevokedTokensBuildsGetNoMachineAndEnd) {
   ASSERT_TRUE(settings::RevokeTokenRecord(SettingsFile(), last_token_id_));
   for (const auto& build : {runs, waits}) {
     auto refused = Connect(build);
-    EXPECT_EQ(refused.code, "failed_precondition");
+    EXPECT_EQ(refused.code, "permission_denied") << "no builder would be a reason to try again";
     EXPECT_NE(refused.text.find("revoked"), std::string::npos) << refused.text;
   }
   bool told = false;
   for (int i = 0; i < 100 && !told; ++i) {
     Cancel::Never().SleepFor(std::chrono::milliseconds(100));
-    told = Health(runs).message.has_cancels_at();
+    auto health = Health(runs);
+    told = health.message.has_cancels_at();
+    if (told) {
+      EXPECT_NE(health.barred.find("revoked"), std::string::npos) << health.barred;
+    }
   }
   EXPECT_TRUE(told);
   for (int i = 0; i < 200; ++i) {
@@ -270,6 +274,7 @@ TEST_F(Builds, ARevokedTokensBuildsGetNoMachineAndEnd) {
   }
   EXPECT_EQ(OpenRecords()->Find(waits.build_id())->state, records::State::kCanceled);
   EXPECT_NE(Connect(waits).text.find("revoked"), std::string::npos) << Connect(waits).text;
+  EXPECT_EQ(Connect(waits).code, "permission_denied");
   EXPECT_EQ(OpenRecords()->Find(runs.build_id())->state, records::State::kCanceled);
   const std::string metrics = Get("/metrics").body;
   EXPECT_NE(metrics.find("depot_pool_slots_in_use{platform=\"linux/amd64\"} 0"), std::string::npos)

@@ -29,7 +29,8 @@ struct Outcome {
   std::string code = "ok";
   std::string text;
   Message message;
-  std::string queue;  ///< of the response's Depot-Pool-Queue
+  std::string queue;   ///< of the response's Depot-Pool-Queue
+  std::string barred;  ///< of its Depot-Pool-Barred
 };
 
 /// A real pool on loopback over plain HTTP, with projects one and two, users ada (both) and bob
@@ -145,6 +146,7 @@ class PoolServerTest : public ::testing::Test {
     http::Response answer = Post("/depot.cli." + method, token, request.SerializeAsString());
     Outcome<Response> outcome;
     outcome.queue = answer.Header("depot-pool-queue");
+    outcome.barred = answer.Header("depot-pool-barred");
     if (answer.status == 200) {
       EXPECT_TRUE(outcome.message.ParseFromString(answer.body));
       return outcome;

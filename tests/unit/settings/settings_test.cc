@@ -259,6 +259,8 @@ TEST(Settings, ADatabaseIsNamedWithoutItsPassword) {
   }
   EXPECT_SAYS(WhyNot("store: builds.sqlite\n"), "must be a URL");
   EXPECT_SAYS(WhyNot("store_password_file: password\n"), "needs `store`");
+  EXPECT_SAYS(WhyNot(Cat("store: \"", url, "\"\nstore_password_file: none\n")),
+              "line 4: settings: store_password_file names a file that cannot be read: ");
 }
 
 TEST(Settings, SharedTokensHoldBeforeThoseOfTheFile) {

@@ -28,7 +28,10 @@ constexpr Recorded kRecorded[] = {
     {"failed to authorize: failed to fetch oauth token: the token has expired", "expired"},
     {"failed to do request: Head \"https://r/v2/\": http: server gave HTTP response to HTTPS "
      "client",
-     "speaks no TLS"},
+     "speaks no TLS: name it in"},
+    {"failed to push r/x: failed to do request: Head \"https://r/v2/\": http: server gave HTTP "
+     "response to HTTPS client",
+     "speaks no TLS: say --output"},
     {"failed to do request: Head \"https://r/v2/\": tls: failed to verify certificate: x509: "
      "certificate signed by unknown authority",
      "buildkitd.toml"},
@@ -66,8 +69,9 @@ constexpr Recorded kRecorded[] = {
     {"failed to do request: Head \"https://r/v2/\": tls: first record does not look like a TLS "
      "handshake",
      "http = true"},
-    {"\"lint\" needs BuildKit 0.14 or newer, and docker/dockerfile:1.8.1, which does it on older "
-     "ones, cannot be had: failed to do request: Head \"https://registry-1.docker.io/v2/\": 429 "
+    {"a check of the Dockerfile (--check, --lint) needs BuildKit 0.14 (Docker 27) or newer; this "
+     "builder is older, and docker/dockerfile:1.8.1, which does it on older ones, cannot be had: "
+     "failed to do request: Head \"https://registry-1.docker.io/v2/\": 429 "
      "Too Many Requests",
      "use a builder with that BuildKit"},
     {"granting entitlement network.host is not allowed by build daemon configuration",
