@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, argv[1]);
+  std::memcpy(address.sun_path, argv[1], std::strlen(argv[1]));
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return Fail(argv[1]);
   std::string words = std::filesystem::current_path().string() + '\0' + argv[2] + '\0';
