@@ -1,11 +1,12 @@
 """The rig and the harness themselves, with docker-buildx as the client: look here first."""
 
+import json
 import time
 import unittest
 import urllib.error
 
 import trees
-from harness import EndToEnd, alone, file, folder, hardlink, symlink
+from harness import RIG_FOLDER, EndToEnd, alone, file, folder, hardlink, symlink
 
 
 class Rig(EndToEnd):
@@ -56,6 +57,18 @@ class Rig(EndToEnd):
                 self.assertEqual(self.engine(name).run(image, "uname", "-m"), (0, "x86_64\n"))
                 self.assertEqual(len(self.engine(name).inspect(image)["RootFS"]["Layers"]), 3)
                 self.assertIsNone(self.engine(name).inspect(image + "x"))
+
+    def test_containers_have_a_network_and_a_small_hook(self):
+        """The hook is runc_front and not dockerd, whose start is most of what a container costs."""
+        for name in ("containerd", "classic", "oldest"):
+            with self.subTest(engine=name):
+                words = ["run", "--detach", "--rm", self.rig["BASE"], "sleep", "60"]
+                container = self.run_docker(*words, engine=name).stdout.strip()
+                self.addCleanup(self.engine(name).request, "DELETE", f"/containers/{container}?force=1")
+                (settings,) = (RIG_FOLDER / "engines" / name / "exec").rglob(f"{container}/config.json")
+                hook = json.loads(settings.read_text())["hooks"]["prestart"][0]
+                self.assertIn("/runc_front-", hook["path"])
+                self.assertIn("eth0", self.run_docker("exec", container, "ls", "/sys/class/net", engine=name).stdout)
 
     def test_classic_engine_answers_behind_tls(self):
         self.assertIn(

@@ -1,28 +1,18 @@
-"""The program that makes a remote builder of an engine: compiled once, started per transport."""
+"""The program that makes a remote builder of an engine, started per transport."""
 
-import hashlib
 import socket
 
 import processes
-from settings import CACHE, SOURCES, TLS
-from steps import run, step, wait_until
+import programs
+from settings import TLS
+from steps import step, wait_until
 
-_FLAGS = ["-std=c++20", "-O2", "-Wall", "-Wextra", "-pthread"]
 _LIBRARIES = ["-lssl", "-lcrypto"]
 
 
 def compiled():
-    """The path of the program, compiled now unless the cache has this very source."""
-    source = SOURCES / "builder_bridge.cc"
-    key = hashlib.sha256(source.read_bytes() + " ".join(_FLAGS).encode()).hexdigest()[:16]
-    program = CACHE / f"builder_bridge-{key}"
-    if not program.exists():
-        with step("compiled builder_bridge"):
-            fresh = program.with_suffix(".new")
-            program.parent.mkdir(parents=True, exist_ok=True)
-            run(["g++", *_FLAGS, "-o", fresh, source, *_LIBRARIES])
-            fresh.rename(program)
-    return program
+    """The path of the program."""
+    return programs.compiled("builder_bridge", ["-pthread"], _LIBRARIES)
 
 
 def start_builders(program, engine, arm64, ports):

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import processes
+import programs
 from settings import RIG, TLS, number_of_rig
 from steps import run, step, wait_until
 
@@ -132,12 +133,12 @@ NEWEST = {"newest": (True, 4), "newest-classic": (False, 5)}
 
 def make_newest(unpacked, name):
     """An engine of NEWEST, beside the others; it takes its runc from the engine `containerd`."""
-    programs = _programs(unpacked["docker.io"][1], unpacked["containerd"][1])
+    files = _programs(unpacked["docker.io"][1], unpacked["containerd"][1])
     beside = RIG / "engines" / "containerd" / "bin"
     for program in ("runc", "docker-init"):
-        programs[program] = (beside / program).resolve()
+        files[program] = (beside / program).resolve()
     containerd_store, number = NEWEST[name]
-    return Engine(name, number, programs, {"features": {"containerd-snapshotter": containerd_store}})
+    return Engine(name, number, files, {"features": {"containerd-snapshotter": containerd_store}})
 
 
 def _programs(docker, containerd):
@@ -147,12 +148,15 @@ def _programs(docker, containerd):
 
 
 def make_engines(packages, ports):
+    runc = packages["bookworm", "amd64", "runc"][1] / "usr/sbin/runc"
+    if not os.environ.get("DEPOT_RIG_REAL_RUNC"):
+        runc = programs.compiled("runc_front", ["-static", f'-DREAL_RUNC="{runc}"'])
     shared = {
-        "runc": packages["bookworm", "amd64", "runc"][1] / "usr/sbin/runc",
+        "runc": runc,
         "docker-init": packages["bookworm", "amd64", "tini"][1] / "usr/bin/tini-static",
     }
 
-    def programs(suite):
+    def programs_of(suite):
         docker, containerd = (packages[suite, "amd64", name][1] for name in ("docker.io", "containerd"))
         return {**shared, **_programs(docker, containerd)}
 
@@ -160,8 +164,8 @@ def make_engines(packages, ports):
     # It would make the key of a long gone feature in /etc/docker.
     key = {"deprecated-key-path": str(RIG / "oldest-key.json")}
     return [
-        Engine("containerd", 0, programs("trixie"), snapshotter),
-        Engine("classic", 1, programs("trixie"), {}, tls_port=ports["CLASSIC"]),
-        Engine("oldest", 2, programs("bookworm"), key),
-        Engine("arm64", 3, programs("trixie"), snapshotter),
+        Engine("containerd", 0, programs_of("trixie"), snapshotter),
+        Engine("classic", 1, programs_of("trixie"), {}, tls_port=ports["CLASSIC"]),
+        Engine("oldest", 2, programs_of("bookworm"), key),
+        Engine("arm64", 3, programs_of("trixie"), snapshotter),
     ]
