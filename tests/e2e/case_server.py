@@ -6,7 +6,8 @@ python and importing is most of what a small case costs.
 
 run_case.cc is the client: a connection gives standard input, output and error, and then, each ended by a NUL, the folder
 to run in, the case (module.Class.test_case) and the environment. The answer is one byte, the exit code. When a client is
-gone, as after a timeout of ctest, its case and all that the case started are killed.
+gone, as after a timeout of ctest, its case and all that the case started are killed. A server whose socket was removed, as
+with its build folder, ends.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ import unittest
 from pathlib import Path
 
 _STOP_SECONDS = 10
+_LOOK_SECONDS = 5
 
 
 def main(command, path):
@@ -54,7 +56,7 @@ def _start(path):
     # What is collected in a child would be copied for it first.
     gc.collect()
     gc.freeze()
-    _serve(listener)
+    _serve(listener, Path(path))
 
 
 def _stop(path):
@@ -70,13 +72,13 @@ def _stop(path):
     Path(path).unlink(missing_ok=True)
 
 
-def _serve(listener):
+def _serve(listener, path):
     poller = select.poll()
     poller.register(listener, select.POLLIN)
     clients = {}  # the connection of each case that runs, and its process
     ends = {}  # what tells the end of a case's process, and its connection
-    while True:
-        for fd, _ in poller.poll():
+    while clients or path.exists():
+        for fd, _ in poller.poll(_LOOK_SECONDS * 1000):
             if fd == listener.fileno():
                 connection = listener.accept()[0].detach()
                 pid = os.fork()

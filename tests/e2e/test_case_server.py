@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import unittest
@@ -42,11 +44,20 @@ class CaseServer(EndToEnd):
         (self.work / "served_cases.py").write_text(_CASES)
         self.socket = self.folder / "cases.sock"
         self.serve("start")
-        self.addCleanup(self.serve, "stop")
+
+    def tearDown(self):
+        self.serve("stop")
+        super().tearDown()
 
     def serve(self, command):
         env = {**os.environ, "PYTHONPATH": str(self.work), "PYTHONDONTWRITEBYTECODE": "1"}
         subprocess.run([sys.executable, _HERE / "case_server.py", command, self.socket], env=env, check=True, timeout=30)
+
+    def server(self):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(os.fspath(self.socket))
+            pid, _, _ = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return Path("/proc") / str(pid)
 
     def start_case(self, name):
         words = [self.program, self.socket, f"served_cases.Cases.test_{name}"]
@@ -84,6 +95,11 @@ class CaseServer(EndToEnd):
         case.communicate()
         self.wait_until(lambda: not any(process.exists() for process in running), 20, "the case goes on")
         self.assertEqual(self.play("passes")[0], 0)
+
+    def test_it_ends_when_nobody_can_reach_it(self):
+        server = self.server()
+        self.socket.unlink()
+        self.wait_until(lambda: not server.exists(), 20, "the server goes on")
 
     def test_without_a_server_a_case_fails(self):
         self.serve("stop")
