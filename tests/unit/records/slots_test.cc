@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "driver/base/text.h"
+#include "pool/records/slot_book.h"
 #include "pool/records/turns.h"
 
 namespace depot::records::slots_test {
@@ -294,14 +295,17 @@ TEST_F(HomesTest, AHomeThatIsDownIsNone) {
   EXPECT_EQ(GroundsOf("b"), Grounds::kHome);
 }
 
-TEST_F(HomesTest, WhereHomesDoNotCountNobodyWaitsForOne) {
-  slots_->SetHomes({seconds(0), 16});
-  for (const char* build : {"a", "b", "c"})
-    Ask(build);
-  EXPECT_EQ(Ask("d"), "waits:1");
-  slots_->Release("a");
-  EXPECT_EQ(slots_->Queue().at(0).lack, Lack::kSlot) << "it has not asked since";
-  EXPECT_EQ(Ask("d"), home_);
+TEST(SlotBook, WhereHomesDoNotCountNobodyWaitsForOne) {
+  SlotBook book;
+  book.Configure({{"one", kAmd64, 1, {}}});
+  // As another pool has written it down, before anybody has looked who is next.
+  book.claims[1].claim = {"b", kAmd64, "p", 1, ""};
+  const auto lack = [&] { return std::get<Waiting>(*book.AskAgain("b", kAmd64)).lack; };
+  EXPECT_EQ(lack(), Lack::kSlot);
+  book.homes = {seconds(30), 16};
+  EXPECT_EQ(lack(), Lack::kHome);
+  book.homes = {seconds(0), 16};
+  EXPECT_EQ(lack(), Lack::kSlot);
 }
 
 TEST_F(HomesTest, EitherZeroIsTheOrderOfTheQueueAlone) {
