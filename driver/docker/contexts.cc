@@ -231,31 +231,35 @@ Result<EngineAddress> ParseEngineHost(const EngineEndpoint& endpoint) {
   EngineAddress address;
   std::string_view host = endpoint.host;
   auto invalid = [&](std::string_view why) {
-    return Fail(ErrorCode::kInvalid, Cat("the Docker Engine's address \"",
-                                         RedactUrls(Printable(endpoint.host)), "\" ", why));
+    return Error(ErrorCode::kInvalid, Cat("the Docker Engine's address \"",
+                                          RedactUrls(Printable(endpoint.host)), "\" ", why));
   };
+  if (Printable(host) != host) return Fail(invalid("has characters that no address has"));
   if (host.starts_with("unix://")) {
     address.socket_path = host.substr(7);
-    if (!address.socket_path.starts_with('/')) return invalid("needs an absolute path");
+    if (!address.socket_path.starts_with('/')) return Fail(invalid("needs an absolute path"));
     return address;
   }
   if (host.starts_with("ssh://")) {
     address.ssh = host.substr(6);
-    if (address.ssh.empty()) return invalid("has no host");
+    if (address.ssh.empty()) return Fail(invalid("has no host"));
     return address;
   }
   if (!host.starts_with("tcp://")) return Fail(UnsupportedHost(endpoint.host));
   host.remove_prefix(6);
   if (host.ends_with('/')) host.remove_suffix(1);
   if (host.find_first_of("/?#@ \\") != std::string_view::npos) {
-    return invalid("must be tcp://HOST:PORT and nothing more");
+    Error wrong = invalid("must be tcp://HOST:PORT and nothing more");
+    if (!host.ends_with(".sock")) return Fail(std::move(wrong));
+    const std::string_view path = host.substr(std::min(host.find('/'), host.size()));
+    return Fail(std::move(wrong).WithHint(Cat("did you mean unix://", path, '?')));
   }
   const HostPort parts = SplitHostPort(host);
   const std::string_view port = parts.port.value_or(endpoint.tls ? "2376" : "2375");
   const std::optional<std::uint16_t> number = ParsePort(port);
-  if (!number) return invalid("has a port that is none");
+  if (!number) return Fail(invalid("has a port that is no number from 1 to 65535"));
   if (parts.host.empty() || parts.host.find_first_of("[]") != std::string_view::npos) {
-    return invalid("has no host");
+    return Fail(invalid("has no host"));
   }
   address.port = *number;
   address.address = parts.host;

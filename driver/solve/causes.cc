@@ -53,8 +53,8 @@ constexpr std::string_view kNoTlsOfPush =
     "it in the builder's buildkitd.toml ([registry.\"HOST:PORT\"] with http = true), or in an "
     "Engine's daemon.json (insecure-registries)";
 constexpr std::string_view kFromHint =
-    "--from names a stage, an image or a named context; what is in the context is copied without "
-    "it";
+    "FROM and --from name a stage, an image or a named context; what is in the context is copied "
+    "without --from";
 
 constexpr Cause kCatalogue[] = {
     // A question that an old builder does not know; why another frontend does not help comes
@@ -78,6 +78,10 @@ constexpr Cause kCatalogue[] = {
     {"access denied", "", kLogin, kLogIn},
     {"access to the resource is denied", "", kLogin, kLogIn},
     {"no basic auth credentials", "", kLogin, kLogIn},
+    // As our own answer to the builder's question for a token says it.
+    {"the token server ", " refused the credentials of ", kLogin,
+     "those credentials are wrong, or no longer good: log in again, or change them where they come "
+     "from"},
     {"failed to fetch oauth token", "", kLogin, kLogIn},
     {"failed to fetch anonymous token", "", kLogin, kLogIn},
     {"failed to push", "server gave HTTP response to HTTPS client", kRegistry, kNoTlsOfPush},
@@ -112,6 +116,7 @@ constexpr Cause kCatalogue[] = {
     {"target stage", "", kStep, kStageHint},
     {"invalid stage index", "", kStep,
      "--from=NUMBER counts the stages (FROM lines) from 0, and takes one above its own"},
+    {"failed to parse stage name", "must be lowercase", kStep, "names of images are in lower case"},
     {"failed to parse stage name", "", kStep, kFromHint},
     {"granting entitlement", "", kStep,
      "the builder's own configuration must allow it too (insecure-entitlements)"},

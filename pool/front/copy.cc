@@ -26,6 +26,8 @@ class Side {
   Io Read(char* to, std::size_t room, std::size_t& got) {
     got = 0;
     while (got < room) {
+      // What SSL_get_error() finds in this thread's queue it takes for this call's.
+      ERR_clear_error();
       const ssize_t part = tls_ != nullptr ? SSL_read(tls_, to + got, static_cast<int>(room - got))
                                            : ::recv(socket_, to + got, room - got, 0);
       if (part <= 0) return Outcome(part);
@@ -39,6 +41,7 @@ class Side {
   Io Write(const char* from, std::size_t size, std::size_t& put) {
     put = 0;
     while (put < size) {
+      ERR_clear_error();
       const ssize_t part = tls_ != nullptr
                                ? SSL_write(tls_, from + put, static_cast<int>(size - put))
                                : ::send(socket_, from + put, size - put, MSG_NOSIGNAL);
@@ -60,7 +63,6 @@ class Side {
       return errno == EAGAIN || errno == EINTR ? Io::kWait : Io::kBroken;
     }
     const int error = SSL_get_error(tls_, static_cast<int>(result));
-    ERR_clear_error();
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return Io::kWait;
     return error == SSL_ERROR_ZERO_RETURN ? Io::kEnd : Io::kBroken;
   }

@@ -208,6 +208,9 @@ class RunningFront final : public Front {
       if (word.kind == Word::Kind::kNo) {
         return Fail(ErrorCode::kFailed, Cat("build ", pass.build, ": ", word.why));
       }
+      if (word.kind == Word::Kind::kUnknown) {
+        options_.say(Cat("build ", pass.build, " may come in, nobody knows better: ", word.why));
+      }
     }
     return {};
   }

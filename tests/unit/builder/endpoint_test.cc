@@ -126,6 +126,8 @@ TEST_F(EndpointTest, SaysWhatIsWrong) {
   EXPECT_NE(Message("tcp://h:99999").find("no host and port"), std::string::npos);
   EXPECT_NE(Message("unix://relative").find("not an absolute path"), std::string::npos);
   EXPECT_NE(Message("tcp://h:1?cacrt=x").find("did you mean cacert"), std::string::npos);
+  EXPECT_NE(Message("tcp://h\x1b[31m:1").find("no address has"), std::string::npos);
+  EXPECT_EQ(Message("tcp://h\x1b[31m:1").find('\x1b'), std::string::npos);
   EXPECT_NE(Message("mybuilder").find("is not an endpoint"), std::string::npos);
   EXPECT_NE(Message("unix:///x?cacert=y").find("takes no settings"), std::string::npos);
   EXPECT_NE(Message("linux/amd64=tcp://h:1").find("PLATFORM=URL"), std::string::npos);

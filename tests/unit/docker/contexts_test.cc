@@ -245,12 +245,23 @@ TEST_F(Contexts, HostsAreCompletedOrRefused) {
     flags_.host = given;
     EXPECT_EQ(Resolved(), expected) << given;
   }
-  for (const char* host : {"tcp://h:0", "tcp://h:70000", "tcp://h:x", "tcp://h:1/path",
-                           "tcp://u:p@h:1", "tcp://h h:1", "unix://relative", "tcp://[::1"}) {
+  for (const char* host :
+       {"tcp://h:0", "tcp://h:70000", "tcp://h:x", "tcp://h:1/path", "tcp://u:p@h:1", "tcp://h h:1",
+        "unix://relative", "tcp://[::1", "unix:///a\x1b[31m", "ssh://h\nx"}) {
     flags_.host = host;
     Result<EngineEndpoint> endpoint = Resolve();
     ASSERT_FALSE(endpoint) << host;
     EXPECT_EQ(endpoint.error().code(), ErrorCode::kInvalid);
+    EXPECT_EQ(endpoint.error().message().find('\x1b'), std::string::npos);
+  }
+}
+
+TEST_F(Contexts, ASocketsPathAloneIsNoHost) {
+  for (const char* host : {"/var/run/docker.sock", "unix:/var/run/docker.sock"}) {
+    flags_.host = host;
+    Result<EngineEndpoint> endpoint = Resolve();
+    ASSERT_FALSE(endpoint) << host;
+    EXPECT_EQ(endpoint.error().hint(), "did you mean unix:///var/run/docker.sock?");
   }
 }
 

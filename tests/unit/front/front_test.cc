@@ -24,6 +24,12 @@ class FrontTest : public ::testing::Test {
  protected:
   FrontTest() {
     std::signal(SIGPIPE, SIG_IGN);
+    Start(pool_.Url(""));
+  }
+
+  /// In place of the front there is.
+  void Start(const std::string& pool_url) {
+    front_.reset();
     auto server = identity::IssueServerCertificate(dir_.path(), {"localhost"}, kLife);
     auto clients = authorities_.Of("first");
     EXPECT_TRUE(server && clients);
@@ -31,8 +37,9 @@ class FrontTest : public ::testing::Test {
     options.listen = "127.0.0.1:0";
     options.socket = dir_.path("builder.sock");
     options.builder = "first";
-    options.pool_url = pool_.Url("");
+    options.pool_url = pool_url;
     options.version = "test";
+    options.system_roots = FindSystemRoots("", "");
     options.ask_every = std::chrono::milliseconds(50);
     certificates_ = {server->certificate_pem, server->key_pem, (*clients)->certificate_pem()};
     options.look_every = std::chrono::milliseconds(50);
@@ -218,6 +225,18 @@ TEST_F(FrontTest, WhoIsInsideStaysWhileThePoolDoesNotAnswer) {
   // An answer that is none is no word of the pool either.
   Say("<html>no: </html>\n");
   EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
+}
+
+TEST_F(FrontTest, APoolThatItDoesNotTrustCutsNobody) {
+  test::TestAuthority strange;
+  strange.Issue("pool", "DNS:localhost");
+  TestServer pool(TestServer::Always([](Connection& connection, test::SeenRequest& /*request*/) {
+                    connection.Reply(200, "yes\n");
+                  }),
+                  {strange.path("pool.pem"), strange.path("pool.key"), ""});
+  Start(Cat("https://localhost:", pool.port()));
+  EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
+  EXPECT_LOGGED("build build1 may come in, nobody knows better: TLS with the pool");
 }
 
 TEST_F(FrontTest, ABuildHasSixtyFourConnections) {

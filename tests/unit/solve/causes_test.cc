@@ -65,7 +65,13 @@ constexpr Recorded kRecorded[] = {
     {"target stage \"nope\" could not be found (did you mean one?)", "--target"},
     {"target stage nope could not be found", "--target"},
     {"invalid stage index 3", "from 0"},
-    {"failed to parse stage name \"/etc\": invalid reference format", "without it"},
+    {"failed to parse stage name \"/etc\": invalid reference format", "without --from"},
+    {"failed to parse stage name \"Busybox\": invalid reference format: repository name "
+     "(library/Busybox) must be lowercase",
+     "lower case"},
+    {"failed to authorize: rpc error: code = PermissionDenied desc = the token server "
+     "https://h/token refused the credentials of DOCKER_AUTH_CONFIG: status 401",
+     "wrong, or no longer good"},
     {"failed to do request: Head \"https://r/v2/\": tls: first record does not look like a TLS "
      "handshake",
      "http = true"},
