@@ -1,5 +1,8 @@
 """The exit code says what kind of failure it was: README's table, each of it seen."""
 
+import base64
+import json
+
 from harness import EndToEnd
 
 
@@ -63,6 +66,21 @@ class ExitCodes(EndToEnd):
         self.build(*skipped, self.context_with(), builder="plain", check=112)
         self.build(*skipped, self.context_with(), engine="classic", check=112)
         self.build(self.context_with(), env={"DEPOT_PROJECT_ID": "p"}, check=112)
+
+    def test_credentials_that_a_token_server_refuses(self):
+        host = self.registry_host("bearer")
+        wrong = base64.b64encode(b"pusher:wrong").decode()
+        env = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {host: {"auth": wrong}}})}
+        image = self.image_name(registry="bearer")
+        wanted = {
+            "a base": [self.context({"Dockerfile": f"FROM {image}\n"})],
+            "a push": ["--no-preflight", "--push", "-t", image, self.context_with()],
+            "a cache": [f"--cache-to=type=registry,ref={image}", self.context_with()],
+        }
+        for name, args in wanted.items():
+            with self.subTest(name):
+                result = self.build(*args, builder="plain", env=env, check=112)
+                self.assertIn("hint: those credentials are wrong, or no longer good", result.stderr)
 
     def test_a_registry(self):
         image = f"{self.closed_port()}/x/y"

@@ -176,7 +176,7 @@ class Identity(ReplicasTest):
         try:
             self.ask(pool, *build)
         except connect.Refused as error:
-            return error.code == "failed_precondition"
+            return error.code == "permission_denied"
         return False
 
     def test_a_pool_moves_from_its_file_to_a_database(self):
