@@ -70,7 +70,7 @@ TEST(OutputFlag, UnknownTypesAndAttributesNameTheNearest) {
 
 TEST(OutputFlag, TypeMustBeSaid) {
   EXPECT_EQ(Refusal("tpye=local"), "--output: type is missing");
-  EXPECT_EQ(Refusal("Type=local"), "--output: type is missing");
+  EXPECT_EQ(Refusal("Type=local"), "--output: dest is required for local exporter");
   EXPECT_EQ(Refusal("dest=out,name=x"), "--output: type is missing");
   EXPECT_EQ(Refusal("out,dir"), "--output: \"out\" must be a key=value pair");
 }
