@@ -91,7 +91,7 @@ def _registry(method, path, fault):
     return Fault(prepare=lambda trial: trial.registry().will(method, path, fault, times=1))
 
 
-def _api(fault, undone=True, ends=False):
+def _api(fault, undone=True):
     """`undone`: it says that nothing was done. Else a build may have been made, and no other one is asked for."""
     methods = ["GetBuildKitConnection", "FinishBuild"] + ["CreateBuild"] * undone
 
@@ -99,7 +99,7 @@ def _api(fault, undone=True, ends=False):
         for method in methods:
             trial.api.will(method, fault)
 
-    return Fault(prepare=prepare, ends=ends)
+    return Fault(prepare=prepare)
 
 
 FAULTS = {
@@ -123,8 +123,8 @@ FAULTS = {
     "api 500": _api(fake_api.failure(500, "internal"), undone=False),
     "api 503": _api(fake_api.failure(503)),
     "api 429": _api(fake_api.failure(429, headers={"Retry-After": "1"})),
-    # Told once, after 30 s.
-    "api hang": _api(fake_api.hang(), undone=False, ends=True),
+    # Said after 30 s, and asked again.
+    "api hang": _api(fake_api.hang(), undone=False),
 }
 
 
