@@ -115,13 +115,13 @@ Result<Endpoint> ParseEndpoint(std::string_view url,
   std::string_view name = address.substr(0, separator);
   const Scheme* scheme = separator == std::string_view::npos ? nullptr : FindScheme(name);
   if (scheme == nullptr) return Fail(BadScheme(address, name));
-  if (Printable(address) != address) {
-    return Fail(ErrorCode::kUsage, Cat("builder: \"", RedactUrls(Printable(address)),
-                                       "\" has characters that no address has"));
-  }
   Endpoint endpoint;
   endpoint.scheme = name;
   endpoint.url = RedactUrls(Printable(address));
+  if (Printable(address) != address) {
+    return Fail(ErrorCode::kUsage,
+                Cat("builder: \"", endpoint.url, "\" has characters that no address has"));
+  }
   TRY_ASSIGN(Settings settings, ParseQuery(query, *scheme));
   TRY(scheme->parse(address.substr(separator + 3), settings, endpoint));
   if (name != "tcp") return endpoint;

@@ -49,9 +49,8 @@ constexpr std::string_view kNoTls =
     "(insecure-registries)";
 constexpr std::string_view kNoTlsOfPush =
     "that registry speaks no TLS: say --output type=image,push=true,registry.insecure=true, or "
-    "name "
-    "it in the builder's buildkitd.toml ([registry.\"HOST:PORT\"] with http = true), or in an "
-    "Engine's daemon.json (insecure-registries)";
+    "name it in the builder's buildkitd.toml ([registry.\"HOST:PORT\"] with http = true), or in "
+    "an Engine's daemon.json (insecure-registries)";
 constexpr std::string_view kFromHint =
     "FROM and --from name a stage, an image or a named context; what is in the context is copied "
     "without --from";

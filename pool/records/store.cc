@@ -99,8 +99,8 @@ Result<std::int64_t> CopyFileToDatabase(const settings::Settings& settings) {
     if (error.code() != ErrorCode::kNotFound) return Fail(std::move(error));
     return Fail(
         std::move(error).WithHint("a new pool needs no `migrate`: start it, and it makes its "
-                                  "tables; an old one's records are "
-                                  "in its `state` folder, so run this where that is, as its user"));
+                                  "tables; an old one's records are in its `state` folder, so run "
+                                  "this where that is, as its user"));
   }
   TRY(CheckSqliteIsClosed(settings.state));
   TRY_ASSIGN(auto from, OpenSqliteStore(settings.state, kLockPatience));
