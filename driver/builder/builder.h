@@ -7,6 +7,7 @@
 #include "driver/builder/features.h"
 #include "driver/event/sink.h"
 #include "driver/rpc/channel.h"
+#include "driver/rpc/dial.h"
 
 namespace depot::builder {
 
@@ -35,6 +36,12 @@ class Builder {
   virtual Result<std::unique_ptr<Builder>> Another(const Cancel& /*cancel*/) {
     return Fail(ErrorCode::kUnsupported, "this builder has one connection");
   }
+
+  /// Makes a connection for one session alone, which is announced with the metadata of
+  /// Control.Session; the daemon is the HTTP/2 client on it. Fails where something before the
+  /// daemon lets none through. Empty where sessions go inside of that call, which costs the daemon
+  /// the work on every byte twice. Blocks. Any thread.
+  virtual rpc::AnnouncedDial session_dial() const { return {}; }
 
   /// What the daemon said it can do when it was acquired; never changes, also when it connects
   /// again.

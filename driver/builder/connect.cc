@@ -213,6 +213,7 @@ class Lease final : public Builder {
     return std::make_unique<Lease>(connection_, std::move(reached));
   }
 
+  rpc::AnnouncedDial session_dial() const override { return connection_.dial_session; }
   const Features& features() const override { return features_; }
   const std::string& endpoint() const override { return connection_.endpoint; }
 

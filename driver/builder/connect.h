@@ -7,6 +7,7 @@
 
 #include "driver/builder/builder.h"
 #include "driver/rpc/byte_stream.h"
+#include "driver/rpc/dial.h"
 
 namespace depot::builder {
 
@@ -19,6 +20,7 @@ struct Connection {
   bool same_machine = false;  ///< see Features
   /// One attempt; its errors are final except kUnavailable ones from a refused connection.
   std::function<Result<std::unique_ptr<rpc::ByteStream>>(const Cancel&)> dial;
+  rpc::AnnouncedDial dial_session;    ///< see Builder::session_dial()
   std::chrono::seconds patience{20};  ///< with refused connections; 0 = a refusal is final
 };
 

@@ -16,6 +16,20 @@ namespace {
 /// is just being restarted.
 constexpr std::chrono::seconds kPatience(3);
 
+/// POST /session announces in headers what Control.Session takes as metadata (moby
+/// api/server/router/session).
+Result<std::unique_ptr<rpc::ByteStream>> DialEngineSession(const docker::EngineEndpoint& endpoint,
+                                                           const rpc::Metadata& announcement,
+                                                           const Cancel& cancel) {
+  TRY_ASSIGN(Endpoint place, EndpointOfEngine(endpoint));
+  TRY_ASSIGN(std::unique_ptr<rpc::ByteStream> stream, Dial(place, cancel));
+  rpc::SecretHeaders headers = endpoint.headers;
+  for (const auto& [name, value] : announcement.entries()) {
+    headers.emplace_back(name, Secret(value));
+  }
+  return rpc::UpgradeToH2c(std::move(stream), "/session", headers, cancel);
+}
+
 Result<std::unique_ptr<rpc::ByteStream>> DialEngine(const docker::EngineEndpoint& endpoint,
                                                     const Cancel& cancel) {
   TRY_ASSIGN(Endpoint place, EndpointOfEngine(endpoint));
@@ -68,6 +82,13 @@ class EngineDriver final : public Driver {
     connection.engine = true;
     connection.same_machine = endpoint_->host.starts_with("unix:") && endpoint_->tunnel.empty();
     connection.dial = [endpoint = endpoint_](const Cancel& c) { return DialEngine(*endpoint, c); };
+    // Elsewhere one more connection costs round trips, or a program.
+    if (connection.same_machine) {
+      connection.dial_session = [endpoint = endpoint_](const rpc::Metadata& announcement,
+                                                       const Cancel& c) {
+        return DialEngineSession(*endpoint, announcement, c);
+      };
+    }
     connection.patience = patience;
     return Hold(std::move(connection), sink, cancel);
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "driver/base/secret.h"
 #include "driver/base/system_roots.h"
 #include "driver/rpc/byte_stream.h"
+#include "driver/rpc/metadata.h"
 
 namespace depot::rpc {
 
@@ -55,10 +57,14 @@ Result<std::unique_ptr<ByteStream>> StartTls(std::unique_ptr<ByteStream> stream,
 /// readable PEM and belong together.
 Result<> CheckTlsOptions(const TlsOptions& options);
 
+/// Makes a connection that serves one thing, which `announcement` tells the peer while it is made.
+using AnnouncedDial = std::function<Result<std::unique_ptr<ByteStream>>(
+    const Metadata& announcement, const Cancel& cancel)>;
+
 /// Sends `POST path HTTP/1.1` with `Upgrade: h2c` and waits for 101, as the Docker Engine wants it
-/// for /grpc (moby client hijack.go). `headers` go along as they are; a line break in one is
-/// kInvalid. Any other status is an Error with the Engine's message: 404 is kUnsupported (an Engine
-/// without BuildKit), anything else kInvalid.
+/// for /grpc and /session (moby client hijack.go). `headers` go along as they are; a line break in
+/// one is kInvalid. Any other status is an Error with the Engine's message: 404 is kUnsupported (an
+/// Engine without BuildKit), anything else kInvalid.
 Result<std::unique_ptr<ByteStream>> UpgradeToH2c(std::unique_ptr<ByteStream> stream,
                                                  const std::string& path,
                                                  const SecretHeaders& headers,

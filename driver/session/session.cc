@@ -13,7 +13,7 @@
 
 // The tunnel: Control.Session carries BytesMessage{data=1} both ways, and their joined data is an
 // HTTP/2 connection whose client is the builder (BuildKit session/grpchijack). Message borders
-// carry no meaning.
+// carry no meaning. A connection of the session's own carries that HTTP/2 alone.
 
 namespace depot::session {
 namespace {
@@ -49,16 +49,45 @@ Result<std::string_view> DataOf(std::string_view message) {
 /// Smaller messages, of which there are few, say nothing of the link.
 constexpr std::size_t kWorthPacking = 4 << 10;
 
+using Heard = std::atomic<Clock::rep>;
+
+void Hear(Heard& last_heard) {
+  last_heard = Clock::now().time_since_epoch().count();
+}
+
+/// A connection of the session's own.
+class OwnStream final : public rpc::ByteStream {
+ public:
+  OwnStream(std::unique_ptr<rpc::ByteStream> stream, Heard& last_heard)
+      : stream_(std::move(stream)), last_heard_(last_heard) {}
+
+  Result<std::size_t> Read(char* into, std::size_t capacity, const Cancel& cancel) override {
+    auto got = stream_->Read(into, capacity, cancel);
+    if (got) Hear(last_heard_);
+    return got;
+  }
+
+  Result<> Write(const rpc::BytesList& pieces, const Cancel& cancel) override {
+    return stream_->Write(pieces, cancel);
+  }
+
+  void Close() override { stream_->Close(); }
+
+ private:
+  const std::unique_ptr<rpc::ByteStream> stream_;
+  Heard& last_heard_;
+};
+
 class TunnelStream final : public rpc::ByteStream {
  public:
-  TunnelStream(rpc::ClientCall& call, bool may_pack, std::atomic<Clock::rep>& last_heard)
+  TunnelStream(rpc::ClientCall& call, bool may_pack, Heard& last_heard)
       : call_(call), may_pack_(may_pack), last_heard_(last_heard) {}
 
   Result<std::size_t> Read(char* into, std::size_t capacity, const Cancel& cancel) override {
     while (rest_.empty()) {
       TRY_ASSIGN(std::optional<std::string> message, call_.Read(cancel));
       if (!message) return std::size_t{0};
-      last_heard_ = Clock::now().time_since_epoch().count();
+      Hear(last_heard_);
       message_ = std::move(*message);
       TRY_ASSIGN(rest_, DataOf(message_));
     }
@@ -100,59 +129,87 @@ class TunnelStream final : public rpc::ByteStream {
   const bool may_pack_;
   PackChoice choice_;
   std::optional<rpc::GzipPacker> packer_;  ///< most sessions need none
-  std::atomic<Clock::rep>& last_heard_;
+  Heard& last_heard_;
   std::string message_;
   std::string_view rest_;  // of message_
 };
 
-class TunnelSession final : public Session {
+class OneSession final : public Session {
  public:
-  TunnelSession(rpc::Channel& channel,
-                const SessionIdentity& identity,
-                const rpc::ServiceTable& table)
-      : channel_(channel), table_(table), silence_(identity.silence), may_pack_(identity.may_pack) {
+  OneSession(rpc::Channel& channel,
+             const SessionIdentity& identity,
+             const rpc::ServiceTable& table,
+             rpc::AnnouncedDial own)
+      : channel_(channel),
+        table_(table),
+        silence_(identity.silence),
+        own_(std::move(own)),
+        may_pack_(identity.may_pack) {
     metadata_.Add("x-docker-expose-session-uuid", identity.id);
     metadata_.Add("x-docker-expose-session-sharedkey", identity.shared_key);
     for (const std::string& method : table.methods()) {
       metadata_.Add("x-docker-expose-session-grpc-method", method);
     }
-    call_ =
-        may_pack_ ? channel_.StartPackable(kMethod, metadata_) : channel_.Start(kMethod, metadata_);
+    if (!own_) Begin();
   }
 
   Result<> Serve(const Cancel& cancel) override {
+    if (own_) {
+      // Who lets /grpc through and not this (a proxy before an Engine's socket) has the other way.
+      if (auto stream = own_(metadata_, cancel)) return ServeOwn(*std::move(stream), cancel);
+      Begin();
+    }
     Result<> served = ServeCall(cancel);
     if (served || !may_pack_ || cancel.cancelled()) return served;
     const rpc::Status status = End(cancel);
     if (!status.told || status.code != rpc::Code::kUnimplemented) return served;
     // It knows no gzip, and said so before it asked for anything.
     may_pack_ = false;
-    call_ = channel_.Start(kMethod, metadata_);
+    Begin();
     return ServeCall(cancel);
   }
 
  private:
   static constexpr const char* kMethod = "/moby.buildkit.v1.Control/Session";
 
+  void Begin() {
+    call_ =
+        may_pack_ ? channel_.StartPackable(kMethod, metadata_) : channel_.Start(kMethod, metadata_);
+  }
+
   Result<> ServeCall(const Cancel& cancel) {
-    last_heard_ = Clock::now().time_since_epoch().count();
-    TaskGroup tasks(cancel);
-    CancelSource watching(tasks.cancel());
-    tasks.Start("session-watch",
-                [this, &watching](const Cancel&) { return Watch(watching.cancel()); });
-    Result<> served = rpc::Serve(std::make_unique<TunnelStream>(*call_, may_pack_, last_heard_),
-                                 table_, tasks.cancel());
-    watching.Request(Error(ErrorCode::kCancelled, "the session has ended"));
-    Result<> watched = tasks.Wait();
+    TRY(ServeStream(std::make_unique<TunnelStream>(*call_, may_pack_, last_heard_), cancel));
     if (cancel.cancelled()) return {};
-    if (!watched) return watched;
-    if (!served) return Fail(std::move(served).error().While("session with the builder"));
     const rpc::Status status = End(cancel);
     // Nobody here has cancelled anything: with that word the builder, or a proxy, says good-bye.
     if (!status.ok() && status.code != rpc::Code::kCancelled) {
       return Fail(rpc::ToError(status).While("session with the builder"));
     }
-    return Fail(ErrorCode::kUnavailable, "the builder ended the session");
+    return Ended();
+  }
+
+  Result<> ServeOwn(std::unique_ptr<rpc::ByteStream> stream, const Cancel& cancel) {
+    TRY(ServeStream(std::make_unique<OwnStream>(std::move(stream), last_heard_), cancel));
+    if (cancel.cancelled()) return {};
+    return Ended();
+  }
+
+  static Result<> Ended() { return Fail(ErrorCode::kUnavailable, "the builder ended the session"); }
+
+  /// Success: `cancel` has stopped, or the peer has ended the stream.
+  Result<> ServeStream(std::unique_ptr<rpc::ByteStream> stream, const Cancel& cancel) {
+    Hear(last_heard_);
+    TaskGroup tasks(cancel);
+    CancelSource watching(tasks.cancel());
+    tasks.Start("session-watch",
+                [this, &watching](const Cancel&) { return Watch(watching.cancel()); });
+    Result<> served = rpc::Serve(std::move(stream), table_, tasks.cancel());
+    watching.Request(Error(ErrorCode::kCancelled, "the session has ended"));
+    Result<> watched = tasks.Wait();
+    if (cancel.cancelled()) return {};
+    if (!watched) return watched;
+    if (!served) return Fail(std::move(served).error().While("session with the builder"));
+    return {};
   }
 
   /// How the builder ended the call.
@@ -166,7 +223,7 @@ class TunnelSession final : public Session {
     while (cancel.SleepFor(std::chrono::seconds(1))) {
       // A process that was stopped and continued has heard nothing, but nobody was silent.
       if (Clock::now() - std::exchange(woken, Clock::now()) > std::chrono::seconds(5)) {
-        last_heard_ = Clock::now().time_since_epoch().count();
+        Hear(last_heard_);
       }
       Clock::duration silence = Clock::now().time_since_epoch() - Clock::duration(last_heard_);
       if (silence < silence_) continue;
@@ -180,18 +237,20 @@ class TunnelSession final : public Session {
   rpc::Channel& channel_;
   const rpc::ServiceTable& table_;
   const std::chrono::seconds silence_;
+  const rpc::AnnouncedDial own_;
   rpc::Metadata metadata_;
   bool may_pack_;
-  std::unique_ptr<rpc::ClientCall> call_;
-  std::atomic<Clock::rep> last_heard_{0};
+  std::unique_ptr<rpc::ClientCall> call_;  ///< none while the session is on a connection of its own
+  Heard last_heard_{0};
 };
 
 }  // namespace
 
 std::unique_ptr<Session> OpenSession(rpc::Channel& channel,
                                      const SessionIdentity& identity,
-                                     const rpc::ServiceTable& table) {
-  return std::make_unique<TunnelSession>(channel, identity, table);
+                                     const rpc::ServiceTable& table,
+                                     rpc::AnnouncedDial own) {
+  return std::make_unique<OneSession>(channel, identity, table, std::move(own));
 }
 
 }  // namespace depot::session

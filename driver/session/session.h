@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "driver/base/cancel.h"
 #include "driver/rpc/channel.h"
+#include "driver/rpc/dial.h"
 #include "driver/rpc/server.h"
 
 namespace depot::session {
@@ -19,8 +21,8 @@ struct SessionIdentity {
   bool may_pack = false;
 };
 
-/// The connection on which the builder calls us: an HTTP/2 server inside Control.Session. Opens it,
-/// waits for the builder's first bytes, and serves `table`.
+/// The connection on which the builder calls us, the HTTP/2 server: inside Control.Session, or one
+/// of its own. Opens it, waits for the builder's first bytes, and serves `table`.
 class Session {
  public:
   virtual ~Session() = default;  ///< ends the session without waiting for the peer
@@ -32,9 +34,11 @@ class Session {
   virtual Result<> Serve(const Cancel& cancel) = 0;
 };
 
-/// `channel` and `table` must outlive it.
+/// Inside Control.Session on `channel`, begun here; unless `own` is given and works, which Serve()
+/// tries: it makes the session's own connection. `channel` and `table` must outlive it.
 std::unique_ptr<Session> OpenSession(rpc::Channel& channel,
                                      const SessionIdentity& identity,
-                                     const rpc::ServiceTable& table);
+                                     const rpc::ServiceTable& table,
+                                     rpc::AnnouncedDial own = {});
 
 }  // namespace depot::session

@@ -57,6 +57,7 @@ class Solver {
          EventSink& sink,
          const Cancel& cancel)
       : channel_(builder.channel()),
+        session_dial_(builder.session_dial()),
         endpoint_(builder.endpoint()),
         request_(request),
         services_(services),
@@ -73,7 +74,7 @@ class Solver {
     session::SessionIdentity identity{request_.session.empty() ? RandomId() : request_.session,
                                       request_.shared_key, request_.silence, request_.may_pack};
     channel_.Outlast(request_.silence);
-    auto session = session::OpenSession(channel_, identity, services_);
+    auto session = session::OpenSession(channel_, identity, services_, session_dial_);
     // Everything is sent at once, without waiting for answers in between: on a slow link each wait
     // would cost a round trip. The daemon itself waits for the session and for the build's job.
     TaskGroup status_task(Cancel::Never());
@@ -109,6 +110,11 @@ class Solver {
   Result<> ServeSession(session::Session& session, const Cancel& cancel) {
     Result<> served = session.Serve(cancel);
     if (served || cancel.cancelled()) return {};
+    if (session_dial_) {
+      // What the daemon says from now on, on the other connection, comes of this: "EOF", for one.
+      std::lock_guard lock(mutex_);
+      if (!solve_status_) lost_ = served.error();
+    }
     // When the daemon is shutting the build down, its own error is on the way and says more.
     cancel.SleepFor(seconds(2));
     if (cancel.cancelled()) return {};
@@ -263,6 +269,7 @@ class Solver {
   }
 
   rpc::Channel& channel_;
+  const rpc::AnnouncedDial session_dial_;
   const std::string endpoint_;
   const BuildRequest& request_;
   const rpc::ServiceTable& services_;

@@ -1,6 +1,7 @@
 """Ways to a server through another one: a TLS front, another address, a proxy."""
 
 import contextlib
+import math
 import socket
 import ssl
 import threading
@@ -62,8 +63,55 @@ class Relay:
         return "127.0.0.1", int(host.rpartition(":")[2])
 
 
-def _copy(source, target):
+class SocketProxy:
+    """Stands before an Engine's socket at `path`, as many let a job reach one, and refuses what is asked of `denied`.
+
+    `asked` are the paths of what was asked, the first of each connection. The first connection that asked for one of
+    `cut` ends when a client has sent so many bytes.
+    """
+
+    def __init__(self, engine, path, denied=(), cut=None):
+        self.asked = []
+        self._engine, self._denied, self._cut = engine, denied, dict(cut or {})
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen(16)
+        self.url = f"unix://{path}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self._listener.accept()[0]
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        with contextlib.suppress(OSError, ValueError), client:
+            head = client.recv(65536)
+            asked = head.split(b" ")[1].decode()
+            self.asked.append(asked)
+            if asked in self._denied:
+                client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return
+            with socket.socket(socket.AF_UNIX) as server:
+                server.connect(self._engine)
+                server.sendall(head)
+                back = threading.Thread(target=_copy, args=(server, client), daemon=True)
+                back.start()
+                _copy(client, server, self._cut.pop(asked, math.inf))
+                with contextlib.suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
+                back.join()
+
+
+def _copy(source, target, most=math.inf):
     with contextlib.suppress(OSError):
-        while data := source.recv(65536):
+        while most > 0 and (data := source.recv(65536)):
             target.sendall(data)
+            most -= len(data)
         target.shutdown(socket.SHUT_WR)

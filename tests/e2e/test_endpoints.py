@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from harness import FAILURES, EndToEnd, processes
+from relays import SocketProxy
 from tunnels import Programs, Sshd
 
 
@@ -179,6 +180,33 @@ class Ssh(EndpointsTest):
                     said = f"ERROR: cannot reach the Docker Engine at {self.sshd.url()}: ssh ended with"
                     self.assertIn(said, result.stderr)
                     self.assertIn("hint: is the Docker daemon running", result.stderr)
+
+
+class Sessions(EndpointsTest):
+    """A session with an Engine on this machine has a connection of its own: inside of a call, as elsewhere, the Engine
+    would take each byte apart twice.
+    """
+
+    def through(self, **options):
+        """A proxy before an Engine's socket, and the result of a build behind it."""
+        engine = self.rig["ENGINE_CONTAINERD"].removeprefix("unix://")
+        proxy = SocketProxy(engine, self.folder / "engine.sock", **options)
+        self.addCleanup(proxy.close)
+        return proxy, self.builds(env={"DOCKER_HOST": proxy.url})
+
+    def test_has_a_connection_of_its_own(self):
+        proxy, _ = self.through()
+        self.assertEqual(proxy.asked.count("/session"), 1)
+
+    def test_goes_inside_of_a_call_where_a_proxy_refuses_the_connection(self):
+        proxy, result = self.through(denied=["/session"])
+        self.assertEqual(proxy.asked.count("/session"), 1)
+        self.assertNotIn("session", result.stderr)
+
+    def test_is_lost_alone(self):
+        proxy, result = self.through(cut={"/session": 1})
+        self.assertEqual(proxy.asked.count("/session"), 2)
+        self.assertEqual(result.stderr.count("lost the builder"), 1)
 
 
 class Containers(EndpointsTest):
