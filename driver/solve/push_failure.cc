@@ -98,4 +98,12 @@ bool LayerWasTaken(const rpc::Status& status) {
          text.find(" does not exist: not found") != std::string_view::npos;
 }
 
+bool SnapshotWasLeft(const rpc::Status& status) {
+  const std::string_view text = status.message;
+  const std::size_t rename = text.find("failed to rename: rename ");
+  return status.told && rename != std::string_view::npos &&
+         text.find("/snapshots/new-", rename) != std::string_view::npos &&
+         text.find(": file exists", rename) != std::string_view::npos;
+}
+
 }  // namespace depot::solve

@@ -22,4 +22,9 @@ bool PushMayPass(const rpc::Status& status, const BuildRequest& request);
 /// the cache is pruned, or the step has run again (moby/buildkit#6808).
 bool LayerWasTaken(const rpc::Status& status);
 
+/// Whether `status` says that the folder for a new snapshot was there already: left by a daemon
+/// that was killed after it had made the folder and before it had noted so. Who meets it removes
+/// it, and the number is given out again (containerd plugins/snapshots/overlay/overlay.go).
+bool SnapshotWasLeft(const rpc::Status& status);
+
 }  // namespace depot::solve

@@ -59,7 +59,7 @@ class Resumed {
         end = Recover(lost->error);
       } else if (auto* failed = std::get_if<Failed>(&outcome);
                  failed && failed->passing != Passing::kNo) {
-        end = ExportAgain(*failed);
+        end = TryAgain(*failed);
       } else {
         return outcome;
       }
@@ -169,7 +169,7 @@ class Resumed {
     return Failed{std::move(error)};
   }
 
-  std::optional<SolveOutcome> ExportAgain(const Failed& failed) {
+  std::optional<SolveOutcome> TryAgain(const Failed& failed) {
     const Error& error = failed.error;
     // A layer that is gone once more was not taken by another export: what the cache knows of it is
     // wrong. That costs one more build, however much was lost before.
@@ -193,10 +193,14 @@ class Resumed {
                              "; the builder's cache is damaged: building again without it"));
       return std::nullopt;
     }
-    Say(Cat(error.message(), "; ", PushesSomething(request_) ? "pushing" : "exporting",
-            " again in ", ShownWait(*wait)));
+    Say(Cat(error.message(), "; ", Doing(failed.passing), " again in ", ShownWait(*wait)));
     if (!cancel_.SleepFor(*wait)) return Failed{cancel_.error()};
     return std::nullopt;
+  }
+
+  std::string_view Doing(Passing passing) const {
+    if (passing == Passing::kSnapshot) return "building";
+    return PushesSomething(request_) ? "pushing" : "exporting";
   }
 
   Result<> StartOver() {

@@ -48,6 +48,14 @@ bool IsRefusal(const rpc::Status& status) {
                          status.message.find("unknown entitlement ") != std::string::npos);
 }
 
+/// `exporting`: the frontend had ended well.
+Passing PassingOf(const rpc::Status& status, const BuildRequest& request, bool exporting) {
+  if (SnapshotWasLeft(status)) return Passing::kSnapshot;
+  if (exporting && LayerWasTaken(status)) return Passing::kLayer;
+  if (exporting && PushMayPass(status, request)) return Passing::kPush;
+  return Passing::kNo;
+}
+
 class Solver {
  public:
   Solver(builder::Builder& builder,
@@ -262,10 +270,7 @@ class Solver {
     if (lost_) return Failed{Error(*lost_).While(Cat("builder ", endpoint_))};
     // Refused, or closed on purpose by somebody here, who had a reason.
     if (Result<> alive = channel_.Alive(); !alive && !status.told) return Failed{alive.error()};
-    Passing passing = Passing::kNo;
-    if (exporting_ && PushMayPass(status, request_)) passing = Passing::kPush;
-    if (exporting_ && LayerWasTaken(status)) passing = Passing::kLayer;
-    return Failed{SolveError(status, names_), passing};
+    return Failed{SolveError(status, names_), PassingOf(status, request_, exporting_)};
   }
 
   rpc::Channel& channel_;

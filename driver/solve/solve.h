@@ -25,11 +25,12 @@ struct BuildResult {
   std::map<std::string, std::string> answer;
 };
 
-/// Whether a solve whose steps were all done may well end better when it is made again.
+/// Whether a solve that failed may well end better when it is made again.
 enum class Passing : std::uint8_t {
-  kNo,     ///< it would end so again
-  kPush,   ///< PushMayPass()
-  kLayer,  ///< LayerWasTaken()
+  kNo,        ///< it would end so again
+  kPush,      ///< PushMayPass()
+  kLayer,     ///< LayerWasTaken()
+  kSnapshot,  ///< SnapshotWasLeft(); the others are of solves whose steps were all done
 };
 
 /// The build itself failed, or the user cancelled it.

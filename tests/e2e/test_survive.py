@@ -9,7 +9,7 @@ import time
 
 import trees
 from faulty_registry import FaultyRegistry, answer
-from harness import EndToEnd
+from harness import RIG_FOLDER, EndToEnd, alone
 
 _BOTH = ("--platform", "linux/amd64,linux/arm64")
 _SIZE = 12 << 20
@@ -131,6 +131,19 @@ class Standby(SurviveTest):
         self._finish(other, 0, 60)
         self.assertEqual(alone.connections, 1)
         self.assert_no_leak("standby-secret-value", written=[self.work / "secret"])
+
+
+class Leftovers(SurviveTest):
+    @alone
+    def test_a_folder_that_a_killed_daemon_left(self):
+        """It makes the folder of a snapshot before it notes that its number is taken."""
+        self.start_newest_engine()
+        snapshots = RIG_FOLDER / "engines/newest/data/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots"
+        taken = max((int(one.name) for one in snapshots.iterdir() if one.name.isdigit()), default=0)
+        (snapshots / str(taken + 1) / "fs").mkdir(parents=True)
+        context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN echo {self.image_name()}\n"})
+        result = self.build(context, engine="newest")
+        self.assertRegex(result.stderr, r"failed to rename: .*: file exists; building again in \S+ s \(try 1 of 3\)")
 
 
 class Results(SurviveTest):

@@ -45,6 +45,16 @@ TEST(PushFailure, ALayerThatTwoExportsWroteMayPass) {
   EXPECT_FALSE(LayerWasTaken({rpc::Code::kUnknown, "failed to commit: disk full", "", true}));
 }
 
+TEST(PushFailure, AFolderThatAKilledDaemonLeft) {
+  const std::string seen =
+      "failed to prepare sha256:4d843f as ic1brzg9y: failed to rename: rename "
+      "/var/lib/docker/snapshots/new-3414013636 /var/lib/docker/snapshots/11: file exists";
+  EXPECT_TRUE(SnapshotWasLeft({rpc::Code::kUnknown, seen, "", true}));
+  EXPECT_FALSE(SnapshotWasLeft({rpc::Code::kUnknown, seen, "", false}));
+  EXPECT_FALSE(SnapshotWasLeft(
+      {rpc::Code::kUnknown, "failed to rename: rename /a /b: file exists", "", true}));
+}
+
 TEST(PushFailure, ATokenThatExpiresDuringAnUploadMayPass) {
   EXPECT_TRUE(
       MayPass("failed commit on ref \"config-sha256:1\": unexpected status from PUT request "
