@@ -16,6 +16,7 @@ from pathlib import Path
 import base_image
 import bridge
 import certificates
+import disk
 import emulation
 import engine
 import npm_package
@@ -64,6 +65,7 @@ def up():
         packages.install_missing()
         unpacked = packages.unpack_all()
         RIG.mkdir(parents=True)
+        disk.mount()
         _MARK.touch()
         ports = choose_ports(say)
         with ThreadPoolExecutor() as pool:
@@ -158,9 +160,7 @@ def _tear_down():
         )
     processes.stop_all()
     emulation.disable()
-    mounts = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for place in sorted((m for m in mounts if m.startswith(f"{RIG}/")), key=len, reverse=True):
-        subprocess.run(["umount", "-l", place], stderr=subprocess.DEVNULL)
+    disk.unmount()
     for number in range(_ENGINES):
         engine.remove_bridge(engine.bridge_name(number))
     RIG.rename(f"{RIG}.left-{os.getpid()}-{time.monotonic_ns()}")
