@@ -183,7 +183,7 @@ class RunningPool final : public PoolServer {
 Result<std::unique_ptr<PoolServer>> StartPool(PoolOptions options) {
   std::string stamp = settings::FileStamp(options.settings_file);
   TRY_ASSIGN(settings::Settings settings, settings::ReadSettings(options.settings_file));
-  TRY_ASSIGN(auto store, records::OpenStore(settings, std::chrono::milliseconds(0)));
+  TRY_ASSIGN(auto store, records::OpenServerStore(settings));
   auto pool = std::make_unique<RunningPool>(std::move(options), std::move(stamp),
                                             std::move(settings), std::move(store));
   Result<> started = pool->Start();
