@@ -136,6 +136,15 @@ web::Response MayBeOn(const Parts& parts, const std::string& id, const std::stri
              : TextPage(200, "no: the build does not have this builder\n");
 }
 
+/// For a front that begins. Needs no token: fronts have none, and it is no more than a name.
+web::Response HasBuilder(const Parts& parts, const std::string& name) {
+  const auto settings = parts.settings.Current();
+  const bool has = std::any_of(settings->builders.begin(), settings->builders.end(),
+                               [&](const auto& builder) { return builder.name == name; });
+  return TextPage(200,
+                  has ? "yes\n" : Cat("no: it has no builder ", Printable(name.substr(0, 64)), '\n'));
+}
+
 web::Response LoginPage(const Parts& parts, const std::string& code) {
   auto login = parts.records.FindLogin(code, WallClock());
   if (!login) return TextPage(404, "There is no open login with this code; begin a new one.\n");
@@ -165,6 +174,10 @@ web::Response Otherwise(const Parts& parts, const web::Request& request) {
     std::size_t on = id.find(kOn);
     if (on == std::string::npos) return BuildPage(parts, id);
     return MayBeOn(parts, id.substr(0, on), id.substr(on + kOn.size()));
+  }
+  constexpr std::string_view kBuilders = "/builders/";
+  if (get && request.path.starts_with(kBuilders)) {
+    return HasBuilder(parts, request.path.substr(kBuilders.size()));
   }
   if (get && request.path.starts_with(kLogin)) {
     return LoginPage(parts, request.path.substr(kLogin.size()));
