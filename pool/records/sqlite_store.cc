@@ -155,7 +155,10 @@ Result<Fd> ServeAlone(const std::string& directory) {
   // locks of builds.sqlite, which on some file systems are the same as these.
   const std::string path = Cat(directory, "/serve.lock");
   Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file.valid()) return Fail(SystemError(Cat("open ", path), errno));
+  if (!file.valid()) {
+    return Fail(SystemError(Cat("open ", path), errno)
+                    .WithHint("the pool's user must own the `state` directory and what is in it"));
+  }
   while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return Fail(SystemError(Cat("lock ", path), errno));

@@ -29,10 +29,6 @@ std::vector<records::BuilderSlots> SlotsOf(const std::vector<fleet::FleetBuilder
   return slots;
 }
 
-bool IsGivenAway(const fleet::FleetBuilder& builder) {
-  return builder.health == fleet::Health::kUp || builder.health == fleet::Health::kUnknown;
-}
-
 Result<builder::Endpoint> WayTo(identity::BuilderAuthorities& authorities,
                                 const fleet::FleetBuilder& builder) {
   TRY_ASSIGN(auto authority, authorities.Of(builder.source));
