@@ -1,6 +1,7 @@
 """The command line of depot-pool: help, what is wrong with a line, exit codes."""
 
 import contextlib
+import json
 import os
 import pty
 import signal
@@ -182,7 +183,7 @@ class CommandLine(PoolTest):
             return self._finish(self._start(argv, None, None, {}, None, None), check, 30).stderr
 
         said = second()
-        self.assertIn(f"another depot-pool serves from {self.pool.state} (it has locked ", said)
+        self.assertIn(f"another depot-pool serves from {self.pool.state}, and two would give every slot twice", said)
         self.assertIn("hint: stop that one first", said)
         # What opens the records beside a server does as ever.
         token = self.pool.token(project="one")
@@ -191,7 +192,12 @@ class CommandLine(PoolTest):
         self.assertEqual(self.pool.builds(token, "one"), {})
         self.pool.process.send(signal.SIGSTOP)
         self.assertIn("another depot-pool serves", second())
-        # The lock is the process's: nothing of it is left, and the file may stay.
+        # By another way it is the same folder.
+        alias = self.folder / "alias"
+        alias.symlink_to(self.pool.state)
+        other.write_text(other.read_text().replace('"state"', json.dumps(str(alias))))
+        self.assertIn("another depot-pool serves", second())
+        # The lock is the process's: nothing of it is left.
         self.pool.kill()
         self.pool.start()
         self.assertEqual(self.pool.stop().rc, 0)
