@@ -48,7 +48,7 @@ Result<Output> CancelBuild(const Invocation& invocation, const std::string& id) 
   }
   return Output{"", Cat("build ", id,
                         " is told to stop with its next sign of life, within seconds; "
-                        "it loses its builder after 60 s if it does not\n")};
+                        "it loses its builder, or its place, after 60 s if it does not\n")};
 }
 
 }  // namespace

@@ -99,8 +99,8 @@ std::variant<Pending, Machine> ReadMachine(cli::GetBuildKitConnectionResponse& a
     const milliseconds wait(answer.pending().wait_ms());
     std::string reason;
     if (note.queue.starts_with(kPosition)) {
-      reason = Cat(note.reason.empty() ? "every builder is busy" : note.reason, ": position ",
-                   note.queue.substr(kPosition.size()), " in the queue");
+      reason = Cat("position ", note.queue.substr(kPosition.size()),
+                   " in the queue: ", note.reason.empty() ? "every builder is busy" : note.reason);
     }
     return Pending{wait.count() <= 0 ? Pending().wait : std::clamp(wait, kShortest, kLongest),
                    std::move(reason)};

@@ -401,7 +401,7 @@ TEST_F(DepotApi, WhatAPoolSaysOfItsChoiceIsPassedOn) {
   });
   auto machine = api_->GetMachine(build_, {"linux", "amd64", ""}, Cancel::Never());
   ASSERT_TRUE(machine) << machine.error().message();
-  EXPECT_EQ(std::get<Pending>(*machine).reason, "a home may be soon: position 3 in the queue");
+  EXPECT_EQ(std::get<Pending>(*machine).reason, "position 3 in the queue: a home may be soon");
   answer.mutable_active()->set_endpoint("tcp://10.0.0.1:8372");
   machine = api_->GetMachine(build_, {"linux", "amd64", ""}, Cancel::Never());
   ASSERT_TRUE(machine) << machine.error().message();
