@@ -307,6 +307,9 @@ class RunningFront final : public Front {
 }  // namespace
 
 Result<std::unique_ptr<Front>> StartFront(FrontOptions options) {
+  // Paths are put behind it, and a pool knows none with two slashes.
+  while (options.pool_url.ends_with('/'))
+    options.pool_url.pop_back();
   TRY_ASSIGN(Certificates certificates, options.read_certificates());
   TRY_ASSIGN(Entrance entrance, Entrance::Open(certificates));
   TRY_ASSIGN(web::Listener listener, web::Listen(options.listen));

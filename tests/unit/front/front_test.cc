@@ -170,6 +170,13 @@ TEST_F(FrontTest, APoolThatSaysNothingOfNamesIsNoReasonToWarn) {
   EXPECT_EQ(LogWith("build build1 of project p").find("builder first"), std::string::npos);
 }
 
+TEST_F(FrontTest, ThePoolsAddressMayEndInASlash) {
+  Start(Cat(pool_.Url(""), "//"));
+  Say("no: the build does not have this builder\n");
+  EXPECT_NE(Try({"first", "p", "build1"}), "ping");
+  EXPECT_LOGGED("build build1: the build does not have this builder");
+}
+
 TEST_F(FrontTest, RefusesABuildThatThePoolDoesNotWantHere) {
   Say("no: the build is over: failed\n");
   EXPECT_SAYS(Try({"first", "p", "build1"}), "refused our client certificate");
