@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include "driver/base/columns.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "pool/commands.h"
@@ -28,9 +29,12 @@ Result<Output> List(const Invocation& invocation, const Listing& wanted) {
   for (const records::BuildRecord& build : builds) {
     std::string state = records::StateName(build.state);
     state.resize(9, ' ');
-    output.out += Cat(build.id, "  ", state, "  ", settings::FormatTime(build.created_at), "  ",
-                      build.project, "  by ", Printable(build.creator),
-                      build.error.empty() ? "" : "  ", build.error.substr(0, 120), '\n');
+    std::string line = Cat(build.id, "  ", state, "  ", settings::FormatTime(build.created_at),
+                           "  ", build.project, "  by ", Printable(build.creator),
+                           build.error.empty() ? "" : "  ", Printable(build.error));
+    if (invocation.columns > 0 && Columns(line) > invocation.columns)
+      line = Cat(FitColumns(line, invocation.columns - 1), "…");
+    output.out += Cat(line, '\n');
   }
   return output;
 }
@@ -44,7 +48,7 @@ Result<Output> CancelBuild(const Invocation& invocation, const std::string& id) 
   }
   return Output{"", Cat("build ", id,
                         " is told to stop with its next sign of life, within seconds; "
-                        "it loses its builder after 60 s if it does not\n")};
+                        "it loses its builder, or its place, after 60 s if it does not\n")};
 }
 
 }  // namespace

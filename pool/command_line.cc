@@ -171,7 +171,9 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& argv,
     words.push_back(word.c_str());
   try {
     program.parse(static_cast<int>(words.size()), words.data());
-  } catch (const CLI::CallForHelp&) {
+  } catch (const CLI::CallForHelp& asked) {
+    // There is no help about what there is not.
+    if (!program.remaining(true).empty()) return Fail(Explain(asked, program));
     line.command = Show(program.help());
   } catch (const CLI::ParseError& failure) {
     return Fail(Explain(failure, program));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct Invocation {
   Environment environment;
   /// Where a command that runs for long writes; each call is one line, from any thread.
   std::function<void(const std::string&line)> out, err;
+  /// How wide the terminal is that standard output goes to; 0 = it goes to none.
+  std::size_t columns = 0;
 };
 
 /// What a command shows when it is done.

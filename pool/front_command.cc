@@ -2,11 +2,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/disk/read_file.h"
 #include "driver/http/url.h"
 #include "pool/commands.h"
 #include "pool/front/front.h"
+#include "pool/identity/pass.h"
 #include "pool/service/journal.h"
 #include "pool/stop_signal.h"
 
@@ -23,14 +25,19 @@ struct WantedFront {
   bool drain = false;
 };
 
+Result<std::string> ReadCertificate(const std::string& path) {
+  auto pem = disk::ReadWholeFile(path, kLongestPem, Cancel::Never());
+  if (pem || pem.error().code() != ErrorCode::kNotFound) return pem;
+  return Fail(
+      std::move(pem).error().WithHint("--certificates is the folder that `depot-pool ca "
+                                      "server-certificate HOST --builder NAME --out DIR` wrote"));
+}
+
 Result<front::Certificates> ReadCertificates(const std::string& directory) {
   front::Certificates read;
-  TRY_ASSIGN(read.own_pem,
-             disk::ReadWholeFile(Cat(directory, "/server.pem"), kLongestPem, Cancel::Never()));
-  TRY_ASSIGN(read.clients_pem,
-             disk::ReadWholeFile(Cat(directory, "/clients.pem"), kLongestPem, Cancel::Never()));
-  TRY_ASSIGN(std::string key,
-             disk::ReadWholeFile(Cat(directory, "/server-key.pem"), kLongestPem, Cancel::Never()));
+  TRY_ASSIGN(read.own_pem, ReadCertificate(Cat(directory, "/server.pem")));
+  TRY_ASSIGN(read.clients_pem, ReadCertificate(Cat(directory, "/clients.pem")));
+  TRY_ASSIGN(std::string key, ReadCertificate(Cat(directory, "/server-key.pem")));
   read.key_pem = Secret(std::move(key));
   return read;
 }
@@ -40,6 +47,11 @@ Result<Output> RunFront(const Invocation& invocation, const WantedFront& wanted)
     return Fail(ErrorCode::kUsage,
                 "--pool must be an https:// URL: whoever answers there says who "
                 "stays on the builder");
+  }
+  if (!identity::IsPassName(wanted.builder)) {
+    return Fail(Error(ErrorCode::kUsage,
+                      Cat("a builder cannot be called \"", Printable(wanted.builder), '"'))
+                    .WithHint("--builder is its name under `builders` in the pool's settings"));
   }
   TRY_ASSIGN(Fd signals, KeepStopSignals());
   const service::Journal journal(invocation.out, invocation.err);

@@ -2,6 +2,7 @@
 #include <exception>
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +32,12 @@ void WriteTo(int fd, std::string_view text) {
   }
 }
 
+/// Of the terminal that standard output goes to; 0 = it goes to none, or nobody knows.
+std::size_t TerminalColumns() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 Result<Output> Run(const std::vector<std::string>& argv) {
   Invocation invocation;
   invocation.environment = TakeEnvironment();
@@ -40,6 +47,7 @@ Result<Output> Run(const std::vector<std::string>& argv) {
   invocation.settings_file = std::move(line.settings_file);
   invocation.out = [](const std::string& text) { WriteTo(STDOUT_FILENO, text); };
   invocation.err = [](const std::string& text) { WriteTo(STDERR_FILENO, text); };
+  invocation.columns = TerminalColumns();
   return line.command(invocation);
 }
 

@@ -31,6 +31,7 @@ enum class FailedAt {
   kEngine,          ///< the Docker Engine did not take or give an image
   kResources,       ///< a disk or a memory is full, here or on the builder
   kDefect,          ///< an internal error of the builder
+  kEnded,           ///< wherever it was by then: the Depot API ended the build
 };
 
 /// What of a build failed, each "" when that is not known or goes without saying.

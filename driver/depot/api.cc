@@ -18,11 +18,7 @@ namespace cli = ::depot::cli::v1;
 namespace account = ::depot::cli::v1beta1;
 using std::chrono::milliseconds;
 
-/// What of a reason that an answer gives is shown.
-constexpr std::size_t kLongestReason = 300;
-
 constexpr std::string_view kBuilds = "/depot.cli.v1.BuildService/";
-constexpr std::string_view kLogins = "/depot.cli.v1beta1.LoginService/";
 constexpr std::string_view kProjects = "/depot.cli.v1beta1.ProjectsService/";
 
 Caller By(const CreatedBuild& build) {
@@ -103,8 +99,8 @@ std::variant<Pending, Machine> ReadMachine(cli::GetBuildKitConnectionResponse& a
     const milliseconds wait(answer.pending().wait_ms());
     std::string reason;
     if (note.queue.starts_with(kPosition)) {
-      reason = Cat(note.reason.empty() ? "every builder is busy" : note.reason, ": position ",
-                   note.queue.substr(kPosition.size()), " in the queue");
+      reason = Cat("position ", note.queue.substr(kPosition.size()),
+                   " in the queue: ", note.reason.empty() ? "every builder is busy" : note.reason);
     }
     return Pending{wait.count() <= 0 ? Pending().wait : std::clamp(wait, kShortest, kLongest),
                    std::move(reason)};
@@ -133,7 +129,7 @@ class ApiClient final : public Api {
             const std::string& base,
             std::function<void(std::string)> say,
             const Times& times)
-      : connect_(client, base, say, times), say_(std::move(say)), times_(times) {}
+      : connect_(client, base, say, times), say_(std::move(say)) {}
 
   Result<CreatedBuild> CreateBuild(const Token& token,
                                    const BuildDescription& description,
@@ -225,8 +221,8 @@ class ApiClient final : public Api {
     TRY_ASSIGN(auto answer, (Ask<cli::ReportBuildHealthResponse>(kBuilds, "ReportBuildHealth",
                                                                  request, By(build), manner)));
     if (!answer.has_cancels_at()) return std::optional<CancelOrder>();
-    return std::optional(CancelOrder{answer.cancels_at().seconds(),
-                                     Printable(note.barred.substr(0, kLongestReason))});
+    return std::optional(
+        CancelOrder{answer.cancels_at().seconds(), std::move(note.barred), std::move(note.reason)});
   }
 
   Result<> ReportSteps(const CreatedBuild& build,
@@ -323,31 +319,6 @@ class ApiClient final : public Api {
     return Secret(std::move(*answer.mutable_token()));
   }
 
-  Result<Login> StartLogin(const Cancel& cancel) override {
-    TRY_ASSIGN(auto answer, (Ask<account::StartLoginResponse>(kLogins, "StartLogin",
-                                                              account::StartLoginRequest(),
-                                                              Caller(), {Retry::kThrice, cancel})));
-    if (answer.id().empty()) return Fail(Malformed("StartLogin", "names no login"));
-    return Login{answer.id(), Printable(answer.approve_url())};
-  }
-
-  Result<Secret> FinishLogin(const Login& login, const Cancel& cancel) override {
-    account::FinishLoginRequest request;
-    request.set_id(login.id);
-    const Call call{Cat(kLogins, "FinishLogin"), request.SerializeAsString(), Retry::kThrice};
-    const Cancel bounded = cancel.WithTimeout(times_.login, "nobody approved the login");
-    while (true) {
-      const auto start = Cancel::Clock::now();
-      Result<std::string> answer = connect_.ServerStream(call, Caller(), bounded);
-      const bool cut = !answer && answer.error().code() == ErrorCode::kUnavailable &&
-                       Cancel::Clock::now() - start > times_.login_cut;
-      if (cut && !bounded.cancelled()) continue;
-      TRY_ASSIGN(auto message, (ParseAnswer<account::FinishLoginResponse>("FinishLogin", answer)));
-      if (message.token().empty()) return Fail(Malformed("FinishLogin", "holds no token"));
-      return Secret(std::move(*message.mutable_token()));
-    }
-  }
-
  private:
   template <typename Answer, typename Request>
   Result<Answer> Ask(std::string_view service,
@@ -373,7 +344,6 @@ class ApiClient final : public Api {
 
   ConnectClient connect_;
   const std::function<void(std::string)> say_;
-  const Times times_;
 };
 
 }  // namespace

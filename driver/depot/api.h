@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "driver/base/cancel.h"
 #include "driver/base/secret.h"
 #include "driver/depot/cancel_order.h"
+#include "driver/depot/created_build.h"
 #include "driver/http/client.h"
 #include "driver/oci/platform.h"
 
@@ -26,71 +26,28 @@ struct Token {
   std::string source;  ///< for people: "DEPOT_TOKEN", "--token", "depot.yaml", "GitLab OIDC"
 };
 
-/// One `-o` as the API wants to know it.
-struct BuildOutput {
-  std::string kind;
-  std::map<std::string, std::string> attributes;
-};
-
-/// What CreateBuild tells of the build to come; the API shows it to people, and decides by `load`
-/// and `save` what it hands out.
-struct BuildDescription {
-  std::string project;  ///< "" = none known: the API decides by the token
-  std::vector<std::string> tags;
-  std::vector<BuildOutput> outputs;
-  bool push = false;
-  bool load = false;
-  bool save = false;
-  std::string target;
-  std::vector<std::string> save_tags;
-  /// Of a bake: one for each target, with its name as `target`; else empty.
-  std::vector<BuildDescription> targets{};
-};
-
-/// A registry credential that the API hands out for this build.
-struct RegistryCredential {
-  std::string host;  ///< host[:port] as in an image name
-  std::string username;
-  Secret password;
-};
-
-/// A name the API wants the image to have too.
-struct AdditionalTag {
-  std::string name;
-  bool push = false;
-};
-
-/// A build as the API knows it.
-struct CreatedBuild {
-  std::string id;
-  Secret token;         ///< opens this build alone; every later call of the build uses it
-  std::string project;  ///< "" when the API does not say
-  std::string url;      ///< page for people; ""
-  std::vector<RegistryCredential> credentials;
-  std::vector<AdditionalTag> tags;
-};
-
-/// How a build ended.
-enum class Outcome { kSuccess, kError, kCanceled };
-
 /// A machine is not free yet: ask again after `wait`.
 struct Pending {
   std::chrono::milliseconds wait{1000};
-  std::string reason;  ///< what the API says of the queue, for people; ""
+  std::string reason;  ///< what the API says of the queue, for people, printable; ""
 };
 
 /// A machine that runs BuildKit. All texts are PEM and stay in memory.
 struct Machine {
-  std::string endpoint, server_name;  ///< tcp://host:port, and whom its certificate names
-  std::string ca_pem;                 ///< with an empty certificate: plaintext
+  std::string endpoint;     ///< tcp://host:port
+  std::string server_name;  ///< whom its certificate names
+  std::string ca_pem;       ///< with an empty certificate: plaintext
   std::string certificate_pem;
   Secret key_pem;
-  std::string reason{};  ///< for people: why this one; ""
+  std::string reason{};  ///< for people, printable: why this one; ""
 };
 
 /// One row of `list projects`.
 struct Project {
-  std::string id, name, organization_id, organization;
+  std::string id;
+  std::string name;
+  std::string organization_id;
+  std::string organization;
 };
 
 /// One row of `list builds`. Times in seconds since 1970; 0 = not yet.
@@ -113,11 +70,6 @@ struct PullInfo {
   std::string username;
   Secret password;
   bool saved = false;  ///< false: the build was not made with --save
-};
-
-/// A device login that waits for its approval.
-struct Login {
-  std::string id, approve_url;
 };
 
 /// Work that the API shows as steps of the build: what this program did before and after BuildKit.
@@ -184,9 +136,6 @@ class Api {
                                       const std::string& project,
                                       const std::string& build,
                                       const Cancel& cancel) = 0;
-  virtual Result<Login> StartLogin(const Cancel& cancel) = 0;
-  /// Waits until the login is approved, up to 10 min.
-  virtual Result<Secret> FinishLogin(const Login& login, const Cancel& cancel) = 0;
 };
 
 /// `url` is the API's base: https://, or http:// to a loopback address only (a token would travel

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "driver/base/backoff.h"
+#include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/depot/connect_answer.h"
 #include "driver/http/url.h"
@@ -15,6 +16,9 @@ using std::chrono::milliseconds;
 constexpr std::size_t kMaxAnswer = 8 << 20;
 constexpr int kTries = 3;
 
+/// What of each thing that a pool says of its answer is shown.
+constexpr std::size_t kLongestReason = 300;
+
 constexpr std::string_view kUnaryType = "application/proto";
 constexpr std::string_view kStreamType = "application/connect+proto";
 
@@ -25,6 +29,10 @@ std::string MethodOf(const std::string& path) {
 bool IsHere(const std::string& base) {
   auto url = http::ParseUrl(base);
   return url && http::IsLoopback(http::HostName(url->authority));
+}
+
+std::string Said(const http::Response& answer, std::string_view header) {
+  return Printable(answer.Header(header).substr(0, kLongestReason));
 }
 
 std::string Seconds(milliseconds time) {
@@ -59,8 +67,8 @@ class Exchange {
     if (!answer) return tl::unexpected(Lost(std::move(answer).error(), cancel));
     if (auto failure = CheckAnswer(asked_, *answer, kUnaryType)) return Unexpected(failure);
     if (call.note != nullptr) {
-      *call.note = {answer->Header("depot-pool-queue"), answer->Header("depot-pool-reason"),
-                    answer->Header("depot-pool-barred")};
+      *call.note = {Said(*answer, "depot-pool-queue"), Said(*answer, "depot-pool-reason"),
+                    Said(*answer, "depot-pool-barred")};
     }
     return std::move(answer->body);
   }

@@ -24,11 +24,11 @@ enum class Retry {
   kUntilCancelled,  ///< as long as its Cancel allows
 };
 
-/// What a pool says beside an answer; "" where it says nothing.
+/// What a pool says beside an answer, safe to show and bounded; "" where it says nothing.
 struct PoolNote {
   std::string queue;   ///< the place in its queue
-  std::string reason;  ///< why it is this machine, or none yet; for people
-  std::string barred;  ///< why the build has lost the right to go on; for people
+  std::string reason;  ///< why it is this machine, or none yet, or why the build is to end
+  std::string barred;  ///< why the build has lost the right to go on
 };
 
 /// One RPC with one message each way.

@@ -4,13 +4,6 @@
 #include "driver/event/step.h"
 
 namespace depot::api {
-namespace {
-
-std::int64_t SecondsNow() {
-  return std::chrono::duration_cast<std::chrono::seconds>(Now().time_since_epoch()).count();
-}
-
-}  // namespace
 
 HealthReports::HealthReports(std::shared_ptr<BuildRecord> build, Platform platform)
     : build_(std::move(build)), platform_(std::move(platform)), thread_(build_->cancel) {
@@ -43,7 +36,7 @@ Result<> HealthReports::Run(const Cancel& stop) {
               std::chrono::duration_cast<std::chrono::seconds>(silence).count(),
               " s that this build is alive, and may end it: ", answer.error().message()));
     }
-    if (order && order->at <= SecondsNow()) {
+    if (order && order->IsDue()) {
       CancelBuild(*order);
       break;
     }
@@ -53,13 +46,8 @@ Result<> HealthReports::Run(const Cancel& stop) {
 
 void HealthReports::CancelBuild(const CancelOrder& order) {
   build_->cancelled_by_api = true;
-  const bool barred = !order.barred.empty();
   std::lock_guard lock(mutex_);
-  cancelled_ = Error(ErrorCode::kFailed,
-                     Cat("the Depot API cancelled the build", barred ? ": " : "", order.barred))
-                   .WithHint(barred ? "the next build needs another token"
-                                    : "somebody ended it there, or its token is no longer good")
-                   .At(barred ? FailedAt::kAuthentication : FailedAt::kUnsaid);
+  cancelled_ = CancelledByApi(order);
   if (act_) act_(*cancelled_);
 }
 

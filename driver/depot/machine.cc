@@ -156,7 +156,7 @@ class MachineDriver final : public builder::Driver {
         const ErrorCode code = got.error().code();
         const bool away = code == ErrorCode::kTimeout || (answered_ && IsAway(code));
         if (!away || Cancel::Clock::now() >= heard + build_->times.api_away)
-          return Fail(std::move(got).error());
+          return Fail(WhyRefused(std::move(got).error(), kind, cancel));
         said = Cat(got.error().message(), "; asking again, the place in the queue is kept");
         step.Log(said);
         if (!cancel.SleepFor(build_->times.connect_again)) return Fail(cancel.error());
@@ -166,17 +166,27 @@ class MachineDriver final : public builder::Driver {
       heard = Cancel::Clock::now();
       auto& answer = *got;
       if (auto* machine = std::get_if<Machine>(&answer)) {
-        if (!machine->reason.empty()) step.Log(Printable(machine->reason.substr(0, 300)));
+        if (!machine->reason.empty()) step.Log(machine->reason);
         return std::move(*machine);
       }
       const Pending& pending = std::get<Pending>(answer);
       const std::string text = pending.reason.empty()
                                    ? "waiting for the Depot API to hand out a machine"
-                                   : Printable(pending.reason);
+                                   : pending.reason;
       if (text != said) step.Log(text);
       said = text;
       if (!cancel.SleepFor(pending.wait)) return Fail(cancel.error());
     }
+  }
+
+  /// An API that has cancelled the build refuses it a machine too, and says with its health that it
+  /// has, and why: the refusal may mean that there is none of this kind.
+  Error WhyRefused(Error refusal, const Platform& kind, const Cancel& cancel) {
+    if (refusal.code() != ErrorCode::kFailed) return refusal;
+    auto order = build_->api.ReportHealth(build_->created, kind, cancel);
+    if (!order || !*order || !(*order)->Counts()) return refusal;
+    build_->cancelled_by_api = true;
+    return CancelledByApi(**order);
   }
 
   Result<std::unique_ptr<builder::Builder>> Connect(const Machine& machine,
@@ -256,7 +266,7 @@ class MachineDriver final : public builder::Driver {
     auto answer = build_->api.GetMachine(build_->created, kind, cancel);
     if (!answer) {
       if (IsAway(answer.error().code())) return true;
-      return Fail(std::move(answer).error());
+      return Fail(WhyRefused(std::move(answer).error(), kind, cancel));
     }
     const auto* machine = std::get_if<Machine>(&*answer);
     if (machine == nullptr) return false;

@@ -25,6 +25,7 @@ int ExitCode(const Error& error) {
   if (error.step_exit() != 0) return error.step_exit();
   switch (error.at()) {
     case FailedAt::kUnsaid:
+    case FailedAt::kEnded:
       return kFailed;
     case FailedAt::kNoBuilder:
       return kNoBuilder;

@@ -3,6 +3,8 @@
 #include "driver/base/shown.h"
 #include "driver/base/subprocess.h"
 #include "driver/base/text.h"
+#include "driver/depot/api_url.h"
+#include "driver/depot/login_api.h"
 #include "driver/depot/token.h"
 #include "plugin/command/command_line.h"
 #include "plugin/job/workshop.h"
@@ -46,10 +48,11 @@ Result<> LogIn(job::Workshop& workshop, Terminal& terminal, const Cancel& cancel
   std::string file = api::LoginFile(environment);
   TRY(api::CheckLoginFile(file));
   LineSink sink(terminal, cancel);
-  TRY_ASSIGN(auto api, workshop.MakeApi(sink));
+  TRY_ASSIGN(auto api, api::MakeLoginApi(workshop.http(), api::ApiUrl(environment),
+                                         [&sink](std::string line) { sink.Say(std::move(line)); }));
   // Of the approval, which comes later, a line of its own says that it is waited for.
   workshop.SayTo(&sink);
-  auto started = api->StartLogin(cancel);
+  auto started = api->Start(cancel);
   workshop.SayTo(nullptr);
   TRY_ASSIGN(const api::Login login, std::move(started));
   if (!IsWebAddress(login.approve_url)) {
@@ -59,7 +62,7 @@ Result<> LogIn(job::Workshop& workshop, Terminal& terminal, const Cancel& cancel
   sink.Say(Cat("Approve this login in a browser, on any machine:\n\n    ", login.approve_url,
                "\n\nWaiting for the approval, for at most 10 minutes..."));
   OpenBrowser(login.approve_url, environment, cancel);
-  TRY_ASSIGN(Secret token, api->FinishLogin(login, cancel));
+  TRY_ASSIGN(Secret token, api->Finish(login, cancel));
   TRY(api::StoreLogin(file, token));
   TRY(terminal.WriteResult(Cat("Logged in. The token is in ", file, ", readable by you alone.\n"),
                            cancel));

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "driver/base/columns.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/event/excerpt.h"
-#include "plugin/progress/columns.h"
 #include "plugin/progress/figures.h"
 
 namespace depot {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "driver/base/columns.h"
 #include "driver/base/text.h"
-#include "plugin/progress/columns.h"
 
 namespace depot {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "driver/base/columns.h"
 #include "driver/base/text.h"
 #include "plugin/progress/closing.h"
-#include "plugin/progress/columns.h"
 #include "plugin/progress/figures.h"
 
 namespace depot {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,7 +24,8 @@ struct FleetBuilder {
   std::vector<std::string> projects;
   std::string cache;  ///< which cache it has: its worker's ID, or its name in the settings
   Health health = Health::kUnknown;
-  std::string why;  ///< it is down
+  std::string why;         ///< it is down
+  std::int64_t since = 0;  ///< seconds since 1970: it is so from then on; 0 = was not reached yet
 
   friend bool operator==(const FleetBuilder&, const FleetBuilder&) = default;
 };

@@ -94,6 +94,7 @@ FleetBuilder Source::At(const Address& address, const Sighting& sighting) const 
   builder.cache = listed ? settings_.name : sighting.worker;
   builder.health = sighting.health;
   builder.why = sighting.why;
+  builder.since = sighting.since;
   return builder;
 }
 

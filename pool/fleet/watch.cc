@@ -1,6 +1,8 @@
 #include "pool/fleet/watch.h"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -25,6 +27,11 @@ class UnheardSink final : public EventSink {
  public:
   void Emit(Event) override {}
 };
+
+std::int64_t SecondsNow() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
 
 struct Held {
   std::unique_ptr<builder::Builder> builder;
@@ -79,6 +86,7 @@ Sighting Watch::Now() const {
 
 void Watch::Set(Sighting sighting) {
   std::lock_guard lock(mutex_);
+  sighting.since = sighting.health == now_.health ? now_.since : SecondsNow();
   now_ = std::move(sighting);
 }
 
@@ -123,12 +131,12 @@ void Watch::Look(const Cancel& cancel) {
 }
 
 void Watch::SayDown(const Error& why) {
-  ++failures_;
+  if (failures_++ == 0) failing_ = SecondsNow();
   std::lock_guard lock(mutex_);
   // Its builds may still run.
   if (now_.health == Health::kDraining) return;
   if (port_is_enough_ && failures_ < kFailuresToBeDown) return;
-  now_.health = Health::kDown;
+  if (std::exchange(now_.health, Health::kDown) != Health::kDown) now_.since = failing_;
   now_.why = Printable(why.message().substr(0, kLongestWhy));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -24,9 +25,10 @@ std::string HealthName(Health health);
 /// What is known of the builder at one address.
 struct Sighting {
   Health health = Health::kUnknown;
-  std::string worker;  ///< BuildKit's worker ID, which names its cache; "" = it has not said
-  Platform platform;   ///< its native one; empty with the worker
-  std::string why;     ///< for people: why it is down
+  std::string worker;      ///< BuildKit's worker ID, which names its cache; "" = it has not said
+  Platform platform;       ///< its native one; empty with the worker
+  std::string why;         ///< for people: why it is down
+  std::int64_t since = 0;  ///< seconds since 1970: it is in this health from then on; 0 = unknown
 
   friend bool operator==(const Sighting&, const Sighting&) = default;
 };
@@ -59,7 +61,8 @@ class Watch {
 
   const Way way_;
   const bool port_is_enough_;
-  int failures_ = 0;  ///< in a row; of its thread
+  int failures_ = 0;          ///< in a row; of its thread
+  std::int64_t failing_ = 0;  ///< since when; of its thread
   mutable std::mutex mutex_;
   Sighting now_;
   TaskGroup thread_{Cancel::Never()};  // last: joins before the rest goes

@@ -33,6 +33,30 @@ struct Visit {
   TaskGroup thread{Cancel::Never()};
 };
 
+/// Whether the pool has the builder: before that nobody comes in. For one thread.
+class NameCheck {
+ public:
+  explicit NameCheck(const FrontOptions& options) : options_(options) {}
+
+  /// Asks until it has, and says once that it has not; what it does not answer is no answer.
+  void Look(http::HttpClient& client, const Cancel& cancel) {
+    if (known_) return;
+    const Word word = AskForBuilder(client, options_.pool_url, options_.builder, cancel);
+    known_ = word.kind == Word::Kind::kYes;
+    if (known_ && missed_) {
+      options_.say(Cat("the pool has builder ", options_.builder, " now"));
+    } else if (word.kind == Word::Kind::kNo && !std::exchange(missed_, true)) {
+      options_.say(Cat("warning: the pool sends no build here: ", word.why,
+                       "; --builder has to be the name that `builders` in pool.yaml has"));
+    }
+  }
+
+ private:
+  const FrontOptions& options_;
+  bool known_ = false;
+  bool missed_ = false;
+};
+
 class RunningFront final : public Front {
  public:
   RunningFront(FrontOptions options,
@@ -230,7 +254,9 @@ class RunningFront final : public Front {
 
   Result<> Watch(const Cancel& cancel) {
     bool answers = true;
+    name_.Look(*http_, cancel);
     while (cancel.SleepFor(options_.ask_every)) {
+      if (Inside().empty()) name_.Look(*http_, cancel);
       for (const std::string& build : Inside()) {
         const Word word = AskPool(*http_, options_.pool_url, build, options_.builder, cancel);
         if (word.kind == Word::Kind::kNo) Cut(build, word.why);
@@ -269,6 +295,7 @@ class RunningFront final : public Front {
   const std::uint16_t port_;
   Certificates certificates_;  ///< those that are used; of the listening thread
   std::string refusal_;        ///< why changed ones are not, as it was said; of that thread
+  NameCheck name_{options_};   ///< of the watching thread
   Fd listener_;                ///< of that thread; none while buildkitd is down, or after Close()
   std::atomic<bool> closed_{false};
   std::mutex mutex_;
@@ -280,6 +307,9 @@ class RunningFront final : public Front {
 }  // namespace
 
 Result<std::unique_ptr<Front>> StartFront(FrontOptions options) {
+  // Paths are put behind it, and a pool knows none with two slashes.
+  while (options.pool_url.ends_with('/'))
+    options.pool_url.pop_back();
   TRY_ASSIGN(Certificates certificates, options.read_certificates());
   TRY_ASSIGN(Entrance entrance, Entrance::Open(certificates));
   TRY_ASSIGN(web::Listener listener, web::Listen(options.listen));

@@ -9,15 +9,12 @@ namespace {
 constexpr std::chrono::seconds kPatience(5);
 constexpr std::size_t kLongestAnswer = 4 << 10;
 
-}  // namespace
-
-Word AskPool(http::HttpClient& client,
-             const std::string& url,
-             const std::string& build,
-             const std::string& builder,
-             const Cancel& cancel) {
+Word Ask(http::HttpClient& client,
+         const std::string& url,
+         const std::string& path,
+         const Cancel& cancel) {
   http::Request request;
-  request.url = Cat(url, "/builds/", build, "/on/", builder);
+  request.url = url + path;
   request.max_body = kLongestAnswer;
   request.peer = Cat("the pool at ", url);
   auto response = client.Send(request, cancel.WithTimeout(kPatience, "no answer of the pool"));
@@ -29,6 +26,23 @@ Word AskPool(http::HttpClient& client,
     return {Word::Kind::kNo, Printable(text.substr(kNo.size()))};
   }
   return {Word::Kind::kUnknown, Cat(url, " answers as no pool does, with ", response->status)};
+}
+
+}  // namespace
+
+Word AskPool(http::HttpClient& client,
+             const std::string& url,
+             const std::string& build,
+             const std::string& builder,
+             const Cancel& cancel) {
+  return Ask(client, url, Cat("/builds/", build, "/on/", builder), cancel);
+}
+
+Word AskForBuilder(http::HttpClient& client,
+                   const std::string& url,
+                   const std::string& builder,
+                   const Cancel& cancel) {
+  return Ask(client, url, Cat("/builders/", builder), cancel);
 }
 
 }  // namespace depot::front

@@ -232,11 +232,16 @@ void SlotBook::Assign() {
 }
 
 Lack SlotBook::LackOf(const Claim& claim) const {
+  bool up = false;
+  bool free = false;
+  for (const auto& [name, builder] : builders) {
+    if (!builder.Serves(claim)) continue;
+    up = up || (builder.up && builder.slots.slots > 0);
+    free = free || builder.IsFree();
+  }
+  if (!up) return Lack::kBuilder;
   std::optional<int> room = Room(claim);
   if (room && *room <= 0) return Lack::kLimit;
-  bool free = std::any_of(builders.begin(), builders.end(), [&](const auto& entry) {
-    return entry.second.IsFree() && entry.second.Serves(claim);
-  });
   return free && HomesCount(homes) ? Lack::kHome : Lack::kSlot;
 }
 

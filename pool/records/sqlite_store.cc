@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "driver/base/encode.h"
@@ -141,13 +142,36 @@ std::string FileIn(const std::string& directory) {
   return Cat(directory, "/builds.sqlite");
 }
 
+Result<> MakeDirectory(const std::string& directory) {
+  if (::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return Fail(SystemError(Cat("make the directory ", directory), errno)
+                  .WithHint("the pool's user must own the `state` directory and what is in it"));
+}
+
 }  // namespace
+
+Result<Fd> ServeAlone(const std::string& directory) {
+  TRY(MakeDirectory(directory));
+  // Locks of `directory` are the authorities' (LockDirectory), locks of builds.sqlite SQLite's, and
+  // a file that is there to be locked is taken for left over, and removed. This one stays.
+  const std::string path = Cat(directory, "/builders");
+  TRY(MakeDirectory(path));
+  Fd held(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!held.valid()) return Fail(SystemError(Cat("open ", path), errno));
+  while (::flock(held.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return Fail(SystemError(Cat("lock ", path), errno));
+    return Fail(Error(ErrorCode::kExists, Cat("another depot-pool serves from ", directory,
+                                              ", and two would give every slot twice"))
+                    .WithHint("stop that one first, or give this one a `state` of its own; several "
+                              "pools share a PostgreSQL, which `store` names"));
+  }
+  return held;
+}
 
 Result<std::unique_ptr<SqlStore>> OpenSqliteStore(const std::string& directory,
                                                   std::chrono::milliseconds patience) {
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return Fail(SystemError(Cat("make the state directory ", directory), errno));
-  }
+  TRY(MakeDirectory(directory));
   std::string path = FileIn(directory);
   // SQLite gives its other files the mode of this one.
   Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));

@@ -91,6 +91,16 @@ Result<Store> OpenStore(const settings::Settings& settings, std::chrono::millise
   return store;
 }
 
+Result<Store> OpenServerStore(const settings::Settings& settings) {
+  Fd alone;
+  if (settings.store.empty()) {
+    TRY_ASSIGN(alone, ServeAlone(settings.state));
+  }
+  TRY_ASSIGN(Store store, OpenStore(settings, std::chrono::milliseconds(0)));
+  store.alone = std::move(alone);
+  return store;
+}
+
 Result<std::int64_t> CopyFileToDatabase(const settings::Settings& settings) {
   struct stat file {};
   const std::string path = Cat(settings.state, "/builds.sqlite");

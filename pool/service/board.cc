@@ -130,7 +130,7 @@ class LastDay {
 class View {
  public:
   View(const Parts& parts, const Day& day, const identity::Caller& who, std::int64_t now)
-      : parts_(parts), day_(day), who_(who), now_(now) {
+      : parts_(parts), day_(day), who_(who), now_(now), builders_(parts.fleet.Builders()) {
     for (const ShownBuild& shown : day.builds)
       images_[shown.build.id] = shown.image;
   }
@@ -176,7 +176,7 @@ class View {
     auto homes = parts_.slots.Homes(projects);
     Json rows = Json::Array();
     std::size_t left = 0;
-    for (const fleet::FleetBuilder& builder : parts_.fleet.Builders()) {
+    for (const fleet::FleetBuilder& builder : builders_) {
       if (builder.slots == 0) continue;
       if (rows.size() < kMostBuilders) {
         rows.Append(Builder(builder, homes[builder.name]));
@@ -200,7 +200,7 @@ class View {
     row.Set("build", Cell(own ? waiting.claim.build : ""));
     row.Set("image", Cell(own && image != images_.end() ? image->second : ""));
     row.Set("waited", Json::Number(waited.count() / 1000));
-    row.Set("reason", Cell(WhyItWaits(waiting)));
+    row.Set("reason", Cell(WhyItWaits(waiting, builders_)));
     return row;
   }
 
@@ -257,6 +257,7 @@ class View {
   const Day& day_;
   const identity::Caller& who_;
   std::int64_t now_;
+  std::vector<fleet::FleetBuilder> builders_;
   std::map<std::string_view, std::string_view> images_;  ///< by build
 };
 

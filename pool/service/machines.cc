@@ -12,7 +12,7 @@ namespace {
 
 namespace api = depot::cli::v1;
 
-/// Beside the machine or the place in the queue: why, for people.
+/// Beside the machine, the place in the queue or the order to cancel: why, for people.
 constexpr const char* kReasonHeader = "Depot-Pool-Reason";
 
 /// Beside the order to cancel: why the build has lost the right to go on, for people.
@@ -73,7 +73,7 @@ Reply Pending(const Parts& parts, Call& call, const records::Waiting& waiting) {
                           ", position ", waiting.position));
   }
   call.headers.emplace_back("Depot-Pool-Queue", Cat("position=", waiting.position));
-  call.headers.emplace_back(kReasonHeader, WhyItWaits(waiting));
+  call.headers.emplace_back(kReasonHeader, WhyItWaits(waiting, parts.fleet.Builders()));
   api::GetBuildKitConnectionResponse response;
   response.mutable_pending()->set_wait_ms(static_cast<int>(waiting.wait.count()));
   return response.SerializeAsString();
@@ -149,42 +149,12 @@ Result<Reply> ReportBuildHealth(const Parts& parts, Call& call) {
     response.mutable_cancels_at()->set_seconds(cancel);
     std::string barred = identity::Barred(*call.settings, build.admitted_by, build.project);
     if (!barred.empty()) call.headers.emplace_back(kBarredHeader, std::move(barred));
+    call.headers.emplace_back(kReasonHeader, WhyItEnds(build));
   }
   return response.SerializeAsString();
 }
 
 }  // namespace
-
-std::string WhyItWaits(const records::Waiting& waiting) {
-  switch (waiting.lack) {
-    case records::Lack::kHome:
-      return Cat("a builder is free, a home of project ", waiting.claim.project,
-                 ", where its cache is kept, may be soon");
-    case records::Lack::kLimit:
-      return Cat("project ", waiting.claim.project, " has all the slots that it may have");
-    case records::Lack::kStore:
-      return "the pool's database cannot be reached at the moment, and nobody loses their place";
-    case records::Lack::kSlot:
-      break;
-  }
-  return "every builder is busy";
-}
-
-std::string WhyBuilder(const records::Claim& claim) {
-  std::string builder = Cat("builder ", claim.builder);
-  switch (claim.grounds) {
-    case records::Grounds::kHome:
-      return Cat(builder, ", a home of project ", claim.project, ": its cache is kept there");
-    case records::Grounds::kPassed:
-      return Cat(builder, ", no home of project ", claim.project, ": the build was passed ",
-                 claim.passed == 0 ? "" : Cat(claim.passed, " times "), "by others already");
-    case records::Grounds::kWaited:
-      return Cat(builder, ", no home of project ", claim.project, ": none came free in time");
-    case records::Grounds::kTurn:
-      break;
-  }
-  return builder;
-}
 
 void AddMachines(web::Routes& routes, const Parts& parts) {
   AddRpc(routes, parts,

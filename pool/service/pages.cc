@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <mutex>
 
 #include "driver/base/shown.h"
@@ -91,6 +92,17 @@ class Counts {
   ByState builds_;
 };
 
+/// What a build waits for, by platform.
+using Places = std::map<std::string, records::Waiting>;
+
+Places PlacesOf(const Parts& parts, const std::string& build) {
+  Places places;
+  for (records::Waiting& waiting : parts.slots.Queue()) {
+    if (waiting.claim.build == build) places[waiting.claim.platform] = std::move(waiting);
+  }
+  return places;
+}
+
 web::Response BuildPage(const Parts& parts, const std::string& id) {
   auto build = parts.records.Find(id);
   if (!build) {
@@ -100,18 +112,29 @@ web::Response BuildPage(const Parts& parts, const std::string& id) {
   }
   auto claims = parts.records.ClaimsOf(id);
   if (!claims) return TextPage(503, "The records cannot be read at the moment.\n");
-  std::string text = Cat("build    ", build->id, "\nstate    ", records::StateName(build->state),
+  const Places waits = build->state == records::State::kRunning ? PlacesOf(parts, id) : Places();
+  // With a builder for one of its platforms it runs there.
+  const bool runs = std::any_of(claims->begin(), claims->end(), [&](const records::Claim& claim) {
+    return !claim.builder.empty() && !waits.contains(claim.platform);
+  });
+  std::string text = Cat("build    ", build->id, "\nstate    ",
+                         waits.empty() || runs ? records::StateName(build->state) : "waiting",
                          "\ncreated  ", settings::FormatTime(build->created_at), '\n');
   if (build->finished_at != 0) {
     text += Cat("ended    ", settings::FormatTime(build->finished_at), '\n');
   }
   for (const records::Claim& claim : *claims) {
+    if (waits.contains(claim.platform)) continue;
     text += Cat(
         claim.platform, "  ", claim.builder.empty() ? "had none yet" : WhyBuilder(claim),
         claim.granted_at == 0
             ? ""
             : Cat("; waited ", std::max<std::int64_t>(0, claim.granted_at - claim.asked_at), " s"),
         '\n');
+  }
+  for (const auto& [platform, waiting] : waits) {
+    text += Cat(platform, "  waits, position ", waiting.position, ": ",
+                WhyItWaits(waiting, parts.fleet.Builders()), '\n');
   }
   return TextPage(200, text);
 }
@@ -134,6 +157,15 @@ web::Response MayBeOn(const Parts& parts, const std::string& id, const std::stri
   return parts.slots.Holds(id, builder)
              ? TextPage(200, "yes\n")
              : TextPage(200, "no: the build does not have this builder\n");
+}
+
+/// For a front that begins. Needs no token: fronts have none, and it is no more than a name.
+web::Response HasBuilder(const Parts& parts, const std::string& name) {
+  const auto settings = parts.settings.Current();
+  const bool has = std::any_of(settings->builders.begin(), settings->builders.end(),
+                               [&](const auto& builder) { return builder.name == name; });
+  return TextPage(
+      200, has ? "yes\n" : Cat("no: it has no builder ", Printable(name.substr(0, 64)), '\n'));
 }
 
 web::Response LoginPage(const Parts& parts, const std::string& code) {
@@ -165,6 +197,10 @@ web::Response Otherwise(const Parts& parts, const web::Request& request) {
     std::size_t on = id.find(kOn);
     if (on == std::string::npos) return BuildPage(parts, id);
     return MayBeOn(parts, id.substr(0, on), id.substr(on + kOn.size()));
+  }
+  constexpr std::string_view kBuilders = "/builders/";
+  if (get && request.path.starts_with(kBuilders)) {
+    return HasBuilder(parts, request.path.substr(kBuilders.size()));
   }
   if (get && request.path.starts_with(kLogin)) {
     return LoginPage(parts, request.path.substr(kLogin.size()));

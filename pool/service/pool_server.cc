@@ -29,10 +29,6 @@ std::vector<records::BuilderSlots> SlotsOf(const std::vector<fleet::FleetBuilder
   return slots;
 }
 
-bool IsGivenAway(const fleet::FleetBuilder& builder) {
-  return builder.health == fleet::Health::kUp || builder.health == fleet::Health::kUnknown;
-}
-
 Result<builder::Endpoint> WayTo(identity::BuilderAuthorities& authorities,
                                 const fleet::FleetBuilder& builder) {
   TRY_ASSIGN(auto authority, authorities.Of(builder.source));
@@ -183,7 +179,7 @@ class RunningPool final : public PoolServer {
 Result<std::unique_ptr<PoolServer>> StartPool(PoolOptions options) {
   std::string stamp = settings::FileStamp(options.settings_file);
   TRY_ASSIGN(settings::Settings settings, settings::ReadSettings(options.settings_file));
-  TRY_ASSIGN(auto store, records::OpenStore(settings, std::chrono::milliseconds(0)));
+  TRY_ASSIGN(auto store, records::OpenServerStore(settings));
   auto pool = std::make_unique<RunningPool>(std::move(options), std::move(stamp),
                                             std::move(settings), std::move(store));
   Result<> started = pool->Start();

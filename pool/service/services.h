@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "driver/base/cancel.h"
 #include "pool/service/call.h"
@@ -56,8 +57,16 @@ Result<builder::Endpoint> EndpointOf(const fleet::FleetBuilder& builder,
 /// Which builder a claim has, and why that one: a line for people.
 std::string WhyBuilder(const records::Claim& claim);
 
-/// What a claim waits for: a line for people.
-std::string WhyItWaits(const records::Waiting& waiting);
+/// What a claim waits for: a line for people. Of `builders` those are named that it could have,
+/// were they up.
+std::string WhyItWaits(const records::Waiting& waiting,
+                       const std::vector<fleet::FleetBuilder>& builders);
+
+/// Why a build that is told to end has to: a line for people.
+std::string WhyItEnds(const records::BuildRecord& build);
+
+/// Whether builds may get it; one that was not reached yet is hoped for.
+bool IsGivenAway(const fleet::FleetBuilder& builder);
 
 /// When the build is to be over because somebody cancelled it, or its time is over; 0 = it may go
 /// on.

@@ -1,14 +1,11 @@
 #include "pool/service/upkeep.h"
 
 #include "driver/base/text.h"
-#include "driver/disk/read_file.h"
 #include "pool/service/services.h"
 #include "pool/settings/durable_file.h"
 
 namespace depot::service {
 namespace {
-
-constexpr std::size_t kLongestPem = 1 << 20;
 
 /// Who has not looked for so long was stopped itself (a virtual machine that was moved, a signal),
 /// and has heard nobody meanwhile.
@@ -22,8 +19,8 @@ constexpr std::int64_t kBarredObeyWithin = 10;
 
 std::string TlsStamp(const settings::Settings& settings) {
   if (settings.tls_certificate.empty()) return "";
-  return Cat(settings::FileStamp(settings.tls_certificate), '/',
-             settings::FileStamp(settings.tls_key));
+  return Cat(settings::FileStamp(settings.tls_certificate.path), '/',
+             settings::FileStamp(settings.tls_key.path));
 }
 
 }  // namespace
@@ -31,9 +28,8 @@ std::string TlsStamp(const settings::Settings& settings) {
 Result<web::ServerTls> ReadTls(const settings::Settings& settings) {
   web::ServerTls tls;
   if (settings.tls_certificate.empty()) return tls;
-  TRY_ASSIGN(tls.certificate_pem,
-             disk::ReadWholeFile(settings.tls_certificate, kLongestPem, Cancel::Never()));
-  TRY_ASSIGN(std::string key, disk::ReadWholeFile(settings.tls_key, kLongestPem, Cancel::Never()));
+  TRY_ASSIGN(tls.certificate_pem, settings::ReadNamedFile(settings.tls_certificate));
+  TRY_ASSIGN(std::string key, settings::ReadNamedFile(settings.tls_key));
   tls.key_pem = Secret(std::move(key));
   return tls;
 }

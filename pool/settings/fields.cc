@@ -4,13 +4,11 @@
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
-#include "driver/disk/read_file.h"
 #include "pool/settings/timestamp.h"
 
 namespace depot::settings {
 namespace {
 
-constexpr std::size_t kMaxNamedFile = 1 << 20;
 constexpr std::size_t kMaxName = 64;
 
 bool IsNameCharacter(char c) {
@@ -105,10 +103,16 @@ std::string Fields::Path(std::string_view key) {
   return path.empty() ? "" : source_.Resolve(path);
 }
 
+NamedFile Fields::File(std::string_view key) {
+  return {Path(key), Cat(Printable(source_.file), ": line ", LineOf(key), ": ", where_, ": ", key)};
+}
+
 std::string Fields::Content(std::string_view key) {
-  Result<std::string> content = disk::ReadWholeFile(Path(key), kMaxNamedFile, Cancel::Never());
+  Result<std::string> content = ReadNamedFile(File(key));
   if (content) return *std::move(content);
-  Wrong(key, Cat("names a file that cannot be read: ", content.error().message()));
+  const Error& why = content.error();
+  if (!source_.error)
+    source_.error = Error(ErrorCode::kInvalid, why.message()).WithHint(why.hint());
   return "";
 }
 
@@ -143,8 +147,12 @@ const std::vector<Yaml>& Fields::List(std::string_view key) {
 }
 
 void Fields::Wrong(std::string_view key, std::string_view what) {
+  source_.Wrong(LineOf(key), Cat(where_, ": ", key, ' ', what));
+}
+
+int Fields::LineOf(std::string_view key) const {
   const Yaml* value = Value(key);
-  source_.Wrong(value == nullptr ? node_.line : value->line, Cat(where_, ": ", key, ' ', what));
+  return value == nullptr ? node_.line : value->line;
 }
 
 }  // namespace depot::settings

@@ -8,6 +8,7 @@
 
 #include "driver/base/error.h"
 #include "driver/base/yaml.h"
+#include "pool/settings/settings.h"
 
 namespace depot::settings {
 
@@ -49,6 +50,7 @@ class Fields {
   bool Flag(std::string_view key);
   std::int64_t Time(std::string_view key);         ///< seconds since 1970; 0 = absent
   std::string Path(std::string_view key);          ///< resolved; "" = absent
+  NamedFile File(std::string_view key);            ///< the same, to be read later
   std::string Content(std::string_view key);       ///< of the file that it names, at most 1 MiB
   std::string Certificates(std::string_view key);  ///< PEM text, or a path to it; "" = absent
 
@@ -59,6 +61,8 @@ class Fields {
   void Wrong(std::string_view key, std::string_view what);
 
  private:
+  int LineOf(std::string_view key) const;
+
   Source& source_;
   const Yaml& node_;
   std::string where_;

@@ -326,8 +326,8 @@ void ReadServer(Source& source, Fields& root, Settings& settings) {
   }
   if (const Yaml* node = root.Value("tls")) {
     Fields tls(source, *node, "tls", {"certificate", "key"});
-    settings.tls_certificate = tls.Path("certificate");
-    settings.tls_key = tls.Path("key");
+    settings.tls_certificate = tls.File("certificate");
+    settings.tls_key = tls.File("key");
     if (settings.tls_certificate.empty() || settings.tls_key.empty()) {
       root.Wrong("tls", "needs both `certificate` and `key`");
     }
@@ -374,8 +374,16 @@ Result<Settings> ParseSettings(const std::string& file, std::string_view text) {
 }
 
 Result<Settings> ReadSettings(const std::string& file) {
-  TRY_ASSIGN(const std::string text, disk::ReadWholeFile(file, kMaxSettings, Cancel::Never()));
-  return ParseSettings(file, text);
+  Result<std::string> text = disk::ReadWholeFile(file, kMaxSettings, Cancel::Never());
+  if (text) return ParseSettings(file, *text);
+  std::string hint;
+  if (text.error().code() == ErrorCode::kNotFound)
+    hint =
+        "write the pool's settings there, or say where they are: --config FILE, or "
+        "DEPOT_POOL_CONFIG";
+  if (text.error().code() == ErrorCode::kDenied)
+    hint = "run this as the pool's user, who must be able to read it";
+  return Fail(std::move(text).error().WithHint(std::move(hint)));
 }
 
 }  // namespace depot::settings

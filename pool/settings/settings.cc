@@ -2,7 +2,30 @@
 
 #include <algorithm>
 
+#include "driver/base/text.h"
+#include "driver/disk/read_file.h"
+
 namespace depot::settings {
+namespace {
+
+constexpr std::size_t kMaxNamedFile = 1 << 20;
+
+std::string HowToMend(ErrorCode code) {
+  if (code == ErrorCode::kDenied) return "the pool's user must be able to read it";
+  if (code != ErrorCode::kNotFound) return "";
+  return "put it there, or correct the path; a relative one is from the folder of the settings";
+}
+
+}  // namespace
+
+Result<std::string> ReadNamedFile(const NamedFile& file) {
+  Result<std::string> content = disk::ReadWholeFile(file.path, kMaxNamedFile, Cancel::Never());
+  if (content) return content;
+  const Error& why = content.error();
+  return Fail(
+      Error(why.code(), Cat(file.named, " names a file that cannot be read: ", why.message()))
+          .WithHint(HowToMend(why.code())));
+}
 
 const ProjectSettings* Settings::FindProject(const std::string& id) const {
   auto found = std::find_if(projects.begin(), projects.end(),

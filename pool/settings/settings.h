@@ -17,6 +17,17 @@ namespace depot::settings {
 
 constexpr std::size_t kMaxSettings = 4 << 20;  ///< bytes of a settings file
 
+/// A file that a key names, not read yet: commands may run where it is not.
+struct NamedFile {
+  std::string path;   ///< "" = none is named
+  std::string named;  ///< by which key, for people: "pool.yaml: line 4: tls: certificate"
+
+  bool empty() const { return path.empty(); }
+};
+
+/// Its content, of at most 1 MiB. An Error says who names it, and what to do.
+Result<std::string> ReadNamedFile(const NamedFile& file);
+
 /// Where builds made with --save go, and what opens that registry.
 struct SaveSettings {
   std::string repository;  ///< host[:port]/path; the build's id becomes the tag
@@ -90,9 +101,9 @@ struct TokenRecord {
 /// The whole file. A value; paths are resolved.
 struct Settings {
   std::string listen = "0.0.0.0:8443";
-  std::string url;                ///< how clients name the pool: https://pool.example:8443
-  std::string tls_certificate;    ///< path; with tls_key "" = plain HTTP behind a proxy
-  std::string tls_key;            ///< path
+  std::string url;            ///< how clients name the pool: https://pool.example:8443
+  NamedFile tls_certificate;  ///< with tls_key "" = plain HTTP behind a proxy
+  NamedFile tls_key;
   std::set<std::string> proxies;  ///< addresses whose X-Forwarded-For counts
   std::string state;              ///< directory: builds.sqlite, the authorities
   std::string store;              ///< URL of the database that pools share; "" = builds.sqlite

@@ -61,6 +61,8 @@ class Manifests(PoolTest):
             self.assertRegex(line, r"^$|^(\S*/)?4\.yaml(\.ts)?[:(]|^  ")
         self.assertNotIn("privileged: true", texts["rootless"])
         self.assertNotIn("livenessProbe", good)
+        # A second pool with the same records is refused: a roll-out that began it first would wait for ever.
+        self.assertIn("type: Recreate", good)
         several = texts["replicas"]
         self.assertNotIn("claimName: depot-pool-state", several)
         self.assertNotIn("type: Recreate", several)
@@ -123,6 +125,8 @@ class Manifests(PoolTest):
             read = json.loads(done.stdout)
             if name.endswith("replicas.yaml"):
                 self.assertEqual(read["services"]["pool"]["deploy"]["replicas"], 2)
+            if name == "swarm/stack.yaml":
+                self.assertEqual(read["services"]["pool"]["deploy"]["update_config"]["order"], "stop-first")
             if name == "swarm/builder.yaml":
                 self.assertEqual(read["services"]["front"]["networks"]["fleet"]["aliases"], ["builders-amd64"])
                 self.assertIn("discover: builders-amd64:8372", (_INSTALL / "swarm/pool.yaml").read_text())

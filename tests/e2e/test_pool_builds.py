@@ -285,6 +285,43 @@ class Endings(BuildTest):
         self.assertIn(result.rc, FAILURES)
         self.assertEqual(list(pool.builds(token, "one").values()), [FAILED])
 
+    def test_a_build_can_be_cancelled_in_the_queue(self):
+        """It ends as one that runs does: nobody lacks a builder."""
+        pool = self.start_pool(slots=1)
+        token = pool.token(project="one")
+        first, _ = self.start_endless(pool, token)
+        known = set(pool.builds(token, "one"))
+        waiting = self.start_plugin("build", self.small(), env=pool.variables(token, "one"))
+        waiting.wait_for_output("every builder is busy", 30)
+        (build,) = set(pool.builds(token, "one")) - known
+        self.assertIn("state    waiting\n", pool.get(f"/builds/{build}")[1])
+        pool.command("builds", "cancel", build)
+        result = waiting.wait(30)
+        self.results.append(result)
+        self.assertEqual(result.rc, 1)
+        self.assertIn("an administrator of the pool cancelled it", result.stderr)
+        self.wait_until(lambda: pool.builds(token, "one")[build] == CANCELED, 10, "the pool does not know")
+        (running,) = known
+        pool.command("builds", "cancel", running)
+        result = first.wait(30)
+        self.results.append(result)
+        self.assertEqual(result.rc, 1)
+        self.assertIn("an administrator of the pool cancelled it", result.stderr)
+
+    def test_while_the_only_builder_is_down_a_build_says_which_and_why(self):
+        pool = self.start_pool()
+        token = pool.token(project="one")
+        pool.bridge.kill()
+        self.wait_until(lambda: "builder first is down" in pool.log(), 60, "the pool does not see it")
+        waiting = self.start_plugin("build", self.small(), env=pool.variables(token, "one"))
+        waiting.wait_for_output(r"builder first is down since 20\S+Z: .*refused", 30)
+        (build,) = pool.builds(token, "one")
+        page = pool.get(f"/builds/{build}")[1]
+        self.assertIn("state    waiting\n", page)
+        self.assertRegex(page, r"linux/amd64  waits, position 1: builder first is down since 20\S+Z: .*refused\n")
+        waiting.send(signal.SIGTERM)
+        self.assertEqual(waiting.wait(20).rc, 130)
+
     def test_a_build_can_be_cancelled_from_the_pool(self):
         pool = self.start_pool()
         token = pool.token(project="one")

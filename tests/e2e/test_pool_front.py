@@ -81,6 +81,16 @@ class Front(PoolTest):
         self.assert_cut(inside)
         self.assert_refused(machine)
 
+    def test_a_name_that_the_pool_does_not_have_is_said(self):
+        path = self.pool.bridge.url.removeprefix("unix://")
+        lost = self.pool.start_front("frist", path)
+        warning = "warning: the pool sends no build here: it has no builder frist"
+        self.wait_until(lambda: warning in lost.stderr(), 30, "nothing is said")
+        self.assertNotIn("warning", self.pool.front.stderr())
+        self.pool.settings["builders"][0]["name"] = "frist"
+        self.pool.write()
+        self.wait_until(lambda: "the pool has builder frist now" in lost.stderr(), 30, "nothing is said")
+
     def test_a_certificate_of_another_builder_is_refused(self):
         _, _, machine = self.machine(self.pool, self.token)
         path = self.pool.bridge.url.removeprefix("unix://")

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
+#include "driver/base/columns.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
 #include "driver/solve/wire.h"
-#include "plugin/progress/columns.h"
 #include "plugin/progress/gitlab_layout.h"
 #include "plugin/progress/plain_layout.h"
 #include "plugin/progress/tty_layout.h"

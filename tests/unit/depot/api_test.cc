@@ -401,11 +401,42 @@ TEST_F(DepotApi, WhatAPoolSaysOfItsChoiceIsPassedOn) {
   });
   auto machine = api_->GetMachine(build_, {"linux", "amd64", ""}, Cancel::Never());
   ASSERT_TRUE(machine) << machine.error().message();
-  EXPECT_EQ(std::get<Pending>(*machine).reason, "a home may be soon: position 3 in the queue");
+  EXPECT_EQ(std::get<Pending>(*machine).reason, "position 3 in the queue: a home may be soon");
   answer.mutable_active()->set_endpoint("tcp://10.0.0.1:8372");
   machine = api_->GetMachine(build_, {"linux", "amd64", ""}, Cancel::Never());
   ASSERT_TRUE(machine) << machine.error().message();
   EXPECT_EQ(std::get<Machine>(*machine).reason, "a home may be soon");
+}
+
+TEST_F(DepotApi, WhatAPoolSaysIsBoundedAndPrintable) {
+  const std::string much = Cat("\x1b[31m", std::string(9'000, 'x'));
+  cli::GetBuildKitConnectionResponse answer;
+  answer.mutable_pending()->set_wait_ms(1);
+  cli::ReportBuildHealthResponse cancels;
+  cancels.mutable_cancels_at()->set_seconds(77);
+  const std::string headers =
+      Cat("Content-Type: application/proto\r\nDepot-Pool-Queue: position=", much,
+          "\r\nDepot-Pool-Reason: ", much, "\r\nDepot-Pool-Barred: ", much, "\r\n");
+  server_.On("GetBuildKitConnection", [&](Connection& c, const SeenRequest&) {
+    c.Reply(200, answer.SerializeAsString(), headers);
+  });
+  server_.On("ReportBuildHealth", [&](Connection& c, const SeenRequest&) {
+    c.Reply(200, cancels.SerializeAsString(), headers);
+  });
+  const Platform amd64{"linux", "amd64", ""};
+  std::vector<std::string> texts;
+  texts.push_back(std::get<Pending>(*api_->GetMachine(build_, amd64, Cancel::Never())).reason);
+  answer.mutable_active()->set_endpoint("tcp://10.0.0.1:8372");
+  texts.push_back(std::get<Machine>(*api_->GetMachine(build_, amd64, Cancel::Never())).reason);
+  auto order = api_->ReportHealth(build_, amd64, Cancel::Never());
+  ASSERT_TRUE(order && *order);
+  texts.push_back((*order)->barred);
+  texts.push_back((*order)->reason);
+  for (const std::string& text : texts) {
+    EXPECT_NE(text.find("xxx"), std::string::npos);
+    EXPECT_LT(text.size(), 700U);
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  }
 }
 
 TEST_F(DepotApi, AHealthReportIsOneAttempt) {
@@ -470,7 +501,7 @@ TEST_F(DepotApi, ALoginIsApprovedLate) {
     }
     connection.StaySilent();  // the end need not come
   });
-  auto token = api_->FinishLogin({"l1", ""}, Cancel::Never());
+  auto token = logins_->Finish({"l1", ""}, Cancel::Never());
   ASSERT_TRUE(token) << token.error().message();
   EXPECT_EQ(token->Reveal(), "new-token");
 }
@@ -487,7 +518,7 @@ TEST_F(DepotApi, ALoginWhoseLongWaitIsCutIsWaitedForAgain) {
     Cancel::Never().SleepFor(milliseconds(20));
     connection.HangUp();
   });
-  auto token = api_->FinishLogin({"l1", ""}, Cancel::Never());
+  auto token = logins_->Finish({"l1", ""}, Cancel::Never());
   ASSERT_TRUE(token) << token.error().message();
   EXPECT_EQ(token->Reveal(), "new-token");
 }
@@ -497,7 +528,7 @@ TEST_F(DepotApi, ALoginThatNobodyApprovesEnds) {
   times.login = milliseconds(200);
   Connect(times, server_.Url());
   server_.On("FinishLogin", [&](Connection& c, const SeenRequest&) { c.StaySilent(); });
-  auto token = api_->FinishLogin({"l1", ""}, Cancel::Never());
+  auto token = logins_->Finish({"l1", ""}, Cancel::Never());
   ASSERT_FALSE(token);
   EXPECT_EQ(token.error().message(), "timed out: nobody approved the login");
 }
@@ -506,7 +537,7 @@ TEST_F(DepotApi, ALoginThatIsRefusedIsAnError) {
   server_.On("FinishLogin", [&](Connection& connection, const SeenRequest&) {
     AnswerStream(connection, Frame(2, R"({"error":{"code":"permission_denied"}})"));
   });
-  auto token = api_->FinishLogin({"l1", ""}, Cancel::Never());
+  auto token = logins_->Finish({"l1", ""}, Cancel::Never());
   ASSERT_FALSE(token);
   EXPECT_EQ(token.error().code(), ErrorCode::kDenied);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "driver/base/text.h"
+#include "driver/depot/login_api.h"
 #include "driver/depot/make_api.h"
 #include "driver/event/sink.h"
 #include "tests/unit/http/test_server.h"
@@ -138,7 +139,7 @@ inline api::Times ShortTimes() {
   return times;
 }
 
-/// A FakeApi, and an Api that asks it.
+/// A FakeApi, and the clients that ask it.
 class WithFakeApi {
  public:
   explicit WithFakeApi(const api::Times& times = ShortTimes()) {
@@ -147,9 +148,11 @@ class WithFakeApi {
   }
 
   void Connect(const api::Times& times, const std::string& url) {
-    auto made = api::MakeApi(
-        *client_, url, [this](std::string line) { said_.Add(line); }, times);
+    auto say = [this](std::string line) { said_.Add(line); };
+    auto made = api::MakeApi(*client_, url, say, times);
     api_ = made ? *std::move(made) : nullptr;
+    auto logins = api::MakeLoginApi(*client_, url, say, times);
+    logins_ = logins ? *std::move(logins) : nullptr;
   }
 
   FakeApi server_;
@@ -157,6 +160,7 @@ class WithFakeApi {
   std::unique_ptr<http::HttpClient> client_ =
       http::MakeCurlClient("docker-depot/test", std::chrono::seconds(5), FindSystemRoots("", ""));
   std::unique_ptr<api::Api> api_;
+  std::unique_ptr<api::LoginApi> logins_;
 };
 
 /// Keeps all events.

@@ -306,6 +306,42 @@ TEST_F(HostedBuildTest, ABuildThatTheApiCancelsWaitsForNoMachine) {
   auto builder = Acquire(*build);
   ASSERT_FALSE(builder);
   EXPECT_EQ(builder.error().message(), "the Depot API cancelled the build");
+  EXPECT_EQ(builder.error().at(), FailedAt::kEnded);
+}
+
+TEST_F(HostedBuildTest, ABuildThatIsCancelledInTheQueueIsNoLackOfBuilders) {
+  cli::ReportBuildHealthResponse cancels;
+  cancels.mutable_cancels_at()->set_seconds(4'000'000'000);  // the clock there may be another one
+  server_.On("ReportBuildHealth", [&](Connection& c, const SeenRequest&) {
+    c.Reply(200, cancels.SerializeAsString(),
+            "Content-Type: application/proto\r\n"
+            "Depot-Pool-Reason: an administrator of the pool cancelled it\r\n");
+  });
+  server_.On("GetBuildKitConnection", [](Connection& c, const SeenRequest&) {
+    test::Refuse(c, 400, "failed_precondition", "build b1 was cancelled");
+  });
+  auto build = Hold();
+  auto builder = Acquire(*build);
+  ASSERT_FALSE(builder);
+  EXPECT_EQ(builder.error().message(),
+            "the Depot API cancelled the build: an administrator of the pool cancelled it");
+  EXPECT_EQ(builder.error().at(), FailedAt::kEnded);
+  EXPECT_TRUE(build->Finish(&builder.error()));
+  EXPECT_EQ(Told(), "canceled");
+}
+
+TEST_F(HostedBuildTest, ARefusalOfABuildThatMayGoOnStaysWhatItIs) {
+  CancelsAt(4'000'000'000);  // its time is over then
+  server_.On("GetBuildKitConnection", [](Connection& c, const SeenRequest&) {
+    test::Refuse(c, 400, "failed_precondition", "the pool has no builder of linux/amd64");
+  });
+  auto build = Hold();
+  auto builder = Acquire(*build);
+  ASSERT_FALSE(builder);
+  EXPECT_NE(builder.error().message().find("has no builder of linux/amd64"), std::string::npos);
+  EXPECT_EQ(builder.error().at(), FailedAt::kUnsaid);
+  EXPECT_TRUE(build->Finish(&builder.error()));
+  EXPECT_EQ(Told().find("error: "), 0U) << Told();
 }
 
 TEST_F(HostedBuildTest, ATokenThatIsRevokedInTheQueueIsALoginAndNoLackOfBuilders) {

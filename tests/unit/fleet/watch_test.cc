@@ -209,7 +209,13 @@ TEST_F(FleetTest, AListedBuilderThatTakesConnectionsIsUpWhoeverItIs) {
   fleet_->Configure({listed});
   EXPECT_TRUE(Comes([&] { return Shown() == "first up 1\n"; })) << Shown();
   builder.End();
+  const std::int64_t up_since = fleet_->Builders()[0].since;
   EXPECT_TRUE(Says("builder first is down: ")) << Shown();
+  const FleetBuilder down = fleet_->Builders()[0];
+  EXPECT_GT(up_since, 1'700'000'000);
+  EXPECT_GE(down.since, up_since);
+  Cancel::Never().SleepFor(std::chrono::milliseconds(1500));
+  EXPECT_EQ(fleet_->Builders()[0].since, down.since) << "it was not tried for the first time";
   builder.Listen();
   EXPECT_TRUE(Says("builder first is up again"));
 }

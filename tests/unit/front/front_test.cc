@@ -62,6 +62,10 @@ class FrontTest : public ::testing::Test {
     std::lock_guard lock(mutex_);
     word_ = word;
   }
+  void SayOfName(const std::string& word) {
+    std::lock_guard lock(mutex_);
+    known_ = word;
+  }
   /// The front's log, once it has `part`, or what there is after a while.
   std::string LogWith(std::string_view part) {
     for (int i = 0; i < 200; ++i) {
@@ -112,10 +116,13 @@ class FrontTest : public ::testing::Test {
   std::mutex mutex_;
   Certificates certificates_;
   std::string word_ = "yes\n";
+  std::string known_;
   std::string log_;
   identity::BuilderAuthorities authorities_{dir_.path()};
   TestServer pool_{TestServer::Always([this](Connection& connection, test::SeenRequest& request) {
     std::lock_guard lock(mutex_);
+    if (request.target == "/builders/first")
+      return connection.Reply(known_.empty() ? 404 : 200, known_);
     const bool asked = request.target == "/builds/build1/on/first";
     connection.Reply(word_.empty() || !asked ? 503 : 200, word_);
   })};
@@ -135,6 +142,39 @@ class FrontTest : public ::testing::Test {
 TEST_F(FrontTest, LetsInABuildThatHasThisBuilder) {
   EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
   EXPECT_LOGGED("build build1 of project p comes in from 127.0.0.1");
+}
+
+TEST_F(FrontTest, ANameThatThePoolDoesNotHaveIsSaidOnceUntilItHas) {
+  const std::string warning =
+      "warning: the pool sends no build here: it has no builder first; --builder has to be the "
+      "name that `builders` in pool.yaml has\n";
+  SayOfName("no: it has no builder first\n");
+  EXPECT_LOGGED(warning);
+  Say("");
+  EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
+  SayOfName("");
+  Cancel::Never().SleepFor(std::chrono::milliseconds(200));
+  SayOfName("no: it has no builder first\n");
+  Cancel::Never().SleepFor(std::chrono::milliseconds(200));
+  SayOfName("yes\n");
+  EXPECT_LOGGED("the pool has builder first now\n");
+  const std::string log = LogWith(warning);
+  EXPECT_EQ(log.find("warning"), log.rfind("warning")) << log;
+}
+
+TEST_F(FrontTest, APoolThatSaysNothingOfNamesIsNoReasonToWarn) {
+  SayOfName("");
+  EXPECT_EQ(Try({"first", "p", "build1"}), "ping");
+  SayOfName("yes\n");
+  Cancel::Never().SleepFor(std::chrono::milliseconds(200));
+  EXPECT_EQ(LogWith("build build1 of project p").find("builder first"), std::string::npos);
+}
+
+TEST_F(FrontTest, ThePoolsAddressMayEndInASlash) {
+  Start(Cat(pool_.Url(""), "//"));
+  Say("no: the build does not have this builder\n");
+  EXPECT_NE(Try({"first", "p", "build1"}), "ping");
+  EXPECT_LOGGED("build build1: the build does not have this builder");
 }
 
 TEST_F(FrontTest, RefusesABuildThatThePoolDoesNotWantHere) {

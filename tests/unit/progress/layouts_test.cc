@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/columns.h"
 #include "driver/base/text.h"
-#include "plugin/progress/columns.h"
 #include "plugin/progress/gitlab_layout.h"
 #include "plugin/progress/plain_layout.h"
 #include "plugin/progress/quiet_layout.h"

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/base/columns.h"
 #include "driver/base/text.h"
-#include "plugin/progress/columns.h"
 #include "tests/unit/progress/event_player.h"
 
 namespace depot::tty_layout_test {

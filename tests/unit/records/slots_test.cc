@@ -170,6 +170,26 @@ TEST_F(SlotsTest, ABuilderThatIsDownIsNotGivenAway) {
   EXPECT_EQ(Ask("b"), "two");
 }
 
+TEST_F(SlotsTest, WhereNoBuilderIsUpTheyAreNotBusy) {
+  auto lack = [&](const std::string& build, const std::string& platform = kAmd64) {
+    return std::get<Waiting>(slots_->Ask(build, platform, "p", now_)).lack;
+  };
+  slots_->Configure({{"one", kAmd64, 1, {}},
+                     {"others", kAmd64, 1, {"q"}},
+                     {"arm", kArm64, 1, {}},
+                     {"source", kArm64, 0, {}}});
+  slots_->SetLimits({{"p", 1}});
+  slots_->SetUp("one", false);
+  EXPECT_EQ(lack("a"), Lack::kBuilder) << "what only others may have helps nobody";
+  EXPECT_EQ(slots_->Queue().at(0).lack, Lack::kBuilder);
+  slots_->SetUp("one", true);
+  EXPECT_EQ(Ask("a"), "one");
+  slots_->SetUp("one", false);
+  EXPECT_EQ(lack("b"), Lack::kBuilder) << "no limit is in its way first";
+  slots_->SetUp("arm", false);
+  EXPECT_EQ(lack("b", kArm64), Lack::kBuilder) << "those that may come are not there";
+}
+
 TEST_F(SlotsTest, WhoAsksAgainForABuilderThatIsDownWaitsForAnotherInItsOldPlace) {
   slots_->Configure({{"one", kAmd64, 2, {}}, {"two", kAmd64, 1, {}}});
   EXPECT_EQ(Ask("a"), "one");

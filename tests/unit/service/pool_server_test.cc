@@ -211,6 +211,86 @@ TEST_F(Builds, ARestartedPoolKnowsItsBuildsAndTheQueue) {
   EXPECT_TRUE(Connect(second).message.has_active());
 }
 
+TEST_F(Builds, WhileItsOnlyBuilderIsDownABuildIsToldWhichAndWhy) {
+  auto build = Create(Token("one", "")).message;
+  const std::string page = Cat("/builds/", build.build_id());
+  builder_ = test::Listener(64);  // on another port
+  std::string reason;
+  for (int i = 0; i < 300 && reason.find("is down") == std::string::npos; ++i) {
+    Cancel::Never().SleepFor(std::chrono::milliseconds(100));
+    reason = Connect(build).reason;
+  }
+  EXPECT_EQ(reason.find("builder first is down since 20"), 0U) << reason;
+  EXPECT_NE(reason.find("connection refused"), std::string::npos) << reason;
+  const std::string text = Get(page).body;
+  EXPECT_NE(text.find("state    waiting\n"), std::string::npos) << text;
+  EXPECT_NE(text.find(Cat("linux/amd64  waits, position 1: ", reason, '\n')), std::string::npos)
+      << text;
+}
+
+TEST_F(Builds, ThePageOfABuildThatWaitsSaysSo) {
+  std::string token = Token("one", "");
+  auto first = Create(token).message;
+  auto second = Create(token).message;
+  Connect(first);
+  EXPECT_EQ(Connect(second).reason, "every builder is busy");
+  auto page = [&](const auto& build) { return Get(Cat("/builds/", build.build_id())).body; };
+  EXPECT_NE(page(first).find("state    running\n"), std::string::npos) << page(first);
+  EXPECT_NE(page(second).find("state    waiting\n"), std::string::npos) << page(second);
+  EXPECT_NE(page(second).find("linux/amd64  waits, position 1: every builder is busy\n"),
+            std::string::npos)
+      << page(second);
+  Finish(first);
+  Connect(second);
+  EXPECT_NE(page(second).find("state    running\n"), std::string::npos) << page(second);
+  EXPECT_EQ(page(second).find("waits"), std::string::npos) << page(second);
+}
+
+TEST_F(Builds, ASecondPoolOfTheSameFolderIsRefusedUntilTheFirstIsGone) {
+  Write("second.yaml", Cat("listen: 127.0.0.1:0\nurl: http://127.0.0.1:1\nstate: state\n"));
+  auto start = [&] {
+    PoolOptions options;
+    options.settings_file = (folder_ / "second.yaml").string();
+    options.audit = [](const std::string&) {};
+    options.log = [](const std::string&) {};
+    return StartPool(std::move(options));
+  };
+  auto second = start();
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), ErrorCode::kExists);
+  EXPECT_EQ(second.error().message().find(
+                Cat("another depot-pool serves from ", (folder_ / "state").string())),
+            0U)
+      << second.error().message();
+  EXPECT_NE(second.error().hint().find("stop that one first"), std::string::npos);
+  EXPECT_TRUE(OpenRecords()->Check()) << "commands open the records beside it";
+  pool_.reset();
+  EXPECT_TRUE(start());
+}
+
+TEST_F(Builds, AFrontIsToldWhetherThereIsItsBuilder) {
+  EXPECT_EQ(Get("/builders/first").body, "yes\n");
+  EXPECT_EQ(Get("/builders/firs").body, "no: it has no builder firs\n");
+  EXPECT_EQ(Get("/builders/").body, "no: it has no builder \n");
+  const http::Response much = Get(Cat("/builders/%1b", std::string(2000, 'x')));
+  EXPECT_LT(much.body.size(), 200U);
+  EXPECT_EQ(much.body.find('\x1b'), std::string::npos);
+}
+
+TEST_F(Builds, ATlsFileThatIsNotThereIsNamedWithItsLine) {
+  pool_.reset();
+  WriteSettings("tls:\n  certificate: none.pem\n  key: none-key.pem\n");
+  PoolOptions options;
+  options.settings_file = SettingsFile();
+  auto pool = StartPool(std::move(options));
+  ASSERT_FALSE(pool);
+  EXPECT_NE(pool.error().message().find(": tls: certificate names a file that cannot be read: "),
+            std::string::npos)
+      << pool.error().message();
+  EXPECT_NE(pool.error().message().find(Cat(SettingsFile(), ": line ")), std::string::npos);
+  EXPECT_NE(pool.error().hint(), "");
+}
+
 TEST_F(Builds, AnUnknownPlatformSaysWhichThereAre) {
   auto build = Create(Token("one", "")).message;
   auto refused = Connect(build, api::BUILDER_PLATFORM_ARM64);
@@ -224,7 +304,9 @@ TEST_F(Builds, ACancelledBuildIsToldSoWithItsHealthReport) {
   Connect(build);
   std::int64_t now = WallClock();
   EXPECT_TRUE(*OpenRecords()->RequestCancel(build.build_id(), now));
-  EXPECT_EQ(Health(build).message.cancels_at().seconds(), now);
+  auto health = Health(build);
+  EXPECT_EQ(health.message.cancels_at().seconds(), now);
+  EXPECT_EQ(health.reason, "an administrator of the pool cancelled it");
   EXPECT_EQ(Connect(build).code, "failed_precondition");
 }
 

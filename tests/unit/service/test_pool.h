@@ -30,6 +30,7 @@ struct Outcome {
   std::string text;
   Message message;
   std::string queue;   ///< of the response's Depot-Pool-Queue
+  std::string reason;  ///< of its Depot-Pool-Reason
   std::string barred;  ///< of its Depot-Pool-Barred
 };
 
@@ -146,6 +147,7 @@ class PoolServerTest : public ::testing::Test {
     http::Response answer = Post("/depot.cli." + method, token, request.SerializeAsString());
     Outcome<Response> outcome;
     outcome.queue = answer.Header("depot-pool-queue");
+    outcome.reason = answer.Header("depot-pool-reason");
     outcome.barred = answer.Header("depot-pool-barred");
     if (answer.status == 200) {
       EXPECT_TRUE(outcome.message.ParseFromString(answer.body));

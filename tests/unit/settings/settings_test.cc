@@ -78,7 +78,7 @@ TEST(Settings, TheExampleIsReadInFull) {
   const Result<Settings> settings = ReadSettings(dir.Write("pool.yaml", *text));
   ASSERT_TRUE(settings) << settings.error().message();
   EXPECT_EQ(settings->listen, "0.0.0.0:8443");
-  EXPECT_EQ(settings->tls_key, dir.path("server-key.pem"));
+  EXPECT_EQ(settings->tls_key.path, dir.path("server-key.pem"));
   EXPECT_EQ(settings->state, "/var/lib/depot-pool");
   EXPECT_EQ(settings->build_hours, 6);
   EXPECT_EQ(settings->certificate_minutes, 10);
@@ -106,6 +106,28 @@ TEST(Settings, TheExampleIsReadInFull) {
   ASSERT_EQ(settings->tokens.size(), 1U);
   EXPECT_TRUE(settings->tokens[0].revoked);
   EXPECT_EQ(FormatTime(settings->tokens[0].expires_at), "2026-12-31T18:00:00Z");
+}
+
+TEST(Settings, AFileThatIsNotThereIsNamedWithTheLineThatNamesIt) {
+  const Result<Settings> settings = Read("tls:\n  certificate: none.pem\n  key: none-key.pem\n");
+  ASSERT_TRUE(settings) << "commands run where it is not: " << settings.error().message();
+  const Result<std::string> certificate = ReadNamedFile(settings->tls_certificate);
+  ASSERT_FALSE(certificate);
+  EXPECT_SAYS(certificate.error().message(),
+              "pool.yaml: line 4: tls: certificate names a file that cannot be read: open ");
+  EXPECT_SAYS(certificate.error().message(), "/none.pem: no such file or directory");
+  EXPECT_SAYS(certificate.error().hint(), "put it there, or correct the path");
+  EXPECT_SAYS(ReadNamedFile(settings->tls_key).error().message(), "line 5: tls: key names");
+
+  const Result<Settings> none = Read("store: postgresql://db/x\nstore_password_file: none\n");
+  ASSERT_FALSE(none);
+  EXPECT_SAYS(none.error().message(), "line 4: settings: store_password_file names a file");
+  EXPECT_SAYS(none.error().hint(), "put it there, or correct the path");
+
+  const Result<Settings> nothing = ReadSettings("/nonexistent/pool.yaml");
+  ASSERT_FALSE(nothing);
+  EXPECT_SAYS(nothing.error().message(), "/nonexistent/pool.yaml: no such file or directory");
+  EXPECT_SAYS(nothing.error().hint(), "--config FILE");
 }
 
 TEST(Settings, LittleIsNeeded) {

@@ -1,4 +1,4 @@
-#include "plugin/progress/columns.h"
+#include "driver/base/columns.h"
 
 #include <gtest/gtest.h>
 
