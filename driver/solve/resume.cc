@@ -193,8 +193,11 @@ class Resumed {
                              "; the builder's cache is damaged: building again without it"));
       return std::nullopt;
     }
-    Say(Cat(error.message(), "; ", PushesSomething(request_) ? "pushing" : "exporting",
-            " again in ", ShownWait(*wait)));
+    // The step says why each time, and the build's own error in the end.
+    const bool pushes = PushesSomething(request_);
+    const bool told = std::exchange(export_failure_told_, true);
+    Say(Cat(told ? Cat("the ", pushes ? "push" : "export", " failed again") : error.message(), "; ",
+            pushes ? "pushing" : "exporting", " again in ", ShownWait(*wait)));
     if (!cancel_.SleepFor(*wait)) return Failed{cancel_.error()};
     return std::nullopt;
   }
@@ -227,6 +230,7 @@ class Resumed {
   BuildRequest request_;
   std::string first_ref_;
   int tries_ = 1;
+  bool export_failure_told_ = false;
   bool layer_was_gone_ = false;
   bool without_cache_ = false;      // since the builder's is damaged
   std::optional<Standby> standby_;  // goes first: it reads the rest
