@@ -271,11 +271,11 @@ Result<std::optional<NamedBuilder>> BuilderOfEnvironment(const InstanceFacts& fa
   }
   const std::string host = TrimmedVariable(facts.environment, "BUILDKIT_HOST");
   if (!host.empty()) {
-    Result<Endpoint> endpoint = ParseEndpoint(host, facts.environment, cancel);
-    if (!endpoint) return Fail(std::move(endpoint).error().While("BUILDKIT_HOST"));
+    TRY_ASSIGN(Endpoint endpoint,
+               OfSetting("BUILDKIT_HOST", ParseEndpoint(host, facts.environment, cancel)));
     Instance instance;
-    instance.name = endpoint->url;
-    instance.nodes.push_back({endpoint->url, *std::move(endpoint), {}});
+    instance.name = endpoint.url;
+    instance.nodes.push_back({endpoint.url, std::move(endpoint), {}});
     return NamedBuilder{std::move(instance), "BUILDKIT_HOST"};
   }
   TRY_ASSIGN(std::optional<Instance> current, CurrentInstance(facts, cancel));

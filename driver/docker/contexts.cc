@@ -123,7 +123,7 @@ Result<EngineEndpoint> ResolveDefault(const EngineFlags& flags,
   endpoint.tls = endpoint.verify || flags.tls || !Variable(environment, "DOCKER_TLS").empty();
   endpoint.host = Trim(flags.host.empty() ? Variable(environment, "DOCKER_HOST") : flags.host);
   if (endpoint.host.empty()) endpoint.host = endpoint.tls ? "tcp://localhost" : kDefaultSocket;
-  TRY(CompleteHost(endpoint));
+  TRY(OfSetting(flags.host.empty() ? "DOCKER_HOST" : "--host", CompleteHost(endpoint)));
   if (!TakesTls(endpoint)) endpoint.tls = false;
   if (!endpoint.tls) {
     endpoint.verify = true;
@@ -213,10 +213,10 @@ Error UnsupportedHost(const std::string& host) {
 Result<EngineEndpoint> ResolveEngine(const EngineFlags& flags,
                                      const Environment& environment,
                                      const ConfigFile& config) {
-  TRY_ASSIGN(Choice choice, ChooseContext(flags, environment, config));
-  TRY_ASSIGN(EngineEndpoint endpoint, choice.name == kDefaultContext
-                                          ? ResolveDefault(flags, environment, config)
-                                          : ResolveStored(choice, config));
+  TRY_ASSIGN(Choice choice, OfSetting("", ChooseContext(flags, environment, config)));
+  TRY_ASSIGN(EngineEndpoint endpoint, OfSetting("", choice.name == kDefaultContext
+                                                        ? ResolveDefault(flags, environment, config)
+                                                        : ResolveStored(choice, config)));
   if (endpoint.tls) {
     endpoint.system_roots = FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
                                             Variable(environment, "SSL_CERT_DIR"));

@@ -26,6 +26,8 @@ int ExitCode(const Error& error) {
   switch (error.at()) {
     case FailedAt::kUnsaid:
       return kFailed;
+    case FailedAt::kSettings:
+      return kUsage;
     case FailedAt::kNoBuilder:
       return kNoBuilder;
     case FailedAt::kBuilderLost:
