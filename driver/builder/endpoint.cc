@@ -80,7 +80,9 @@ Result<> ApplyTls(Endpoint& endpoint,
   tls.system_roots = std::move(system_roots);
   tls.alpn = "h2";
   tls.server_name = endpoint.host;
+  std::vector<std::string> variables;
   for (const auto& [key, setting] : settings) {
+    if (!setting.variable.empty()) variables.push_back(setting.variable);
     if (key == "servername") {
       tls.server_name = setting.value;
       continue;
@@ -102,7 +104,8 @@ Result<> ApplyTls(Endpoint& endpoint,
                                   ", or in the address"))
                     .At(FailedAt::kSettings));
   }
-  return OfSetting(Cat("builder ", endpoint.url), rpc::CheckTlsOptions(tls));
+  const std::string from = variables.empty() ? "" : Cat(" (", Join(variables, ", "), ')');
+  return OfSetting(Cat("builder ", endpoint.url, from), rpc::CheckTlsOptions(tls));
 }
 
 Error BadScheme(std::string_view url, std::string_view scheme) {

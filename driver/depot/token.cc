@@ -39,7 +39,7 @@ Result<std::optional<Token>> Find(const std::string& flag,
 std::string_view WrongWith(std::string_view token) {
   if (token.empty()) return "is empty";
   const bool odd = std::any_of(token.begin(), token.end(),
-                               [](unsigned char c) { return c <= ' ' || c == 0x7f; });
+                               [](unsigned char c) { return c <= ' ' || c >= 0x7f; });
   return odd ? "has a blank, a line break or another character that no token has" : "";
 }
 

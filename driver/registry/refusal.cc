@@ -134,7 +134,7 @@ Result<http::Response> SendTo(http::HttpClient& client,
         "forward a port of this machine to it (ssh -L) and name it as localhost:PORT; a push from "
         "a build may say --output type=image,push=true,registry.insecure=true");
   }
-  return Fail(Error(ErrorCode::kFailed, error.message()).WithHint(std::move(hint)));
+  return Fail(Error(ErrorCode::kFailed, error.message()).WithHint(std::move(hint)).At(error.at()));
 }
 
 std::string LoginCommand(const std::string& host) {

@@ -6,6 +6,7 @@
 #include "driver/base/text.h"
 #include "driver/builder/pem.h"
 #include "driver/depot/api_url.h"
+#include "driver/rpc/dial.h"
 
 namespace depot::job {
 namespace {
@@ -25,6 +26,10 @@ class WithApiAuthority final : public http::HttpClient {
     http::Request trusting = request;
     TRY_ASSIGN(trusting.transport.ca_pem,
                OfSetting("", builder::LoadPem(authority_, kApiAuthority, cancel)));
+    rpc::TlsOptions tls;
+    tls.ca_pem = trusting.transport.ca_pem;
+    tls.server_name = "localhost";  // no matter which: nobody is asked yet
+    TRY(OfSetting(kApiAuthority, rpc::CheckTlsOptions(tls)));
     return client_->Send(trusting, cancel);
   }
 

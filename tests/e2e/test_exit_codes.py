@@ -61,7 +61,13 @@ class ExitCodes(EndToEnd):
         shutil.copytree(broken / "buildx", self.docker_config / "buildx")
         secret = "s3cret-of-this-test"
         api = {"DEPOT_API_URL": f"http://{self.closed_port()}", "DEPOT_TOKEN": secret, "DEPOT_PROJECT_ID": "p"}
+        encrypted = {"DEPOT_API_URL": f"https://{self.registry_host('open')}"}
+        oidc = {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": secret, "ACTIONS_ID_TOKEN_REQUEST_URL": "foo"}
         address = "tcp://127.0.0.1:1"
+        no_pem = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
+        certificates = self.folder / "certificates"
+        certificates.mkdir()
+        (certificates / "ca.pem").write_text(no_pem)
         for names, env, args in (
             ("DOCKER_HOST", {"DOCKER_HOST": "foo://x"}, ()),
             ("DOCKER_HOST", {"DOCKER_HOST": "tcp://h:port"}, ()),
@@ -70,6 +76,7 @@ class ExitCodes(EndToEnd):
             ("DOCKER_HOST", {"DOCKER_HOST": "foo://x"}, ("--load", "-t", "x", "--builder", address)),
             ("DOCKER_CONTEXT", {"DOCKER_HOST": None, "DOCKER_CONTEXT": "nope"}, ()),
             ("DOCKER_CERT_PATH", {"DOCKER_HOST": address, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": no}, ()),
+            ("DOCKER_CERT_PATH", {"DOCKER_HOST": address, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": certificates}, ()),
             ("DOCKER_AUTH_CONFIG", {"DOCKER_AUTH_CONFIG": secret}, ()),
             ("DOCKER_AUTH_ORDER", {"DOCKER_AUTH_ORDER": "both"}, ()),
             ("config.json", {"DOCKER_CONFIG": broken}, ()),
@@ -84,6 +91,7 @@ class ExitCodes(EndToEnd):
             ("--builder", {}, ("--builder", "nope")),
             ("--builder", {}, ("--builder", "odd")),
             ("DEPOT_BUILDER_CACERT", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_CACERT": no}, ()),
+            ("DEPOT_BUILDER_CACERT", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_CACERT": no_pem}, ()),
             ("DEPOT_BUILDER_CERT", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_CERT": no}, ()),
             ("DEPOT_BUILDER_KEY", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_KEY": no}, ()),
             ("DEPOT_BUILDER_KEY", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_CERT": self.rig["CERT"]}, ()),
@@ -98,6 +106,10 @@ class ExitCodes(EndToEnd):
             ("DEPOT_API_URL", {**api, "DEPOT_API_URL": f"https://me:{secret}@h"}, ()),
             ("DEPOT_API_URL", {**api, "DEPOT_API_URL": "http://depot-api.invalid"}, ()),
             ("DEPOT_API_CACERT", {**api, "DEPOT_API_CACERT": no}, ()),
+            ("DEPOT_API_CACERT", {**api, "DEPOT_API_CACERT": no_pem}, ()),
+            ("SSL_CERT_FILE", {**api, **encrypted, "SSL_CERT_FILE": no}, ()),
+            ("HTTPS_PROXY", {**api, "DEPOT_API_URL": "https://depot-api.invalid", "HTTPS_PROXY": f"foo://me:{secret}@h"}, ()),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", {**api, "DEPOT_TOKEN": None, **oidc}, ()),
             ("depot.json", {"DEPOT_TOKEN": secret}, (project,)),
             ("DOCKER_DEFAULT_PLATFORM", {"DOCKER_DEFAULT_PLATFORM": "a/b/c/d"}, ()),
             ("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY": no}, ()),

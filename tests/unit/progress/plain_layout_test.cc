@@ -258,8 +258,8 @@ TEST(FailedSteps, ShowOnceWhatFailedInTheSameWordsAgain) {
   play.Show();
   EXPECT_EQ(FailedSteps(play.trace()),
             "------\n > exporting to image:\n------\n"
-            "------\n > RUN x:\n3.000 one\n------\n"
-            "------\n > RUN x:\n6.000 two\n------\n");
+            "------\n > RUN x:\n1.000 one\n------\n"
+            "------\n > RUN x:\n1.000 two\n------\n");
 }
 
 VertexWarning WarningAt(const std::string& text, int line) {
