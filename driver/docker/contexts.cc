@@ -243,6 +243,11 @@ Result<EngineAddress> ParseEngineHost(const EngineEndpoint& endpoint) {
   if (host.starts_with("ssh://")) {
     address.ssh = host.substr(6);
     if (address.ssh.empty()) return Fail(invalid("has no host"));
+    const std::string_view place = host.substr(6, host.find('/', 6) - 6);
+    if (place.substr(0, place.rfind('@') + 1).find(':') != std::string_view::npos) {
+      return Fail(invalid("holds a password")
+                      .WithHint("ssh logs in with a key, from its agent or its configuration"));
+    }
     return address;
   }
   if (!host.starts_with("tcp://")) return Fail(UnsupportedHost(endpoint.host));

@@ -26,9 +26,10 @@ std::string Cause(const CurlFailure& failure) {
 }
 
 Error Unreachable(const CurlFailure& failure) {
-  // Nobody was asked: what names the proxy is no address.
+  // Nobody was asked. The text has the whole variable, where a password may stand unlike in a URL.
   if (failure.text.find("Unsupported proxy") != std::string::npos) {
-    return Error(ErrorCode::kInvalid, Cat("cannot reach ", failure.peer, ": ", Cause(failure)))
+    return Error(ErrorCode::kInvalid, Cat("cannot reach ", failure.peer,
+                                          ": what names the proxy is not the address of one"))
         .WithHint("HTTPS_PROXY, HTTP_PROXY and ALL_PROXY name a proxy as http://HOST:PORT")
         .At(FailedAt::kSettings);
   }
