@@ -4,12 +4,19 @@
 #include <cerrno>
 #include <system_error>
 
+#include "driver/base/hints.h"
 #include "driver/base/text.h"
 
 namespace depot {
 
 Error Error::While(std::string_view doing) && {
   message_ = Cat(doing, ": ", message_);
+  return std::move(*this);
+}
+
+Error Error::And(const Error& other) && {
+  message_ += Cat("; ", other.message_);
+  if (other.hint_ != hint_) hint_ = JoinHints(hint_, other.hint_);
   return std::move(*this);
 }
 

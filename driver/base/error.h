@@ -8,7 +8,7 @@ namespace depot {
 
 /// What kind of failure an Error is. Callers branch on it; people read the message.
 enum class ErrorCode {
-  kUsage,        ///< the command line is wrong; exit code 125
+  kUsage,        ///< the command line, or a setting, is wrong; exit code 125
   kInvalid,      ///< an input (file, variable, answer of a peer) has the wrong form
   kNotFound,     ///< the thing asked for does not exist
   kExists,       ///< the thing to be made exists already
@@ -24,6 +24,7 @@ enum class ErrorCode {
 /// Where a failure happened, as far as somebody knows; the exit code says it to scripts.
 enum class FailedAt {
   kUnsaid,          ///< a step, an input, or not known
+  kSettings,        ///< a flag, a variable or a file of settings: nobody was asked yet
   kNoBuilder,       ///< no builder could be had
   kBuilderLost,     ///< a builder went away in the middle of a build
   kAuthentication,  ///< a registry or the API did not accept the credentials, or there are none
@@ -72,6 +73,9 @@ class Error {
 
   /// Says what was being done: "while" is not part of the text. Outer contexts are added last.
   Error While(std::string_view doing) &&;
+
+  /// What failed beside it is said, too: message and hint behind its own. The rest stays.
+  Error And(const Error& other) &&;
 
   Error WithHint(std::string hint) &&;
   Error WithExcerpt(std::string excerpt) &&;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string_view>
 #include <utility>
 
 #include <tl/expected.hpp>
@@ -18,6 +19,25 @@ inline tl::unexpected<Error> Fail(Error error) {
 }
 inline tl::unexpected<Error> Fail(ErrorCode code, std::string message) {
   return Fail(Error(code, std::move(message)));
+}
+
+/// What was read of a setting. A failure that has no place yet becomes one At(kSettings), and names
+/// who held the wrong value: a flag or a variable ("" = its message does already; so does one that
+/// is At(kSettings)).
+template <typename T>
+Result<T> OfSetting(std::string_view name, Result<T> read) {
+  if (read) return read;
+  Error error = std::move(read).error();
+  if (!name.empty() && error.at() != FailedAt::kSettings) error = std::move(error).While(name);
+  if (error.at() == FailedAt::kUnsaid) error = std::move(error).At(FailedAt::kSettings);
+  return Fail(std::move(error));
+}
+
+/// Of two things that do not need each other: what failed of them.
+inline Result<> Both(Result<> first, Result<> second) {
+  if (first) return second;
+  if (second) return first;
+  return Fail(std::move(first).error().And(second.error()));
 }
 
 }  // namespace depot

@@ -25,8 +25,9 @@ constexpr std::chrono::seconds kAnswerTimeout(20);
 /// Waiting for longer than this is said.
 constexpr std::chrono::seconds kQuiet(2);
 
-/// So often a connection that ends before the answer is made again.
-constexpr int kMostDropped = 2;
+/// For so long a connection that ends before the answer is made again: a load balancer may drop
+/// several by chance, and somebody who expects TLS drops all.
+constexpr std::chrono::seconds kDropPatience(5);
 
 constexpr std::string_view kIsItRunning = "is the builder running, and is the address right?";
 
@@ -160,10 +161,13 @@ Result<Reached> Reach(const Connection& connection, EventSink& sink, const Cance
   }
   auto channel = rpc::MakeChannel(*std::move(stream), connection.authority);
   auto features = Ask(*channel, connection.engine, cancel);
-  for (int dropped = 0; WasDropped(features) && dropped < kMostDropped; ++dropped) {
-    if (connection.patience.count() == 0 || !cancel.SleepFor(kBetweenDials.first)) break;
+  const Backoff between = kBetweenDials.Within(std::min(connection.patience, kDropPatience));
+  for (int dropped = 1; WasDropped(features); ++dropped) {
+    const auto wait = between.WaitAfter(dropped);
+    if (!wait || !cancel.SleepFor(*wait)) break;
     auto next = connection.dial(cancel);
-    if (!next) break;
+    if (!next && next.error().code() != ErrorCode::kUnavailable) break;
+    if (!next) continue;
     channel = rpc::MakeChannel(*std::move(next), connection.authority);
     features = Ask(*channel, connection.engine, cancel);
   }

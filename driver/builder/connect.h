@@ -25,7 +25,8 @@ struct Connection {
 };
 
 /// Dials, again for up to `connection.patience` while the connection is refused, and says so once.
-/// Then asks Control.ListWorkers.
+/// Then asks Control.ListWorkers, on a new connection for up to 5 s while it ends before the
+/// answer.
 Result<std::unique_ptr<Builder>> Hold(Connection connection, EventSink& sink, const Cancel& cancel);
 
 }  // namespace depot::builder

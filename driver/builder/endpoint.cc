@@ -42,19 +42,37 @@ Result<Settings> ParseQuery(std::string_view query, const Scheme& scheme) {
   return settings;
 }
 
-/// Adds what the query did not say of the TLS settings.
-void AddEnvironment(const std::map<std::string, std::string>& environment, Settings& settings) {
+struct TlsSetting {
+  std::string value;
+  std::string variable;  ///< that said it; "" = the address did
+};
+using TlsSettings = std::map<std::string, TlsSetting>;
+
+/// Those of the query, and of the environment what the query does not say.
+TlsSettings TlsSettingsOf(const Settings& query,
+                          const std::map<std::string, std::string>& environment) {
+  TlsSettings settings;
+  for (const auto& [key, value] : query)
+    settings.emplace(key, TlsSetting{value, ""});
   for (const auto& [key, variable] : {std::pair{"cacert", "DEPOT_BUILDER_CACERT"},
                                       {"cert", "DEPOT_BUILDER_CERT"},
                                       {"key", "DEPOT_BUILDER_KEY"},
                                       {"servername", "DEPOT_BUILDER_SERVERNAME"}}) {
     std::string value = Variable(environment, variable);
-    if (!value.empty()) settings.emplace(key, std::move(value));
+    if (!value.empty()) settings.emplace(key, TlsSetting{std::move(value), variable});
   }
+  return settings;
+}
+
+Result<std::string> LoadPemOf(const std::string& key,
+                              const TlsSetting& setting,
+                              const Cancel& cancel) {
+  if (setting.variable.empty()) return LoadPem(setting.value, Cat("builder ", key), cancel);
+  return OfSetting("", LoadPem(setting.value, setting.variable, cancel));
 }
 
 Result<> ApplyTls(Endpoint& endpoint,
-                  const Settings& settings,
+                  const TlsSettings& settings,
                   SystemRoots system_roots,
                   const Cancel& cancel) {
   endpoint.tls = true;
@@ -62,12 +80,14 @@ Result<> ApplyTls(Endpoint& endpoint,
   tls.system_roots = std::move(system_roots);
   tls.alpn = "h2";
   tls.server_name = endpoint.host;
-  for (const auto& [key, value] : settings) {
+  std::vector<std::string> variables;
+  for (const auto& [key, setting] : settings) {
+    if (!setting.variable.empty()) variables.push_back(setting.variable);
     if (key == "servername") {
-      tls.server_name = value;
+      tls.server_name = setting.value;
       continue;
     }
-    TRY_ASSIGN(std::string pem, LoadPem(value, Cat("builder ", key), cancel));
+    TRY_ASSIGN(std::string pem, LoadPemOf(key, setting, cancel));
     if (key == "cacert") {
       tls.ca_pem = std::move(pem);
     } else if (key == "cert") {
@@ -77,13 +97,15 @@ Result<> ApplyTls(Endpoint& endpoint,
     }
   }
   if (tls.certificate_pem.empty() != tls.key_pem.empty()) {
-    return Fail(ErrorCode::kUsage, tls.key_pem.empty()
-                                       ? "builder: a client certificate (cert) needs its key"
-                                       : "builder: a client key needs its certificate (cert)");
+    return Fail(Error(ErrorCode::kUsage, tls.key_pem.empty()
+                                             ? "builder: a client certificate (cert) needs its key"
+                                             : "builder: a client key needs its certificate (cert)")
+                    .WithHint(Cat("give it as DEPOT_BUILDER_", tls.key_pem.empty() ? "KEY" : "CERT",
+                                  ", or in the address"))
+                    .At(FailedAt::kSettings));
   }
-  Result<> usable = rpc::CheckTlsOptions(tls);
-  if (!usable) return Fail(std::move(usable).error().While(Cat("builder ", endpoint.url)));
-  return {};
+  const std::string from = variables.empty() ? "" : Cat(" (", Join(variables, ", "), ')');
+  return OfSetting(Cat("builder ", endpoint.url, from), rpc::CheckTlsOptions(tls));
 }
 
 Error BadScheme(std::string_view url, std::string_view scheme) {
@@ -125,24 +147,22 @@ Result<Endpoint> ParseEndpoint(std::string_view url,
   TRY_ASSIGN(Settings settings, ParseQuery(query, *scheme));
   TRY(scheme->parse(address.substr(separator + 3), settings, endpoint));
   if (name != "tcp") return endpoint;
-  AddEnvironment(environment, settings);
-  if (settings.empty()) return endpoint;
+  const TlsSettings tls = TlsSettingsOf(settings, environment);
+  if (tls.empty()) return endpoint;
   SystemRoots roots = FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
                                       Variable(environment, "SSL_CERT_DIR"));
-  TRY(ApplyTls(endpoint, settings, std::move(roots), cancel));
+  TRY(ApplyTls(endpoint, tls, std::move(roots), cancel));
   return endpoint;
 }
 
 Result<std::map<std::string, std::string>> ReadPipes(std::map<std::string, std::string> environment,
                                                      const Cancel& cancel) {
-  for (const auto& [variable, what] : {std::pair{"DEPOT_BUILDER_CACERT", "builder cacert"},
-                                       {"DEPOT_BUILDER_CERT", "builder cert"},
-                                       {"DEPOT_BUILDER_KEY", "builder key"}}) {
+  for (const char* variable : {"DEPOT_BUILDER_CACERT", "DEPOT_BUILDER_CERT", "DEPOT_BUILDER_KEY"}) {
     const auto found = environment.find(variable);
     struct stat status {};
     if (found == environment.end() || ::stat(found->second.c_str(), &status) != 0) continue;
     if (!S_ISFIFO(status.st_mode)) continue;
-    TRY_ASSIGN(found->second, LoadPem(found->second, what, cancel));
+    TRY_ASSIGN(found->second, OfSetting("", LoadPem(found->second, variable, cancel)));
   }
   return environment;
 }

@@ -126,6 +126,7 @@ Result<Endpoint> EndpointOfEngine(const docker::EngineEndpoint& engine) {
   tls.key_pem = engine.key_pem;
   tls.verify = engine.verify;
   tls.alpn = "http/1.1";
+  TRY(OfSetting("the Docker Engine's TLS files (DOCKER_CERT_PATH)", rpc::CheckTlsOptions(tls)));
   return endpoint;
 }
 

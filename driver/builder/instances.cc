@@ -133,8 +133,12 @@ Error NoSuchBuilder(std::string_view name, const InstanceFacts& facts) {
   std::vector<std::string> known = InstanceStore(Folder(facts)).Names();
   std::string there = known.empty() ? "there are none in " + Printable(Folder(facts))
                                     : "there are: " + Join(known, ", ");
-  Error error(ErrorCode::kNotFound,
-              Cat("no builder ", QuotedName(RedactUrls(std::string(name))), " found; ", there));
+  // A login without a scheme was to be an address.
+  const std::size_t login =
+      name.find("://") == std::string_view::npos ? name.rfind('@') : name.npos;
+  const std::string shown =
+      login == name.npos ? RedactUrls(std::string(name)) : Cat("xxxxx", name.substr(login));
+  Error error(ErrorCode::kNotFound, Cat("no builder ", QuotedName(shown), " found; ", there));
   std::string_view near = Nearest(name, {known.begin(), known.end()});
   if (!near.empty()) return std::move(error).WithHint(Cat("did you mean ", near, '?'));
   return std::move(error).WithHint(
@@ -271,11 +275,11 @@ Result<std::optional<NamedBuilder>> BuilderOfEnvironment(const InstanceFacts& fa
   }
   const std::string host = TrimmedVariable(facts.environment, "BUILDKIT_HOST");
   if (!host.empty()) {
-    Result<Endpoint> endpoint = ParseEndpoint(host, facts.environment, cancel);
-    if (!endpoint) return Fail(std::move(endpoint).error().While("BUILDKIT_HOST"));
+    TRY_ASSIGN(Endpoint endpoint,
+               OfSetting("BUILDKIT_HOST", ParseEndpoint(host, facts.environment, cancel)));
     Instance instance;
-    instance.name = endpoint->url;
-    instance.nodes.push_back({endpoint->url, *std::move(endpoint), {}});
+    instance.name = endpoint.url;
+    instance.nodes.push_back({endpoint.url, std::move(endpoint), {}});
     return NamedBuilder{std::move(instance), "BUILDKIT_HOST"};
   }
   TRY_ASSIGN(std::optional<Instance> current, CurrentInstance(facts, cancel));

@@ -24,7 +24,9 @@ Result<std::string> CheckedAddress(std::string url) {
   // Behind a question mark, or in front of the host, may be a secret.
   const std::string shown = RedactUrls(Printable(url.substr(0, url.find_first_of("?#"))));
   return Fail(Error(ErrorCode::kInvalid, Cat("the Depot API's address \"", shown, "\" ", why))
-                  .WithHint("set DEPOT_API_URL to https://HOST[:PORT]"));
+                  .While("DEPOT_API_URL")
+                  .WithHint("set DEPOT_API_URL to https://HOST[:PORT]")
+                  .At(FailedAt::kSettings));
 }
 
 }  // namespace depot::api

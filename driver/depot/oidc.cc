@@ -25,14 +25,18 @@ Error Refused(const Question& question, std::string_view why) {
       .WithHint("set DEPOT_TOKEN to build without it");
 }
 
+Error Unaskable(const Question& question, std::string_view why) {
+  return Refused(question, why).At(FailedAt::kSettings);
+}
+
 Result<std::optional<Token>> Ask(Question question,
                                  http::HttpClient& client,
                                  const Cancel& cancel) {
   const auto url = http::ParseUrl(question.request.url);
-  if (!url) return Fail(Refused(question, Cat(question.url_name, ' ', url.error().message())));
+  if (!url) return Fail(Unaskable(question, Cat(question.url_name, ' ', url.error().message())));
   const bool here = http::IsLoopback(http::HostName(url->authority));
   if (!http::IsSafe(*url)) {
-    return Fail(Refused(question, Cat(question.url_name, " is not encrypted")));
+    return Fail(Unaskable(question, Cat(question.url_name, " is not encrypted")));
   }
   question.request.transport.use_proxy = !here;
   question.request.max_body = kMaxTokenAnswer;
@@ -77,7 +81,7 @@ Result<std::optional<Token>> AskBuildkite(const Environment& environment,
     base.pop_back();
   Question question{"Buildkite OIDC", "BUILDKITE_AGENT_ENDPOINT", {}, "token"};
   const std::string job = TrimmedVariable(environment, "BUILDKITE_JOB_ID");
-  if (job.empty()) return Fail(Refused(question, "BUILDKITE_JOB_ID is not set"));
+  if (job.empty()) return Fail(Unaskable(question, "BUILDKITE_JOB_ID is not set"));
   Json body;
   body.Set("audience", Json::String(kAudience));
   question.request.method = "POST";

@@ -1,5 +1,7 @@
 #include "driver/depot/token.h"
 
+#include <algorithm>
+
 #include "driver/base/environment.h"
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -19,20 +21,40 @@ std::optional<Token> FromVariables(const Environment& environment,
   return std::nullopt;
 }
 
+Result<std::optional<Token>> Find(const std::string& flag,
+                                  const Environment& environment,
+                                  http::HttpClient& client,
+                                  const Cancel& cancel) {
+  if (!flag.empty()) return Token{Secret(std::string(Trim(flag))), "--token"};
+  if (auto token = FromVariables(environment, {"DEPOT_TOKEN", "DEPOT_API_TOKEN"})) return token;
+  const std::string file = LoginFile(environment);
+  TRY_ASSIGN(Secret stored, OfSetting("", ReadLogin(file)));
+  if (!stored.empty()) return Token{std::move(stored), file};
+  TRY_ASSIGN(auto vouched, FindOidcToken(environment, client, cancel));
+  if (vouched) return vouched;
+  return FromVariables(environment, {"DEPOT_JIT_TOKEN", "DEPOT_CACHE_TOKEN"});
+}
+
+/// What was pasted wrongly, without what it is: it may be most of a secret.
+std::string_view WrongWith(std::string_view token) {
+  if (token.empty()) return "is empty";
+  const bool odd = std::any_of(token.begin(), token.end(),
+                               [](unsigned char c) { return c <= ' ' || c >= 0x7f; });
+  return odd ? "has a blank, a line break or another character that no token has" : "";
+}
+
 }  // namespace
 
 Result<std::optional<Token>> FindToken(const std::string& flag,
                                        const Environment& environment,
                                        http::HttpClient& client,
                                        const Cancel& cancel) {
-  if (!flag.empty()) return Token{Secret(std::string(Trim(flag))), "--token"};
-  if (auto token = FromVariables(environment, {"DEPOT_TOKEN", "DEPOT_API_TOKEN"})) return token;
-  const std::string file = LoginFile(environment);
-  TRY_ASSIGN(Secret stored, ReadLogin(file));
-  if (!stored.empty()) return Token{std::move(stored), file};
-  TRY_ASSIGN(auto vouched, FindOidcToken(environment, client, cancel));
-  if (vouched) return vouched;
-  return FromVariables(environment, {"DEPOT_JIT_TOKEN", "DEPOT_CACHE_TOKEN"});
+  TRY_ASSIGN(auto token, Find(flag, environment, client, cancel));
+  const std::string_view wrong = token ? WrongWith(token->value.Reveal()) : "";
+  if (wrong.empty()) return token;
+  return Fail(Error(ErrorCode::kInvalid, Cat(Printable(token->source), ": the token ", wrong))
+                  .WithHint("is it the whole token, and nothing else?")
+                  .At(FailedAt::kSettings));
 }
 
 std::string TokenSetting(const std::string& flag, const Environment& environment) {

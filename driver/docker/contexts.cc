@@ -76,9 +76,12 @@ Result<> ReadFlagTls(const EngineFlags& flags,
     std::string path = flags.tls_ca.empty() ? folder + "/ca.pem" : flags.tls_ca;
     Result<std::string> ca = ReadRequired(path);
     if (!ca) {
+      // An Engine in a container beside us writes them as it starts: another try may find them.
+      const bool may_come = flags.tls_ca.empty() && ca.error().code() == ErrorCode::kNotFound;
       return Fail(Error(ca.error())
                       .WithHint("TLS to the Docker Engine is asked for; DOCKER_CERT_PATH or "
-                                "--tlscacert say where its certificates lie"));
+                                "--tlscacert say where its certificates lie")
+                      .At(may_come ? FailedAt::kNoBuilder : FailedAt::kUnsaid));
     }
     endpoint.ca_pem = *std::move(ca);
   }
@@ -123,7 +126,7 @@ Result<EngineEndpoint> ResolveDefault(const EngineFlags& flags,
   endpoint.tls = endpoint.verify || flags.tls || !Variable(environment, "DOCKER_TLS").empty();
   endpoint.host = Trim(flags.host.empty() ? Variable(environment, "DOCKER_HOST") : flags.host);
   if (endpoint.host.empty()) endpoint.host = endpoint.tls ? "tcp://localhost" : kDefaultSocket;
-  TRY(CompleteHost(endpoint));
+  TRY(OfSetting(flags.host.empty() ? "DOCKER_HOST" : "--host", CompleteHost(endpoint)));
   if (!TakesTls(endpoint)) endpoint.tls = false;
   if (!endpoint.tls) {
     endpoint.verify = true;
@@ -213,10 +216,10 @@ Error UnsupportedHost(const std::string& host) {
 Result<EngineEndpoint> ResolveEngine(const EngineFlags& flags,
                                      const Environment& environment,
                                      const ConfigFile& config) {
-  TRY_ASSIGN(Choice choice, ChooseContext(flags, environment, config));
-  TRY_ASSIGN(EngineEndpoint endpoint, choice.name == kDefaultContext
-                                          ? ResolveDefault(flags, environment, config)
-                                          : ResolveStored(choice, config));
+  TRY_ASSIGN(Choice choice, OfSetting("", ChooseContext(flags, environment, config)));
+  TRY_ASSIGN(EngineEndpoint endpoint, OfSetting("", choice.name == kDefaultContext
+                                                        ? ResolveDefault(flags, environment, config)
+                                                        : ResolveStored(choice, config)));
   if (endpoint.tls) {
     endpoint.system_roots = FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
                                             Variable(environment, "SSL_CERT_DIR"));
@@ -243,6 +246,11 @@ Result<EngineAddress> ParseEngineHost(const EngineEndpoint& endpoint) {
   if (host.starts_with("ssh://")) {
     address.ssh = host.substr(6);
     if (address.ssh.empty()) return Fail(invalid("has no host"));
+    const std::string_view place = host.substr(6, host.find('/', 6) - 6);
+    if (place.substr(0, place.rfind('@') + 1).find(':') != std::string_view::npos) {
+      return Fail(invalid("holds a password")
+                      .WithHint("ssh logs in with a key, from its agent or its configuration"));
+    }
     return address;
   }
   if (!host.starts_with("tcp://")) return Fail(UnsupportedHost(endpoint.host));

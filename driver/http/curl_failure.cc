@@ -26,6 +26,13 @@ std::string Cause(const CurlFailure& failure) {
 }
 
 Error Unreachable(const CurlFailure& failure) {
+  // Nobody was asked. The text has the whole variable, where a password may stand unlike in a URL.
+  if (failure.text.find("Unsupported proxy") != std::string::npos) {
+    return Error(ErrorCode::kInvalid, Cat("cannot reach ", failure.peer,
+                                          ": what names the proxy is not the address of one"))
+        .WithHint("HTTPS_PROXY, HTTP_PROXY and ALL_PROXY name a proxy as http://HOST:PORT")
+        .At(FailedAt::kSettings);
+  }
   // A socket without permission is the one failure to connect that no waiting cures.
   ErrorCode code = failure.os_error == EACCES || failure.os_error == EPERM
                        ? ErrorCode::kDenied
@@ -40,8 +47,10 @@ Error TlsRefusal(const CurlFailure& failure) {
     return std::move(error).WithHint(
         "what listens there speaks no TLS: plain HTTP, or it is another service");
   }
-  bool untrusted =
-      failure.code == CURLE_PEER_FAILED_VERIFICATION || failure.code == CURLE_SSL_CACERT_BADFILE;
+  if (failure.code == CURLE_SSL_CACERT_BADFILE) {
+    return std::move(error).WithHint(failure.roots_hint).At(FailedAt::kSettings);
+  }
+  const bool untrusted = failure.code == CURLE_PEER_FAILED_VERIFICATION;
   return untrusted ? std::move(error).WithHint(failure.roots_hint) : error;
 }
 

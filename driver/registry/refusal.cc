@@ -128,9 +128,13 @@ Result<http::Response> SendTo(http::HttpClient& client,
   const Error& error = response.error();
   std::string hint = error.hint();
   if (hint.find("plain HTTP") != std::string::npos) {
-    hint = JoinHints(hint, "with registries, plain HTTP is spoken on this machine alone");
+    hint = JoinHints(
+        hint,
+        "with registries, plain HTTP is spoken on this machine alone: put TLS in front of it, or "
+        "forward a port of this machine to it (ssh -L) and name it as localhost:PORT; a push from "
+        "a build may say --output type=image,push=true,registry.insecure=true");
   }
-  return Fail(Error(ErrorCode::kFailed, error.message()).WithHint(std::move(hint)));
+  return Fail(Error(ErrorCode::kFailed, error.message()).WithHint(std::move(hint)).At(error.at()));
 }
 
 std::string LoginCommand(const std::string& host) {

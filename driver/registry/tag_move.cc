@@ -115,6 +115,8 @@ class TagMover {
   Result<std::optional<MovedTag>> Stay(const std::string& why, const Cancel& cancel) {
     const AssembledIndex& ours = move_.index;
     TRY(repository_.PutManifest(ours.digest, ours.media_type, ours.bytes, cancel));
+    say_(Cat("pushed ", repository_.name(), '@', ours.digest, ", and the tag ", name_.tag,
+             " stays where it was"));
     return MovedTag{ours, Cat("the tag ", full_, " stays: ", why, "; pushed ", repository_.name(),
                               '@', ours.digest)};
   }

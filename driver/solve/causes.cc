@@ -55,6 +55,18 @@ constexpr std::string_view kFromHint =
     "FROM and --from name a stage, an image or a named context; what is in the context is copied "
     "without --from";
 
+constexpr std::string_view kNoSuchImage =
+    "there is no image of that name and tag; a private registry may say so to strangers, too: log "
+    "in";
+constexpr std::string_view kNoSuchProgram =
+    "the shell did not find a program of this line in the image: install it before, or mend PATH";
+constexpr std::string_view kCannotBeRun =
+    "a program of this line cannot be run: is it executable (COPY --chmod=755), and for this CPU?";
+constexpr std::string_view kOldSyntax =
+    "this builder's Dockerfile syntax is older than that: # syntax=docker/dockerfile:1 as the "
+    "first line brings a newer one";
+
+// BuildKit 0.8, of Docker 20.10, has words of its own for some: "executor failed running".
 constexpr Cause kCatalogue[] = {
     // A question that an old builder does not know; why another frontend does not help comes
     // behind.
@@ -102,9 +114,7 @@ constexpr Cause kCatalogue[] = {
     {"no matching manifest", "", kRegistry,
      "the base image does not exist for this platform: --platform, or another base image"},
     {"manifest unknown", "", kRegistry, "there is no image of that name and tag: check both"},
-    {"failed to resolve source metadata for", "not found", kRegistry,
-     "there is no image of that name and tag; a private registry may say so to strangers, too: log "
-     "in"},
+    {"failed to resolve source metadata for", "not found", kRegistry, kNoSuchImage},
     {"unexpected status from", "507", kRegistry, "the registry's disk is full"},
     {"unexpected status from", "413", kRegistry,
      "something in front of the registry refuses large uploads: raise its limit "
@@ -129,9 +139,8 @@ constexpr Cause kCatalogue[] = {
      "a git URL with ?... needs BuildKit 0.24 or newer; older ones take URL#REF:SUBDIR"},
     {"unsupported request frontend.", "", kStep,
      "a Dockerfile's frontend answers check, outline and targets"},
-    {"unknown flag: ", "", kStep,
-     "this builder's Dockerfile syntax is older than that: # syntax=docker/dockerfile:1 as the "
-     "first line brings a newer one"},
+    {"unknown flag: ", "", kStep, kOldSyntax},
+    {"Unknown flag: ", "", kStep, kOldSyntax},
     {"unknown instruction", "", kStep,
      "no instruction of a Dockerfile begins so: a typing error, a line that lost its \\ before it, "
      "or a file that is no Dockerfile"},
@@ -181,12 +190,12 @@ constexpr Cause kCatalogue[] = {
 
     // Steps.
     {"did not complete successfully", "exit code: 137", kStep, kMemory},
+    {"executor failed running", "exit code: 137", kStep, kMemory},
     {"cannot allocate memory", "", kFull, kMemory},
-    {"did not complete successfully", "exit code: 127", kStep,
-     "the shell did not find a program of this line in the image: install it before, or mend PATH"},
-    {"did not complete successfully", "exit code: 126", kStep,
-     "a program of this line cannot be run: is it executable (COPY --chmod=755), and for this "
-     "CPU?"},
+    {"did not complete successfully", "exit code: 127", kStep, kNoSuchProgram},
+    {"executor failed running", "exit code: 127", kStep, kNoSuchProgram},
+    {"did not complete successfully", "exit code: 126", kStep, kCannotBeRun},
+    {"executor failed running", "exit code: 126", kStep, kCannotBeRun},
     {"unable to find user ", "", kStep, kNoUser},
     {"unable to find group ", "", kStep, kNoUser},
     {"invalid user index: ", "", kStep, kNoUser},
@@ -197,6 +206,7 @@ constexpr Cause kCatalogue[] = {
     {"exec: \"/bin/sh\"", "no such file or directory", kStep,
      "the image has no shell (FROM scratch, distroless): write RUN [\"/program\", \"argument\"]"},
     {"exec: ", "no such file or directory", kStep, "the image has no such program"},
+    {"exec: ", "executable file not found in $PATH", kStep, "the image has no such program"},
     {"no space left on device", "", kFull, "the builder's disk is full: prune its cache"},
     {"disk quota exceeded", "", kFull, "the builder's disk is full: prune its cache"},
 
@@ -204,6 +214,7 @@ constexpr Cause kCatalogue[] = {
     {"failed to calculate checksum", "not found", kStep, kIsInContext},
     {"failed to calculate checksum", "no such file or directory", kStep, kIsInContext},
     {"failed to compute cache key", "not found", kStep, kIsInContext},
+    {"lstat ", "/merged/", kStep, "the stage or image that COPY --from names does not have it"},
     {"/buildkit-mount", "no such file or directory", kStep, kIsInContext},
     {"failed to walk ", "no such file or directory", kStep, kIsInContext},
     {"failed to read dockerfile", "unexpected EOF", kStep,
@@ -213,6 +224,9 @@ constexpr Cause kCatalogue[] = {
     {"no source files were specified", "", kStep,
      "the pattern of a COPY fits no file of the context, or .dockerignore excludes all that it "
      "fits"},
+
+    // What 0.8 says of an image, which has no words of its own for that.
+    {"failed to create LLB definition: ", ": not found", kRegistry, kNoSuchImage},
 
     // The network, last: what was being done says more.
     {"failed to push", "connection refused", kRegistry, "can the builder reach that registry?"},

@@ -193,7 +193,15 @@ class Resumed {
                              "; the builder's cache is damaged: building again without it"));
       return std::nullopt;
     }
+<<<<<<< HEAD
     Say(Cat(error.message(), "; ", Doing(failed.passing), " again in ", ShownWait(*wait)));
+=======
+    // The step says why each time, and the build's own error in the end.
+    const bool pushes = PushesSomething(request_);
+    const bool told = std::exchange(export_failure_told_, true);
+    Say(Cat(told ? Cat("the ", pushes ? "push" : "export", " failed again") : error.message(), "; ",
+            pushes ? "pushing" : "exporting", " again in ", ShownWait(*wait)));
+>>>>>>> clientmends
     if (!cancel_.SleepFor(*wait)) return Failed{cancel_.error()};
     return std::nullopt;
   }
@@ -231,6 +239,7 @@ class Resumed {
   BuildRequest request_;
   std::string first_ref_;
   int tries_ = 1;
+  bool export_failure_told_ = false;
   bool layer_was_gone_ = false;
   bool without_cache_ = false;      // since the builder's is damaged
   std::optional<Standby> standby_;  // goes first: it reads the rest

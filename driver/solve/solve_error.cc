@@ -109,7 +109,9 @@ const Cause* CauseOf(std::string_view text, const std::string& last_words) {
   if (const Cause* cause = FindCause(text)) return cause;
   std::string_view words = Trim(last_words);
   words = words.substr(words.rfind('\n') + 1);
-  const bool of_start = words.starts_with("runc run failed: ") || words.starts_with("exec /");
+  // runc before 1.1 says where in itself it failed, and then this.
+  const bool of_start = words.starts_with("runc run failed: ") || words.starts_with("exec /") ||
+                        words.find(" process caused: ") != std::string_view::npos;
   return of_start ? FindCause(words) : nullptr;
 }
 

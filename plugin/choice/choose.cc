@@ -91,8 +91,8 @@ Result<Choice> ChooseSelfHosted(const std::string& setting,
     if (!instance) return Fail(std::move(instance).error().While(said_by));
     return ChooseInstance(*std::move(instance), Cat(said_by, ' ', Printable(setting)), facts);
   }
-  TRY_ASSIGN(SelfHosted hosts,
-             ParseSelfHosted(setting, facts.options.build_platform, facts.environment, cancel));
+  auto parsed = ParseSelfHosted(setting, facts.options.build_platform, facts.environment, cancel);
+  TRY_ASSIGN(SelfHosted hosts, OfSetting(said_by, std::move(parsed)));
   return OnOwnBuilders(std::move(hosts), said_by, facts);
 }
 
@@ -137,14 +137,19 @@ Result<Choice> Choose(const ChoiceFacts& facts, http::HttpClient& client, const 
   const builder::InstanceFacts instances{facts.environment, facts.config_directory,
                                          facts.engine ? *facts.engine : unknown};
   const std::string setting = BuilderSetting(facts.options, facts.environment);
-  if (!setting.empty()) return ChooseSelfHosted(setting, facts, instances, cancel);
-  TRY_ASSIGN(api::ProjectChoice project, ProjectOf(facts.options, facts.environment));
+  if (!setting.empty()) {
+    return OfSetting("", ChooseSelfHosted(setting, facts, instances, cancel));
+  }
+  TRY_ASSIGN(api::ProjectChoice project,
+             OfSetting("", ProjectOf(facts.options, facts.environment)));
   const std::string flag(facts.options.token.Reveal());
   if (!project.id.empty() || !api::TokenSetting(flag, facts.environment).empty()) {
     return ChooseHosted(std::move(project), facts, client, cancel);
   }
-  TRY_ASSIGN(auto named, builder::BuilderOfEnvironment(instances, cancel));
-  if (named) return ChooseInstance(std::move(named->instance), named->said_by, facts);
+  TRY_ASSIGN(auto named, OfSetting("", builder::BuilderOfEnvironment(instances, cancel)));
+  if (named) {
+    return OfSetting("", ChooseInstance(std::move(named->instance), named->said_by, facts));
+  }
   TRY_ASSIGN(Choice engine, ChooseEngine("", facts));
   if (!Variable(facts.environment, "DEPOT_API_URL").empty()) {
     engine.warnings.emplace_back(
@@ -174,10 +179,7 @@ Result<Choice> ChooseBuilder(const ChoiceFacts& facts,
                              http::HttpClient& client,
                              const Cancel& cancel) {
   auto chosen = Choose(facts, client, cancel);
-  // A setting that makes no sense is the user's, and no builder's.
-  const bool wrong = !chosen && chosen.error().code() == ErrorCode::kInvalid;
-  const FailedAt at = wrong ? FailedAt::kUnsaid : FailedAt::kNoBuilder;
-  if (!chosen) return Fail(std::move(chosen).error().At(at));
+  if (!chosen) return Fail(std::move(chosen).error().At(FailedAt::kNoBuilder));
   Choice choice = *std::move(chosen);
   if (facts.options.save && !choice.hosted) {
     return Fail(Error(ErrorCode::kUsage, "--save: only the Depot API keeps images")

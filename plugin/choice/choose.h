@@ -54,8 +54,9 @@ struct ChoiceFacts {
 /// PLATFORM=ADDRESS,..., or the name of an instance of docker buildx); a token or a project (the
 /// Depot API: a project without a token is an error); the builder that the environment names
 /// (builder::BuilderOfEnvironment()); the Docker Engine. One that is named and cannot be used is an
-/// error, never silently built elsewhere. May ask a CI's OIDC provider for the token. What the
-/// chosen builder cannot do at all (--save) is kUsage; flags without an effect there are warnings.
+/// error At(kSettings), never silently built elsewhere. May ask a CI's OIDC provider for the token.
+/// What the chosen builder cannot do at all (--save) is kUsage; flags without an effect there are
+/// warnings.
 Result<Choice> ChooseBuilder(const ChoiceFacts& facts,
                              http::HttpClient& client,
                              const Cancel& cancel);

@@ -285,6 +285,7 @@ Result<> Bake(const Call& call) {
 Result<> RunBake(const Call& call) {
   Result<> done = Bake(call);
   if (done || done.error().code() != ErrorCode::kUsage) return done;
+  if (done.error().at() == FailedAt::kSettings) return done;
   const Error& error = done.error();
   return Fail(Error(ErrorCode::kInvalid, error.message())
                   .WithHint(error.hint())

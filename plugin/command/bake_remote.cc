@@ -89,13 +89,14 @@ Result<> BuildFolder(const options::BuildOptions& options,
   job::Target target(options, workshop, streams);
   LineSink early(call.terminal, call.cancel);
   TRY(target.Prepare(early, call.cancel));
+  TRY_ASSIGN(auto reports, BuildOutput::OpenReports(options));
   TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(options, workshop, call));
   choice.default_load = false;
   TRY_ASSIGN(ChosenDisplay chosen, ChooseDisplay(call, options.progress));
   chosen.options.title = "the definition";
   chosen.options.expand_warnings = workshop.debug();
-  TRY_ASSIGN(auto output,
-             BuildOutput::Open(chosen.options, options, workshop.masks(), call.terminal));
+  TRY_ASSIGN(auto output, BuildOutput::Open(chosen.options, options, std::move(reports),
+                                            workshop.masks(), call.terminal));
   const std::string project = choice.hosted ? choice.hosted->project.id : "";
   Result<> done;
   {

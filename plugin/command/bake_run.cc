@@ -366,11 +366,12 @@ Result<> BuildTargets(const std::vector<BakeTarget>& targets,
   BakeRun run(targets, workshop, call.terminal);
   LineSink early(call.terminal, call.cancel);
   TRY(run.Prepare(early, call.cancel));
+  TRY_ASSIGN(auto reports, BuildOutput::OpenReports(options.common));
   TRY_ASSIGN(std::vector<BakeGroup> groups, ChooseGroups(targets, options, workshop, call));
   chosen.options.title = TitleOfAll(groups);
   chosen.options.expand_warnings = workshop.debug();
-  TRY_ASSIGN(auto output,
-             BuildOutput::Open(chosen.options, options.common, workshop.masks(), call.terminal));
+  TRY_ASSIGN(auto output, BuildOutput::Open(chosen.options, options.common, std::move(reports),
+                                            workshop.masks(), call.terminal));
   for (std::vector<std::string>* lines : {&chosen.lines, &sources.notices})
     for (std::string& line : *lines)
       output->sink().Say(std::move(line));

@@ -54,14 +54,17 @@ Result<> RunBuild(const Call& call) {
   Streams streams(call.terminal);
   job::Target target(*options, workshop, streams);
   LineSink early(call.terminal, call.cancel);
-  TRY(target.Prepare(early, call.cancel));
+  Result<> prepared = target.Prepare(early, call.cancel);
+  TRY(call.cancel.Check());
+  auto reports = BuildOutput::OpenReports(*options);
+  TRY(Both(std::move(prepared), reports ? Result<>() : Fail(reports.error())));
   TRY_ASSIGN(choice::Choice choice, ChooseBuilderOf(*options, workshop, call));
   std::string project = choice.hosted ? choice.hosted->project.id : "";
 
   chosen.options.title = TitleOf(choice);
   chosen.options.expand_warnings = workshop.debug();
-  TRY_ASSIGN(auto output,
-             BuildOutput::Open(chosen.options, *options, workshop.masks(), call.terminal));
+  TRY_ASSIGN(auto output, BuildOutput::Open(chosen.options, *options, *std::move(reports),
+                                            workshop.masks(), call.terminal));
   for (std::string& line : chosen.lines)
     output->sink().Say(std::move(line));
   Result<job::Outcome> outcome =

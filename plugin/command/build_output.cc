@@ -57,19 +57,27 @@ BuildOutput::BuildOutput(const options::BuildOptions& options,
 
 BuildOutput::~BuildOutput() = default;
 
+Result<std::unique_ptr<report::Reports>> BuildOutput::OpenReports(
+    const options::BuildOptions& options) {
+  const options::ReportOptions& wanted = options.reports;
+  auto reports = report::Reports::Open({wanted.dotenv, wanted.code_quality, wanted.timeline,
+                                        ReportedDockerfile(options), TimelineTitle(options)});
+  Result<> opened = reports ? Result<>() : Fail(reports.error());
+  TRY(Both(std::move(opened), wanted.log.empty() ? Result<>() : LogFile::Check(wanted.log)));
+  return reports;
+}
+
 Result<std::unique_ptr<BuildOutput>> BuildOutput::Open(const DisplayOptions& display,
                                                        const options::BuildOptions& options,
+                                                       std::unique_ptr<report::Reports> reports,
                                                        const Masks& masks,
                                                        Terminal& terminal) {
-  const options::ReportOptions& wanted = options.reports;
   std::unique_ptr<BuildOutput> output(
       new BuildOutput(options, masks, display.expand_warnings, terminal));
-  TRY_ASSIGN(output->reports_,
-             report::Reports::Open({wanted.dotenv, wanted.code_quality, wanted.timeline,
-                                    ReportedDockerfile(options), TimelineTitle(options)}));
-  if (!wanted.log.empty()) {
-    TRY(disk::CheckWithin(wanted.log));
-    TRY_ASSIGN(output->log_file_, LogFile::Open(wanted.log, display));
+  output->reports_ = std::move(reports);
+  const std::string& log = options.reports.log;
+  if (!log.empty()) {
+    TRY_ASSIGN(output->log_file_, LogFile::Open(log, display));
   }
   output->display_ = MakeDisplay(display, terminal);
   return output;
@@ -98,7 +106,7 @@ Result<> BuildOutput::Finish(const Error* error, const job::Outcome* outcome) {
   Result<> written = reports_->Write(facts);
   if (log_file_) {
     Result<> logged = log_file_->Finish(error, error == nullptr ? "" : FailureText(*error));
-    if (written) written = std::move(logged);
+    written = Both(std::move(written), std::move(logged));
   }
   if (written || error == nullptr) return written;
   terminal_.WriteError(Cat("WARNING: ", written.error().message(), '\n'), Cancel::Never());

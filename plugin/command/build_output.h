@@ -17,9 +17,14 @@ namespace depot::command {
 /// secrets in `masks`.
 class BuildOutput {
  public:
-  /// Opens the files. All references must outlive it.
+  /// For Open(). Writes nothing yet; an Error names each file that cannot be written, the log's
+  /// included.
+  static Result<std::unique_ptr<report::Reports>> OpenReports(const options::BuildOptions& options);
+
+  /// Begins the log. All references must outlive it.
   static Result<std::unique_ptr<BuildOutput>> Open(const DisplayOptions& display,
                                                    const options::BuildOptions& options,
+                                                   std::unique_ptr<report::Reports> reports,
                                                    const Masks& masks,
                                                    Terminal& terminal);
 
@@ -34,7 +39,7 @@ class BuildOutput {
   Error Told(const Error& error) const;
 
   /// Ends the display and writes the files. `error` null = success, and then `outcome` is set. What
-  /// could not be written is the Error, after a failure one line more.
+  /// could not be written is the Error, which names each; after a failure it is one line more.
   Result<> Finish(const Error* error, const job::Outcome* outcome);
 
  private:

@@ -27,6 +27,8 @@ int ExitCode(const Error& error) {
     case FailedAt::kUnsaid:
     case FailedAt::kEnded:
       return kFailed;
+    case FailedAt::kSettings:
+      return kUsage;
     case FailedAt::kNoBuilder:
       return kNoBuilder;
     case FailedAt::kBuilderLost:

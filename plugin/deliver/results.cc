@@ -34,17 +34,20 @@ Result<> Finish(disk::WholeFile& file, std::string_view content, std::string_vie
 }  // namespace
 
 Result<> Results::OpenReports(const options::BuildOptions& options) {
-  if (!options.iidfile.empty()) {
-    TRY_ASSIGN(id_file_, Open(options.iidfile, "--iidfile"));
-    // Never a device: `--iidfile /dev/null` must leave it where it is.
-    struct stat old {};
-    bool regular = ::lstat(options.iidfile.c_str(), &old) == 0 && S_ISREG(old.st_mode);
-    if (regular && ::unlink(options.iidfile.c_str()) != 0 && errno != ENOENT) {
-      return Fail(SystemError(Cat("--iidfile: remove the old ", options.iidfile), errno));
-    }
-  }
-  if (!options.metadata_file.empty()) {
-    TRY_ASSIGN(metadata_file_, Open(options.metadata_file, "--metadata-file"));
+  const auto open = [](const std::string& path, std::string_view flag,
+                       std::unique_ptr<disk::WholeFile>& file) -> Result<> {
+    if (path.empty()) return {};
+    TRY_ASSIGN(file, Open(path, flag));
+    return {};
+  };
+  TRY(Both(open(options.iidfile, "--iidfile", id_file_),
+           open(options.metadata_file, "--metadata-file", metadata_file_)));
+  if (!id_file_) return {};
+  // Never a device: `--iidfile /dev/null` must leave it where it is.
+  struct stat old {};
+  bool regular = ::lstat(options.iidfile.c_str(), &old) == 0 && S_ISREG(old.st_mode);
+  if (regular && ::unlink(options.iidfile.c_str()) != 0 && errno != ENOENT) {
+    return Fail(SystemError(Cat("--iidfile: remove the old ", options.iidfile), errno));
   }
   return {};
 }
@@ -214,10 +217,11 @@ Result<std::string> Results::Commit(const ExporterResponse& response,
     return Fail(ErrorCode::kInvalid,
                 Cat("the builder names the image by what is no digest: ", Printable(id)));
   }
+  Result<> metadata;
   if (metadata_file_) {
-    TRY(Finish(*metadata_file_, MetadataJson(response, ref), "--metadata-file"));
+    metadata = Finish(*metadata_file_, MetadataJson(response, ref), "--metadata-file");
   }
-  if (id_file_) TRY(Finish(*id_file_, id, "--iidfile"));
+  TRY(Both(std::move(metadata), id_file_ ? Finish(*id_file_, id, "--iidfile") : Result<>()));
   return id;
 }
 

@@ -72,7 +72,8 @@ Finding CheckSettings(const std::string& config, const std::vector<Error>& fault
       lines.push_back(fault.message());
     const std::string& hint = faults.front().hint();
     return {check, Health::kBad, Join(lines, "; "),
-            hint.empty() ? "mend it, or take it away: `docker login` writes a new one" : hint};
+            hint.empty() ? "mend it, or take it away: `docker login` writes a new one" : hint,
+            FailedAt::kSettings};
   }
   std::error_code error;
   const bool there = fs::exists(file, error);
@@ -89,7 +90,7 @@ Finding CheckProxies(const Environment& environment) {
     const std::string url = value.find("://") == std::string::npos ? Cat("http://", value) : value;
     if (!http::ParseUrl(url)) {
       return {check, Health::kBad, Cat(name, " is no URL"),
-              Cat("write it as ", name, "=http://HOST:PORT, or take it away")};
+              Cat("write it as ", name, "=http://HOST:PORT, or take it away"), FailedAt::kSettings};
     }
     said.push_back(Cat(name, "=", Printable(RedactUrls(url))));
   }

@@ -8,11 +8,19 @@
 #include "driver/event/step.h"
 #include "driver/oci/reference.h"
 #include "driver/registry/push_index.h"
+#include "driver/solve/causes.h"
 #include "driver/solve/content.h"
 #include "plugin/deliver/join_platforms.h"
 
 namespace depot::job {
 namespace {
+
+/// What the Engine says of a registry, with what to do; what it says of a login has that already.
+Error WithCause(Error error) {
+  if (!error.hint().empty()) return error;
+  const solve::Cause* cause = solve::FindCause(error.message());
+  return cause == nullptr ? error : std::move(error).WithHint(std::string(cause->hint));
+}
 
 Result<std::string> EnginePush(docker::Engine& engine,
                                const std::string& name,
@@ -30,7 +38,7 @@ Result<std::string> EnginePush(docker::Engine& engine,
     if (digest) keyring.Accepted(need, attempt, true);
     if (digest) return digest;
     if (digest.error().code() != ErrorCode::kDenied) {
-      return Fail(std::move(digest).error().At(FailedAt::kRegistry));
+      return Fail(WithCause(std::move(digest).error()).At(FailedAt::kRegistry));
     }
     if (!credential) return Fail(std::move(digest).error().At(FailedAt::kAuthentication));
     refusal = std::move(digest)

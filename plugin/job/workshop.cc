@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include "driver/base/hints.h"
 #include "driver/base/text.h"
 #include "driver/builder/pem.h"
 #include "driver/depot/api_url.h"
+#include "driver/rpc/dial.h"
 
 namespace depot::job {
 namespace {
@@ -22,20 +24,31 @@ class WithApiAuthority final : public http::HttpClient {
     if (!request.url.starts_with(api_)) return client_->Send(request, cancel);
     if (authority_.empty()) return SendAsAll(request, cancel);
     http::Request trusting = request;
-    TRY_ASSIGN(trusting.transport.ca_pem, builder::LoadPem(authority_, kApiAuthority, cancel));
+    TRY_ASSIGN(trusting.transport.ca_pem,
+               OfSetting("", builder::LoadPem(authority_, kApiAuthority, cancel)));
+    rpc::TlsOptions tls;
+    tls.ca_pem = trusting.transport.ca_pem;
+    tls.server_name = "localhost";  // no matter which: nobody is asked yet
+    TRY(OfSetting(kApiAuthority, rpc::CheckTlsOptions(tls)));
     return client_->Send(trusting, cancel);
   }
 
  private:
   Result<http::Response> SendAsAll(const http::Request& request, const Cancel& cancel) {
     auto answer = client_->Send(request, cancel);
-    // Of refusals that one has a hint, which says whose certificates are trusted.
-    const bool untrusted =
-        !answer && answer.error().code() == ErrorCode::kDenied && !answer.error().hint().empty();
-    if (!untrusted) return answer;
+    if (answer || answer.error().code() != ErrorCode::kDenied) return answer;
     const std::string hint = answer.error().hint();
-    return Fail(std::move(answer).error().WithHint(
-        Cat(hint, ", ", kApiAuthority, " one for this server alone")));
+    if (hint.find("SSL_CERT_FILE") != std::string::npos) {
+      return Fail(std::move(answer).error().WithHint(
+          Cat(hint, ", ", kApiAuthority, " one for this server alone")));
+    }
+    if (hint.find("plain HTTP") != std::string::npos) {
+      return Fail(std::move(answer).error().WithHint(
+          JoinHints(hint,
+                    "DEPOT_API_URL may begin with http:// on this machine alone, since a "
+                    "token would travel in clear; elsewhere put TLS in front of it")));
+    }
+    return answer;
   }
 
   const std::unique_ptr<http::HttpClient> client_;
@@ -63,7 +76,7 @@ Workshop::Workshop(const Environment& environment,
     : environment_(environment), globals_(globals), http_(MakeHttpClient(environment, version)) {}
 
 Result<> Workshop::ReadDocker() {
-  TRY_ASSIGN(docker_, ReadDockerSetup(globals_, environment_));
+  TRY_ASSIGN(docker_, OfSetting("", ReadDockerSetup(globals_, environment_)));
   return {};
 }
 

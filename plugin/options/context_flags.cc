@@ -20,7 +20,8 @@ Result<std::optional<ContextTimes>> WantedContextTimes(const ContextOptions& opt
   if (options.times) return options.times;
   const std::string value = TrimmedVariable(environment, std::string(kVariable));
   if (value.empty()) return std::nullopt;
-  return ParseContextTimes(kVariable, value);
+  TRY_ASSIGN(const ContextTimes times, OfSetting("", ParseContextTimes(kVariable, value)));
+  return times;
 }
 
 std::vector<flags::Flag> ContextFlags(ContextOptions& into) {

@@ -55,13 +55,13 @@ Result<RetryLimits> WantedRetries(const RetryOptions& options, const Environment
   RetryLimits limits{options.retries.value_or(kUsualRetries), options.within.value_or(kUsualTime)};
   limits.silence = options.silence.value_or(limits.silence);
   if (!options.retries && !retries.empty()) {
-    TRY_ASSIGN(limits.most, ParseRetries(kRetries, retries));
+    TRY_ASSIGN(limits.most, OfSetting("", ParseRetries(kRetries, retries)));
   }
   if (!options.within && !within.empty()) {
-    TRY_ASSIGN(limits.within, ParseRetryFor(kRetryFor, within));
+    TRY_ASSIGN(limits.within, OfSetting("", ParseRetryFor(kRetryFor, within)));
   }
   if (!options.silence && !silence.empty()) {
-    TRY_ASSIGN(limits.silence, ParseSilence(kLostAfter, silence));
+    TRY_ASSIGN(limits.silence, OfSetting("", ParseSilence(kLostAfter, silence)));
   }
   return limits;
 }

@@ -149,7 +149,8 @@ Result<std::vector<std::string>> CheckSettings(const Environment& environment) {
     if (!on.value_or(setting.fate == Fate::kRefused)) continue;
     if (setting.fate == Fate::kRefused) {
       return Fail(Error(ErrorCode::kUnsupported, Cat(name, " cannot be honoured here"))
-                      .WithHint(std::string(setting.text)));
+                      .WithHint(std::string(setting.text))
+                      .At(FailedAt::kSettings));
     }
     if (setting.fate == Fate::kSaid) {
       lines.push_back(Cat(name, " has no effect: ", setting.text));
@@ -165,7 +166,8 @@ Result<> ApplyProgressVariable(const Environment& environment, BuildOptions& opt
   if (!mode) {
     return Fail(
         Error(ErrorCode::kUsage, Cat("BUILDKIT_PROGRESS: unknown mode \"", Printable(value), '"'))
-            .WithHint("auto, gitlab, none, plain, quiet, rawjson and tty are known"));
+            .WithHint("auto, gitlab, none, plain, quiet, rawjson and tty are known")
+            .At(FailedAt::kSettings));
   }
   options.progress = *mode;
   return {};

@@ -192,9 +192,10 @@ Result<std::chrono::seconds> CacheTime(const Environment& environment) {
   if (text.empty()) return kCacheTime;
   const auto seconds = ParseDecimal(text);
   if (seconds && *seconds > 0 && *seconds <= kMaxCacheTime) return std::chrono::seconds(*seconds);
-  return Fail(ErrorCode::kInvalid,
-              Cat("DEPOT_CACHE_TIMEOUT is a number of seconds, at most a day, not \"",
-                  Printable(text), '"'));
+  return Fail(Error(ErrorCode::kUsage,
+                    Cat("DEPOT_CACHE_TIMEOUT is a number of seconds, at most a day, not \"",
+                        Printable(text), '"'))
+                  .At(FailedAt::kSettings));
 }
 
 }  // namespace depot::plan

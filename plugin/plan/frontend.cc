@@ -189,10 +189,9 @@ Result<std::vector<Platform>> WantedPlatforms(const options::BuildOptions& optio
   std::string text = Find(environment, "DOCKER_DEFAULT_PLATFORM").value_or("");
   if (text.empty()) return wanted;
   for (std::string_view part : Split(text, ',')) {
-    auto platform = ParsePlatform(part);
-    if (!platform) return Fail(std::move(platform).error().While("DOCKER_DEFAULT_PLATFORM"));
-    if (std::find(wanted.begin(), wanted.end(), *platform) == wanted.end()) {
-      wanted.push_back(*platform);
+    TRY_ASSIGN(Platform platform, OfSetting("DOCKER_DEFAULT_PLATFORM", ParsePlatform(part)));
+    if (std::find(wanted.begin(), wanted.end(), platform) == wanted.end()) {
+      wanted.push_back(std::move(platform));
     }
   }
   return wanted;

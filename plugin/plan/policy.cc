@@ -35,7 +35,9 @@ Result<> CheckPolicyFile(const options::BuildOptions& options, const SourceFacts
   return {};
 }
 
-Result<std::string> ReadSourcePolicy(const Environment& environment, const Cancel& cancel) {
+namespace {
+
+Result<std::string> ReadPolicyOf(const Environment& environment, const Cancel& cancel) {
   const std::string name = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY";
   const std::string path = Variable(environment, name);
   if (path.empty()) return std::string();
@@ -52,6 +54,12 @@ Result<std::string> ReadSourcePolicy(const Environment& environment, const Cance
     return Fail(std::move(policy).error().While(Cat(what, " is no source policy")));
   }
   return policy;
+}
+
+}  // namespace
+
+Result<std::string> ReadSourcePolicy(const Environment& environment, const Cancel& cancel) {
+  return OfSetting("", ReadPolicyOf(environment, cancel));
 }
 
 void AddSourcePolicy(const std::string& policy, solve::BuildRequest& request) {

@@ -125,13 +125,16 @@ std::vector<std::string> WarnedLines(const Trace& trace) {
 
 std::string FailedSteps(const Trace& trace) {
   std::string out;
+  // A build that is tried again fails in the same step again, and often in the same words.
+  std::set<std::string> shown;
   for (std::size_t i = 0; i < trace.size(); ++i) {
     const TraceNode& node = trace.node(i);
     if (!node.failed()) continue;
-    out += Cat(kRule, " > ", node.name, ":\n");
+    std::string block = Cat(kRule, " > ", node.name, ":\n");
     for (const std::string& line : node.tail)
-      out += Cat(line, '\n');
-    out += kRule;
+      block += Cat(line, '\n');
+    block += kRule;
+    if (shown.insert(block).second) out += block;
   }
   return out;
 }

@@ -179,7 +179,8 @@ Result<DisplayMode> ChooseMode(DisplayMode asked,
                                const Environment& environment,
                                const Terminal& terminal) {
   if (asked == DisplayMode::kTty && !terminal.error_is_terminal()) {
-    return Fail(Error(ErrorCode::kInvalid, "--progress tty: standard error is not a terminal")
+    return Fail(Error(ErrorCode::kUsage,
+                      "--progress tty, or BUILDKIT_PROGRESS: standard error is not a terminal")
                     .WithHint("--progress plain is for logs and pipes; auto finds out by itself"));
   }
   if (asked != DisplayMode::kAuto) return asked;

@@ -3,12 +3,29 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
+#include "driver/disk/lookup.h"
 
 namespace depot {
+
+Result<> LogFile::Check(const std::string& path) {
+  TRY(disk::CheckWithin(path));
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  struct stat status {};
+  int error = 0;
+  if (::stat(path.c_str(), &status) == 0) {
+    error = S_ISDIR(status.st_mode) ? EISDIR : ::access(path.c_str(), W_OK) == 0 ? 0 : errno;
+  } else if (errno != ENOENT || ::access(folder.c_str(), W_OK | X_OK) != 0) {
+    error = errno;
+  }
+  if (error == 0) return {};
+  return Fail(SystemError(Cat("--log-file ", Printable(path)), error));
+}
 
 Result<std::unique_ptr<LogFile>> LogFile::Open(const std::string& path,
                                                const DisplayOptions& options) {
@@ -33,6 +50,14 @@ Result<> LogFile::Finish(const Error* error, std::string_view last) {
   display_->Finish(error);
   Write(last);
   if (error_number_ == 0) return {};
+  // Half a log would pass for the whole; a device or a pipe is not ours to take away.
+  struct stat ours {};
+  struct stat there {};
+  const bool regular = ::fstat(file_.get(), &ours) == 0 && S_ISREG(ours.st_mode);
+  if (regular && ::lstat(path_.c_str(), &there) == 0 && there.st_ino == ours.st_ino &&
+      there.st_dev == ours.st_dev) {
+    ::unlink(path_.c_str());
+  }
   return Fail(SystemError(Cat("--log-file ", Printable(path_)), error_number_));
 }
 

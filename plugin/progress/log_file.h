@@ -13,14 +13,19 @@ namespace depot {
 /// DisplayMode::kPlain, written while it builds. Emit() comes from any thread.
 class LogFile final : public EventSink {
  public:
-  /// Makes the file, or empties it; mode 0666 less umask.
+  /// Whether Open() may be expected to work, without touching the file. `path` is what a user
+  /// typed.
+  static Result<> Check(const std::string& path);
+
+  /// After Check(). Makes the file, or empties it; mode 0666 less umask.
   static Result<std::unique_ptr<LogFile>> Open(const std::string& path,
                                                const DisplayOptions& options);
 
   void Emit(Event event) override { display_->Emit(std::move(event)); }
 
   /// Once, after the last Emit(): writes what is left, and `last`, which are whole lines. `error`
-  /// as for Display::Finish(). What could not be written, also earlier, is the Error.
+  /// as for Display::Finish(). What could not be written, also earlier, is the Error; the file is
+  /// then taken away.
   Result<> Finish(const Error* error, std::string_view last);
 
  private:

@@ -35,9 +35,9 @@ Result<> WriteReport(std::string_view flag, disk::WholeFile& file, std::string_v
 Result<std::unique_ptr<Reports>> Reports::Open(WantedReports wanted) {
   std::unique_ptr<Reports> reports(new Reports(std::move(wanted)));
   const WantedReports& paths = reports->wanted_;
-  TRY(OpenReport(kDotenv, paths.dotenv, reports->dotenv_file_));
-  TRY(OpenReport(kCodeQuality, paths.code_quality, reports->code_quality_file_));
-  TRY(OpenReport(kTimeline, paths.timeline, reports->timeline_file_));
+  TRY(Both(OpenReport(kDotenv, paths.dotenv, reports->dotenv_file_),
+           Both(OpenReport(kCodeQuality, paths.code_quality, reports->code_quality_file_),
+                OpenReport(kTimeline, paths.timeline, reports->timeline_file_))));
   return reports;
 }
 
@@ -50,15 +50,18 @@ void Reports::Emit(Event event) {
 }
 
 Result<> Reports::Write(const BuildFacts& facts) {
+  Result<> written;
   if (dotenv_file_ && facts.error == nullptr) {
-    TRY(WriteReport(kDotenv, *dotenv_file_, DotenvText(facts.response, facts.build)));
+    written = WriteReport(kDotenv, *dotenv_file_, DotenvText(facts.response, facts.build));
   }
   if (code_quality_file_) {
-    TRY(WriteReport(kCodeQuality, *code_quality_file_, code_quality_.Text()));
+    written = Both(std::move(written),
+                   WriteReport(kCodeQuality, *code_quality_file_, code_quality_.Text()));
   }
-  if (!timeline_file_) return {};
+  if (!timeline_file_) return written;
   const std::string error = facts.error == nullptr ? "" : facts.error->message();
-  return WriteReport(kTimeline, *timeline_file_, timeline_.Page(wanted_.title, error, Now()));
+  return Both(std::move(written),
+              WriteReport(kTimeline, *timeline_file_, timeline_.Page(wanted_.title, error, Now())));
 }
 
 }  // namespace depot::report

@@ -39,8 +39,8 @@ class Reports final : public EventSink {
 
   void Emit(Event event) override;
 
-  /// Once, after the last Emit(). The dotenv file is of a success alone: nothing is written, and
-  /// nothing removed, after a failure.
+  /// Once, after the last Emit(). An Error names each that could not be written. The dotenv file is
+  /// of a success alone: nothing is written, and nothing removed, after a failure.
   Result<> Write(const BuildFacts& facts);
 
  private:

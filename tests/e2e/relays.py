@@ -13,10 +13,12 @@ class Relay:
     target   None: an HTTP proxy, which is told by CONNECT; `asked` are the hosts it was told. Every name is this
              machine to it.
     tls      (certificate, key): clients speak TLS with the relay, the target does not
+    drops    so many clients are hung up on first
     """
 
-    def __init__(self, target=None, address="127.0.0.1", tls=None):
+    def __init__(self, target=None, address="127.0.0.1", tls=None, drops=0):
         self.asked = []
+        self._drops = drops
         self._target = target
         self._tls = None
         if tls:
@@ -36,6 +38,10 @@ class Relay:
         with contextlib.suppress(OSError):
             while True:
                 client = self._listener.accept()[0]
+                if self._drops:
+                    self._drops -= 1
+                    client.close()
+                    continue
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):

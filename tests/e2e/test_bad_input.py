@@ -118,7 +118,7 @@ class Contexts(BadInputTest):
                 )
         policy = {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY": "secret", "JOB_TOKEN": "t0ken-of-job"}
         where = f"{sources}/secret is a symbolic link to /proc/self/environ, which is outside of"
-        self.fails_before_connecting("ctx", cwd=sources, env=policy, says=re.escape(where))
+        self.fails_before_connecting("ctx", rc=125, cwd=sources, env=policy, says=re.escape(where))
         self.assert_no_leak("t0ken-of-job")
         # Nor may results be written through them.
         for args in (
@@ -324,7 +324,7 @@ class Flags(BadInputTest):
             ({"BUILDX_DEFAULT_POLICY": "policy.rego"}, "BUILDX_DEFAULT_POLICY cannot be honoured"),
         ):
             with self.subTest(env=env):
-                self.fails_before_connecting(context, says=says, env=env)
+                self.fails_before_connecting(context, rc=125, says=says, env=env)
         context = self.context({"Dockerfile": "FROM scratch\n", "Dockerfile.rego": "package x\n"})
         self.fails_before_connecting(
             context, says="the policy .*/Dockerfile.rego cannot be applied"
@@ -453,7 +453,7 @@ class Credentials(BadInputTest):
         ):
             with self.subTest(text=text):
                 (self.docker_config / "config.json").write_text(text)
-                self.fails_before_connecting(context, says=says, never="not base64!|bm9jb2xvbg")
+                self.fails_before_connecting(context, rc=125, says=says, never="not base64!|bm9jb2xvbg")
 
     def test_malformed_variable(self):
         context = self.context({"Dockerfile": "FROM scratch\n"})
@@ -461,20 +461,20 @@ class Credentials(BadInputTest):
             with self.subTest(text=text):
                 env = {"DOCKER_AUTH_CONFIG": text}
                 self.fails_before_connecting(
-                    context, env=env, says="DOCKER_AUTH_CONFIG", never="s3cret"
+                    context, rc=125, env=env, says="DOCKER_AUTH_CONFIG", never="s3cret"
                 )
 
     def test_malformed_order(self):
         env = {"DOCKER_AUTH_ORDER": "env,confg"}
         context = self.context({"Dockerfile": "FROM scratch\n"})
         self.fails_before_connecting(
-            context, rc=None, env=env, says=["DOCKER_AUTH_ORDER", "config"]
+            context, rc=125, env=env, says=["DOCKER_AUTH_ORDER", "config"]
         )
 
     def test_settings_that_cannot_be_read(self):
         (self.docker_config / "config.json").mkdir()
         self.fails_before_connecting(
-            self.context({"Dockerfile": "FROM scratch\n"}), says="config.json"
+            self.context({"Dockerfile": "FROM scratch\n"}), rc=125, says="config.json"
         )
 
     def test_missing_credential_helper(self):
@@ -667,7 +667,7 @@ class Depot(BadInputTest):
         context = self.context({"Dockerfile": "FROM scratch\n"})
         (context / "depot.json").symlink_to("/proc/self/environ")
         result = self.build(
-            context, cwd=context, env={"DEPOT_TOKEN": "t0ken-of-depot"}, check=1, timeout=20
+            context, cwd=context, env={"DEPOT_TOKEN": "t0ken-of-depot"}, check=125, timeout=20
         )
         self.assertIn("depot.json is a symbolic link to /proc/self/environ", result.stderr)
         self.assertNotIn("t0ken-of-depot", result.stderr)

@@ -110,6 +110,41 @@ class OfTheDockerfile(CauseTest):
         self.assertIn("No space left on device", result.stderr)
 
 
+class InTheWordsOfAnOldEngine(CauseTest):
+    """BuildKit 0.8, of Docker 20.10."""
+
+    def old(self, *args, **options):
+        return self.hint("--no-cache", *args, engine="oldest", **options)
+
+    def test_programs_of_a_step(self):
+        for line, base, says in (
+            ("RUN no-such-program", None, "did not find a program"),
+            ('RUN ["no-such-program"]', None, "the image has no such program"),
+            ("RUN touch /x && /x", None, "is it executable"),
+            ("RUN true", "scratch", "the image has no shell"),
+            ("RUN sh -c 'kill -9 $$'; exit $?", None, "ran out of memory, or something killed it"),
+            ("RUN --network=host true", None, "# syntax=docker/dockerfile:1"),
+        ):
+            with self.subTest(line=line):
+                self.assertIn(says, self.old(self.dockerfile(line, base=base)))
+
+    def test_images_and_stages(self):
+        base, missing = self.rig["BASE"], f"{self.registry_host('open')}/no/such:image"
+        self.assertIn("there is no image of that name", self.old(self.dockerfile(base=missing)))
+        self.assertEqual(self.results[-1].rc, 113)
+        lines = f"FROM {base} AS one\nFROM {base}\nCOPY --from=one /nope /\n"
+        self.assertIn("COPY --from", self.old(self.context({"Dockerfile": lines})))
+        self.assertIn("for this platform", self.old("--platform=linux/s390x", "--emulate", self.dockerfile("RUN true")))
+
+    def test_a_registry_without_tls(self):
+        """As in OfRegistries, whose address is this machine and no loopback one to a builder."""
+        plain = f"0.0.0.0:{self.registry_host('open').rpartition(':')[2]}"
+        self.assertIn("speaks no TLS", self.old(self.dockerfile(base=f"{plain}/{self.image_name()}")))
+        hint = self.old("--push", "-t", f"{plain}/{self.image_name()}", self.dockerfile())
+        self.assertIn("insecure-registries", hint)
+        self.assertEqual(self.results[-1].rc, 113)
+
+
 class OfKeysAndSecrets(CauseTest):
     def test_secret_ssh_and_entitlement(self):
         for args, line, says in (

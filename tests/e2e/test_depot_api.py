@@ -328,6 +328,12 @@ class ApiFailures(ApiTest):
         result = self.build(self.small(), env=env, check=110, timeout=60)
         self.say(env["DEPOT_API_URL"], "refused", result=result)
 
+    def test_an_api_that_speaks_no_tls(self):
+        env = self.variables(DEPOT_API_URL=f"https://{self.registry_host('open')}")
+        result = self.build(self.small(), env=env, check=110, timeout=60)
+        self.say("speaks no TLS", "DEPOT_API_URL may begin with http://", result=result)
+        self.assertNotIn("DEPOT_API_CACERT", result.stderr)
+
     def test_an_api_with_a_certificate_of_another_authority_is_refused(self):
         env = self.variables(SSL_CERT_FILE=self.rig["STRANGER_CACERT"])
         self.build(self.small(), env=env, check=110, timeout=60)
@@ -343,12 +349,12 @@ class ApiFailures(ApiTest):
         env = self.variables(DEPOT_API_CACERT=self.rig["STRANGER_CACERT"])
         self.say("certificate", result=self.build(self.small(), env=env, check=110, timeout=60))
         env = self.variables(DEPOT_API_CACERT=self.work / "none.pem")
-        result = self.build(self.small(), env=env, check=110, timeout=60)
+        result = self.build(self.small(), env=env, check=125, timeout=60)
         self.say("DEPOT_API_CACERT", "none.pem", result=result)
 
     def test_a_token_does_not_travel_in_clear(self):
         env = self.variables(DEPOT_API_URL="http://depot-api.invalid")
-        self.build(self.small(), env=env, check=110)
+        self.build(self.small(), env=env, check=125)
         self.say("https://")
 
     def test_failing_health_and_status_reports_do_not_fail_the_build(self):

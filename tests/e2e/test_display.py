@@ -154,7 +154,7 @@ class Choices(LiveTest):
     def test_a_live_display_needs_a_terminal(self):
         context = self.context_with("RUN echo hello")
         for args, env in ((["--progress=tty"], {}), ([], {"BUILDKIT_PROGRESS": "tty"})):
-            result = self.build(*args, context, builder="tls", env=env, check=1)
+            result = self.build(*args, context, builder="tls", env=env, check=125)
             self.assertRegex(result.stderr, "^ERROR: .*not a terminal")
 
     def test_where_nobody_looks_it_is_plain(self):

@@ -140,10 +140,10 @@ class Doctor(EndToEnd):
 
     def test_settings_that_cannot_be_read_do_not_end_it(self):
         (self.docker_config / "config.json").write_text('{"auths": 3')
-        found = self.checks(builder="plain", env={"DOCKER_AUTH_ORDER": "both"}, check=1)
+        found = self.checks(builder="plain", env={"DOCKER_AUTH_ORDER": "both"}, check=125)
         self.assert_check(found, "settings", "bad", r"config.json: not valid JSON.*; DOCKER_AUTH_ORDER.* / .*mend")
         self.assert_check(found, "builder", "good", "linux/amd64")
-        self.build(self.context({"Dockerfile": "FROM scratch\n"}), builder="plain", check=1)
+        self.build(self.context({"Dockerfile": "FROM scratch\n"}), builder="plain", check=125)
 
     def test_whatever_fails_has_a_fix(self):
         self.login("bearer", user="READER")

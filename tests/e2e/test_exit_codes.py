@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 
 from harness import EndToEnd
 
@@ -46,8 +47,96 @@ class ExitCodes(EndToEnd):
 
     def test_no_builder(self):
         self.build(self.context_with(), builder=f"tcp://{self.closed_port()}", check=110)
-        self.build("--builder", "nope", self.context_with(), check=110)
         self.build(self.context_with(), check=110)
+
+    def test_settings_that_are_wrong_from_the_start(self):
+        """Whatever holds them, and whoever sees it first: 125, and the text names the flag, the variable or the file."""
+        (self.docker_config / "config.json").write_text("{")
+        instances = self.docker_config / "buildx" / "instances"
+        instances.mkdir(parents=True)
+        (instances / "odd").write_text('{"Name": "odd", "Driver": "odd", "Nodes": [{}]}')
+        context, no = self.context_with(), self.work / "no"
+        project = self.context({"Dockerfile": "FROM scratch\n", "depot.json": "{}"}, name="project")
+        broken, self.docker_config = self.docker_config, self.folder / "sound"
+        shutil.copytree(broken / "buildx", self.docker_config / "buildx")
+        secret = "s3cret-of-this-test"
+        api = {"DEPOT_API_URL": f"http://{self.closed_port()}", "DEPOT_TOKEN": secret, "DEPOT_PROJECT_ID": "p"}
+        encrypted = {"DEPOT_API_URL": f"https://{self.registry_host('open')}"}
+        oidc = {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": secret, "ACTIONS_ID_TOKEN_REQUEST_URL": "foo"}
+        address = "tcp://127.0.0.1:1"
+        no_pem = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
+        certificates = self.folder / "certificates"
+        certificates.mkdir()
+        (certificates / "ca.pem").write_text(no_pem)
+        for names, env, args in (
+            ("DOCKER_HOST", {"DOCKER_HOST": "foo://x"}, ()),
+            ("DOCKER_HOST", {"DOCKER_HOST": "tcp://h:port"}, ()),
+            ("DOCKER_HOST", {"DOCKER_HOST": "unix://x"}, ()),
+            ("DOCKER_HOST", {"DOCKER_HOST": f"tcp://me:{secret}@h:1"}, ()),
+            ("DOCKER_HOST", {"DOCKER_HOST": f"ssh://me:{secret}@h"}, ()),
+            ("DOCKER_HOST", {"DOCKER_HOST": "foo://x"}, ("--load", "-t", "x", "--builder", address)),
+            ("DOCKER_CONTEXT", {"DOCKER_HOST": None, "DOCKER_CONTEXT": "nope"}, ()),
+            ("DOCKER_CERT_PATH", {"DOCKER_HOST": address, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": certificates}, ()),
+            ("DOCKER_AUTH_CONFIG", {"DOCKER_AUTH_CONFIG": secret}, ()),
+            ("DOCKER_AUTH_ORDER", {"DOCKER_AUTH_ORDER": "both"}, ()),
+            ("config.json", {"DOCKER_CONFIG": broken}, ()),
+            ("DEPOT_BUILDER", {"DEPOT_BUILDER": "foo://x"}, ()),
+            ("DEPOT_BUILDER", {"DEPOT_BUILDER": "tcp://h"}, ()),
+            ("DEPOT_BUILDER", {"DEPOT_BUILDER": f"tcp://me:{secret}@h:1"}, ()),
+            ("DEPOT_BUILDER", {"DEPOT_BUILDER": f"{address}?key={no}"}, ()),
+            ("DEPOT_BUILDER", {"DEPOT_BUILDER": f"linux/amd64={address},linux/amd64={address}2"}, ()),
+            ("DEPOT_BUILDER", {"DEPOT_BUILDER": f"a/b/c/d={address}"}, ()),
+            ("DEPOT_BUILDER", {"DEPOT_BUILDER": "nope"}, ()),
+            ("DEPOT_BUILDER", {"DEPOT_BUILDER": f"me:{secret}@h"}, ()),
+            ("--builder", {}, ("--builder", "foo://x")),
+            ("--builder", {}, ("--builder", "nope")),
+            ("--builder", {}, ("--builder", "odd")),
+            ("DEPOT_BUILDER_CACERT", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_CACERT": no}, ()),
+            ("DEPOT_BUILDER_CACERT", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_CACERT": no_pem}, ()),
+            ("DEPOT_BUILDER_CERT", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_CERT": no}, ()),
+            ("DEPOT_BUILDER_KEY", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_KEY": no}, ()),
+            ("DEPOT_BUILDER_KEY", {"DEPOT_BUILDER": address, "DEPOT_BUILDER_CERT": self.rig["CERT"]}, ()),
+            ("BUILDX_BUILDER", {"BUILDX_BUILDER": "nope"}, ()),
+            ("BUILDX_BUILDER", {"BUILDX_BUILDER": "odd"}, ()),
+            ("BUILDKIT_HOST", {"BUILDKIT_HOST": "foo://x"}, ()),
+            ("BUILDX_DEFAULT_POLICY", {"BUILDX_DEFAULT_POLICY": "1"}, ()),
+            ("DEPOT_TOKEN", {**api, "DEPOT_TOKEN": f"{secret} two"}, ()),
+            ("DEPOT_TOKEN", {**api, "DEPOT_TOKEN": f"{secret}\ntwo"}, ()),
+            ("--token", api, ("--token", f"{secret} two")),
+            ("DEPOT_API_URL", {**api, "DEPOT_API_URL": "foo"}, ()),
+            ("DEPOT_API_URL", {**api, "DEPOT_API_URL": f"https://me:{secret}@h"}, ()),
+            ("DEPOT_API_URL", {**api, "DEPOT_API_URL": "http://depot-api.invalid"}, ()),
+            ("DEPOT_API_CACERT", {**api, "DEPOT_API_CACERT": no}, ()),
+            ("DEPOT_API_CACERT", {**api, "DEPOT_API_CACERT": no_pem}, ()),
+            ("SSL_CERT_FILE", {**api, **encrypted, "SSL_CERT_FILE": no}, ()),
+            ("HTTPS_PROXY", {**api, "DEPOT_API_URL": "https://depot-api.invalid", "HTTPS_PROXY": f"http://me:{secret} x@h"}, ()),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", {**api, "DEPOT_TOKEN": None, **oidc}, ()),
+            ("depot.json", {"DEPOT_TOKEN": secret}, (project,)),
+            ("DOCKER_DEFAULT_PLATFORM", {"DOCKER_DEFAULT_PLATFORM": "a/b/c/d"}, ()),
+            ("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY": no}, ()),
+            ("DEPOT_CACHE_TIMEOUT", {"DEPOT_CACHE_TIMEOUT": "soon"}, ()),
+            ("DEPOT_RETRIES", {"DEPOT_RETRIES": "some"}, ()),
+            ("DEPOT_RETRY_FOR", {"DEPOT_RETRY_FOR": "10"}, ()),
+            ("DEPOT_LOST_AFTER", {"DEPOT_LOST_AFTER": "1s"}, ()),
+            ("DEPOT_CONTEXT_TIMES", {"DEPOT_CONTEXT_TIMES": "x"}, ()),
+            ("BUILDKIT_PROGRESS", {"BUILDKIT_PROGRESS": "x"}, ()),
+            ("BUILDKIT_PROGRESS", {"BUILDKIT_PROGRESS": "tty"}, ()),
+            ("--platform", {}, ("--platform", "a/b/c/d")),
+            ("--build-platform", {}, ("--build-platform", "linux/arm64", "--builder", f"linux/amd64={address}")),
+        ):
+            with self.subTest(names, env=env, args=args):
+                where = args if project in args else (*args, context)
+                result = self.build(*where, env=env, check=125)
+                self.assertRegex(result.stderr, rf"(?m)^(ERROR|hint): .*{names}\b")
+                self.assertNotIn(secret, result.stdout + result.stderr)
+                if args == () and env.keys() & {"DEPOT_BUILDER", "DOCKER_HOST", "DEPOT_RETRIES"}:
+                    definition = self.context({"docker-bake.hcl": "target \"default\" {}\n", "Dockerfile": "FROM scratch\n"}, name=f"b{len(self.results)}")
+                    self.run_plugin("bake", cwd=definition, env=env, check=125)
+
+    def test_certificates_that_an_engine_writes_as_it_starts(self):
+        env = {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": self.work / "no"}
+        result = self.build(self.context_with(), env=env, check=110)
+        self.assertRegex(result.stderr, r"(?m)^hint: .*DOCKER_CERT_PATH\b")
 
     def test_a_builder_that_is_lost(self):
         bridge = self.bridge("plain", "containerd")

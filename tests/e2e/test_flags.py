@@ -4,7 +4,7 @@ import json
 import unittest
 
 import trees
-from harness import FAILURES, EndToEnd
+from harness import EndToEnd
 
 
 class FlagsTest(EndToEnd):
@@ -93,7 +93,7 @@ class Words(FlagsTest):
 
     def test_another_folder_of_docker_settings(self):
         settings, context = self.context({"config.json": "{"}), self.context({"Dockerfile": "FROM scratch\n"})
-        refused = self.build("--config", settings, context, builder="tls", check=FAILURES)
+        refused = self.build("--config", settings, context, builder="tls", check=125)
         self.assertIn(str(settings / "config.json"), refused.stderr)
         (settings / "config.json").write_text("{}")
         self.build("--config", settings, context, builder="tls")
@@ -133,7 +133,7 @@ class Policies(FlagsTest):
     def test_a_policy_that_is_not_understood_ends_the_build(self):
         context = self.context({"Dockerfile": "FROM scratch\nLABEL a=b\n"})
         env = self.policy({"acton": "DENY", "selector": {"identifier": "*"}})
-        result = self.build(context, builder="tls", env=env, check=1)
+        result = self.build(context, builder="tls", env=env, check=125)
         self.assertRegex(result.stderr, "SOURCE_POLICY: .*rule 1: unknown key.*did you mean action")
         self.assertNotIn("#1", result.stderr)
 

@@ -5,7 +5,7 @@ import re
 import shutil
 
 import faulty_registry
-from harness import EndToEnd
+from harness import FAILURES, EndToEnd
 
 _FORMATS = (
     "{{json .}}",
@@ -48,6 +48,13 @@ class Imagetools(EndToEnd):
             run("imagetools", "create", *[word.replace("{to}", to) for word in words])
             found.append(self.digest(to))
         return found
+
+    def test_a_registry_without_tls(self):
+        """0.0.0.0 is this machine, and no address of it alone."""
+        plain = f"0.0.0.0:{self.registry_host('open').rpartition(':')[2]}/{self.image_name()}"
+        for words in (["inspect", plain], ["create", "-t", self.target("x"), plain]):
+            said = self.run_plugin("imagetools", *words, check=FAILURES).stderr
+            self.assertRegex(said, r"(?m)^hint: .*speaks no TLS.*put TLS in front of it, or forward a port")
 
     def test_text_and_formats_are_those_of_buildx(self):
         one = self.push("linux/amd64", "open", "--provenance=mode=max")

@@ -7,6 +7,7 @@ import time
 import trees
 from harness import FAILURES, EndToEnd
 from links import BlackHole
+from relays import Relay
 
 # How long a builder that refuses connections is waited for, and what a test allows on top.
 PATIENCE, SLACK = 20, 5
@@ -145,9 +146,17 @@ class Tls(NetworkTest):
         bridge = self.bridge(client_ca="STRANGER_CACERT")
         self.fails("client certificate", within=2, builder=bridge.url, env=self.tls_variables())
 
+    def test_a_load_balancer_that_hangs_up_by_chance(self):
+        host, _, port = self.rig["BUILDER_PLAIN"].removeprefix("tcp://").rpartition(":")
+        relay = Relay((host, int(port)), drops=4)
+        self.addCleanup(relay.close)
+        said = self.build(self.context({"Dockerfile": "FROM scratch\n"}), builder=f"tcp://127.0.0.1:{relay.port}").stderr
+        self.assertLessEqual(said.count("waiting for builder"), 1)
+
     def test_plain_text_to_a_tls_port(self):
         url = self.rig["BUILDER"]
-        self.fails(url.removeprefix("tcp://"), "TLS", within=3, builder=url)
+        # Drops may be chance, and are tried again for 5 s.
+        self.fails(url.removeprefix("tcp://"), "TLS", within=8, builder=url)
 
     def test_tls_to_a_plain_port(self):
         url = self.rig["BUILDER_PLAIN"]

@@ -37,6 +37,32 @@ class Files(ReportTest):
         full = self.build("--log-file", "/dev/full", self.context_with(), builder="plain", check=102)
         self.assertRegex(full.stderr, r"ERROR: --log-file /dev/full: no space left")
 
+    def test_several_that_cannot_be_written_are_all_named(self):
+        flags = ("--iidfile", "--metadata-file", "--dotenv-file", "--code-quality-file", "--timeline", "--log-file")
+
+        def wanted(folder):
+            return [word for flag in flags for word in (flag, folder / flag.strip("-"))]
+
+        image = ("-o", f"type=image,name={self.image_name()}")
+        refused = self.build(*image, *wanted(self.work / "no"), self.context_with(), builder="plain", check=1)
+        self.assertNotIn("#1 ", refused.stderr)
+        (error,) = re.findall(r"(?m)^ERROR: .*", refused.stderr)
+        for flag in flags:
+            self.assertIn(flag, error)
+
+        # None of them is left empty, or half.
+        full = self.folder / "full"
+        full.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", full], check=True)
+        self.addCleanup(subprocess.run, ["umount", full], check=True)
+        (full / "filling").write_bytes(bytes(8192))
+        result = self.build(*image, *wanted(full), self.context_with(), builder="plain", check=102)
+        said = "".join(re.findall(r"(?m)^(?:ERROR|WARNING): .*", result.stderr))
+        for flag in flags:
+            # That one is about a build that succeeded.
+            (self.assertNotIn if flag == "--dotenv-file" else self.assertIn)(flag, said)
+        self.assertEqual([path.name for path in full.iterdir()], ["filling"])
+
     def test_what_later_jobs_read(self):
         image = self.image_name(registry="open")
         flags = ("--dotenv-file", "build.env", "--metadata-file", "meta.json")

@@ -264,6 +264,17 @@ class Push(SurviveTest):
         kept = self.repository(f"{self.registry_host('open')}/{self.path}")
         self.assertTrue(kept.has("1"))
 
+    def test_one_that_has_gone_away(self):
+        """What failed is said in each step; the reason behind it, and the step, are not repeated."""
+        image = f"{self.closed_port()}/{self.path}"
+        context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN echo {self.path} >/own\n"})
+        args = ("--retries=2", "--no-preflight", "--push", "-t", image, context)
+        said = self.build(*args, builder="plain", check=113).stderr
+        self.assertEqual(said.count("\n > exporting to image:\n"), 1, said)
+        self.assertRegex(said, r"WARNING: build failed: failed to push .*; pushing again in .* \(try 1 of 2\)")
+        self.assertRegex(said, r"WARNING: the push failed again; pushing again in .* \(try 2 of 2\)")
+        self.assertRegex(said, r"(?m)^hint: tried again 2 times; can the builder reach that registry\?$")
+
     def test_one_that_refuses_us(self):
         self.fault = answer(403, code="DENIED")
         result = self._finish(self.start_push(), 112, 60)

@@ -1,6 +1,7 @@
 """Tags that several pipelines, or several jobs of one, write: --tag-guard and --merge-index."""
 
 import json
+import re
 
 from harness import EndToEnd
 from images import OciLayout
@@ -46,6 +47,11 @@ class Guard(TagsTest):
         late = self.push(image, "first", "--tag-guard=ci", "-t", other, *reports, env=self.pushed_by(1))
         self.assertIn(f"the tag {image} stays: it names an image of pipeline 2, and this is pipeline 1; pushed ", late.stderr)
         self.assertEqual(self.digest(image), newer)
+        repository, _, tag = image.rpartition(":")
+        self.assertRegex(
+            late.stderr,
+            rf"(?m)^#0     pushed   {re.escape(repository)}@sha256:[0-9a-f]{{64}}, and the tag {tag} stays where it was$",
+        )
         # What was built can be had, and what later jobs are told is that.
         older = (self.work / "iid").read_text()
         self.assertEqual(self.digest(other), older)
@@ -53,7 +59,6 @@ class Guard(TagsTest):
         metadata = json.loads((self.work / "meta").read_text())
         self.assertEqual(metadata["containerimage.digest"], older)
         self.assertEqual(metadata["containerimage.descriptor"]["digest"], older)
-        repository = image.rpartition(":")[0]
         self.assertEqual(metadata["image.name"], f"{repository},{other}")
         self.assertIn(f"DEPOT_IMAGE_REFERENCE={repository}@{older}\n", (self.work / "env").read_text())
 

@@ -109,6 +109,35 @@ TEST_F(HoldTest, AServerThatCancelsIsNoCancelOfTheUsers) {
   EXPECT_EQ(builder.error().code(), ErrorCode::kUnavailable);
 }
 
+TEST_F(HoldTest, AConnectionThatIsDroppedBeforeTheAnswerIsMadeAgain) {
+  int drops = 4;
+  int dialled = 0;
+  connection_.dial = [&](const Cancel&) -> Result<std::unique_ptr<rpc::ByteStream>> {
+    ++dialled;
+    if (dialled == 3) return Fail(ErrorCode::kUnavailable, "connection refused");
+    if (dialled <= drops) {
+      int fds[2];
+      if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+        return Fail(ErrorCode::kInternal, "socketpair");
+      }
+      Fd dropped(fds[1]);
+      return rpc::MakeSocketStream(Fd(fds[0]));
+    }
+    return Reach();
+  };
+  auto builder = HoldFor(20);
+  EXPECT_TRUE(builder) << builder.error().message();
+  EXPECT_EQ(dialled, 5);
+  // Patience is the bound where there is less of it; without any nothing is made again.
+  drops = 1000;
+  dialled = 0;
+  EXPECT_FALSE(HoldFor(1));
+  EXPECT_GT(dialled, 1);
+  dialled = 0;
+  EXPECT_FALSE(HoldFor(0));
+  EXPECT_EQ(dialled, 1);
+}
+
 TEST_F(HoldTest, AFinalErrorIsNotTriedAgain) {
   int tries = 0;
   connection_.dial = [&](const Cancel&) -> Result<std::unique_ptr<rpc::ByteStream>> {

@@ -255,7 +255,7 @@ TEST_F(ChooseTest, AProjectWithoutATokenIsNeverBuiltElsewhere) {
   bool asked = false;
   log_in_ = [&]() -> Result<> {
     asked = true;
-    environment_["DEPOT_TOKEN"] = "from the browser";
+    environment_["DEPOT_TOKEN"] = "from-the-browser";
     return {};
   };
   EXPECT_TRUE(Good().hosted);

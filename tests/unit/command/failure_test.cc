@@ -14,6 +14,7 @@ TEST(ExitCode, IsTheTableOfTheReadme) {
   EXPECT_EQ(At(FailedAt::kDefect), 100);
   EXPECT_EQ(At(FailedAt::kResources), 102);
   EXPECT_EQ(At(FailedAt::kEnded), 1);
+  EXPECT_EQ(At(FailedAt::kSettings), 125);
   EXPECT_EQ(At(FailedAt::kNoBuilder), 110);
   EXPECT_EQ(At(FailedAt::kBuilderLost), 111);
   EXPECT_EQ(At(FailedAt::kAuthentication), 112);

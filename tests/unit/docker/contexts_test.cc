@@ -247,7 +247,7 @@ TEST_F(Contexts, HostsAreCompletedOrRefused) {
   }
   for (const char* host :
        {"tcp://h:0", "tcp://h:70000", "tcp://h:x", "tcp://h:1/path", "tcp://u:p@h:1", "tcp://h h:1",
-        "unix://relative", "tcp://[::1", "unix:///a\x1b[31m", "ssh://h\nx"}) {
+        "unix://relative", "tcp://[::1", "unix:///a\x1b[31m", "ssh://h\nx", "ssh://me:secret@h"}) {
     flags_.host = host;
     Result<EngineEndpoint> endpoint = Resolve();
     ASSERT_FALSE(endpoint) << host;

@@ -249,6 +249,19 @@ TEST(FailedSteps, ShowTheLastTenLines) {
             "------\n");
 }
 
+TEST(FailedSteps, ShowOnceWhatFailedInTheSameWordsAgain) {
+  Player play;
+  for (const char* digest : {"a", "b", "c"})
+    play.Begin(digest, 0, "exporting to image").End(digest, 1, "failed to push r/a");
+  play.Begin("d", 2, "RUN x").Log("d", 3, "one").End("d", 4, "exit code: 1");
+  play.Begin("e", 5, "RUN x").Log("e", 6, "two").End("e", 7, "exit code: 1");
+  play.Show();
+  EXPECT_EQ(FailedSteps(play.trace()),
+            "------\n > exporting to image:\n------\n"
+            "------\n > RUN x:\n1.000 one\n------\n"
+            "------\n > RUN x:\n1.000 two\n------\n");
+}
+
 VertexWarning WarningAt(const std::string& text, int line) {
   return {"a", 1, text, {}, "", "Dockerfile", "", {{line, line}}};
 }

@@ -120,6 +120,11 @@ TEST_F(TagMoveTest, WhatStaysIsSaid) {
                                "/a:1 stays: it names an image of pipeline 6, and this "
                                "is pipeline 5; pushed ",
                                server_.host(), "/a@", moved->index.digest));
+  // The summary lists what begins so.
+  EXPECT_NE(said_.find(Cat("pushed ", server_.host(), "/a@", moved->index.digest,
+                           ", and the tag 1 stays where it was")),
+            std::string::npos)
+      << said_;
 }
 
 TEST_F(TagMoveTest, NumbersOfAnotherProjectSayNothing) {

@@ -123,6 +123,23 @@ constexpr Recorded kRecorded[] = {
      "file "
      "or directory",
      "no such program"},
+    {"runc run failed: unable to start container process: exec: \"nope\": executable file not "
+     "found in $PATH",
+     "no such program"},
+    {"executor failed running [/bin/sh -c nope]: exit code: 127", "PATH"},
+    {"executor failed running [/bin/sh -c /x]: exit code: 126", "chmod"},
+    {"executor failed running [/bin/sh -c x]: exit code: 137", "memory"},
+    {"failed to solve with frontend dockerfile.v0: failed to create LLB definition: r/x:t: not "
+     "found",
+     "no image of that name"},
+    {"failed to solve with frontend dockerfile.v0: failed to create LLB definition: no match for "
+     "platform in manifest sha256:9: not found",
+     "for this platform"},
+    {"failed to create LLB definition: dockerfile parse error line 2: Unknown flag: network",
+     "# syntax="},
+    {"lstat /var/lib/docker/overlay2/35ee/merged/nope: no such file or directory", "COPY --from"},
+    {"Get \"https://r.example/v2/\": http: server gave HTTP response to HTTPS client",
+     "insecure-registries"},
     {"failed to read dockerfile: unexpected EOF", "ends too early"},
     {"write /x: no space left on device", "disk is full"},
     {"failed to calculate checksum of ref a::b: \"/x\": not found", "build context"},

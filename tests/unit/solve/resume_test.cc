@@ -362,6 +362,17 @@ TEST_F(ResumeTest, APushThatFailedInPassingIsMadeAgain) {
   EXPECT_NE(said[0].find("503 Service Unavailable; pushing again in "), std::string::npos);
 }
 
+TEST_F(ResumeTest, WhyAPushFailsIsSaidOnce) {
+  const auto refused = Fails("failed to push r.example/a: connect: connection refused");
+  answers_ = {refused, refused, refused, Names("a")};
+  ASSERT_TRUE(std::holds_alternative<BuildResult>(Run()));
+  const auto said = sink_.said();
+  ASSERT_EQ(said.size(), 3U);
+  EXPECT_NE(said[0].find("connection refused; pushing again in "), std::string::npos) << said[0];
+  for (const std::string& later : {said[1], said[2]})
+    EXPECT_TRUE(later.starts_with("WARNING: the push failed again; pushing again in ")) << later;
+}
+
 TEST_F(ResumeTest, ALayerThatIsGoneTwiceIsBuiltWithoutTheCache) {
   const auto gone =
       Fails("failed to commit a to b during finalize: snapshot a does not exist: not found");
