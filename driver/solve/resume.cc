@@ -193,22 +193,24 @@ class Resumed {
                              "; the builder's cache is damaged: building again without it"));
       return std::nullopt;
     }
-<<<<<<< HEAD
-    Say(Cat(error.message(), "; ", Doing(failed.passing), " again in ", ShownWait(*wait)));
-=======
     // The step says why each time, and the build's own error in the end.
-    const bool pushes = PushesSomething(request_);
-    const bool told = std::exchange(export_failure_told_, true);
-    Say(Cat(told ? Cat("the ", pushes ? "push" : "export", " failed again") : error.message(), "; ",
-            pushes ? "pushing" : "exporting", " again in ", ShownWait(*wait)));
->>>>>>> clientmends
+    const bool told = std::exchange(told_, failed.passing) == failed.passing;
+    const Work work = WorkOf(failed.passing);
+    Say(Cat(told ? Cat("the ", work.name, " failed again") : error.message(), "; ", work.doing,
+            " again in ", ShownWait(*wait)));
     if (!cancel_.SleepFor(*wait)) return Failed{cancel_.error()};
     return std::nullopt;
   }
 
-  std::string_view Doing(Passing passing) const {
-    if (passing == Passing::kSnapshot) return "building";
-    return PushesSomething(request_) ? "pushing" : "exporting";
+  /// "push", "pushing"
+  struct Work {
+    std::string_view name;
+    std::string_view doing;
+  };
+
+  Work WorkOf(Passing passing) const {
+    if (passing == Passing::kSnapshot) return {"build", "building"};
+    return PushesSomething(request_) ? Work{"push", "pushing"} : Work{"export", "exporting"};
   }
 
   Result<> StartOver() {
@@ -239,7 +241,7 @@ class Resumed {
   BuildRequest request_;
   std::string first_ref_;
   int tries_ = 1;
-  bool export_failure_told_ = false;
+  Passing told_ = Passing::kNo;  ///< of the failures, the kind that was told last
   bool layer_was_gone_ = false;
   bool without_cache_ = false;      // since the builder's is damaged
   std::optional<Standby> standby_;  // goes first: it reads the rest
