@@ -116,7 +116,7 @@ class InTheWordsOfAnOldEngine(CauseTest):
     def old(self, *args, **options):
         return self.hint("--no-cache", *args, engine="oldest", **options)
 
-    def test_programs_of_a_step(self):
+    def test_old_words_of_programs(self):
         for line, base, says in (
             ("RUN no-such-program", None, "did not find a program"),
             ('RUN ["no-such-program"]', None, "the image has no such program"),
@@ -136,7 +136,7 @@ class InTheWordsOfAnOldEngine(CauseTest):
         self.assertIn("COPY --from", self.old(self.context({"Dockerfile": lines})))
         self.assertIn("for this platform", self.old("--platform=linux/s390x", "--emulate", self.dockerfile("RUN true")))
 
-    def test_a_registry_without_tls(self):
+    def test_old_words_of_a_registry_without_tls(self):
         """As in OfRegistries, whose address is this machine and no loopback one to a builder."""
         plain = f"0.0.0.0:{self.registry_host('open').rpartition(':')[2]}"
         self.assertIn("speaks no TLS", self.old(self.dockerfile(base=f"{plain}/{self.image_name()}")))
