@@ -29,8 +29,7 @@ Result<T> OfSetting(std::string_view name, Result<T> read) {
   if (read) return read;
   Error error = std::move(read).error();
   if (!name.empty() && error.at() != FailedAt::kSettings) error = std::move(error).While(name);
-  if (error.at() == FailedAt::kUnsaid) error = std::move(error).At(FailedAt::kSettings);
-  return Fail(std::move(error));
+  return Fail(std::move(error).At(FailedAt::kSettings));
 }
 
 /// Of two things that do not need each other: what failed of them.

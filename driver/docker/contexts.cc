@@ -76,12 +76,13 @@ Result<> ReadFlagTls(const EngineFlags& flags,
     std::string path = flags.tls_ca.empty() ? folder + "/ca.pem" : flags.tls_ca;
     Result<std::string> ca = ReadRequired(path);
     if (!ca) {
-      // An Engine in a container beside us writes them as it starts: another try may find them.
+      // No wrong setting: an Engine in a container beside us writes it as it starts.
       const bool may_come = flags.tls_ca.empty() && ca.error().code() == ErrorCode::kNotFound;
-      return Fail(Error(ca.error())
-                      .WithHint("TLS to the Docker Engine is asked for; DOCKER_CERT_PATH or "
-                                "--tlscacert say where its certificates lie")
-                      .At(may_come ? FailedAt::kNoBuilder : FailedAt::kUnsaid));
+      Error error = Error(ca.error())
+                        .WithHint(
+                            "TLS to the Docker Engine is asked for; DOCKER_CERT_PATH or "
+                            "--tlscacert say where its certificates lie");
+      return Fail(may_come ? std::move(error) : std::move(error).At(FailedAt::kSettings));
     }
     endpoint.ca_pem = *std::move(ca);
   }
@@ -90,9 +91,11 @@ Result<> ReadFlagTls(const EngineFlags& flags,
     TRY_ASSIGN(std::string text, ReadRequired(flag));
     return std::optional(std::move(text));
   };
-  TRY_ASSIGN(std::optional<std::string> certificate, read(flags.tls_cert, "cert.pem"));
-  TRY_ASSIGN(std::optional<std::string> key, read(flags.tls_key, "key.pem"));
-  return TakeClientCertificate(std::move(certificate), std::move(key), folder, endpoint);
+  TRY_ASSIGN(std::optional<std::string> certificate,
+             OfSetting("", read(flags.tls_cert, "cert.pem")));
+  TRY_ASSIGN(std::optional<std::string> key, OfSetting("", read(flags.tls_key, "key.pem")));
+  return OfSetting("",
+                   TakeClientCertificate(std::move(certificate), std::move(key), folder, endpoint));
 }
 
 /// TLS is for TCP alone.
@@ -217,9 +220,9 @@ Result<EngineEndpoint> ResolveEngine(const EngineFlags& flags,
                                      const Environment& environment,
                                      const ConfigFile& config) {
   TRY_ASSIGN(Choice choice, OfSetting("", ChooseContext(flags, environment, config)));
-  TRY_ASSIGN(EngineEndpoint endpoint, OfSetting("", choice.name == kDefaultContext
-                                                        ? ResolveDefault(flags, environment, config)
-                                                        : ResolveStored(choice, config)));
+  TRY_ASSIGN(EngineEndpoint endpoint, choice.name == kDefaultContext
+                                          ? ResolveDefault(flags, environment, config)
+                                          : OfSetting("", ResolveStored(choice, config)));
   if (endpoint.tls) {
     endpoint.system_roots = FindSystemRoots(Variable(environment, "SSL_CERT_FILE"),
                                             Variable(environment, "SSL_CERT_DIR"));

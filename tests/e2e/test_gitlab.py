@@ -384,6 +384,13 @@ class Guide(Jobs):
             self.pipeline(project, registry, self.builder())
             self.check_pushed(registry["CI_REGISTRY_IMAGE"], self.commit_of(project))
 
+    def layers_pushed(self, result):
+        """Of the first image of an index."""
+        image, digest = re.search(r"pushed +(\S+)@(sha256:\w+)", result.stderr).groups()
+        repository = self.repository(image)
+        index = repository.document(digest)
+        return repository.document(index["manifests"][0]["digest"])["layers"]
+
     def test_a_cache_in_the_projects_registry(self):
         registry = self.registry("bearer")
         ci = next(ci for ci in self.examples if "--cache-to" in ci)
@@ -393,10 +400,11 @@ class Guide(Jobs):
         self.assertTrue(self.repository(f"{registry['CI_REGISTRY_IMAGE']}/cache:main").has("main"))
         # Another builder, that has never seen the steps.
         builder = {**self.builder(), "DEPOT_BUILDER": self.rig["BUILDER_ARM64"]}
-        second = self.pipeline(project, registry, builder, BUILDKIT_PROGRESS="plain").stderr
-        self.assertIn("importing cache manifest from", second)
-        number = re.search(rf"#(\d+) \[.*RUN echo {self.image_name()}", second)[1]
-        self.assertRegex(second, rf"#{number} CACHED")
+        second = self.pipeline(project, registry, builder, BUILDKIT_PROGRESS="plain")
+        self.assertIn("importing cache manifest from", second.stderr)
+        # A step that ran again would have made a file of another time. (The builder does not always say CACHED of one whose
+        # layers it has to fetch.)
+        self.assertEqual(self.layers_pushed(first), self.layers_pushed(second))
 
     def test_the_authority_of_a_pool_is_one_variable(self):
         pool = self.start_pool()
