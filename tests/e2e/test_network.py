@@ -251,7 +251,8 @@ class Underway(NetworkTest):
             big.write(self.image_name().encode())
             big.truncate(64 << 20)
         link = self.link(self.plain_address(), rate=4 << 20)
-        running = self.start_plugin("build", "--progress=plain", context, builder=link.url)
+        # Packed, it would be there too soon.
+        running = self.start_plugin("build", "--progress=plain", "--context-compression=off", context, builder=link.url)
         running.wait_for_output("transferring context")
         threading.Timer(1, link.reset).start()
         result = running.wait(20)

@@ -332,6 +332,6 @@ class Authorities(StaticTest):
         for said in self.check_root({BUNDLES[4]: stranger}, check=FAILURES):
             self.assertIn(BUNDLES[4], said)
             self.assertIn("SSL_CERT_FILE", said)
-        for said in self.check_root({BUNDLES[0]: self.authority()}, check=1, SSL_CERT_FILE="/missing.pem"):
+        for said in self.check_root({BUNDLES[0]: self.authority()}, check=125, SSL_CERT_FILE="/missing.pem"):
             self.assertIn("/missing.pem", said)
             self.assertIn("SSL_CERT_FILE", said)

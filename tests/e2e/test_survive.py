@@ -139,7 +139,9 @@ class Leftovers(SurviveTest):
         """It makes the folder of a snapshot before it notes that its number is taken."""
         self.start_newest_engine()
         snapshots = RIG_FOLDER / "engines/newest/data/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots"
-        taken = max((int(one.name) for one in snapshots.iterdir() if one.name.isdigit()), default=0)
+        # The last number that is given out is that of this step.
+        self.build(self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN echo {self.image_name('before')}\n"}, name="before"), engine="newest")
+        taken = max(int(one.name) for one in snapshots.iterdir() if one.name.isdigit())
         (snapshots / str(taken + 1) / "fs").mkdir(parents=True)
         context = self.context({"Dockerfile": f"FROM {self.rig['BASE']}\nRUN echo {self.image_name()}\n"})
         result = self.build(context, engine="newest")
