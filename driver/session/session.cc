@@ -156,7 +156,7 @@ class OneSession final : public Session {
   Result<> Serve(const Cancel& cancel) override {
     if (own_) {
       // Who lets /grpc through and not this (a proxy before an Engine's socket) has the other way.
-      if (auto stream = own_(metadata_, cancel)) return ServeOwn(*std::move(stream), cancel);
+      if (auto stream = DialOwn(cancel)) return ServeOwn(*std::move(stream), cancel);
       Begin();
     }
     Result<> served = ServeCall(cancel);
@@ -171,6 +171,17 @@ class OneSession final : public Session {
 
  private:
   static constexpr const char* kMethod = "/moby.buildkit.v1.Control/Session";
+
+  /// A connection on which the builder has begun to speak, as it does at once. It waits 5 s for a
+  /// session (BuildKit session/manager.go): one that something holds back is left in time.
+  Result<std::unique_ptr<rpc::ByteStream>> DialOwn(const Cancel& cancel) {
+    const Cancel soon = cancel.WithTimeout(std::chrono::seconds(2), "the session's connection");
+    TRY_ASSIGN(std::unique_ptr<rpc::ByteStream> stream, own_(metadata_, soon));
+    char first[64];
+    TRY_ASSIGN(const std::size_t got, stream->Read(first, sizeof first, soon));
+    if (got == 0) return Fail(ErrorCode::kUnavailable, "the session's connection was closed");
+    return rpc::MakePrefixedStream(std::string(first, got), std::move(stream));
+  }
 
   void Begin() {
     call_ =

@@ -12,6 +12,13 @@ std::string Duration(std::chrono::seconds time) {
   return Cat(seconds / 60, " min ", seconds % 60, " s");
 }
 
+/// The session has ended, or never came, although the connection of this call lives. (grpc-go
+/// internal/transport/http2_client.go, BuildKit session/manager.go)
+bool SessionIsGone(const rpc::Status& status) {
+  return status.told && (status.message.find("error reading from server: ") != std::string::npos ||
+                         status.message.find("no active session for ") != std::string::npos);
+}
+
 std::string WhatToDo(const LostAt& at, const BuildRequest& request) {
   if (!PushesSomething(request)) {
     return "build again: what was built comes from the cache";
@@ -41,6 +48,7 @@ std::optional<Error> WhyLost(const rpc::Status& status, const rpc::Channel& chan
   // BuildKit's own failures have details, those of a proxy in front of it have none.
   const bool of_proxy = status.code == rpc::Code::kUnavailable && status.details.empty();
   if (of_proxy) return rpc::ToError(status);
+  if (SessionIsGone(status)) return Error(ErrorCode::kUnavailable, rpc::ToError(status).message());
   return std::nullopt;
 }
 

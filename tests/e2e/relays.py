@@ -70,15 +70,16 @@ class Relay:
 
 
 class SocketProxy:
-    """Stands before an Engine's socket at `path`, as many let a job reach one, and refuses what is asked of `denied`.
+    """Stands before an Engine's socket at `path`, as many let a job reach one.
 
+    `answers` are those of its own, by the path that is asked: bytes, and whether it stays connected then.
     `asked` are the paths of what was asked, the first of each connection. The first connection that asked for one of
     `cut` ends when a client has sent so many bytes.
     """
 
-    def __init__(self, engine, path, denied=(), cut=None):
+    def __init__(self, engine, path, answers=None, cut=None):
         self.asked = []
-        self._engine, self._denied, self._cut = engine, denied, dict(cut or {})
+        self._engine, self._answers, self._cut = engine, answers or {}, dict(cut or {})
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen(16)
@@ -101,8 +102,11 @@ class SocketProxy:
             head = client.recv(65536)
             asked = head.split(b" ")[1].decode()
             self.asked.append(asked)
-            if asked in self._denied:
-                client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            if asked in self._answers:
+                answer, stays = self._answers[asked]
+                client.sendall(answer)
+                while stays and client.recv(65536):
+                    pass
                 return
             with socket.socket(socket.AF_UNIX) as server:
                 server.connect(self._engine)

@@ -190,7 +190,7 @@ class Sessions(EndpointsTest):
     def through(self, **options):
         """A proxy before an Engine's socket, and the result of a build behind it."""
         engine = self.rig["ENGINE_CONTAINERD"].removeprefix("unix://")
-        proxy = SocketProxy(engine, self.folder / "engine.sock", **options)
+        proxy = SocketProxy(engine, self.folder / f"engine{len(self.results)}.sock", **options)
         self.addCleanup(proxy.close)
         return proxy, self.builds(env={"DOCKER_HOST": proxy.url})
 
@@ -198,10 +198,15 @@ class Sessions(EndpointsTest):
         proxy, _ = self.through()
         self.assertEqual(proxy.asked.count("/session"), 1)
 
-    def test_goes_inside_of_a_call_where_a_proxy_refuses_the_connection(self):
-        proxy, result = self.through(denied=["/session"])
-        self.assertEqual(proxy.asked.count("/session"), 1)
-        self.assertNotIn("session", result.stderr)
+    def test_goes_inside_of_a_call_where_a_proxy_lets_no_connection_through(self):
+        refused = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        taken = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        for answer in ((refused, False), (b"", True), (taken, True), (taken, False)):
+            with self.subTest(answer=answer):
+                proxy, result = self.through(answers={"/session": answer})
+                self.assertEqual(proxy.asked.count("/session"), 1)
+                self.assertNotIn("session", result.stderr)
+                self.assertNotIn("lost the builder", result.stderr)
 
     def test_is_lost_alone(self):
         proxy, result = self.through(cut={"/session": 1})
