@@ -77,7 +77,7 @@ class EngineDriver final : public Driver {
                                          EventSink& sink,
                                          const Cancel& cancel) {
     Connection connection;
-    connection.endpoint = Cat("docker (", endpoint_->host, ")");
+    connection.endpoint = Cat("docker (", RedactUrls(endpoint_->host), ")");
     connection.authority = "localhost";
     connection.engine = true;
     connection.same_machine = endpoint_->host.starts_with("unix:") && endpoint_->tunnel.empty();
@@ -103,7 +103,7 @@ Result<Endpoint> EndpointOfEngine(const docker::EngineEndpoint& engine) {
   Endpoint endpoint;
   endpoint.url = RedactUrls(engine.host);
   if (!address.ssh.empty()) {
-    TRY_ASSIGN(SshPlace place, ParseSshPlace(address.ssh));
+    TRY_ASSIGN(SshPlace place, OfSetting("DOCKER_HOST", ParseSshPlace(address.ssh)));
     Command remote = {"docker"};
     if (!place.path.empty()) remote.push_back(Cat("--host=unix://", place.path));
     remote.insert(remote.end(), {"system", "dial-stdio"});

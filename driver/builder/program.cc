@@ -86,6 +86,10 @@ Result<> ParseContainer(const std::string& program,
 
 Result<SshPlace> ParseSshPlace(std::string_view rest) {
   SshPlace place;
+  // What is behind them may be a secret, and is not shown.
+  if (rest.find_first_of("?#") != std::string_view::npos) {
+    return Fail(ErrorCode::kUsage, "builder: an ssh:// address ends with the path of a socket");
+  }
   if (std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
     if (slash + 1 < rest.size()) place.path = rest.substr(slash);
     rest = rest.substr(0, slash);

@@ -1,6 +1,7 @@
 #include "driver/docker/config_file.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "driver/base/encode.h"
 #include "driver/base/json.h"
@@ -144,6 +145,14 @@ Result<> RefuseUnknown(const Reader& reader,
 }  // namespace
 
 Result<ConfigFile> ReadConfigFile(const std::string& directory) {
+  // A folder that is not there holds nothing; a file in its place is a mistake in DOCKER_CONFIG.
+  std::error_code none;
+  if (const auto there = std::filesystem::status(directory, none);
+      std::filesystem::exists(there) && !std::filesystem::is_directory(there)) {
+    return Fail(Error(ErrorCode::kInvalid, Cat(Printable(directory), " is not a folder"))
+                    .WithHint("DOCKER_CONFIG and --config name the folder that holds config.json")
+                    .At(FailedAt::kSettings));
+  }
   TRY_ASSIGN(std::optional<std::string> text, disk::ReadFileIfThere(directory + "/config.json"));
   return ParseConfigFile(directory, text.value_or(""));
 }

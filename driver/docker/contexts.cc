@@ -206,11 +206,22 @@ Result<EngineEndpoint> ResolveStored(const Choice& choice, const ConfigFile& con
   return endpoint;
 }
 
+/// A blank ends a URL, but not a login that was meant to be one.
+std::string Shown(const std::string& host) {
+  const std::size_t login = host.rfind('@');
+  const std::size_t scheme = host.find("://");
+  const bool odd = host.find_first_of(" \t\"'`<>") != std::string::npos;
+  if (!odd || login == std::string::npos || scheme == std::string::npos || login < scheme) {
+    return RedactUrls(Printable(host));
+  }
+  return Printable(Cat(host.substr(0, scheme + 3), "xxxxx", RedactUrls(host.substr(login))));
+}
+
 Error UnsupportedHost(const std::string& host) {
   std::string scheme = host.substr(0, host.find("://"));
   return Error(ErrorCode::kUnsupported,
-               Cat("the Docker Engine at ", RedactUrls(Printable(host)),
-                   " cannot be reached: ", Printable(scheme), ":// is not supported"))
+               Cat("the Docker Engine at ", Shown(host), " cannot be reached: ", Printable(scheme),
+                   ":// is not supported"))
       .WithHint("use a unix://, tcp:// or ssh:// address");
 }
 
@@ -237,8 +248,8 @@ Result<EngineAddress> ParseEngineHost(const EngineEndpoint& endpoint) {
   EngineAddress address;
   std::string_view host = endpoint.host;
   auto invalid = [&](std::string_view why) {
-    return Error(ErrorCode::kInvalid, Cat("the Docker Engine's address \"",
-                                          RedactUrls(Printable(endpoint.host)), "\" ", why));
+    return Error(ErrorCode::kInvalid,
+                 Cat("the Docker Engine's address \"", Shown(endpoint.host), "\" ", why));
   };
   if (Printable(host) != host) return Fail(invalid("has characters that no address has"));
   if (host.starts_with("unix://")) {

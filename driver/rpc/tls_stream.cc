@@ -93,9 +93,9 @@ int OnVerify(int accepted, X509_STORE_CTX* store) {
 
 Result<OpenSslPtr<SSL_CTX>> MakeContext(const TlsOptions& options) {
   // OpenSSL takes names as C strings, and an empty one for "do not check the name".
-  if (options.server_name.empty() || options.server_name.find('\0') != std::string::npos) {
-    return Fail(ErrorCode::kInvalid,
-                Cat("TLS: \"", Printable(options.server_name), "\" is not a server name"));
+  const std::string shown = Printable(options.server_name);
+  if (shown.empty() || shown != options.server_name || shown.find(' ') != std::string::npos) {
+    return Fail(ErrorCode::kInvalid, Cat("TLS: \"", shown, "\" is not a server name"));
   }
   OpenSslPtr<SSL_CTX> context(SSL_CTX_new(TLS_client_method()));
   if (!context) return Fail(ErrorCode::kInternal, Cat("start TLS: ", TakeOpenSslReason()));
