@@ -43,10 +43,15 @@ Result<front::Certificates> ReadCertificates(const std::string& directory) {
 }
 
 Result<Output> RunFront(const Invocation& invocation, const WantedFront& wanted) {
-  if (!http::IsSafeUrl(wanted.pool)) {
+  const auto pool = http::ParseUrl(wanted.pool);
+  if (!pool) return Fail(ErrorCode::kUsage, Cat("--pool ", pool.error().message()));
+  if (!http::IsSafe(*pool)) {
     return Fail(ErrorCode::kUsage,
                 "--pool must be an https:// URL: whoever answers there says who "
                 "stays on the builder");
+  }
+  if (pool->rest.find('?') != std::string::npos) {
+    return Fail(ErrorCode::kUsage, "--pool must be the pool's URL alone, without a query");
   }
   if (!identity::IsPassName(wanted.builder)) {
     return Fail(Error(ErrorCode::kUsage,

@@ -38,13 +38,19 @@ class NameCheck {
  public:
   explicit NameCheck(const FrontOptions& options) : options_(options) {}
 
-  /// Asks until it has, and says once that it has not; what it does not answer is no answer.
+  /// Asks until it has, and says once that it has not, and once that it cannot be asked: not the
+  /// first time, as both may just be starting.
   void Look(http::HttpClient& client, const Cancel& cancel) {
     if (known_) return;
     const Word word = AskForBuilder(client, options_.pool_url, options_.builder, cancel);
     known_ = word.kind == Word::Kind::kYes;
-    if (known_ && missed_) {
+    if (cancel.cancelled()) return;
+    if (word.kind == Word::Kind::kUnknown) ++unheard_;
+    if (known_ && (missed_ || unheard_ > 1)) {
       options_.say(Cat("the pool has builder ", options_.builder, " now"));
+    } else if (word.kind == Word::Kind::kUnknown && unheard_ == 2) {
+      options_.say(Cat("warning: the pool cannot be asked: ", word.why,
+                       "; until it can, every build with a certificate for this builder comes in"));
     } else if (word.kind == Word::Kind::kNo && !std::exchange(missed_, true)) {
       options_.say(Cat("warning: the pool sends no build here: ", word.why,
                        "; --builder has to be the name that `builders` in pool.yaml has"));
@@ -55,6 +61,7 @@ class NameCheck {
   const FrontOptions& options_;
   bool known_ = false;
   bool missed_ = false;
+  int unheard_ = 0;  ///< how often it could not be asked
 };
 
 class RunningFront final : public Front {
