@@ -18,11 +18,11 @@ def mount():
     image = Path(f"{RIG}.disk")
     try:
         with open(image, "wb") as file:
-            # Engines keep as much of their caches as a tenth of their disk; the file is as large as what is in it.
+            # Never more than there is, and (discard) no more than what is in it. Engines keep a tenth of it as caches.
             host = os.statvfs(RIG)
-            file.truncate(host.f_blocks * host.f_frsize)
+            file.truncate(host.f_bavail * host.f_frsize)
         run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard", image])
-        run(["mount", "-o", "loop,noatime,nobarrier", image, RIG])
+        run(["mount", "-o", "loop,noatime,nobarrier,discard", image, RIG])
     except (OSError, RigError) as error:
         say(f"the rig is as slow as the disk of {RIG}: {error}")
     finally:
