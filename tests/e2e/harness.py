@@ -117,7 +117,8 @@ class Running:
                 )
             time.sleep(0.02)
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=60, check=None):
+        """Its result, in so many seconds; `check` is the exit code it must have, None for any."""
         try:
             self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -125,7 +126,10 @@ class Running:
             raise AssertionError(
                 f"still running after {seconds} s, killed:\n{self.result()}"
             ) from None
-        return self.result()
+        result = self.result()
+        if check is not None and result.rc != check:
+            raise AssertionError(f"exit code {result.rc}, expected {check}\n{result}")
+        return result
 
     def end(self):
         """Kills what is left of the program and its children."""
@@ -244,6 +248,8 @@ def alone(test):
 
 class EndToEnd(unittest.TestCase):
     """A test with its own `self.folder`, and below it home, docker_config, tmp and work."""
+
+    maxDiff = None
 
     @classmethod
     def setUpClass(cls):

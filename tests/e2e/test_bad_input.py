@@ -223,10 +223,10 @@ class Contexts(BadInputTest):
         running = self.start_plugin("build", *named, dockerfile, builder="tls")
         time.sleep(1)
         running.send(signal.SIGINT)
-        self.assertEqual(running.wait(3).rc, 130)
+        running.wait(3, check=130)
         running = self.start_plugin("build", *named, dockerfile, builder="tls")
         (dockerfile / "Dockerfile").write_text("FROM scratch\nCOPY a /\n")
-        self.assertEqual(running.wait(20).rc, 0)
+        running.wait(20, check=0)
 
 
 class Dockerfiles(BadInputTest):

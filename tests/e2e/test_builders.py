@@ -200,7 +200,7 @@ class RemoteBuilders(BuildersTest):
             self.material()["key"], (Path(f"/proc/{running.pid}/cmdline")).read_text()
         )
         running.send(2)
-        self.assertEqual(running.wait(10).rc, 130)
+        running.wait(10, check=130)
 
     def test_plain_tcp(self):
         self.assertEqual(self.written(self.small("plain"), builder="plain"), "plain\n")

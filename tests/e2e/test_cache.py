@@ -273,7 +273,7 @@ class ImageFirst(CacheTest):
         running = self.start_plugin(*args, builder="tls")
         running.wait_for_output("exporting cache to registry")
         running.send(signal.SIGINT)
-        self.assertEqual(running.wait(20).rc, 130)
+        running.wait(20, check=130)
         self.assertTrue(self.repository(image).has("latest"))
 
     def test_a_registry_that_is_full(self):

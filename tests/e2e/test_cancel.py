@@ -108,7 +108,7 @@ class Steps(CancelTest):
         # Nothing can be said then; but the builder sees the connection end.
         running, step = self.start_step(builder="tls")
         running.send(signal.SIGKILL)
-        self.assertEqual(running.wait(5).rc, -signal.SIGKILL)
+        running.wait(5, check=-signal.SIGKILL)
         self.assert_step_ends(step)
 
 

@@ -349,7 +349,7 @@ class StandIns(EndpointsTest):
         running.wait_for_output("waiting for builder podman-container://box", seconds=15)
         (child,) = self.children_of(running.pid)
         running.send(signal.SIGINT)
-        self.assertEqual(running.wait(10).rc, 130)
+        running.wait(10, check=130)
         self.assert_dies(child)
 
     def test_names_that_are_options(self):

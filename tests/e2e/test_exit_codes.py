@@ -151,7 +151,7 @@ class ExitCodes(EndToEnd):
         )
         self.wait_for_step(step)
         bridge.kill()
-        self.assertEqual(running.wait(60).rc, 111)
+        running.wait(60, check=111)
 
     def test_credentials(self):
         image = self.image_name(registry="basic")

@@ -191,7 +191,7 @@ class GitContexts(EndToEnd):
         running.wait_for_output(rf"load git source {url}")
         running.wait_for_output("Initialized empty Git repository")
         running.send(signal.SIGINT)
-        self.assertEqual(running.wait(20).rc, 130)
+        running.wait(20, check=130)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class LoadFaults(LoadTest):
                     for name, context in zip(names, contexts)
                 ]
                 for one in running:
-                    self.assertEqual(one.wait(110).rc, 0, str(one.result()))
+                    one.wait(110, check=0)
                 for name, context, last in zip(names, contexts, ("a", "b")):
                     self.assert_is_whole(engine, name, context, last)
 

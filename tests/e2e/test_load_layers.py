@@ -116,7 +116,7 @@ class LoadLayers(LoadTest):
                     for _ in range(2)
                 ]
                 for one in running:
-                    self.assertEqual(one.wait(110).rc, 0, str(one.result()))
+                    one.wait(110, check=0)
                 self.assert_as_a_full_load(engine, image, context)
 
     def test_several_platforms(self):

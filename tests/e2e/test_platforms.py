@@ -94,7 +94,7 @@ class Push(PlatformsTest):
         for step in steps:
             self.assertTrue(self.step_runs(step))
         running.send(signal.SIGTERM)
-        self.assertEqual(running.wait(30).rc, 130)
+        running.wait(30, check=130)
         for step in steps:
             self.assert_step_ends(step)
 

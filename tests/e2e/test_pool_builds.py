@@ -152,7 +152,7 @@ class Builds(BuildTest):
         third.wait_for_output("(?i)wait|position|queue", 30)
         self.assertFalse(self.step_runs(third_step))
         first.send(signal.SIGTERM)
-        self.assertEqual(first.wait(20).rc, 130)
+        first.wait(20, check=130)
         self.wait_for_step(third_step)
         self.assert_step_ends(first_step)
         for running in (second, third):
@@ -197,7 +197,7 @@ class Endings(BuildTest):
         token = pool.token(project="one")
         running, step = self.start_endless(pool, token)
         running.send(signal.SIGTERM)
-        self.assertEqual(running.wait(20).rc, 130)
+        running.wait(20, check=130)
         self.wait_for_status(pool, token, "one", CANCELED, 10)
         self.assert_step_ends(step)
         begin = time.monotonic()
@@ -244,7 +244,7 @@ class Endings(BuildTest):
         time.sleep(2)
         pool.start()
         first.send(signal.SIGTERM)
-        self.assertEqual(first.wait(20).rc, 130)
+        first.wait(20, check=130)
         result = second.wait(60)
         self.results.append(result)
         self.assertEqual(result.rc, 0)
@@ -320,7 +320,7 @@ class Endings(BuildTest):
         self.assertIn("state    waiting\n", page)
         self.assertRegex(page, r"linux/amd64  waits, position 1: builder first is down since 20\S+Z: .*refused\n")
         waiting.send(signal.SIGTERM)
-        self.assertEqual(waiting.wait(20).rc, 130)
+        waiting.wait(20, check=130)
 
     def test_a_build_can_be_cancelled_from_the_pool(self):
         pool = self.start_pool()

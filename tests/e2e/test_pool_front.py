@@ -210,11 +210,11 @@ class Front(PoolTest):
         self.wait_until(lambda: not accepts(front.port, "127.0.0.9"), 20, "it listens still")
         self.assertIsNone(front.process.poll())
         inside.close()
-        self.assertEqual(front.wait(20).rc, 0)
+        front.wait(20, check=0)
 
     def test_a_terminated_front_ends_its_connections(self):
         _, _, machine = self.machine(self.pool, self.token)
         inside = self.enter(machine)
         self.pool.front.send(signal.SIGTERM)
-        self.assertEqual(self.pool.front.wait(20).rc, 0)
+        self.pool.front.wait(20, check=0)
         self.assert_cut(inside)

@@ -77,7 +77,7 @@ class Waiting(EndToEnd):
             build = self.start_plugin("build", *self.arguments, builder=builder.url, **self.options)
             build.wait_for_output(rf"waiting for the Docker Engine at unix://{self.socket} \(\d+ s\)")
             build.send(signal.SIGINT)
-            self.assertEqual(build.wait(20).rc, 130)
+            build.wait(20, check=130)
 
     def test_whoever_a_command_asks_is_named(self):
         """A registry and a Depot API that take connections and say nothing."""
@@ -101,7 +101,7 @@ class Waiting(EndToEnd):
             with self.subTest(command.argv[1:]):
                 command.wait_for_output(rf"waiting for {re.escape(who)} \(\d+ s\)")
                 command.send(signal.SIGINT)
-                self.assertEqual(command.wait(20).rc, 130)
+                command.wait(20, check=130)
 
     def test_a_builder_that_does_not_begin_is_named(self):
         context = self.context({"Dockerfile": "FROM scratch\n"})
@@ -109,7 +109,7 @@ class Waiting(EndToEnd):
             build = self.start_plugin("build", context, builder=builder.url)
             build.wait_for_output(rf"waiting for the builder {builder.url} to begin \(\d+ s\)")
             build.send(signal.SIGINT)
-            self.assertEqual(build.wait(20).rc, 130)
+            build.wait(20, check=130)
 
     def test_an_engine_that_is_gone_is_what_the_error_is_about(self):
         # Whether the builder ends with an echo of it, or not at all.
