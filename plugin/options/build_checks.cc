@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "driver/base/shown.h"
 #include "driver/base/text.h"
@@ -70,14 +72,17 @@ Result<> CheckPush(const BuildOptions& options) {
   return {};
 }
 
+std::string CleanedPath(const std::string& path) {
+  std::string cleaned = std::filesystem::path(path).lexically_normal().string();
+  if (cleaned.size() > 1 && cleaned.ends_with('/')) cleaned.pop_back();
+  return cleaned;
+}
+
 /// Where an output's bytes go, as a key for comparing: "-", a cleaned path, or "" (elsewhere).
 std::string PlaceOf(const Output& output) {
   bool archive = output.type == "tar" || output.type == "oci";
   if (output.dest == "-" || (archive && output.dest.empty())) return "-";
-  if (output.dest.empty()) return "";
-  std::string path = std::filesystem::path(output.dest).lexically_normal().string();
-  if (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  return path;
+  return output.dest.empty() ? "" : CleanedPath(output.dest);
 }
 
 std::string InWords(const Output& output) {
@@ -85,17 +90,30 @@ std::string InWords(const Output& output) {
   return output.dest.empty() ? words : Cat(words, ",dest=", Printable(output.dest));
 }
 
+/// Whatever is written, by the place where it goes.
+std::vector<std::pair<std::string, std::string>> PlacesOf(const BuildOptions& options) {
+  std::vector<std::pair<std::string, std::string>> places;
+  for (const Output& output : options.outputs)
+    places.emplace_back(PlaceOf(output), InWords(output));
+  for (const auto& [path, flag] :
+       {std::pair{&options.iidfile, "--iidfile"}, {&options.metadata_file, "--metadata-file"}}) {
+    // /dev/stderr and its like take as much as anybody says.
+    if (!path->empty() && !path->starts_with("/dev/")) {
+      places.emplace_back(CleanedPath(*path), flag);
+    }
+  }
+  return places;
+}
+
 Result<> CheckPlaces(const BuildOptions& options) {
-  std::map<std::string, const Output*> places;
-  for (const Output& output : options.outputs) {
-    std::string place = PlaceOf(output);
+  std::map<std::string, std::string> taken;
+  for (const auto& [place, what] : PlacesOf(options)) {
     if (place.empty()) continue;
-    auto [first, alone] = places.emplace(place, &output);
+    auto [first, alone] = taken.emplace(place, what);
     if (alone) continue;
     std::string where = place == "-" ? "standard output" : Printable(place);
-    return Fail(Usage(Cat("several outputs go to ", where, ": ", InWords(*first->second), " and ",
-                          InWords(output)))
-                    .WithHint("give each its own dest"));
+    return Fail(Usage(Cat("several outputs go to ", where, ": ", first->second, " and ", what))
+                    .WithHint("give each a place of its own"));
   }
   return {};
 }

@@ -418,6 +418,18 @@ TEST(BuildFlags, ImageIdFileNeedsAnImage) {
   EXPECT_EQ(Parse({"--iidfile", "i", "-o", "type=oci,dest=f", "."}).iidfile, "i");
 }
 
+TEST(BuildFlags, WhatIsWrittenHasAPlaceOfItsOwn) {
+  auto refused = [](const char* first, const char* second) {
+    return Refusal({first, second, "--load", "."}).message();
+  };
+  EXPECT_EQ(refused("--iidfile=a", "--metadata-file=./a"),
+            "several outputs go to a: --iidfile and --metadata-file");
+  EXPECT_EQ(refused("--metadata-file=a", "--output=type=oci,dest=a"),
+            "several outputs go to a: type=oci,dest=a and --metadata-file");
+  EXPECT_EQ(Parse({"--iidfile=/dev/stderr", "--metadata-file=/dev/stderr", "--load", "."}).iidfile,
+            "/dev/stderr");
+}
+
 TEST(BuildFlags, LoadIsWantedByFlagOrByOutput) {
   EXPECT_TRUE(WantsLoad(Parse({"--load", "."})));
   EXPECT_TRUE(WantsLoad(Parse({"-o", "type=docker", "."})));
