@@ -248,6 +248,9 @@ struct H2Session::Callbacks::Functions {
     nghttp2_option_set_no_auto_ping_ack(option, 1);
     nghttp2_option_set_max_continuations(option, kMaxHeaderBlock / (16 << 10) + 8);
     nghttp2_option_set_max_send_header_block_length(option, kMaxHeaderBlock);
+    // A builder's last word (grpc-message) or a name in a session's header may begin or end with a
+    // blank, which RFC 9113 forbids and grpc-go sends.
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
     nghttp2_session* session = nullptr;
     if (self->role_ == Role::kClient) {
       nghttp2_session_client_new2(&session, callbacks, self, option);

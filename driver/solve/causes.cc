@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "driver/solve/registry_status.h"
+
 // The catalogue: why builds fail, as builders say it (BuildKit, containerd, git, runc, registries),
 // and what to do. What fails on this machine has its hint where it fails. The order matters where
 // one text holds several: what a registry says of a login comes before what was done with it.
@@ -262,7 +264,7 @@ std::string WithoutCommand(std::string_view whole) {
 }  // namespace
 
 const Cause* FindCause(std::string_view text) {
-  const std::string bare = WithoutCommand(text);
+  const std::string bare = WithStandardStatus(WithoutCommand(text));
   for (const Cause& cause : kCatalogue) {
     if (Fits(cause, bare)) return &cause;
   }

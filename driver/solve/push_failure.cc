@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "driver/base/text.h"
+#include "driver/solve/registry_status.h"
 
 namespace depot::solve {
 namespace {
@@ -82,8 +83,8 @@ bool PushesSomething(const BuildRequest& request) {
 }
 
 bool PushMayPass(const rpc::Status& status, const BuildRequest& request) {
-  const std::string_view text = status.message;
-  const bool of_push = status.told && text.find("failed to push ") != std::string_view::npos;
+  const std::string text = WithStandardStatus(status.message);
+  const bool of_push = status.told && text.find("failed to push ") != std::string::npos;
   if (!of_push || !PushesSomething(request)) return false;
   if (TokenExpired(text)) return true;
   if (HoldsOneOf(text, kJudged)) return false;

@@ -286,6 +286,13 @@ class OfWhatIsAskedFor(CauseTest):
             with self.subTest(says=says):
                 self.assertIn(says, self.hint(*args, self.dockerfile(line, base=base)))
 
+    def test_words_that_end_in_a_blank(self):
+        """A builder's last word and a session's header then do, too, and an HTTP/2 library may refuse that."""
+        said = self.build(self.dockerfile('STOPSIGNAL "foo "'), builder="plain", check=1).stderr
+        self.assertIn("invalid signal: foo", said)
+        context = self.context({"Dockerfile": 'FROM scratch\nCOPY ["tr ", "/x/"]\n', "tr ": "1"})
+        self.build(context, builder="plain")
+
     def test_what_an_old_builder_does_not_know(self):
         named = self.context({"a": "1"})
         said = self.build("--build-context", f"x={named}", self.dockerfile(), engine="oldest", check=FAILURES).stderr

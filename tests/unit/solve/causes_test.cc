@@ -22,6 +22,11 @@ constexpr Recorded kRecorded[] = {
      "6 hours"},
     {"failed to push r/x: unexpected status: 429 Too Many Requests", "limit"},
     {"failed to push r/x: 401 Unauthorized", "docker login"},
+    {"failed to push r:5000/x: unexpected status from POST request to http://r:5000/v2/: 401 ",
+     "docker login"},
+    {"failed to push r/x: unexpected status from POST request to https://r/v2/: 403 No Way",
+     "docker login"},
+    {"failed to push r/x: unexpected status from PUT request to https://r/v2/: 429", "limit"},
     {"pull access denied, repository does not exist or may require authorization: server message: "
      "insufficient_scope: authorization failed",
      "docker login"},

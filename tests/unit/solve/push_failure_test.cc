@@ -30,6 +30,8 @@ TEST(PushFailure, ABusyOrLostRegistryMayPass) {
            "failed to authorize: failed to fetch oauth token: rpc error: code = Unavailable desc = "
            "the token server https://a.example failed: status 502 Bad Gateway",
            "429 Too Many Requests - Server message: toomanyrequests",
+           "unexpected status from POST request to https://r.example:500/v2/: 429 ",
+           "unexpected status from POST request to https://r.example/v2/: 500 Nope",
        }) {
     EXPECT_TRUE(MayPass(why)) << why;
   }
@@ -80,6 +82,8 @@ TEST(PushFailure, AVerdictStays) {
            "unexpected status from PUT request to https://r.example/v2/: 413 Request Entity Too "
            "Large",
            "unexpected status from PUT request to https://r.example/v2/: 400 Bad Request",
+           "unexpected status from POST request to https://r.example/v2/: 401 ",
+           "unexpected status from POST request to https://r.example/v2/: 403 Nope: 503",
            "failed to do request: x509: certificate signed by unknown authority",
            "failed to do request: dial tcp: lookup r.example: no such host",
        }) {
