@@ -21,12 +21,13 @@ from http_body import read_body
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
-def answer(status, code="INJECTED", headers=None, message="injected by the test"):
-    """The proxy answers instead of the registry, with an error as registries word them."""
+def answer(status, code="INJECTED", headers=None, message="injected by the test", reason=None):
+    """The proxy answers instead of the registry, with an error as registries word them; `reason` stands behind the status,
+    None for its usual words."""
 
     def fault(request):
         body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
-        request.reply(status, (headers or {}).items(), body)
+        request.reply(status, (headers or {}).items(), body, reason)
 
     return fault
 
@@ -119,9 +120,9 @@ class _Request(http.server.BaseHTTPRequestHandler):
             kept = [(k, v) for k, v in response.getheaders() if k.lower() not in _HOP_BY_HOP]
             return response.status, kept, response.read()
 
-    def reply(self, status, headers, body):
+    def reply(self, status, headers, body, reason=None):
         self.server.note(self, status)
-        self.send_response(status)
+        self.send_response(status, reason)
         for name, value in headers:
             self.send_header(name, value)
         length = getattr(self, "_length", "0") if self.command == "HEAD" else str(len(body))

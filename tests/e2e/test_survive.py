@@ -258,7 +258,13 @@ class Push(SurviveTest):
         return self.start("--no-preflight", "-o", output, context, builder="plain")
 
     def test_a_registry_that_is_busy_for_a_while(self):
-        self.fault = answer(429)
+        self.is_busy_for_a_while(answer(429))
+
+    def test_one_that_says_no_more_than_a_number(self):
+        self.is_busy_for_a_while(answer(429, reason=""))
+
+    def is_busy_for_a_while(self, fault):
+        self.fault = fault
         running = self.start_push()
         running.wait_for_output(r"WARNING: build failed: failed to push .* 429 .*; pushing again in .* \(try 1 of 3\)")
         self.ill = False
@@ -278,6 +284,7 @@ class Push(SurviveTest):
         self.assertRegex(said, r"(?m)^hint: tried again 2 times; can the builder reach that registry\?$")
 
     def test_one_that_refuses_us(self):
-        self.fault = answer(403, code="DENIED")
-        result = self._finish(self.start_push(), 112, 60)
-        self.assertNotIn("pushing again", result.stderr)
+        for fault in (answer(403, code="DENIED"), answer(403, reason=""), answer(403, reason="Nope")):
+            self.fault = fault
+            result = self._finish(self.start_push(), 112, 60)
+            self.assertNotIn("pushing again", result.stderr)
