@@ -95,11 +95,18 @@ std::vector<std::pair<std::string, std::string>> PlacesOf(const BuildOptions& op
   std::vector<std::pair<std::string, std::string>> places;
   for (const Output& output : options.outputs)
     places.emplace_back(PlaceOf(output), InWords(output));
-  for (const auto& [path, flag] :
-       {std::pair{&options.iidfile, "--iidfile"}, {&options.metadata_file, "--metadata-file"}}) {
+  const std::pair<const std::string&, const char*> reports[] = {
+      {options.iidfile, "--iidfile"},
+      {options.metadata_file, "--metadata-file"},
+      {options.reports.log, "--log-file"},
+      {options.reports.dotenv, "--dotenv-file"},
+      {options.reports.code_quality, "--code-quality-file"},
+      {options.reports.timeline, "--timeline"},
+  };
+  for (const auto& [path, flag] : reports) {
     // /dev/stderr and its like take as much as anybody says.
-    if (!path->empty() && !path->starts_with("/dev/")) {
-      places.emplace_back(CleanedPath(*path), flag);
+    if (!path.empty() && !path.starts_with("/dev/")) {
+      places.emplace_back(CleanedPath(path), flag);
     }
   }
   return places;

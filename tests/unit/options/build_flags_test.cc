@@ -426,6 +426,8 @@ TEST(BuildFlags, WhatIsWrittenHasAPlaceOfItsOwn) {
             "several outputs go to a: --iidfile and --metadata-file");
   EXPECT_EQ(refused("--metadata-file=a", "--output=type=oci,dest=a"),
             "several outputs go to a: type=oci,dest=a and --metadata-file");
+  EXPECT_EQ(refused("--timeline=a", "--log-file=b/../a"),
+            "several outputs go to a: --log-file and --timeline");
   EXPECT_EQ(Parse({"--iidfile=/dev/stderr", "--metadata-file=/dev/stderr", "--load", "."}).iidfile,
             "/dev/stderr");
 }
