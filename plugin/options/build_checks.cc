@@ -90,6 +90,13 @@ std::string InWords(const Output& output) {
   return output.dest.empty() ? words : Cat(words, ",dest=", Printable(output.dest));
 }
 
+/// Devices and pipes take as much as anybody says; a link (/dev/stderr) may lead to one.
+bool TakesAll(const std::string& path) {
+  std::error_code unseen;
+  const auto there = std::filesystem::symlink_status(path, unseen);
+  return std::filesystem::exists(there) && !std::filesystem::is_regular_file(there);
+}
+
 /// Whatever is written, by the place where it goes.
 std::vector<std::pair<std::string, std::string>> PlacesOf(const BuildOptions& options) {
   std::vector<std::pair<std::string, std::string>> places;
@@ -104,8 +111,7 @@ std::vector<std::pair<std::string, std::string>> PlacesOf(const BuildOptions& op
       {options.reports.timeline, "--timeline"},
   };
   for (const auto& [path, flag] : reports) {
-    // /dev/stderr and its like take as much as anybody says.
-    if (!path.empty() && !path.starts_with("/dev/")) {
+    if (!path.empty() && !TakesAll(path)) {
       places.emplace_back(CleanedPath(path), flag);
     }
   }

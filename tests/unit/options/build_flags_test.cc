@@ -428,7 +428,9 @@ TEST(BuildFlags, WhatIsWrittenHasAPlaceOfItsOwn) {
             "several outputs go to a: type=oci,dest=a and --metadata-file");
   EXPECT_EQ(refused("--timeline=a", "--log-file=b/../a"),
             "several outputs go to a: --log-file and --timeline");
-  EXPECT_EQ(Parse({"--iidfile=/dev/stderr", "--metadata-file=/dev/stderr", "--load", "."}).iidfile,
+  EXPECT_EQ(Parse({"--iidfile=/dev/full", "--metadata-file=/dev/full", "--load", "."}).iidfile,
+            "/dev/full");
+  EXPECT_EQ(Parse({"--iidfile=/dev/stderr", "--log-file=/dev/stderr", "--load", "."}).reports.log,
             "/dev/stderr");
 }
 
