@@ -207,14 +207,14 @@ Result<EngineEndpoint> ResolveStored(const Choice& choice, const ConfigFile& con
 }
 
 /// A blank ends a URL, but not a login that was meant to be one.
-std::string Shown(const std::string& host) {
+std::string Shown(std::string host) {
   const std::size_t login = host.rfind('@');
   const std::size_t scheme = host.find("://");
   const bool odd = host.find_first_of(" \t\"'`<>") != std::string::npos;
-  if (!odd || login == std::string::npos || scheme == std::string::npos || login < scheme) {
-    return RedactUrls(Printable(host));
+  if (odd && scheme != std::string::npos && login != std::string::npos && login > scheme) {
+    host.replace(scheme + 3, login - scheme - 3, "xxxxx");
   }
-  return Printable(Cat(host.substr(0, scheme + 3), "xxxxx", RedactUrls(host.substr(login))));
+  return RedactUrls(Printable(host));
 }
 
 Error UnsupportedHost(const std::string& host) {

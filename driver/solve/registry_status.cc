@@ -16,10 +16,6 @@ constexpr std::string_view kStatuses[] = {
     "503 Service Unavailable", "504 Gateway Timeout",
 };
 
-bool IsDigit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
-}
-
 /// The first number of three digits that stands alone behind ": "; "" = there is none.
 std::string_view StatusIn(std::string_view text) {
   constexpr std::string_view kBefore = ": ";
@@ -28,9 +24,7 @@ std::string_view StatusIn(std::string_view text) {
     const std::string_view rest = text.substr(at + kBefore.size());
     const std::string_view number = rest.substr(0, 3);
     const bool ends = rest.size() <= 3 || !std::isalnum(static_cast<unsigned char>(rest[3]));
-    if (number.size() == 3 && ends && std::all_of(number.begin(), number.end(), IsDigit)) {
-      return number;
-    }
+    if (number.size() == 3 && ends && ParseDecimal(number)) return number;
   }
   return "";
 }

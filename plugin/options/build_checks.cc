@@ -72,17 +72,11 @@ Result<> CheckPush(const BuildOptions& options) {
   return {};
 }
 
-std::string CleanedPath(const std::string& path) {
-  std::string cleaned = std::filesystem::path(path).lexically_normal().string();
-  if (cleaned.size() > 1 && cleaned.ends_with('/')) cleaned.pop_back();
-  return cleaned;
-}
-
 /// Where an output's bytes go, as a key for comparing: "-", a cleaned path, or "" (elsewhere).
 std::string PlaceOf(const Output& output) {
   bool archive = output.type == "tar" || output.type == "oci";
   if (output.dest == "-" || (archive && output.dest.empty())) return "-";
-  return output.dest.empty() ? "" : CleanedPath(output.dest);
+  return output.dest.empty() ? "" : CleanPath(output.dest);
 }
 
 std::string InWords(const Output& output) {
@@ -112,7 +106,7 @@ std::vector<std::pair<std::string, std::string>> PlacesOf(const BuildOptions& op
   };
   for (const auto& [path, flag] : reports) {
     if (!path.empty() && !TakesAll(path)) {
-      places.emplace_back(CleanedPath(path), flag);
+      places.emplace_back(CleanPath(path), flag);
     }
   }
   return places;

@@ -58,6 +58,13 @@ class Result:
     def stdout(self):
         return self.stdout_bytes.decode(errors="replace")
 
+    def checked(self, check):
+        """Itself, if its exit code is `check`, or one of them (FAILURES); None for any."""
+        expected = check if isinstance(check, frozenset) else {check}
+        if check is not None and self.rc not in expected:
+            raise AssertionError(f"exit code {self.rc}, expected {check}\n{self}")
+        return self
+
     def __str__(self):
         out = self.stdout_bytes[:2000].decode(errors="replace")
         return (
@@ -118,7 +125,7 @@ class Running:
             time.sleep(0.02)
 
     def wait(self, seconds=60, check=None):
-        """Its result, in so many seconds; `check` is the exit code it must have, None for any."""
+        """Its result, in so many seconds."""
         try:
             self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -126,10 +133,7 @@ class Running:
             raise AssertionError(
                 f"still running after {seconds} s, killed:\n{self.result()}"
             ) from None
-        result = self.result()
-        if check is not None and result.rc != check:
-            raise AssertionError(f"exit code {result.rc}, expected {check}\n{result}")
-        return result
+        return self.result().checked(check)
 
     def end(self):
         """Kills what is left of the program and its children."""
@@ -404,10 +408,7 @@ class EndToEnd(unittest.TestCase):
     def _finish(self, running, check, timeout):
         result = running.wait(timeout)
         self.results.append(result)
-        expected = check if isinstance(check, frozenset) else {check}
-        if check is not None and result.rc not in expected:
-            self.fail(f"exit code {result.rc}, expected {check}\n{result}")
-        return result
+        return result.checked(check)
 
     def _buildx_instance(self, builder, env):
         name = "rig-" + re.sub(r"[^a-z0-9]", "-", builder)

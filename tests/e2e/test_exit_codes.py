@@ -75,6 +75,7 @@ class ExitCodes(EndToEnd):
             ("DOCKER_HOST", {"DOCKER_HOST": f"tcp://me:{secret}@h:1"}, ()),
             ("DOCKER_HOST", {"DOCKER_HOST": f"ssh://me:{secret}@h"}, ()),
             ("DOCKER_HOST", {"DOCKER_HOST": f"ssh://me:{secret} x@h"}, ()),
+            ("DOCKER_HOST", {"DOCKER_HOST": f"ssh://me:{secret} x@h?token={secret}"}, ()),
             ("DOCKER_HOST", {"DOCKER_HOST": f"ssh://h/a?token={secret}"}, ()),
             ("DOCKER_HOST", {"DOCKER_HOST": "ssh://u@h:port"}, ()),
             ("DOCKER_HOST", {"DOCKER_HOST": "foo://x"}, ("--load", "-t", "x", "--builder", address)),

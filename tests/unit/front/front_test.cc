@@ -160,6 +160,7 @@ TEST_F(FrontTest, ANameThatThePoolDoesNotHaveIsSaidOnceUntilItHas) {
   EXPECT_LOGGED("the pool has builder first now\n");
   const std::string log = LogWith(warning);
   EXPECT_EQ(log.find(warning), log.rfind(warning)) << log;
+  EXPECT_EQ(log.find("cannot be asked"), log.rfind("cannot be asked")) << log;
 }
 
 TEST_F(FrontTest, APoolThatCannotBeAskedIsSaidOnce) {
